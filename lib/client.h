@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one client of groupd: groupfs, the gateways and groupctl all speak
+ * through it.
+ *
+ *   client_submit --> pending --frame--> groupd
+ *        cb       <--         <--answer-- groupd     events --> on_event
+ *
+ * It says hello, keeps the pending requests, their deadlines and the
+ * principals, and reconnects by itself: after a lost connection it opens the
+ * principals again and resends what was not answered. That is safe because
+ * each request that writes carries a key (batch_id, key) or is idempotent.
+ *
+ * All on one loop thread. Callbacks run on the loop, never inside the call
+ * that asked for them, and exactly once. libuv's contract holds for memory:
+ * a request is the client's from submit to its callback; the client's own
+ * memory is free only in the close callback.
+ */
+#ifndef GROUPFS_LIB_CLIENT_H
+#define GROUPFS_LIB_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/list.h"
+#include "lib/wire.h"
+
+struct client;
+struct client_request;
+struct client_principal;
+
+enum {
+	CLIENT_TIMEOUT_MS = 10000,	/* what design.md calls `timeout` */
+	CLIENT_IN_FLIGHT_MAX = 64 << 20 /* bytes of requests not answered */
+};
+
+/* err is NULL on success, and then body is the decoded answer (a struct
+ * wire_body_* of wire_answer_of(type)), borrowed until the callback returns.
+ * The request is the caller's again when the callback begins. */
+typedef void (*client_reply_cb)(struct client_request *req,
+				const struct err *err, const void *body);
+
+/* One request. The caller embeds it; zero it before the first submit. */
+struct client_request {
+	void *data; /* the caller's */
+
+	/* private */
+	struct list link;
+	struct client *client;
+	struct client_principal *principal; /* borrowed */
+	client_reply_cb cb;
+	struct buf frame;     /* owned: header and body, for resending */
+	uint64_t deadline_ms; /* uv_now() time; 0: none */
+	uint32_t id;
+	enum wire_type type;
+	bool sent; /* on the current connection or an earlier one */
+};
+
+enum client_principal_state {
+	CLIENT_PRINCIPAL_OPENING, /* its requests wait */
+	CLIENT_PRINCIPAL_READY,
+	CLIENT_PRINCIPAL_REFUSED /* its requests are refused with p->err */
+};
+
+/* The state changed to READY (err NULL) or REFUSED. Called at each change,
+ * so again after a reconnect that found the token gone. */
+typedef void (*client_principal_cb)(struct client_principal *p,
+				    const struct err *err);
+
+/* Who requests act for. The caller embeds it; zero it before opening. */
+struct client_principal {
+	void *data;		      /* the caller's */
+	char name[WIRE_USER_MAX + 1]; /* once READY */
+	bool admin;		      /* root or groupd's own user */
+	enum client_principal_state state;
+	struct err err; /* once REFUSED */
+
+	/* private */
+	struct list link;
+	struct client *client;
+	client_principal_cb cb;
+	uint32_t id;
+	uint32_t uid;
+	enum principal_kind kind;
+	char token[WIRE_TOKEN_MAX + 1];
+	struct client_request open;
+};
+
+struct client_options {
+	const char *path;  /* groupd's socket; copied. NULL: passive, the
+			      connections come from client_attach() */
+	const char *agent; /* "groupfs/1.0"; copied */
+	void *data;	   /* the caller's, in client->data */
+
+	/* An event of groupd: body is a struct wire_body_ev_*, borrowed until
+	 * it returns. EV_PRINCIPAL is handled by the client itself. Required.
+	 */
+	void (*on_event)(struct client *c, const struct wire_header *header,
+			 const void *body);
+	/* Connected and greeted (why is NULL), or away (a sentence). After
+	 * true, watches must be made again: feed does. May be NULL. */
+	void (*on_state)(struct client *c, bool online, const char *why);
+};
+
+struct client {
+	void *data;
+	bool online;
+	uint64_t instance;	/* of the groupd that greeted last */
+	uint64_t max_content;	/* bytes a message may have; 0 before */
+	uint64_t since_ms;	/* wall clock of the last change of online */
+	char why[ERR_TEXT_MAX]; /* while offline: the reason, in words */
+
+	/* private: client.c */
+	struct client_private *p;
+};
+
+typedef void (*client_close_cb)(struct client *c);
+
+/* Starts connecting; a groupd that is away is no error. 0 or -ENOMEM. */
+int client_start(struct client *c, uv_loop_t *loop,
+		 const struct client_options *options);
+
+/* Passive clients: takes over a connected stream socket (closes it in the
+ * end), in place of the connection there was. 0 or -errno (fd is closed). */
+int client_attach(struct client *c, int fd);
+
+/* Stops: pending requests are called back with `unavailable`, then cb. */
+void client_close(struct client *c, client_close_cb cb);
+
+/*
+ * Encodes body (a struct wire_body_* of type) and sends it as soon as there
+ * is a connection and the principal (may be NULL) is open. timeout_ms 0: no
+ * deadline. At the deadline the callback says `outcome_unknown` if a request
+ * that writes was sent, else `unavailable`. 0, -ENOMEM, or -EBUSY above
+ * CLIENT_IN_FLIGHT_MAX: then the callback will not run.
+ */
+int client_submit(struct client *c, struct client_request *req,
+		  struct client_principal *p, enum wire_type type,
+		  const void *body, uint64_t timeout_ms, client_reply_cb cb);
+
+/* Forgets a submitted request: its callback will not run, its memory is the
+ * caller's at once. groupd may still carry it out. */
+void client_cancel(struct client_request *req);
+
+/* Opens a principal; cb (may be NULL) tells how it went. Requests may be
+ * submitted at once. token: for PRINCIPAL_TOKEN, copied. 0, -EINVAL for a
+ * token that is too long. */
+int client_open_principal(struct client *c, struct client_principal *p,
+			  enum principal_kind kind, uint32_t uid,
+			  const char *token, client_principal_cb cb);
+
+/* Closes it: its memory is the caller's at once. None of its requests may be
+ * pending. */
+void client_close_principal(struct client_principal *p);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The last tier of fan-out, in a gateway and in groupfs: what groupd says
+ * once to this process goes to the process' own subscribers.
+ *
+ *   EV_MESSAGES --> struct feed_group: the recent messages, once for all
+ *                        |
+ *           subscriber   subscriber   subscriber     each one a cursor
+ *
+ * Cursors, not queues: nothing is kept per subscriber but how far he has
+ * read. feed_read() takes from the recent messages or, when the cursor is
+ * older than those, from a page that is pulled from the log (one page a
+ * subscriber at a time, FEED_PAGE_BYTES). So a slow one costs no memory and
+ * loses nothing; each subscriber sees every seq once, in order.
+ *
+ * One loop thread. wake() never runs inside a call of the subscriber's own.
+ */
+#ifndef GROUPFS_LIB_FEED_H
+#define GROUPFS_LIB_FEED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "lib/client.h"
+#include "lib/list.h"
+#include "lib/wire.h"
+
+enum {
+	FEED_RECENT_BYTES = 1 << 20, /* recent messages a group, at most */
+	FEED_RECENT_COUNT = 4096,
+	FEED_PAGE_BYTES = 64 << 10, /* what one lagging subscriber pulls */
+	FEED_PAGE_COUNT = 256
+};
+
+struct feed;
+struct feed_group;
+struct feed_sub;
+
+/* One message; shared by all subscribers when it came from the recent ones. */
+struct feed_message {
+	struct wire_message m; /* strs point into `bytes` */
+	/* An encoding of it (a WebSocket frame, a line), made once by the
+	 * first who needs it and freed with the message. */
+	struct buf encoded;
+	/* private */
+	char *bytes; /* owned */
+};
+
+enum feed_state {
+	FEED_STARTING, /* the watch is being made */
+	FEED_LIVE,
+	FEED_ENDED /* sub->err says why: removed, group deleted, refused */
+};
+
+/* There is something to read, or the state changed. */
+typedef void (*feed_wake_cb)(struct feed_sub *sub);
+
+/* The caller embeds it; zero it before subscribing. */
+struct feed_sub {
+	void *data; /* the caller's */
+	enum feed_state state;
+	struct err err;	    /* once FEED_ENDED */
+	uint64_t cursor;    /* the last seq that feed_read() returned */
+	uint64_t start_seq; /* last_seq when it became FEED_LIVE: what is
+			       up to it is replay */
+
+	/* private */
+	struct list link;
+	struct feed_group *group;
+	struct client_principal *principal; /* borrowed until unsubscribed */
+	feed_wake_cb wake;
+	struct feed_page *page; /* owned; the lagging one's messages */
+	bool from_pointer;
+	bool waking;
+};
+
+/* A group that this process watches. */
+struct feed_group {
+	uint64_t group_id;
+	uint64_t epoch;
+	uint64_t first_seq;
+	uint64_t last_seq; /* known to be there */
+	struct feed_group_private *p;
+};
+
+struct feed {
+	struct feed_private *p;
+};
+
+/* c outlives the feed; its on_event and on_state must be passed on to
+ * feed_on_event() and feed_on_state(). 0 or -ENOMEM. */
+int feed_start(struct feed *f, uv_loop_t *loop, struct client *c);
+/* No subscriber may be left. cb runs when the memory is the caller's. */
+void feed_close(struct feed *f, void (*cb)(struct feed *f));
+
+void feed_on_event(struct feed *f, const struct wire_header *header,
+		   const void *body);
+void feed_on_state(struct feed *f, bool online);
+
+/* after_seq for "from the principal's own read pointer". */
+#define FEED_FROM_POINTER UINT64_MAX
+
+/*
+ * Reads the group from after_seq on, for principal, who must be a member: he
+ * is checked by groupd, now and after each reconnect, and ended at once when
+ * he is removed (`not_member`). 0 or -ENOMEM.
+ */
+int feed_subscribe(struct feed *f, struct feed_sub *sub,
+		   struct client_principal *principal, uint64_t group_id,
+		   uint64_t after_seq, feed_wake_cb wake);
+/* Its memory is the caller's at once. Takes one that was never subscribed. */
+void feed_unsubscribe(struct feed_sub *sub);
+
+/*
+ * The next message: 1 and *out, borrowed until the next call for this sub or
+ * the end of this loop turn; 0: none now, wake() will say; a negative errno:
+ * ended, sub->err. While groupd is away it is 0.
+ */
+int feed_read(struct feed_sub *sub, struct feed_message **out);
+
+/* Puts the last message that feed_read() returned back: it is next again. */
+void feed_unread(struct feed_sub *sub);
+
+/* LIVE, and nothing known is left to read. */
+bool feed_caught_up(const struct feed_sub *sub);
+
+/* What is known of the group of a LIVE sub. */
+const struct feed_group *feed_group_of(const struct feed_sub *sub);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Logging of the daemons, one line an event on stderr:
+ *   groupd: warning: gateway exited: slot=0 status=1
+ * "verb object: key=value ...". lib/ and store/ never log, they return a
+ * struct err; an error is logged once, where it is handled. Contents of
+ * messages and tokens are never logged; control characters are escaped.
+ * Thread-safe, keeps errno. With $JOURNAL_STREAM set, lines begin with
+ * sd-daemon(3)'s "<N>" priority.
+ */
+#ifndef GROUPFS_LIB_LOG_H
+#define GROUPFS_LIB_LOG_H
+
+#include <stdbool.h>
+
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
+
+/* Call once at start, before any thread. program is borrowed for ever. */
+void log_open(const char *program, enum log_level level);
+
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

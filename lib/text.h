@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages as text: names, UTF-8, escapes, and the line of `messages`
+ *   SEQ TAB TIME TAB SENDER TAB TEXT LF
+ * (design.md section 2). A line never changes once written, so what is
+ * here is version 1 for ever: a change needs a version beside it in the store.
+ *
+ * TEXT: "\\" "\n" "\t" "\r" for backslash, LF, TAB, CR; "\xNN" for each byte
+ * of the other C0 controls, DEL, C1 (U+0080-9F), U+2028/9 and the bidi
+ * controls (U+061C, U+200E/F, U+202A-E, U+2066-9). A reply begins ">SEQ ", a
+ * media message "[media URL] ". Where the content of another message would
+ * read as one of these, its first byte is written "\xNN", so that TEXT can be
+ * turned back into exactly what was sent.
+ *
+ * Pure functions, any thread.
+ */
+#ifndef GROUPFS_LIB_TEXT_H
+#define GROUPFS_LIB_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "lib/str.h"
+#include "lib/wire.h"
+
+enum {
+	TEXT_RENDER_VERSION = 1,
+	TEXT_TIME_LEN = 24, /* 2026-11-24T12:00:03.120Z */
+	/* A token between a word boundary's '@' and its end. */
+	TEXT_MENTION_MAX = WIRE_USER_MAX
+};
+
+/* Groups: [a-z0-9][a-z0-9._-]{0,63}. Users: [a-z0-9_][a-z0-9._-]{0,31},
+ * "everyone" excepted, which @everyone needs. */
+bool text_is_group_name(struct str name);
+bool text_is_user_name(struct str name);
+
+/* RFC 3629: no overlongs, no surrogates, nothing above U+10FFFF. */
+bool text_is_utf8(struct str s);
+
+/* Writes exactly TEXT_TIME_LEN bytes and a NUL. UTC, milliseconds. */
+void text_format_time(char out[TEXT_TIME_LEN + 1], uint64_t time_ms);
+/* The time of such a string; false when it is not one. */
+bool text_parse_time(struct str s, uint64_t *time_ms);
+
+/* Appends s escaped / unescaped. Unescape: -EINVAL on an unknown or cut
+ * escape. */
+void text_escape(struct buf *b, struct str s);
+int text_unescape(struct buf *b, struct str s);
+
+/* The whole line of m (its seq, time_ms, sender, type, media_url, reply_to
+ * and content count), and its length in bytes without building it. */
+void text_render(struct buf *b, const struct wire_message *m);
+size_t text_render_len(const struct wire_message *m);
+
+/* A line as a person writes it into `messages`: ">12 yes" is a reply to 12
+ * with the content "yes"; anything else is content as it stands (*reply_to is
+ * 0). Numbers are decimal, without leading zero, and fit 64 bits. */
+void text_parse_line(struct str line, uint64_t *reply_to, struct str *content);
+
+/*
+ * The next "@name" of the content from *pos on, at a word boundary: before
+ * the '@' stands nothing, or no letter, digit, '_', '.', '-', '@', '/' nor a
+ * byte of 0x80 up. The longest valid name is taken, dots and hyphens at its
+ * end dropped ("@bob." is bob). "everyone" is returned like a name. False
+ * when there is none left.
+ */
+bool text_next_mention(struct str content, size_t *pos, struct str *name);
+
+/* A decimal number without sign that fits 64 bits; false for anything else. */
+bool text_parse_u64(struct str s, uint64_t *out);
+
+#endif

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The wire format: what groupfs, the gateways, groupctl and groupd say to
+ * each other over the Unix socket. One source: the field lists below make
+ * the structs, the encoder, the decoder and the bounds.
+ *
+ *   frame  = header (16 bytes, little endian)  len:u32 type:u16 zero:u16
+ *                                              id:u32 principal:u32
+ *            body (len bytes): the fields of the type, in order
+ *   num    = LEB128 varint, at most 10 bytes, refused above its bound
+ *   str    = num length, then that many bytes, refused above its bound
+ *   list   = a str that holds records one after the other; walked with
+ *            wire_next(), so nothing is allocated to decode
+ *
+ * A request carries an id (not 0) and the principal it acts for; its answer
+ * echoes both. The answer is the type named in the table, or ERROR. Frames
+ * with id 0 are events, from groupd only. A decoder takes exactly the body:
+ * a missing, surplus or oversize byte is -EBADMSG.
+ *
+ * Decoded strs point into the frame: borrowed until it goes. Pure functions,
+ * any thread.
+ */
+#ifndef GROUPFS_LIB_WIRE_H
+#define GROUPFS_LIB_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "lib/str.h"
+
+enum {
+	WIRE_VERSION = 1,
+	WIRE_HEADER = 16,	     /* bytes */
+	WIRE_FRAME_MAX = 16 << 20,   /* bytes of body */
+	WIRE_NAME_MAX = 64,	     /* a group's name, bytes */
+	WIRE_USER_MAX = 32,	     /* a user's name, bytes */
+	WIRE_KEY_MAX = 64,	     /* client_id, batch_id, create key */
+	WIRE_URL_MAX = 2048,	     /* media_url */
+	WIRE_CONTENT_MAX = 1 << 20,  /* hard bound; groupd's own is lower */
+	WIRE_MENTIONS_MAX = 4096,    /* bytes of names, a space between */
+	WIRE_DESCRIPTION_MAX = 4096, /* bytes */
+	WIRE_SETTINGS_MAX = 65536,   /* bytes of JSON */
+	WIRE_TOKEN_MAX = 128,	     /* bytes */
+	WIRE_PAGE_MAX = 1000,	     /* records a page */
+	WIRE_TEXT_MAX = 1 << 20	     /* bytes of one READ_TEXT */
+};
+
+#define WIRE_U64 UINT64_MAX
+
+/* How a record names a role. */
+enum role { ROLE_MEMBER = 0, ROLE_ADMIN = 1, ROLE_NONE = 2 };
+
+/* What an edit of the members does to one user. */
+enum edit_op {
+	EDIT_ADD = 0,	 /* add as member; a member or admin stays what he is */
+	EDIT_MEMBER = 1, /* add as member, or demote to it */
+	EDIT_ADMIN = 2,	 /* add as admin, or promote to it */
+	EDIT_REMOVE = 3	 /* remove; one who is no member is no_such_user */
+};
+
+enum message_type { MESSAGE_TEXT = 0, MESSAGE_MEDIA = 1 };
+
+/* Who a principal is: the uid that the kernel gave, or a token's owner. */
+enum principal_kind {
+	PRINCIPAL_SELF = 0, /* the peer of this connection (SO_PEERCRED) */
+	PRINCIPAL_UID = 1,  /* another uid: only from root or trusted_users */
+	PRINCIPAL_TOKEN = 2
+};
+
+/* What happened to a member, in EV_MEMBER. */
+enum member_change { MEMBER_ADDED = 0, MEMBER_REMOVED = 1, MEMBER_ROLE = 2 };
+
+/* Bits of wire_sent.warnings. */
+enum { WARN_MENTION_DROPPED = 1 };
+
+/* wire_set_read.seq that stands for "all there is". */
+#define WIRE_READ_ALL UINT64_MAX
+
+/*
+ * Records: R(name, fields). They appear in lists, and are the data model
+ * that store, daemon, gateway and groupfs pass around.
+ */
+
+/* One stored message. mentions: names with a space between, "everyone" for
+ * @everyone. len: bytes of its line in `messages`, newline included. */
+#define WIRE_MESSAGE_FIELDS(F)                                                 \
+	F(num, seq, WIRE_U64)                                                  \
+	F(num, off, WIRE_U64)                                                  \
+	F(num, len, WIRE_U64)                                                  \
+	F(num, time_ms, WIRE_U64)                                              \
+	F(num, type, 1)                                                        \
+	F(num, reply_to, WIRE_U64)                                             \
+	F(str, sender, WIRE_USER_MAX)                                          \
+	F(str, content, WIRE_CONTENT_MAX)                                      \
+	F(str, media_url, WIRE_URL_MAX)                                        \
+	F(str, mentions, WIRE_MENTIONS_MAX)                                    \
+	F(str, client_id, WIRE_KEY_MAX)
+
+/* One message to be sent. reply_to 0: none. mentions: names beside those in
+ * the content. client_id may be empty. */
+#define WIRE_ITEM_FIELDS(F)                                                    \
+	F(num, type, 1)                                                        \
+	F(num, reply_to, WIRE_U64)                                             \
+	F(str, content, WIRE_CONTENT_MAX)                                      \
+	F(str, media_url, WIRE_URL_MAX)                                        \
+	F(str, mentions, WIRE_MENTIONS_MAX)                                    \
+	F(str, client_id, WIRE_KEY_MAX)
+
+/* A group as one user sees it. size: end offset of `messages`; first_off:
+ * offset of first_seq's line; mtime_ms: the last message's time, else the
+ * group's; read_off: offset of the first unread line (size when none). */
+#define WIRE_GROUP_FIELDS(F)                                                   \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, name, WIRE_NAME_MAX)                                            \
+	F(num, epoch, WIRE_U64)                                                \
+	F(num, role, 2)                                                        \
+	F(num, first_seq, WIRE_U64)                                            \
+	F(num, last_seq, WIRE_U64)                                             \
+	F(num, first_off, WIRE_U64)                                            \
+	F(num, size, WIRE_U64)                                                 \
+	F(num, mtime_ms, WIRE_U64)                                             \
+	F(num, last_read_seq, WIRE_U64)                                        \
+	F(num, read_off, WIRE_U64)                                             \
+	F(num, mentions, WIRE_U64)                                             \
+	F(num, member_count, WIRE_U64)                                         \
+	F(num, created_ms, WIRE_U64)                                           \
+	F(str, created_by, WIRE_USER_MAX)
+
+#define WIRE_MEMBER_FIELDS(F)                                                  \
+	F(str, name, WIRE_USER_MAX)                                            \
+	F(num, role, 2)                                                        \
+	F(num, joined_ms, WIRE_U64)
+
+#define WIRE_EDIT_FIELDS(F)                                                    \
+	F(num, op, 3)                                                          \
+	F(str, name, WIRE_USER_MAX)
+
+#define WIRE_NAME_FIELDS(F) F(str, name, WIRE_USER_MAX)
+
+/* Never the token itself: that is shown once, when it is made. */
+#define WIRE_TOKEN_INFO_FIELDS(F)                                              \
+	F(num, token_id, WIRE_U64)                                             \
+	F(str, user, WIRE_USER_MAX)                                            \
+	F(num, created_ms, WIRE_U64)                                           \
+	F(num, expires_ms, WIRE_U64)
+
+/* One figure of `groupctl status`: "commits" "1234". */
+#define WIRE_FIGURE_FIELDS(F)                                                  \
+	F(str, name, 64)                                                       \
+	F(str, value, 1024)
+
+#define WIRE_PROBLEM_FIELDS(F) F(str, text, 1024)
+
+#define WIRE_RECORDS(R)                                                        \
+	R(message, MESSAGE)                                                    \
+	R(item, ITEM)                                                          \
+	R(group, GROUP)                                                        \
+	R(member, MEMBER)                                                      \
+	R(edit, EDIT)                                                          \
+	R(name, NAME)                                                          \
+	R(token_info, TOKEN_INFO)                                              \
+	R(figure, FIGURE)                                                      \
+	R(problem, PROBLEM)
+
+/* Bodies of frames. */
+
+#define WIRE_ERROR_FIELDS(F)                                                   \
+	F(num, code, 255)                                                      \
+	F(str, text, 512)
+#define WIRE_OK_FIELDS(F) F(num, value, WIRE_U64)
+
+/* First frame each way. agent: "groupfs/1.0". instance: changes with each
+ * start of groupd. admin_uid bits are not sent: a principal says what it may.
+ */
+#define WIRE_HELLO_FIELDS(F)                                                   \
+	F(num, version, 65535)                                                 \
+	F(str, agent, 64)
+#define WIRE_WELCOME_FIELDS(F)                                                 \
+	F(num, version, 65535)                                                 \
+	F(str, agent, 64)                                                      \
+	F(num, instance, WIRE_U64)                                             \
+	F(num, max_content, WIRE_CONTENT_MAX)
+
+/* Opens the principal whose number the header carries (the client's choice,
+ * not 0). Answer: who it is; admin 1 for root and groupd's own user. */
+#define WIRE_OPEN_PRINCIPAL_FIELDS(F)                                          \
+	F(num, kind, 2)                                                        \
+	F(num, uid, UINT32_MAX)                                                \
+	F(str, token, WIRE_TOKEN_MAX)
+#define WIRE_PRINCIPAL_FIELDS(F)                                               \
+	F(str, name, WIRE_USER_MAX)                                            \
+	F(num, admin, 1)
+#define WIRE_CLOSE_PRINCIPAL_FIELDS(F) F(num, unused, 0)
+
+/* All items are stored in one transaction, in order, or none is. A batch_id
+ * already used by this user in this group gives the first one's numbers.
+ * offset: of first_seq's line. */
+#define WIRE_SEND_FIELDS(F)                                                    \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, batch_id, WIRE_KEY_MAX)                                         \
+	F(str, items, WIRE_FRAME_MAX)
+#define WIRE_SENT_FIELDS(F)                                                    \
+	F(num, first_seq, WIRE_U64)                                            \
+	F(num, last_seq, WIRE_U64)                                             \
+	F(num, offset, WIRE_U64)                                               \
+	F(num, time_ms, WIRE_U64)                                              \
+	F(num, epoch, WIRE_U64)                                                \
+	F(num, duplicate, 1)                                                   \
+	F(num, warnings, 255)
+
+/* By id, or by name when group_id is 0. Only members find a group. */
+#define WIRE_FIND_GROUP_FIELDS(F)                                              \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, name, WIRE_NAME_MAX)
+#define WIRE_LIST_GROUPS_FIELDS(F)                                             \
+	F(str, after, WIRE_NAME_MAX)                                           \
+	F(num, limit, WIRE_PAGE_MAX)
+#define WIRE_GROUP_LIST_FIELDS(F)                                              \
+	F(str, groups, WIRE_FRAME_MAX)                                         \
+	F(num, complete, 1)
+
+/* Messages with after_seq < seq, and seq < before_seq where that is not 0.
+ * before_seq alone gives the last `limit` before it. Ascending. Ends early at
+ * max_bytes (0: 1 MiB), but never without one message. */
+#define WIRE_PULL_FIELDS(F)                                                    \
+	F(num, group_id, WIRE_U64)                                             \
+	F(num, after_seq, WIRE_U64)                                            \
+	F(num, before_seq, WIRE_U64)                                           \
+	F(num, limit, WIRE_PAGE_MAX)                                           \
+	F(num, max_bytes, WIRE_TEXT_MAX)
+#define WIRE_MESSAGES_FIELDS(F)                                                \
+	F(num, epoch, WIRE_U64)                                                \
+	F(num, first_seq, WIRE_U64)                                            \
+	F(num, last_seq, WIRE_U64)                                             \
+	F(str, messages, WIRE_FRAME_MAX)
+
+/* Bytes [offset, offset + size) of `messages`; short only at its end. */
+#define WIRE_READ_TEXT_FIELDS(F)                                               \
+	F(num, group_id, WIRE_U64)                                             \
+	F(num, offset, WIRE_U64)                                               \
+	F(num, size, WIRE_TEXT_MAX)
+#define WIRE_TEXT_FIELDS(F) F(str, data, WIRE_TEXT_MAX)
+
+#define WIRE_LIST_MEMBERS_FIELDS(F)                                            \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, after, WIRE_USER_MAX)                                           \
+	F(num, limit, WIRE_PAGE_MAX)
+#define WIRE_MEMBER_LIST_FIELDS(F)                                             \
+	F(str, members, WIRE_FRAME_MAX)                                        \
+	F(num, total, WIRE_U64)                                                \
+	F(num, complete, 1)
+
+/* All edits in one transaction, or none. Answer OK: how many changed. */
+#define WIRE_EDIT_MEMBERS_FIELDS(F)                                            \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, edits, WIRE_FRAME_MAX)
+
+/* key: makes a resend of the same creation harmless. Answer GROUP. */
+#define WIRE_CREATE_GROUP_FIELDS(F)                                            \
+	F(str, name, WIRE_NAME_MAX)                                            \
+	F(str, description, WIRE_DESCRIPTION_MAX)                              \
+	F(str, settings, WIRE_SETTINGS_MAX)                                    \
+	F(str, members, WIRE_FRAME_MAX)                                        \
+	F(str, key, WIRE_KEY_MAX)
+#define WIRE_DELETE_GROUP_FIELDS(F) F(num, group_id, WIRE_U64)
+
+/* Answer OK: the stored pointer. It only moves forward. */
+#define WIRE_SET_READ_FIELDS(F)                                                \
+	F(num, group_id, WIRE_U64)                                             \
+	F(num, seq, WIRE_U64)
+
+/* From the answer on, this connection gets every later message of the group
+ * once, as EV_MESSAGES or, where it was slow, as EV_GROWN. */
+#define WIRE_WATCH_FIELDS(F) F(num, group_id, WIRE_U64)
+#define WIRE_WATCHING_FIELDS(F)                                                \
+	F(num, epoch, WIRE_U64)                                                \
+	F(num, first_seq, WIRE_U64)                                            \
+	F(num, last_seq, WIRE_U64)                                             \
+	F(num, last_read_seq, WIRE_U64)
+#define WIRE_UNWATCH_FIELDS(F) F(num, group_id, WIRE_U64)
+
+/* For root and groupd's own user (CREATE_TOKEN, LIST and REVOKE also for
+ * oneself). ADD_USERS answers OK: how many are new. */
+#define WIRE_ADD_USERS_FIELDS(F) F(str, names, WIRE_FRAME_MAX)
+#define WIRE_CREATE_TOKEN_FIELDS(F)                                            \
+	F(str, user, WIRE_USER_MAX)                                            \
+	F(num, expires_ms, WIRE_U64)
+#define WIRE_TOKEN_FIELDS(F)                                                   \
+	F(num, token_id, WIRE_U64)                                             \
+	F(str, token, WIRE_TOKEN_MAX)
+#define WIRE_LIST_TOKENS_FIELDS(F)                                             \
+	F(str, user, WIRE_USER_MAX)                                            \
+	F(num, after_id, WIRE_U64)
+#define WIRE_TOKEN_LIST_FIELDS(F)                                              \
+	F(str, tokens, WIRE_FRAME_MAX)                                         \
+	F(num, complete, 1)
+#define WIRE_REVOKE_TOKEN_FIELDS(F) F(num, token_id, WIRE_U64)
+#define WIRE_GET_STATUS_FIELDS(F)   F(num, unused, 0)
+#define WIRE_STATUS_FIELDS(F)	    F(str, figures, WIRE_FRAME_MAX)
+#define WIRE_VERIFY_FIELDS(F)	    F(num, unused, 0)
+#define WIRE_VERIFIED_FIELDS(F)                                                \
+	F(num, groups, WIRE_U64)                                               \
+	F(num, messages, WIRE_U64)                                             \
+	F(str, problems, WIRE_FRAME_MAX)
+
+/* Events. EV_MESSAGES carries consecutive messages. EV_GROWN says that the
+ * log reaches last_seq and what lies between must be pulled. EV_MEMBER comes
+ * to who watches the group and to the user's own principals, in order with
+ * the group's messages. */
+#define WIRE_EV_MESSAGES_FIELDS(F)                                             \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, messages, WIRE_FRAME_MAX)
+#define WIRE_EV_GROWN_FIELDS(F)                                                \
+	F(num, group_id, WIRE_U64)                                             \
+	F(num, last_seq, WIRE_U64)
+#define WIRE_EV_MEMBER_FIELDS(F)                                               \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, group, WIRE_NAME_MAX)                                           \
+	F(str, user, WIRE_USER_MAX)                                            \
+	F(num, change, 2)                                                      \
+	F(num, role, 2)                                                        \
+	F(str, by, WIRE_USER_MAX)                                              \
+	F(num, last_read_seq, WIRE_U64)
+#define WIRE_EV_DELETED_FIELDS(F)   F(num, group_id, WIRE_U64)
+#define WIRE_EV_PRINCIPAL_FIELDS(F) F(num, code, 255)
+#define WIRE_EV_BYE_FIELDS(F)	    F(num, retry_after_ms, 3600000)
+
+/* M(ENUM, struct name, number, answer): the numbers are the protocol. An
+ * answer of NONE: not a request. */
+#define WIRE_TYPES(M)                                                          \
+	M(ERROR, error, 1, NONE)                                               \
+	M(OK, ok, 2, NONE)                                                     \
+	M(HELLO, hello, 3, WELCOME)                                            \
+	M(WELCOME, welcome, 4, NONE)                                           \
+	M(OPEN_PRINCIPAL, open_principal, 5, PRINCIPAL)                        \
+	M(PRINCIPAL, principal, 6, NONE)                                       \
+	M(CLOSE_PRINCIPAL, close_principal, 7, OK)                             \
+	M(SEND, send, 10, SENT)                                                \
+	M(SENT, sent, 11, NONE)                                                \
+	M(FIND_GROUP, find_group, 12, GROUP)                                   \
+	M(GROUP, group, 13, NONE)                                              \
+	M(LIST_GROUPS, list_groups, 14, GROUP_LIST)                            \
+	M(GROUP_LIST, group_list, 15, NONE)                                    \
+	M(PULL, pull, 16, MESSAGES)                                            \
+	M(MESSAGES, messages, 17, NONE)                                        \
+	M(READ_TEXT, read_text, 18, TEXT)                                      \
+	M(TEXT, text, 19, NONE)                                                \
+	M(LIST_MEMBERS, list_members, 20, MEMBER_LIST)                         \
+	M(MEMBER_LIST, member_list, 21, NONE)                                  \
+	M(EDIT_MEMBERS, edit_members, 22, OK)                                  \
+	M(CREATE_GROUP, create_group, 23, GROUP)                               \
+	M(DELETE_GROUP, delete_group, 24, OK)                                  \
+	M(SET_READ, set_read, 25, OK)                                          \
+	M(WATCH, watch, 26, WATCHING)                                          \
+	M(WATCHING, watching, 27, NONE)                                        \
+	M(UNWATCH, unwatch, 28, OK)                                            \
+	M(ADD_USERS, add_users, 40, OK)                                        \
+	M(CREATE_TOKEN, create_token, 41, TOKEN)                               \
+	M(TOKEN, token, 42, NONE)                                              \
+	M(LIST_TOKENS, list_tokens, 43, TOKEN_LIST)                            \
+	M(TOKEN_LIST, token_list, 44, NONE)                                    \
+	M(REVOKE_TOKEN, revoke_token, 45, OK)                                  \
+	M(GET_STATUS, get_status, 46, STATUS)                                  \
+	M(STATUS, status, 47, NONE)                                            \
+	M(VERIFY, verify, 48, VERIFIED)                                        \
+	M(VERIFIED, verified, 49, NONE)                                        \
+	M(EV_MESSAGES, ev_messages, 60, NONE)                                  \
+	M(EV_GROWN, ev_grown, 61, NONE)                                        \
+	M(EV_MEMBER, ev_member, 62, NONE)                                      \
+	M(EV_DELETED, ev_deleted, 63, NONE)                                    \
+	M(EV_PRINCIPAL, ev_principal, 64, NONE)                                \
+	M(EV_BYE, ev_bye, 65, NONE)
+
+enum wire_type {
+	WIRE_NONE = 0,
+#define WIRE_ENUM(ENUM, name, number, answer) WIRE_##ENUM = number,
+	WIRE_TYPES(WIRE_ENUM)
+#undef WIRE_ENUM
+};
+
+/* The structs: struct wire_message, struct wire_send, ... */
+#define WIRE_C_num(name)		uint64_t name;
+#define WIRE_C_str(name)		struct str name;
+#define WIRE_C_FIELD(kind, name, bound) WIRE_C_##kind(name)
+#define WIRE_RECORD_STRUCT(name, NAME)                                         \
+	struct wire_##name {                                                   \
+		WIRE_##NAME##_FIELDS(WIRE_C_FIELD)                             \
+	};
+#define WIRE_TYPE_STRUCT(ENUM, name, number, answer)                           \
+	struct wire_body_##name {                                              \
+		WIRE_##ENUM##_FIELDS(WIRE_C_FIELD)                             \
+	};
+WIRE_RECORDS(WIRE_RECORD_STRUCT)
+WIRE_TYPES(WIRE_TYPE_STRUCT)
+#undef WIRE_RECORD_STRUCT
+#undef WIRE_TYPE_STRUCT
+
+/* How one struct is encoded; made from the lists above. */
+struct wire_schema {
+	const char *name;		 /* "send" */
+	const struct wire_field *fields; /* wire.c's own */
+	size_t count;			 /* of fields */
+	size_t size;			 /* bytes of the struct */
+};
+
+#define WIRE_SCHEMA_DECL(name, NAME)                                           \
+	extern const struct wire_schema wire_schema_##name;
+WIRE_RECORDS(WIRE_SCHEMA_DECL)
+#undef WIRE_SCHEMA_DECL
+
+/* The schema of a frame's body; NULL for an unknown type. */
+const struct wire_schema *wire_schema_of(enum wire_type type);
+/* The type that answers a request; WIRE_NONE for what is no request. */
+enum wire_type wire_answer_of(enum wire_type type);
+/* "SEND"; "?" for an unknown type. */
+const char *wire_type_name(enum wire_type type);
+
+/* Appends the fields of src (a struct of that schema). Values above their
+ * bound are our own bug: assert. Memory failure shows in b->failed. */
+void wire_put(struct buf *b, const struct wire_schema *schema, const void *src);
+/* Bytes that wire_put() would append. */
+size_t wire_size(const struct wire_schema *schema, const void *src);
+
+/* Decodes exactly the bytes of `in`. 0, or -EBADMSG: out is unspecified. */
+int wire_get(struct str in, const struct wire_schema *schema, void *out);
+
+/* The next record of a list: 1 and *list moves on, 0 at its end, -EBADMSG. */
+int wire_next(struct str *list, const struct wire_schema *schema, void *out);
+
+struct wire_header {
+	uint32_t len; /* bytes of body */
+	enum wire_type type;
+	uint32_t id;	    /* 0: an event */
+	uint32_t principal; /* 0: none */
+};
+
+/* Appends header and body. body is a struct wire_body_* of the type. */
+void wire_put_frame(struct buf *b, enum wire_type type, uint32_t id,
+		    uint32_t principal, const void *body);
+
+/* Reads a header from at least WIRE_HEADER bytes. -EBADMSG: unknown type,
+ * len over WIRE_FRAME_MAX, or the zero field is not zero. */
+int wire_get_header(const char *data, struct wire_header *out);
+
+/* Room for any decoded body. */
+union wire_body {
+#define WIRE_MEMBER_DECL(ENUM, name, number, answer)                           \
+	struct wire_body_##name name;
+	WIRE_TYPES(WIRE_MEMBER_DECL)
+#undef WIRE_MEMBER_DECL
+};
+
+#endif

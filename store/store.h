@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contract of a store: one durable, ordered log per group, its members,
+ * their read pointers, users and tokens. Blocking; knows no event loop; a
+ * handle belongs to one thread at a time. Back ends: sqlite, memory (the
+ * reference, in tests), in tests faulty.
+ *
+ *   writer handle:  store_begin, any of the writing verbs, store_commit
+ *   reader handle:  store_snapshot, any of the reading verbs, store_release
+ *
+ * Rules that every back end keeps (tests/unit/test_store.c proves them):
+ *  - Committed means on disk: when store_commit() returns 0, a crash of the
+ *    machine loses nothing of the transaction. -EINPROGRESS means that the
+ *    outcome is unknown: the handle is dead, the process must stop, a new
+ *    open tells. Any other error: nothing of the transaction is stored.
+ *  - A verb that refuses (err, negative errno) has changed nothing and the
+ *    transaction goes on; -EIO and -ENOSPC end the transaction: roll back.
+ *  - seq is gapless from 1, off is the exact byte offset of the message's
+ *    line, both given inside the transaction. time_ms never goes back within
+ *    a group.
+ *  - Membership, role, dedupe and size are checked inside the transaction.
+ *  - There is one writer of a store at a time, also over processes: a second
+ *    open for writing is refused (-EBUSY). A reader handle cannot write.
+ *  - Refusals say `no_such_group` to a user who is no member.
+ *
+ * Strs given in are borrowed for the call; strs handed out are borrowed until
+ * the next call on the handle, or until a callback returns.
+ */
+#ifndef GROUPFS_STORE_STORE_H
+#define GROUPFS_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "lib/env.h"
+#include "lib/err.h"
+#include "lib/str.h"
+#include "lib/wire.h"
+
+enum {
+	STORE_HISTORY = 50,	  /* messages that a new member finds unread */
+	STORE_TOKEN_HASH = 32,	  /* SHA-256 */
+	STORE_MENTIONS_MAX = 100, /* recorded per message; more are dropped */
+	STORE_EVERYONE_MAX =
+		100, /* members above which @everyone is for admins */
+	STORE_MEMBERS_MAX = 1000000
+};
+
+struct store;
+
+struct store_options {
+	const struct env *env;	   /* borrowed while open */
+	uint64_t max_content;	   /* bytes a message may have; 0: 65536 */
+	uint64_t dedupe_window_ms; /* a client_id is remembered at least so
+				      long; 0: 24 h */
+	bool read_only;		   /* a reader handle */
+};
+
+/* url: "sqlite:PATH" or "memory:NAME". Makes a new store where there is none
+ * (writers only). Owned by the caller: store_close(). */
+int store_open(struct store **out, const char *url,
+	       const struct store_options *options, struct err *err);
+/* Rolls back what is open. Takes NULL. */
+void store_close(struct store *s);
+
+/* Writer: a transaction. store_rollback() also after -EIO, -ENOSPC. */
+int store_begin(struct store *s, struct err *err);
+int store_commit(struct store *s, struct err *err);
+void store_rollback(struct store *s);
+
+/* Reader: one consistent view; verbs outside of one see the newest state
+ * each. */
+int store_snapshot(struct store *s, struct err *err);
+void store_release(struct store *s);
+
+/* Appends all items, or refuses and appends none. Checks every item first:
+ * UTF-8, size, reply_to, type. Parses mentions, records those of members.
+ * Moves the sender's pointer. */
+struct store_append {
+	uint64_t group_id;
+	struct str user;     /* the sender */
+	struct str batch_id; /* may be empty: no dedupe of the whole */
+	struct str items;    /* wire list of `item`, at least one */
+	/* out */
+	struct wire_body_sent sent;
+	uint64_t end_off; /* offset behind the last line */
+};
+int store_append(struct store *s, struct store_append *op, struct err *err);
+
+/* The messages that this transaction appended to the group can be read with
+ * store_scan() on the writer handle, inside the transaction and after it. */
+
+/* Creates a group, creator as admin; members as EDIT_* edits of users that
+ * exist. A group of this name made by this creator with this (not empty) key
+ * is returned as it is. `group_exists`, `bad_name`, `no_such_user`. */
+struct store_create {
+	struct str name;
+	struct str creator;
+	struct str description;
+	struct str settings; /* JSON object, or empty */
+	struct str members;  /* wire list of `edit`: EDIT_ADD or EDIT_ADMIN */
+	struct str key;
+	/* out */
+	uint64_t group_id;
+	bool existed;
+};
+int store_create_group(struct store *s, struct store_create *op,
+		       struct err *err);
+
+/* For an admin of the group. Its id is never used again. */
+int store_delete_group(struct store *s, uint64_t group_id, struct str by,
+		       struct err *err);
+
+/* What store_edit_members() did to one user. */
+struct store_change {
+	enum member_change change;
+	enum role role;
+	char user[WIRE_USER_MAX + 1];
+	uint64_t last_read_seq; /* of one who was added */
+};
+
+/* Applies all edits in order, or refuses (the sentence names the user) and
+ * applies none. Admins may do all; a member may only remove himself. The
+ * group keeps an admin: `last_admin`. `group_full` above max_members. */
+struct store_edit {
+	uint64_t group_id;
+	struct str by;
+	struct str edits; /* wire list of `edit` */
+	/* out: what really changed, in order; owned by the caller: free() */
+	struct store_change *changes;
+	size_t count;
+};
+int store_edit_members(struct store *s, struct store_edit *op, struct err *err);
+
+/* Moves the pointer forward to seq (WIRE_READ_ALL: the last); *stored is what
+ * holds now. A seq beyond the last is `bad_request`. */
+int store_set_read(struct store *s, uint64_t group_id, struct str user,
+		   uint64_t seq, uint64_t *stored, struct err *err);
+
+/* Adds a user where he is missing; *added says whether. `bad_name`. */
+int store_add_user(struct store *s, struct str name, bool *added,
+		   struct err *err);
+
+/* expires_ms 0: never. `no_such_user`. */
+int store_create_token(struct store *s, struct str user,
+		       const uint8_t hash[STORE_TOKEN_HASH],
+		       uint64_t expires_ms, uint64_t *token_id,
+		       struct err *err);
+/* owner: who must own it; empty: anybody's. `bad_request` when there is no
+ * such token. hash_out (may be NULL) is filled with its hash. */
+int store_revoke_token(struct store *s, uint64_t token_id, struct str owner,
+		       uint8_t hash_out[STORE_TOKEN_HASH], struct err *err);
+
+/*
+ * Reading. Verbs that take a user check that he is a member, else
+ * `no_such_group`. An empty user is the daemon itself: no check, role NONE.
+ */
+
+/* The group by id, or by name where group_id is 0. */
+int store_find_group(struct store *s, uint64_t group_id, struct str name,
+		     struct str user, struct wire_group *out, struct err *err);
+
+/* Called for each record, which is borrowed. 0 goes on, 1 ends the walk, a
+ * negative errno ends it and is returned. */
+typedef int (*store_group_fn)(void *data, const struct wire_group *g);
+typedef int (*store_message_fn)(void *data, const struct wire_message *m);
+typedef int (*store_member_fn)(void *data, const struct wire_member *m);
+typedef int (*store_token_fn)(void *data, const struct wire_token_info *t);
+
+/* The user's groups by name, after a name ("" for the first). */
+int store_list_groups(struct store *s, struct str user, struct str after,
+		      store_group_fn fn, void *data, struct err *err);
+
+/* Messages with seq > after_seq, ascending, to the end or until fn ends. */
+int store_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
+	       store_message_fn fn, void *data, struct err *err);
+
+/* The seq of the message whose line holds byte off, and the offset of that
+ * line. -ENOENT when off is at or behind the end (err stays untouched). */
+int store_seek(struct store *s, uint64_t group_id, uint64_t off, uint64_t *seq,
+	       uint64_t *line_off, struct err *err);
+
+/* Members by name, after a name. */
+int store_list_members(struct store *s, uint64_t group_id, struct str after,
+		       store_member_fn fn, void *data, struct err *err);
+
+/* The role of a user in a group; ROLE_NONE, and 0, when he is no member or
+ * there is no such group. */
+int store_role(struct store *s, uint64_t group_id, struct str user,
+	       enum role *role, struct err *err);
+
+/* *found: the user was added once. */
+int store_find_user(struct store *s, struct str name, bool *found,
+		    struct err *err);
+
+/* The user of a token that has not expired; `unauthenticated` otherwise. */
+int store_find_token(struct store *s, const uint8_t hash[STORE_TOKEN_HASH],
+		     char user[WIRE_USER_MAX + 1], uint64_t *expires_ms,
+		     struct err *err);
+/* user empty: of everybody. Tokens with an id above after_id, by id. */
+int store_list_tokens(struct store *s, struct str user, uint64_t after_id,
+		      store_token_fn fn, void *data, struct err *err);
+
+/* Figures for `status`. */
+struct store_counts {
+	uint64_t groups;
+	uint64_t users;
+	uint64_t bytes; /* of files */
+};
+int store_count(struct store *s, struct store_counts *out, struct err *err);
+
+/* Checks the whole store: each group's seq and offsets, each line's length
+ * against its rendering, and the engine's own integrity check. problem() is
+ * called with a sentence for each fault. */
+struct store_verify {
+	void (*problem)(void *data, const char *text);
+	void *data;
+	/* out */
+	uint64_t groups;
+	uint64_t messages;
+};
+int store_verify(struct store *s, struct store_verify *v, struct err *err);
+
+#endif
