@@ -48,15 +48,18 @@ struct client_request {
 	void *data; /* the caller's */
 
 	/* private */
-	struct list link;
-	struct client *client;
+	struct list link;		    /* where it waits or was sent */
+	struct list order;		    /* all pending ones */
+	struct client *client;		    /* NULL: not pending */
 	struct client_principal *principal; /* borrowed */
+	struct client_request *next;	    /* of the same bucket */
 	client_reply_cb cb;
 	struct buf frame;     /* owned: header and body, for resending */
 	uint64_t deadline_ms; /* uv_now() time; 0: none */
 	uint32_t id;
 	enum wire_type type;
-	bool sent; /* on the current connection or an earlier one */
+	bool sent;   /* on the current connection or an earlier one */
+	bool oneway; /* the client's own: of this connection only */
 };
 
 enum client_principal_state {
@@ -65,8 +68,9 @@ enum client_principal_state {
 	CLIENT_PRINCIPAL_REFUSED /* its requests are refused with p->err */
 };
 
-/* The state changed to READY (err NULL) or REFUSED. Called at each change,
- * so again after a reconnect that found the token gone. */
+/* It is READY (err NULL) or REFUSED. Called when that differs from what was
+ * told last: not again for a reconnect after which it is READY as before, but
+ * again when that found the token gone, or when the token was revoked. */
 typedef void (*client_principal_cb)(struct client_principal *p,
 				    const struct err *err);
 
@@ -80,11 +84,14 @@ struct client_principal {
 
 	/* private */
 	struct list link;
+	struct list waiting; /* its requests until it is READY */
 	struct client *client;
 	client_principal_cb cb;
 	uint32_t id;
 	uint32_t uid;
+	uint32_t pending; /* its requests, waiting or sent */
 	enum principal_kind kind;
+	enum client_principal_state told; /* OPENING: nothing yet */
 	char token[WIRE_TOKEN_MAX + 1];
 	struct client_request open;
 };
@@ -100,8 +107,9 @@ struct client_options {
 	 */
 	void (*on_event)(struct client *c, const struct wire_header *header,
 			 const void *body);
-	/* Connected and greeted (why is NULL), or away (a sentence). After
-	 * true, watches must be made again: feed does. May be NULL. */
+	/* Connected and greeted (why is NULL), or away (a sentence): at each
+	 * change, and when the first attempt fails. After true, watches must
+	 * be made again: feed does. May be NULL. */
 	void (*on_state)(struct client *c, bool online, const char *why);
 };
 
@@ -119,7 +127,8 @@ struct client {
 
 typedef void (*client_close_cb)(struct client *c);
 
-/* Starts connecting; a groupd that is away is no error. 0 or -ENOMEM. */
+/* Starts connecting; a groupd that is away is no error. 0, -ENOMEM, or
+ * -ENAMETOOLONG for a path that no socket can have. */
 int client_start(struct client *c, uv_loop_t *loop,
 		 const struct client_options *options);
 
@@ -134,8 +143,9 @@ void client_close(struct client *c, client_close_cb cb);
  * Encodes body (a struct wire_body_* of type) and sends it as soon as there
  * is a connection and the principal (may be NULL) is open. timeout_ms 0: no
  * deadline. At the deadline the callback says `outcome_unknown` if a request
- * that writes was sent, else `unavailable`. 0, -ENOMEM, or -EBUSY above
- * CLIENT_IN_FLIGHT_MAX: then the callback will not run.
+ * that writes was sent, else `unavailable`. 0, or: -ENOMEM, -EBUSY above
+ * CLIENT_IN_FLIGHT_MAX, -EMSGSIZE above WIRE_FRAME_MAX, -ECANCELED after
+ * client_close(); then the callback will not run.
  */
 int client_submit(struct client *c, struct client_request *req,
 		  struct client_principal *p, enum wire_type type,
@@ -145,9 +155,15 @@ int client_submit(struct client *c, struct client_request *req,
  * caller's at once. groupd may still carry it out. */
 void client_cancel(struct client_request *req);
 
+/* Sends a request whose answer is of no interest, on this connection only:
+ * dropped when there is none, when p (may be NULL) is not READY, or when there
+ * is no memory. It does not count as one of p's. */
+void client_tell(struct client *c, struct client_principal *p,
+		 enum wire_type type, const void *body);
+
 /* Opens a principal; cb (may be NULL) tells how it went. Requests may be
  * submitted at once. token: for PRINCIPAL_TOKEN, copied. 0, -EINVAL for a
- * token that is too long. */
+ * token that is too long, -ENOMEM, -ECANCELED after client_close(). */
 int client_open_principal(struct client *c, struct client_principal *p,
 			  enum principal_kind kind, uint32_t uid,
 			  const char *token, client_principal_cb cb);

@@ -36,6 +36,8 @@ enum {
 struct feed;
 struct feed_group;
 struct feed_sub;
+struct feed_watch;
+struct feed_page;
 
 /* One message; shared by all subscribers when it came from the recent ones. */
 struct feed_message {
@@ -44,7 +46,8 @@ struct feed_message {
 	 * first who needs it and freed with the message. */
 	struct buf encoded;
 	/* private */
-	char *bytes; /* owned */
+	char *bytes; /* in the same block */
+	struct feed_message *next;
 };
 
 enum feed_state {
@@ -66,8 +69,10 @@ struct feed_sub {
 			       up to it is replay */
 
 	/* private */
-	struct list link;
+	struct list link;      /* of its watch */
+	struct list wake_link; /* to be woken in this turn */
 	struct feed_group *group;
+	struct feed_watch *watch;
 	struct client_principal *principal; /* borrowed until unsubscribed */
 	feed_wake_cb wake;
 	struct feed_page *page; /* owned; the lagging one's messages */
@@ -104,7 +109,9 @@ void feed_on_state(struct feed *f, bool online);
 /*
  * Reads the group from after_seq on, for principal, who must be a member: he
  * is checked by groupd, now and after each reconnect, and ended at once when
- * he is removed (`not_member`). 0 or -ENOMEM.
+ * he is removed (`not_member`). An after_seq that is not there yet ends it
+ * with `bad_request`; one before what is kept, with `epoch_changed`. 0 or
+ * -ENOMEM.
  */
 int feed_subscribe(struct feed *f, struct feed_sub *sub,
 		   struct client_principal *principal, uint64_t group_id,

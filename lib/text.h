@@ -61,11 +61,12 @@ size_t text_render_len(const struct wire_message *m);
 void text_parse_line(struct str line, uint64_t *reply_to, struct str *content);
 
 /*
- * The next "@name" of the content from *pos on, at a word boundary: before
+ * The next "@name" of the content from *pos on, at word boundaries: before
  * the '@' stands nothing, or no letter, digit, '_', '.', '-', '@', '/' nor a
- * byte of 0x80 up. The longest valid name is taken, dots and hyphens at its
- * end dropped ("@bob." is bob). "everyone" is returned like a name. False
- * when there is none left.
+ * byte of 0x80 up; behind the name no letter, digit or byte of 0x80 up. Dots
+ * and hyphens at its end do not belong to it ("@bob." is bob), "@Bob", "@bobX"
+ * and names that are too long are none. "everyone" is returned like a name.
+ * False when there is none left.
  */
 bool text_next_mention(struct str content, size_t *pos, struct str *name);
 

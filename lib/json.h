@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * JSON in and out. Out: text is appended to a struct buf, without a tree. In:
+ * a strict parser for what strangers send: one object, at most JSON_DEPTH_MAX
+ * levels and max bytes (both checked before the parser runs), no duplicate
+ * keys, valid UTF-8, integers that fit. The only user of jansson.
+ *
+ * A parsed struct json is owned by who parsed it; its parts and all strs read
+ * from it are borrowed until json_free(). Pure functions, any thread.
+ */
+#ifndef GROUPFS_LIB_JSON_H
+#define GROUPFS_LIB_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/str.h"
+#include "lib/wire.h"
+
+enum { JSON_DEPTH_MAX = 16 };
+
+/* Appends s as a JSON string with its quotes. s is valid UTF-8. */
+void json_put_str(struct buf *b, struct str s);
+/* Appends a time as "2026-11-24T12:00:03.120Z", quotes included. */
+void json_put_time(struct buf *b, uint64_t time_ms);
+/* Appends "epoch":"0123456789abcdef" */
+void json_put_epoch(struct buf *b, uint64_t epoch);
+
+/* Appends the members of a message (design.md section 3), without braces:
+ * "sequence_number":1,"timestamp":...; what is empty is left out. */
+void json_put_message_fields(struct buf *b, const struct wire_message *m);
+/* The same as one object. */
+void json_put_message(struct buf *b, const struct wire_message *m);
+
+struct json;
+
+/* Parses one object. 0, or err: `too_large` above max bytes, `bad_utf8`,
+ * `bad_request` for anything else. */
+int json_parse(struct json **out, struct str text, size_t max,
+	       struct err *err);
+/* Takes NULL. */
+void json_free(struct json *j);
+
+/*
+ * The getters of an object's members: 1 and *out; 0 when there is none or it
+ * is null, then *out is untouched; a negative errno and err (`bad_request`,
+ * the sentence names the key) when it is something else. j may be NULL: an
+ * empty object.
+ */
+int json_get_str(const struct json *j, const char *key, size_t max_bytes,
+		 struct str *out, struct err *err);
+int json_get_u64(const struct json *j, const char *key, uint64_t max,
+		 uint64_t *out, struct err *err);
+int json_get_array(const struct json *j, const char *key, size_t max_items,
+		   const struct json **out, struct err *err);
+int json_get_object(const struct json *j, const char *key,
+		    const struct json **out, struct err *err);
+
+size_t json_array_len(const struct json *array);
+/* i < json_array_len(). */
+const struct json *json_array_at(const struct json *array, size_t i);
+/* False when it is no string / no object. */
+bool json_as_str(const struct json *j, struct str *out);
+bool json_is_object_value(const struct json *j);
+
+/* Appends the value as compact JSON. */
+void json_put_value(struct buf *b, const struct json *j);
+
+#endif

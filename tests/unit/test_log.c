@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/log.h"
+
+/* stderr goes into a pipe from begin_capture() to end_capture(). */
+struct capture {
+	int saved;
+	int pipe[2];
+	char text[8192];
+};
+
+static void begin_capture(struct capture *c)
+{
+	assert_int_equal(pipe(c->pipe), 0);
+	c->saved = dup(STDERR_FILENO);
+	assert_true(c->saved >= 0);
+	assert_true(dup2(c->pipe[1], STDERR_FILENO) >= 0);
+	(void)close(c->pipe[1]);
+}
+
+static const char *end_capture(struct capture *c)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	assert_true(dup2(c->saved, STDERR_FILENO) >= 0);
+	(void)close(c->saved);
+	while ((n = read(c->pipe[0], c->text + len,
+			 sizeof(c->text) - 1 - len)) > 0)
+		len += (size_t)n;
+	(void)close(c->pipe[0]);
+	c->text[len] = '\0';
+	return c->text;
+}
+
+static void a_line_names_program_and_level(void **state)
+{
+	struct capture c;
+
+	(void)state;
+	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+	log_open("prog", LOG_LEVEL_INFO);
+	begin_capture(&c);
+	log_warn("gateway exited: slot=%d", 3);
+	log_info("ready");
+	assert_string_equal(end_capture(&c),
+			    "prog: warning: gateway exited: slot=3\n"
+			    "prog: info: ready\n");
+}
+
+static void what_is_below_the_level_is_silent(void **state)
+{
+	struct capture c;
+
+	(void)state;
+	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+	log_open("prog", LOG_LEVEL_ERROR);
+	begin_capture(&c);
+	log_warn("no");
+	log_info("no");
+	log_debug("no");
+	log_error("yes");
+	assert_string_equal(end_capture(&c), "prog: error: yes\n");
+}
+
+static void the_journal_gets_a_priority(void **state)
+{
+	struct capture c;
+
+	(void)state;
+	assert_int_equal(setenv("JOURNAL_STREAM", "8:1234", 1), 0);
+	log_open("prog", LOG_LEVEL_DEBUG);
+	begin_capture(&c);
+	log_error("a");
+	log_debug("b");
+	assert_string_equal(end_capture(&c), "<3>prog: error: a\n"
+					     "<7>prog: debug: b\n");
+}
+
+static void control_characters_are_escaped(void **state)
+{
+	struct capture c;
+
+	(void)state;
+	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+	log_open("p", LOG_LEVEL_INFO);
+	begin_capture(&c);
+	log_info("%s", "a\nb\x1b[0m\x7f \xc2\x9b \xc3\xa9");
+	assert_string_equal(end_capture(&c),
+			    "p: info: a\\nb\\x1b[0m\\x7f \xc2\\x9b "
+			    "\xc3\xa9\n");
+}
+
+static void a_long_event_is_one_cut_line(void **state)
+{
+	struct capture c;
+	char text[3000];
+	const char *line;
+
+	(void)state;
+	memset(text, '\x01', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+	log_open("p", LOG_LEVEL_INFO);
+	begin_capture(&c);
+	errno = EDQUOT;
+	log_info("%s", text);
+	assert_int_equal(errno, EDQUOT);
+	line = end_capture(&c);
+	assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+	assert_string_equal(line + strlen(line) - 4, "...\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_line_names_program_and_level),
+		cmocka_unit_test(what_is_below_the_level_is_silent),
+		cmocka_unit_test(the_journal_gets_a_priority),
+		cmocka_unit_test(control_characters_are_escaped),
+		cmocka_unit_test(a_long_event_is_one_cut_line),
+	};
+
+	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}
