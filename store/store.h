@@ -15,6 +15,7 @@
  *    open tells. Any other error: nothing of the transaction is stored.
  *  - A verb that refuses (err, negative errno) has changed nothing and the
  *    transaction goes on; -EIO and -ENOSPC end the transaction: roll back.
+ *    (`group_full` is -ENOSPC too, but a refusal: err->code tells.)
  *  - seq is gapless from 1, off is the exact byte offset of the message's
  *    line, both given inside the transaction. time_ms never goes back within
  *    a group.
@@ -85,7 +86,7 @@ struct store_append {
 	struct str items;    /* wire list of `item`, at least one */
 	/* out */
 	struct wire_body_sent sent;
-	uint64_t end_off; /* offset behind the last line */
+	uint64_t end_off; /* where the group's log ends now */
 };
 int store_append(struct store *s, struct store_append *op, struct err *err);
 

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/input.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/text.h"
+
+/* The next word of a list with spaces between; false at its end. */
+static bool next_word(struct str *list, struct str *word)
+{
+	size_t begin = 0;
+	size_t end;
+
+	while (begin < list->len && list->data[begin] == ' ')
+		begin++;
+	if (begin == list->len)
+		return false;
+	end = begin;
+	while (end < list->len && list->data[end] != ' ')
+		end++;
+	*word = str_make(list->data + begin, end - begin);
+	*list = str_make(list->data + end, list->len - end);
+	return true;
+}
+
+static int check_mentions(struct str mentions, struct err *err)
+{
+	struct str name;
+
+	while (next_word(&mentions, &name)) {
+		if (!text_is_user_name(name) &&
+		    !str_eq(name, str_of("everyone")))
+			return err_set(err, ERR_BAD_NAME,
+				       "mentions holds what is no user name");
+	}
+	return 0;
+}
+
+/* The line shows "[media URL] ": a space or a control byte in the URL would
+ * make it ambiguous. */
+static int check_media_url(const struct wire_item *item, struct err *err)
+{
+	if (item->type == MESSAGE_TEXT) {
+		if (item->media_url.len > 0)
+			return err_set(err, ERR_BAD_REQUEST,
+				       "Only a media message has a media_url");
+		return 0;
+	}
+	if (item->media_url.len == 0)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "A media message needs a media_url");
+	if (!text_is_utf8(item->media_url))
+		return err_set(err, ERR_BAD_UTF8,
+			       "media_url is not valid UTF-8");
+	for (size_t i = 0; i < item->media_url.len; i++) {
+		char c = item->media_url.data[i];
+
+		if ((c >= 0 && c <= ' ') || c == 0x7f)
+			return err_set(err, ERR_BAD_REQUEST,
+				       "media_url holds a space or a control "
+				       "character");
+	}
+	return 0;
+}
+
+static int check_item(const struct wire_item *item, uint64_t max_content,
+		      struct err *err)
+{
+	int rc;
+
+	if (item->content.len > max_content)
+		return err_set(err, ERR_TOO_LARGE,
+			       "The message has %zu bytes, more than %" PRIu64,
+			       item->content.len, max_content);
+	if (!text_is_utf8(item->content))
+		return err_set(err, ERR_BAD_UTF8, NULL);
+	rc = check_media_url(item, err);
+	if (rc < 0)
+		return rc;
+	if (item->mentions.len == 0)
+		return 0;
+	return check_mentions(item->mentions, err);
+}
+
+int input_check_items(struct str items, uint64_t max_content, size_t *count,
+		      struct err *err)
+{
+	struct wire_item item;
+	size_t n = 0;
+	int rc;
+
+	while ((rc = wire_next(&items, &wire_schema_item, &item)) > 0) {
+		n++;
+		rc = check_item(&item, max_content, err);
+		if (rc < 0 && (n > 1 || items.len > 0))
+			return err_wrap(err, "line %zu", n);
+		if (rc < 0)
+			return rc;
+	}
+	if (rc < 0)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "The list of messages is damaged");
+	if (n == 0)
+		return err_set(err, ERR_BAD_REQUEST, "There is no message");
+	*count = n;
+	return 0;
+}
+
+int input_refuse_reply(uint64_t reply_to, size_t n, size_t count,
+		       struct err *err)
+{
+	int rc = err_set(err, ERR_BAD_REQUEST,
+			 "There is no message %" PRIu64 " to reply to",
+			 reply_to);
+
+	return count > 1 ? err_wrap(err, "line %zu", n) : rc;
+}
+
+int input_check_user(struct str name, struct err *err)
+{
+	if (text_is_user_name(name))
+		return 0;
+	return err_set(err, ERR_BAD_NAME, "That is not a user's name");
+}
+
+int input_check_edits(struct str edits, bool creating, size_t *count,
+		      struct err *err)
+{
+	struct wire_edit edit;
+	size_t n = 0;
+	int rc;
+
+	while ((rc = wire_next(&edits, &wire_schema_edit, &edit)) > 0) {
+		n++;
+		if (!text_is_user_name(edit.name))
+			return err_set(err, ERR_BAD_NAME,
+				       "Member %zu is not a user's name", n);
+		if (creating && edit.op != EDIT_ADD && edit.op != EDIT_ADMIN)
+			return err_set(err, ERR_BAD_REQUEST,
+				       "A new group can only gain members");
+	}
+	if (rc < 0)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "The list of members is damaged");
+	*count = n;
+	return 0;
+}
+
+void input_mentions_init(struct input_mentions *it,
+			 const struct wire_item *item)
+{
+	*it = (struct input_mentions){ 0 };
+	it->content = item->content;
+	it->explicit = item->mentions;
+	/* Most messages hold no '@': one memchr decides. */
+	it->in_content =
+		item->content.len > 0 &&
+		memchr(item->content.data, '@', item->content.len) != NULL;
+}
+
+bool input_next_mention(struct input_mentions *it, struct str *name)
+{
+	bool more = false;
+
+	if (it->in_content)
+		more = text_next_mention(it->content, &it->pos, name);
+	if (!more) {
+		it->in_content = false;
+		more = next_word(&it->explicit, name);
+	}
+	if (!more)
+		return false;
+	if (it->seen == INPUT_CANDIDATES_MAX) {
+		it->dropped = true;
+		return false;
+	}
+	it->seen++;
+	return true;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/sqlite.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void sq_close(struct store *base)
+{
+	struct sqlite_store *s = sq_of(base);
+
+	for (size_t i = 0; i < SQ_COUNT; i++)
+		sqlite3_finalize(s->statements[i]);
+	sqlite3_close(s->db);
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	buf_release(&s->path);
+	buf_release(&s->names);
+	free(s);
+}
+
+static int sq_begin(struct store *base, struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+
+	return sq_run(s, sq_use(s, SQ_BEGIN_WRITE), err);
+}
+
+static void sq_rollback(struct store *base)
+{
+	struct sqlite_store *s = sq_of(base);
+
+	/* SQLite has rolled back by itself after some errors. */
+	if (!sqlite3_get_autocommit(s->db)) {
+		sqlite3_stmt *st = sq_use(s, SQ_ROLLBACK);
+
+		sqlite3_step(st);
+		sqlite3_reset(st);
+	}
+	s->dedupe_known = false;
+}
+
+/* Moves the WAL into the file. What was committed stays so whatever happens
+ * here; but after a failed fsync nothing can be promised any more. */
+static void checkpoint(struct sqlite_store *s)
+{
+	int result;
+
+	if (s->wal_pages < SQ_CHECKPOINT_PAGES)
+		return;
+	result = sqlite3_wal_checkpoint_v2(
+		s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	if ((result & 0xff) == SQLITE_IOERR ||
+	    (result & 0xff) == SQLITE_CORRUPT)
+		s->base.dead = true;
+}
+
+static int sq_commit(struct store *base, struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	sqlite3_stmt *st = sq_use(s, SQ_COMMIT);
+	int result = sqlite3_step(st);
+	int rc;
+
+	if (result == SQLITE_DONE) {
+		sqlite3_reset(st);
+		checkpoint(s);
+		return 0;
+	}
+	/* A full disk or a busy file was found before the commit record was
+	 * written. After anything else, such as a failed fsync, the record may
+	 * be in the file and come back with the next open. */
+	rc = sq_fail(s, result, err);
+	sqlite3_reset(st);
+	sq_rollback(base);
+	if ((result & 0xff) == SQLITE_FULL || (result & 0xff) == SQLITE_BUSY)
+		return rc;
+	base->dead = true;
+	err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
+	return -EINPROGRESS;
+}
+
+static int sq_snapshot(struct store *base, struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	int rc = sq_run(s, sq_use(s, SQ_BEGIN_READ), err);
+
+	if (rc < 0)
+		return rc;
+	/* The view is that of the first read. */
+	rc = sq_step(s, sq_use(s, SQ_TOUCH), err);
+	sqlite3_reset(s->statements[SQ_TOUCH]);
+	if (rc < 0)
+		sq_rollback(base);
+	return rc < 0 ? rc : 0;
+}
+
+static void sq_release(struct store *base)
+{
+	sq_rollback(base);
+}
+
+static const struct store_ops sqlite_ops = {
+	.close = sq_close,
+	.begin = sq_begin,
+	.commit = sq_commit,
+	.rollback = sq_rollback,
+	.snapshot = sq_snapshot,
+	.release = sq_release,
+	.append = sq_append,
+	.create_group = sq_create_group,
+	.delete_group = sq_delete_group,
+	.edit_members = sq_edit_members,
+	.set_read = sq_set_read,
+	.add_user = sq_add_user,
+	.create_token = sq_create_token,
+	.revoke_token = sq_revoke_token,
+	.find_group = sq_find_group,
+	.list_groups = sq_list_groups,
+	.scan = sq_scan,
+	.seek = sq_seek,
+	.list_members = sq_list_members,
+	.role = sq_role_op,
+	.find_user = sq_find_user,
+	.find_token = sq_find_token,
+	.list_tokens = sq_list_tokens,
+	.count = sq_count,
+	.verify = sq_verify,
+};
+
+static int on_wal(void *data, sqlite3 *db, const char *name, int pages)
+{
+	struct sqlite_store *s = data;
+
+	(void)db;
+	(void)name;
+	s->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+/* The lock lies beside the store, in a file of its own: closing a descriptor
+ * of the store itself would drop SQLite's POSIX locks. */
+static int take_lock(struct sqlite_store *s, struct err *err)
+{
+	struct buf path;
+
+	buf_init(&path);
+	buf_printf(&path, "%s.lock", buf_cstr(&s->path));
+	if (!path.failed)
+		s->lock_fd = open(buf_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC,
+				  0600);
+	buf_release(&path);
+	if (s->lock_fd < 0)
+		return err_set(err, ERR_UNAVAILABLE, "Cannot lock %s: %s",
+			       buf_cstr(&s->path), strerror(errno));
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	err_set(err, ERR_UNAVAILABLE,
+		"Another groupd is writing to the store %s",
+		buf_cstr(&s->path));
+	return -EBUSY;
+}
+
+/* Makes the file before SQLite does, so that its mode (which SQLite copies
+ * for the WAL) is ours and not the umask's. */
+static int make_file(struct sqlite_store *s, struct err *err)
+{
+	const char *path = buf_cstr(&s->path);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno == EEXIST)
+		return 0;
+	if (fd < 0 || fchmod(fd, 0600) < 0) {
+		int rc = err_set(err, ERR_UNAVAILABLE, "Cannot make %s: %s",
+				 path, strerror(errno));
+
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	close(fd);
+	return 0;
+}
+
+/* SQLite ignores an error of its own fsync of the directory. */
+static int sync_directory(struct sqlite_store *s, struct err *err)
+{
+	const char *path = buf_cstr(&s->path);
+	const char *slash = strrchr(path, '/');
+	struct buf dir;
+	int fd = -1;
+	int rc = 0;
+
+	buf_init(&dir);
+	if (slash == NULL)
+		buf_append_char(&dir, '.');
+	else
+		buf_append(&dir, path, (size_t)(slash - path) + 1);
+	if (!dir.failed)
+		fd = open(buf_cstr(&dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		rc = err_set(err, ERR_UNAVAILABLE, "Cannot sync %s: %s",
+			     buf_cstr(&dir), strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	buf_release(&dir);
+	return rc;
+}
+
+static int connect_db(struct sqlite_store *s, struct err *err)
+{
+	bool read_only = s->base.options.read_only;
+	int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+	int result = sqlite3_open_v2(buf_cstr(&s->path), &s->db,
+				     flags | SQLITE_OPEN_NOMUTEX, NULL);
+
+	if (result != SQLITE_OK && access(buf_cstr(&s->path), F_OK) < 0) {
+		err_set(err, ERR_UNAVAILABLE, "There is no store at %s",
+			buf_cstr(&s->path));
+		return -ENOENT;
+	}
+	if (result != SQLITE_OK)
+		return sq_fail(s, result, err);
+	sqlite3_extended_result_codes(s->db, 1);
+	sqlite3_busy_timeout(s->db, SQ_BUSY_MS);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	if (read_only)
+		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+				  NULL);
+	return 0;
+}
+
+static int set_up_reader(struct sqlite_store *s, struct err *err)
+{
+	int rc = sq_exec(s,
+			 "PRAGMA query_only=1; PRAGMA wal_autocheckpoint=0;"
+			 "PRAGMA cache_size=-8192; PRAGMA mmap_size=0;"
+			 "PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=1",
+			 err);
+
+	return rc < 0 ? rc : sq_schema_check(s, err);
+}
+
+/* The pragmas that durability hangs on are read back. */
+static int set_up_writer(struct sqlite_store *s, struct err *err)
+{
+	int64_t synchronous = 0;
+	int rc = sq_schema_check(s, err);
+
+	if (rc == 0)
+		rc = sq_exec(s,
+			     "PRAGMA page_size=4096; PRAGMA auto_vacuum=NONE;"
+			     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+			     "PRAGMA wal_autocheckpoint=0;"
+			     "PRAGMA secure_delete=OFF; PRAGMA mmap_size=0;"
+			     "PRAGMA foreign_keys=OFF;"
+			     "PRAGMA cache_size=-65536;"
+			     "PRAGMA temp_store=MEMORY;"
+			     "PRAGMA cell_size_check=1",
+			     err);
+	if (rc == 0)
+		rc = sq_pragma(s, "PRAGMA synchronous", &synchronous, err);
+	if (rc < 0)
+		return rc;
+	if (synchronous != 2)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "SQLite refuses synchronous=FULL");
+	rc = sq_pragma(s, "SELECT journal_mode='wal' FROM pragma_journal_mode",
+		       &synchronous, err);
+	if (rc == 0 && synchronous != 1)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "%s cannot use a write-ahead log there",
+			       buf_cstr(&s->path));
+	if (rc == 0)
+		rc = sq_schema_apply(s, err);
+	if (rc == 0)
+		rc = sync_directory(s, err);
+	/* Checkpoints are done by commit, which so sees their errors. */
+	sqlite3_wal_hook(s->db, on_wal, s);
+	return rc;
+}
+
+int sqlite_store_open(struct store **out, const char *path,
+		      const struct store_options *options, struct err *err)
+{
+	struct sqlite_store *s = calloc(1, sizeof(*s));
+	int rc = 0;
+
+	if (s == NULL)
+		return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
+	s->base.ops = &sqlite_ops;
+	s->base.options = *options;
+	s->lock_fd = -1;
+	buf_append_str(&s->path, str_of(path));
+	if (s->path.failed)
+		rc = sq_no_memory(s, err);
+	if (rc == 0 && !options->read_only)
+		rc = take_lock(s, err);
+	if (rc == 0 && !options->read_only)
+		rc = make_file(s, err);
+	if (rc == 0)
+		rc = connect_db(s, err);
+	if (rc == 0)
+		rc = options->read_only ? set_up_reader(s, err)
+					: set_up_writer(s, err);
+	if (rc == 0)
+		rc = sq_prepare_all(s, err);
+	if (rc < 0) {
+		sq_close(&s->base);
+		return rc;
+	}
+	*out = &s->base;
+	return 0;
+}

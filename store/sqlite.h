@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of the SQLite back end; nothing but store/sqlite*.c includes it.
+ *
+ *   sqlite.c          open, close, transactions, snapshots, checkpoints
+ *   sqlite_schema.c   the tables and their migrations
+ *   sqlite_util.c     statements, binding, errors
+ *   sqlite_append.c   append and its dedupe, mentions, read pointers
+ *   sqlite_members.c  groups and their members
+ *   sqlite_users.c    users, tokens, counts
+ *   sqlite_read.c     groups as users see them, messages, byte offsets
+ *   sqlite_verify.c   the audit
+ *
+ * One writer connection writes and checkpoints; all others are read-only, so
+ * that the WAL-reset bug of SQLite before 3.51.3 cannot be met.
+ */
+#ifndef GROUPFS_STORE_SQLITE_H
+#define GROUPFS_STORE_SQLITE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "store/backend.h"
+
+enum {
+	SQ_APPLICATION_ID = 0x474D5347, /* 'GMSG' */
+	SQ_USER_VERSION = 1,
+	SQ_CHECKPOINT_PAGES = 500, /* bounds the WAL and the longest commit */
+	SQ_BUSY_MS = 5000,
+	SQ_GROUP_MAX = INT32_MAX /* a group_id leaves 32 bits for seq */
+};
+#define SQ_SEQ_MAX UINT64_C(0xffffffff)
+
+/* X(ENUM, SQL): each is prepared once, when the handle is opened. */
+#define SQ_STATEMENTS(X)                                                       \
+	X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                      \
+	X(BEGIN_READ, "BEGIN")                                                 \
+	X(COMMIT, "COMMIT")                                                    \
+	X(ROLLBACK, "ROLLBACK")                                                \
+	X(SAVE, "SAVEPOINT verb")                                              \
+	X(UNDO, "ROLLBACK TO verb")                                            \
+	X(KEEP, "RELEASE verb")                                                \
+	X(TOUCH, "SELECT v FROM meta WHERE k='dedupe_current'")                \
+	X(META_GET, "SELECT v FROM meta WHERE k=?1")                           \
+	X(META_SET, "REPLACE INTO meta(k,v) VALUES(?1,?2)")                    \
+                                                                               \
+	X(MEMBER_GROUP,                                                        \
+	  "SELECT m.role,m.last_read_seq,g.epoch,g.member_count,"              \
+	  "g.first_seq,g.tail_seq,g.tail_off,g.tail_ms,g.max_members "         \
+	  "FROM members m JOIN groups g ON g.group_id=m.group_id "             \
+	  "WHERE m.group_id=?1 AND m.name=?2")                                 \
+	X(TAIL, "SELECT id,off+len,time_ms FROM messages "                     \
+		"WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1")         \
+	X(INSERT_MESSAGE,                                                      \
+	  "INSERT INTO messages(id,off,len,rv,time_ms,type,reply_to,sender,"   \
+	  "media_url,mentions,client_id,content) "                             \
+	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)")                    \
+	X(MESSAGE, "SELECT off,len,time_ms FROM messages WHERE id=?1")         \
+	X(INSERT_MENTION, "INSERT OR IGNORE INTO mentions(name,group_id,seq) " \
+			  "VALUES(?1,?2,?3)")                                  \
+	X(INSERT_EVERYONE,                                                     \
+	  "INSERT INTO everyone(group_id,seq,sender) VALUES(?1,?2,?3)")        \
+	X(POINTER, "UPDATE members SET last_read_seq=?3 "                      \
+		   "WHERE group_id=?1 AND name=?2")                            \
+	X(DEDUPE_0_GET, "SELECT first_seq,last_seq,off,time_ms,warnings "      \
+			"FROM dedupe_0 WHERE group_id=?1 AND name=?2 "         \
+			"AND key=?3")                                          \
+	X(DEDUPE_1_GET, "SELECT first_seq,last_seq,off,time_ms,warnings "      \
+			"FROM dedupe_1 WHERE group_id=?1 AND name=?2 "         \
+			"AND key=?3")                                          \
+	X(DEDUPE_0_PUT,                                                        \
+	  "INSERT INTO dedupe_0 VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")              \
+	X(DEDUPE_1_PUT,                                                        \
+	  "INSERT INTO dedupe_1 VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")              \
+	X(DEDUPE_0_CLEAR, "DELETE FROM dedupe_0")                              \
+	X(DEDUPE_1_CLEAR, "DELETE FROM dedupe_1")                              \
+                                                                               \
+	X(GROUP_BY_NAME, "SELECT group_id,created_by,create_key FROM groups "  \
+			 "WHERE name=?1")                                      \
+	X(INSERT_GROUP,                                                        \
+	  "INSERT INTO groups(name,epoch,created_by,create_key,created_ms,"    \
+	  "description,settings,max_members,tail_ms) "                         \
+	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?5)")                                \
+	X(DELETE_GROUP, "DELETE FROM groups WHERE group_id=?1")                \
+	X(DELETE_MESSAGES, "DELETE FROM messages WHERE id BETWEEN ?1 AND ?2")  \
+	X(DELETE_MENTIONS,                                                     \
+	  "DELETE FROM mentions WHERE group_id=?1 AND name IN "                \
+	  "(SELECT name FROM members WHERE group_id=?1)")                      \
+	X(DELETE_EVERYONE, "DELETE FROM everyone WHERE group_id=?1")           \
+	X(DELETE_MEMBERS, "DELETE FROM members WHERE group_id=?1")             \
+	X(DELETE_DEDUPE_0, "DELETE FROM dedupe_0 WHERE group_id=?1")           \
+	X(DELETE_DEDUPE_1, "DELETE FROM dedupe_1 WHERE group_id=?1")           \
+                                                                               \
+	X(ROLE, "SELECT role FROM members WHERE group_id=?1 AND name=?2")      \
+	X(INSERT_MEMBER,                                                       \
+	  "INSERT INTO members(group_id,name,role,joined_ms,joined_seq,"       \
+	  "last_read_seq) VALUES(?1,?2,?3,?4,?5,?6)")                          \
+	X(SET_ROLE, "UPDATE members SET role=?3 "                              \
+		    "WHERE group_id=?1 AND name=?2")                           \
+	X(DELETE_MEMBER, "DELETE FROM members WHERE group_id=?1 AND name=?2")  \
+	X(FORGET_MENTIONS, "DELETE FROM mentions WHERE name=?1 "               \
+			   "AND group_id=?2")                                  \
+	X(AN_ADMIN, "SELECT 1 FROM members WHERE group_id=?1 AND role=1 "      \
+		    "LIMIT 1")                                                 \
+	X(MEMBER_COUNT, "UPDATE groups SET member_count=?2 WHERE group_id=?1") \
+	X(MEMBERS, "SELECT name,role,joined_ms FROM members "                  \
+		   "WHERE group_id=?1 AND name>?2 ORDER BY name")              \
+                                                                               \
+	X(USER, "SELECT 1 FROM users WHERE name=?1")                           \
+	X(INSERT_USER, "INSERT INTO users(name,created_ms) VALUES(?1,?2)")     \
+	X(INSERT_TOKEN, "INSERT INTO tokens(hash,name,created_ms,expires_ms) " \
+			"VALUES(?1,?2,?3,?4)")                                 \
+	X(TOKEN, "SELECT hash,name FROM tokens WHERE token_id=?1")             \
+	X(DELETE_TOKEN, "DELETE FROM tokens WHERE token_id=?1")                \
+	X(FIND_TOKEN, "SELECT name,expires_ms FROM tokens WHERE hash=?1")      \
+	X(TOKENS, "SELECT token_id,name,created_ms,expires_ms FROM tokens "    \
+		  "WHERE token_id>?1 ORDER BY token_id")                       \
+	X(TOKENS_OF, "SELECT token_id,name,created_ms,expires_ms FROM tokens " \
+		     "WHERE name=?2 AND token_id>?1 ORDER BY token_id")        \
+	X(COUNTS, "SELECT (SELECT count(*) FROM groups),"                      \
+		  "(SELECT count(*) FROM users)")                              \
+                                                                               \
+	X(GROUP, SQ_GROUP_COLUMNS "FROM groups g LEFT JOIN members m "         \
+				  "ON m.group_id=g.group_id AND m.name=?2 "    \
+				  "WHERE g.group_id=?1")                       \
+	X(GROUPS_OF, SQ_GROUP_COLUMNS "FROM members m JOIN groups g "          \
+				      "ON g.group_id=m.group_id "              \
+				      "WHERE m.name=?1 AND g.name>?2 "         \
+				      "ORDER BY g.name")                       \
+	X(COUNT_MENTIONS,                                                      \
+	  "SELECT (SELECT count(*) FROM mentions WHERE name=?1 AND "           \
+	  "group_id=?2 AND seq>?3)+(SELECT count(*) FROM everyone WHERE "      \
+	  "group_id=?2 AND seq>?3 AND sender<>?1)")                            \
+	X(SCAN, SQ_MESSAGE_COLUMNS "FROM messages WHERE id BETWEEN ?1 AND ?2 " \
+				   "ORDER BY id")                              \
+	X(LINES, "SELECT id,off,len FROM messages "                            \
+		 "WHERE id BETWEEN ?1 AND ?2 ORDER BY id")                     \
+	X(FIRST, "SELECT id,off FROM messages "                                \
+		 "WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1")             \
+	X(ALL_GROUPS,                                                          \
+	  "SELECT group_id,name,first_seq,first_off,tail_seq,tail_off,"        \
+	  "member_count FROM groups ORDER BY group_id")                        \
+	X(ALL_MEMBERS, "SELECT name,role,last_read_seq FROM members "          \
+		       "WHERE group_id=?1")                                    \
+	X(ALL_MESSAGES, "SELECT count(*) FROM messages")                       \
+	X(INTEGRITY, "PRAGMA integrity_check(100)")
+
+#define SQ_GROUP_COLUMNS                                                       \
+	"SELECT g.group_id,g.name,g.epoch,g.first_seq,g.first_off,"            \
+	"g.tail_seq,g.tail_off,g.tail_ms,g.member_count,g.created_ms,"         \
+	"g.created_by,m.role,m.last_read_seq "
+#define SQ_MESSAGE_COLUMNS                                                     \
+	"SELECT id,off,len,time_ms,type,reply_to,sender,media_url,mentions,"   \
+	"client_id,content,rv "
+
+enum sq_statement {
+#define SQ_ENUM(ENUM, sql) SQ_##ENUM,
+	SQ_STATEMENTS(SQ_ENUM)
+#undef SQ_ENUM
+		SQ_COUNT
+};
+
+struct sqlite_store {
+	struct store base;
+	sqlite3 *db;
+	sqlite3_stmt *statements[SQ_COUNT];
+	struct buf path;
+	int lock_fd;	  /* of the writer: PATH.lock; else -1 */
+	int wal_pages;	  /* what the last commit left in the WAL */
+	unsigned views;	  /* nested sq_view_enter()s that began a view */
+	struct buf names; /* scratch: the mentions of one message */
+
+	/* The writer's copy of meta, read again after a rollback. */
+	bool dedupe_known;
+	unsigned dedupe_current; /* 0 or 1 */
+	uint64_t dedupe_start_ms;
+
+	/* What struct wire_group of find_group points to. */
+	char group_name[WIRE_NAME_MAX + 1];
+	char group_creator[WIRE_USER_MAX + 1];
+};
+
+static inline struct sqlite_store *sq_of(struct store *s)
+{
+	return (struct sqlite_store *)(void *)s;
+}
+
+/* sqlite_util.c */
+
+/* The key of a message, and the keys that bound a group's. */
+static inline uint64_t sq_id(uint64_t group_id, uint64_t seq)
+{
+	return group_id << 32 | seq;
+}
+static inline uint64_t sq_seq(uint64_t id)
+{
+	return id & SQ_SEQ_MAX;
+}
+
+int sq_prepare_all(struct sqlite_store *s, struct err *err);
+/* The statement, ready to be bound. */
+sqlite3_stmt *sq_use(struct sqlite_store *s, enum sq_statement which);
+/* Binding never fails: indices are ours, sizes bounded, bytes borrowed until
+ * the statement is done. An empty str is NULL, or with sq_blob() empty. */
+void sq_bind(sqlite3_stmt *st, int i, uint64_t value);
+void sq_bind_text(sqlite3_stmt *st, int i, struct str s);
+void sq_bind_blob(sqlite3_stmt *st, int i, struct str s);
+void sq_bind_bytes(sqlite3_stmt *st, int i, struct str s);
+uint64_t sq_column(sqlite3_stmt *st, int i);
+/* Borrowed until the statement steps on. */
+struct str sq_column_str(sqlite3_stmt *st, int i);
+
+/* 1: a row. 0: done, the statement is reset. Else -errno, reset too; within a
+ * transaction the handle is broken. */
+int sq_step(struct sqlite_store *s, sqlite3_stmt *st, struct err *err);
+/* For what gives no rows: 0 or -errno. */
+int sq_run(struct sqlite_store *s, sqlite3_stmt *st, struct err *err);
+/* Turns a result of SQLite into a refusal. */
+int sq_fail(struct sqlite_store *s, int result, struct err *err);
+int sq_no_memory(struct sqlite_store *s, struct err *err);
+
+/* Makes all that a verb writes one step: undone with it, or kept. */
+int sq_save(struct sqlite_store *s, struct err *err);
+/* rc: how the verb went; returned, unless ending the step fails. */
+int sq_end_save(struct sqlite_store *s, int rc, struct err *err);
+
+/* Gives a reading verb one consistent view where none is open. */
+int sq_view_enter(struct sqlite_store *s, struct err *err);
+void sq_view_leave(struct sqlite_store *s);
+
+/* sqlite_schema.c */
+
+/* Makes or migrates the store (writer), checks that it is one of ours. */
+int sq_schema_check(struct sqlite_store *s, struct err *err);
+int sq_schema_apply(struct sqlite_store *s, struct err *err);
+/* One PRAGMA or script; its value goes to *out where that is not NULL. */
+int sq_exec(struct sqlite_store *s, const char *sql, struct err *err);
+int sq_pragma(struct sqlite_store *s, const char *sql, int64_t *out,
+	      struct err *err);
+
+/* sqlite_append.c */
+
+/* What the end of a group's log is. */
+struct sq_tail {
+	uint64_t seq;
+	uint64_t off;
+	uint64_t time_ms;
+};
+/* Replaces the floor that *tail holds by the last message, if any. */
+int sq_tail(struct sqlite_store *s, uint64_t group_id, struct sq_tail *tail,
+	    struct err *err);
+
+/* A member, and what sending and editing need of his group. */
+struct sq_member {
+	enum role role;
+	uint64_t last_read_seq;
+	uint64_t epoch;
+	uint64_t member_count;
+	uint64_t max_members;
+	uint64_t first_seq;
+	struct sq_tail tail;
+};
+/* `no_such_group` when he is no member. */
+int sq_find_member(struct sqlite_store *s, uint64_t group_id, struct str user,
+		   struct sq_member *out, struct err *err);
+/* ROLE_NONE for one who is no member. */
+int sq_role(struct sqlite_store *s, uint64_t group_id, struct str user,
+	    enum role *role, struct err *err);
+
+/* The operations. */
+int sq_append(struct store *base, struct store_append *op, size_t count,
+	      struct err *err);
+int sq_set_read(struct store *base, uint64_t group_id, struct str user,
+		uint64_t seq, uint64_t *stored, struct err *err);
+int sq_create_group(struct store *base, struct store_create *op,
+		    struct err *err);
+int sq_delete_group(struct store *base, uint64_t group_id, struct str by,
+		    struct err *err);
+int sq_edit_members(struct store *base, struct store_edit *op, struct err *err);
+int sq_list_members(struct store *base, uint64_t group_id, struct str after,
+		    store_member_fn fn, void *data, struct err *err);
+int sq_role_op(struct store *base, uint64_t group_id, struct str user,
+	       enum role *role, struct err *err);
+int sq_add_user(struct store *base, struct str name, bool *added,
+		struct err *err);
+int sq_find_user(struct store *base, struct str name, bool *found,
+		 struct err *err);
+int sq_create_token(struct store *base, struct str user,
+		    const uint8_t hash[STORE_TOKEN_HASH], uint64_t expires_ms,
+		    uint64_t *token_id, struct err *err);
+int sq_revoke_token(struct store *base, uint64_t token_id, struct str owner,
+		    uint8_t hash_out[STORE_TOKEN_HASH], struct err *err);
+int sq_find_token(struct store *base, const uint8_t hash[STORE_TOKEN_HASH],
+		  char user[WIRE_USER_MAX + 1], uint64_t *expires_ms,
+		  struct err *err);
+int sq_list_tokens(struct store *base, struct str user, uint64_t after_id,
+		   store_token_fn fn, void *data, struct err *err);
+int sq_count(struct store *base, struct store_counts *out, struct err *err);
+int sq_find_group(struct store *base, uint64_t group_id, struct str name,
+		  struct str user, struct wire_group *out, struct err *err);
+int sq_list_groups(struct store *base, struct str user, struct str after,
+		   store_group_fn fn, void *data, struct err *err);
+int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
+	    store_message_fn fn, void *data, struct err *err);
+int sq_seek(struct store *base, uint64_t group_id, uint64_t off, uint64_t *seq,
+	    uint64_t *line_off, struct err *err);
+int sq_verify(struct store *base, struct store_verify *v, struct err *err);
+
+/* sqlite_read.c: fills m from a row of SQ_MESSAGE_COLUMNS. */
+void sq_read_message(sqlite3_stmt *st, struct wire_message *m);
+
+#endif

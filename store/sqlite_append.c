@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/sqlite.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/text.h"
+#include "store/input.h"
+
+/* One append under way. */
+struct append {
+	struct sqlite_store *s;
+	struct store_append *op;
+	struct sq_member sender;
+	struct sq_tail tail; /* of the log as it grows */
+	uint64_t now_ms;     /* of all its messages */
+	size_t count;	     /* items there are */
+	size_t n;	     /* the item at hand, from 1 */
+	size_t stored;	     /* items that were no duplicates */
+	size_t duplicates;
+};
+
+/* What a client_id or batch_id is remembered with. */
+struct dedupe {
+	uint64_t first_seq;
+	uint64_t last_seq;
+	uint64_t off;
+	uint64_t time_ms;
+	uint64_t warnings;
+};
+
+/* 'b' and a batch_id, or 'i' and a client_id. */
+struct dedupe_key {
+	char bytes[1 + WIRE_KEY_MAX];
+	size_t len;
+};
+
+static struct dedupe_key make_key(char kind, struct str id)
+{
+	struct dedupe_key key;
+
+	assert(id.len > 0 && id.len <= WIRE_KEY_MAX);
+	key.bytes[0] = kind;
+	memcpy(key.bytes + 1, id.data, id.len);
+	key.len = id.len + 1;
+	return key;
+}
+
+static int get_meta(struct sqlite_store *s, const char *name, uint64_t *value,
+		    struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_META_GET);
+	int rc;
+
+	sq_bind_text(st, 1, str_of(name));
+	rc = sq_step(s, st, err);
+	*value = rc > 0 ? sq_column(st, 0) : 0;
+	sqlite3_reset(st);
+	return rc < 0 ? rc : 0;
+}
+
+static int set_meta(struct sqlite_store *s, const char *name, uint64_t value,
+		    struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_META_SET);
+
+	sq_bind_text(st, 1, str_of(name));
+	sq_bind(st, 2, value);
+	return sq_run(s, st, err);
+}
+
+static int load_dedupe(struct sqlite_store *s, struct err *err)
+{
+	uint64_t current = 0;
+	int rc;
+
+	if (s->dedupe_known)
+		return 0;
+	rc = get_meta(s, "dedupe_current", &current, err);
+	if (rc == 0)
+		rc = get_meta(s, "dedupe_start", &s->dedupe_start_ms, err);
+	s->dedupe_current = current == 1 ? 1 : 0;
+	s->dedupe_known = rc == 0;
+	return rc;
+}
+
+/* Empties the older generation and goes on in it, once the current one has
+ * lasted a whole window: an id is so kept for one to two windows. */
+static int turn_dedupe(struct append *a, struct err *err)
+{
+	struct sqlite_store *s = a->s;
+	unsigned other = 1 - s->dedupe_current;
+	int rc;
+
+	if (s->dedupe_start_ms > 0 &&
+	    (a->now_ms < s->dedupe_start_ms ||
+	     a->now_ms - s->dedupe_start_ms < s->base.options.dedupe_window_ms))
+		return 0;
+	rc = sq_run(
+		s,
+		sq_use(s, other == 0 ? SQ_DEDUPE_0_CLEAR : SQ_DEDUPE_1_CLEAR),
+		err);
+	if (rc == 0)
+		rc = set_meta(s, "dedupe_current", other, err);
+	if (rc == 0)
+		rc = set_meta(s, "dedupe_start", a->now_ms, err);
+	if (rc < 0)
+		return rc;
+	s->dedupe_current = other;
+	s->dedupe_start_ms = a->now_ms;
+	return 0;
+}
+
+/* 1: found. 0: not. */
+static int get_dedupe(struct append *a, const struct dedupe_key *key,
+		      struct dedupe *out, struct err *err)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		sqlite3_stmt *st = sq_use(a->s, i == 0 ? SQ_DEDUPE_0_GET
+						       : SQ_DEDUPE_1_GET);
+		int rc;
+
+		sq_bind(st, 1, a->op->group_id);
+		sq_bind_text(st, 2, a->op->user);
+		sq_bind_blob(st, 3, str_make(key->bytes, key->len));
+		rc = sq_step(a->s, st, err);
+		if (rc > 0) {
+			out->first_seq = sq_column(st, 0);
+			out->last_seq = sq_column(st, 1);
+			out->off = sq_column(st, 2);
+			out->time_ms = sq_column(st, 3);
+			out->warnings = sq_column(st, 4);
+			sqlite3_reset(st);
+		}
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int put_dedupe(struct append *a, const struct dedupe_key *key,
+		      const struct dedupe *d, struct err *err)
+{
+	sqlite3_stmt *st;
+	int rc = load_dedupe(a->s, err);
+
+	if (rc == 0)
+		rc = turn_dedupe(a, err);
+	if (rc < 0)
+		return rc;
+	st = sq_use(a->s, a->s->dedupe_current == 0 ? SQ_DEDUPE_0_PUT
+						    : SQ_DEDUPE_1_PUT);
+	sq_bind(st, 1, a->op->group_id);
+	sq_bind_text(st, 2, a->op->user);
+	sq_bind_blob(st, 3, str_make(key->bytes, key->len));
+	sq_bind(st, 4, d->first_seq);
+	sq_bind(st, 5, d->last_seq);
+	sq_bind(st, 6, d->off);
+	sq_bind(st, 7, d->time_ms);
+	sq_bind(st, 8, d->warnings);
+	return sq_run(a->s, st, err);
+}
+
+int sq_tail(struct sqlite_store *s, uint64_t group_id, struct sq_tail *tail,
+	    struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_TAIL);
+	int rc;
+
+	sq_bind(st, 1, sq_id(group_id, 0));
+	sq_bind(st, 2, sq_id(group_id, SQ_SEQ_MAX));
+	rc = sq_step(s, st, err);
+	if (rc > 0) {
+		tail->seq = sq_seq(sq_column(st, 0));
+		tail->off = sq_column(st, 1);
+		tail->time_ms = sq_column(st, 2);
+		sqlite3_reset(st);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+int sq_find_member(struct sqlite_store *s, uint64_t group_id, struct str user,
+		   struct sq_member *out, struct err *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (group_id > SQ_GROUP_MAX)
+		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	st = sq_use(s, SQ_MEMBER_GROUP);
+	sq_bind(st, 1, group_id);
+	sq_bind_text(st, 2, user);
+	rc = sq_step(s, st, err);
+	if (rc == 0)
+		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	if (rc < 0)
+		return rc;
+	out->role = sq_column(st, 0) == ROLE_ADMIN ? ROLE_ADMIN : ROLE_MEMBER;
+	out->last_read_seq = sq_column(st, 1);
+	out->epoch = sq_column(st, 2);
+	out->member_count = sq_column(st, 3);
+	out->first_seq = sq_column(st, 4);
+	out->tail.seq = sq_column(st, 5);
+	out->tail.off = sq_column(st, 6);
+	out->tail.time_ms = sq_column(st, 7);
+	out->max_members = sq_column(st, 8);
+	sqlite3_reset(st);
+	return sq_tail(s, group_id, &out->tail, err);
+}
+
+int sq_role(struct sqlite_store *s, uint64_t group_id, struct str user,
+	    enum role *role, struct err *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	*role = ROLE_NONE;
+	if (group_id > SQ_GROUP_MAX || user.len == 0)
+		return 0;
+	st = sq_use(s, SQ_ROLE);
+	sq_bind(st, 1, group_id);
+	sq_bind_text(st, 2, user);
+	rc = sq_step(s, st, err);
+	if (rc > 0) {
+		*role = sq_column(st, 0) == ROLE_ADMIN ? ROLE_ADMIN
+						       : ROLE_MEMBER;
+		sqlite3_reset(st);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+/* The mentions of one message that are recorded. */
+struct mentioned {
+	struct str names[STORE_MENTIONS_MAX + 1]; /* and "everyone" */
+	size_t count;
+	bool everyone;
+	bool dropped;
+};
+
+static bool is_mentioned(const struct mentioned *m, struct str name)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		if (str_eq(m->names[i], name))
+			return true;
+	}
+	return false;
+}
+
+static int add_mention(struct append *a, struct mentioned *m, struct str name,
+		       struct err *err)
+{
+	enum role role;
+	int rc;
+
+	if (str_eq(name, a->op->user) || is_mentioned(m, name))
+		return 0;
+	if (str_eq(name, str_of("everyone"))) {
+		if (a->sender.member_count > STORE_EVERYONE_MAX &&
+		    a->sender.role != ROLE_ADMIN) {
+			m->dropped = true;
+			return 0;
+		}
+		m->everyone = true;
+		m->names[m->count++] = name;
+		return 0;
+	}
+	rc = sq_role(a->s, a->op->group_id, name, &role, err);
+	if (rc < 0 || role == ROLE_NONE)
+		return rc;
+	if (m->count - m->everyone == STORE_MENTIONS_MAX) {
+		m->dropped = true;
+		return 0;
+	}
+	m->names[m->count++] = name;
+	return 0;
+}
+
+/* Everybody's record holds for those who are named too. */
+static int insert_mentions(struct append *a, const struct mentioned *m,
+			   struct err *err)
+{
+	uint64_t seq = a->tail.seq + 1;
+	int rc = 0;
+
+	if (m->everyone) {
+		sqlite3_stmt *st = sq_use(a->s, SQ_INSERT_EVERYONE);
+
+		sq_bind(st, 1, a->op->group_id);
+		sq_bind(st, 2, seq);
+		sq_bind_text(st, 3, a->op->user);
+		return sq_run(a->s, st, err);
+	}
+	for (size_t i = 0; rc == 0 && i < m->count; i++) {
+		sqlite3_stmt *st = sq_use(a->s, SQ_INSERT_MENTION);
+
+		sq_bind_text(st, 1, m->names[i]);
+		sq_bind(st, 2, a->op->group_id);
+		sq_bind(st, 3, seq);
+		rc = sq_run(a->s, st, err);
+	}
+	return rc;
+}
+
+/* Leaves the names in s->names. */
+static int record_mentions(struct append *a, const struct wire_item *item,
+			   struct dedupe *d, struct err *err)
+{
+	struct input_mentions it;
+	struct mentioned m;
+	struct str name;
+	int rc = 0;
+
+	buf_clear(&a->s->names);
+	input_mentions_init(&it, item);
+	if (!it.in_content && item->mentions.len == 0)
+		return 0;
+	m.count = 0;
+	m.everyone = false;
+	m.dropped = false;
+	while (rc == 0 && input_next_mention(&it, &name))
+		rc = add_mention(a, &m, name, err);
+	if (rc < 0)
+		return rc;
+	if (m.dropped || it.dropped)
+		d->warnings |= WARN_MENTION_DROPPED;
+	for (size_t i = 0; i < m.count; i++) {
+		if (i > 0)
+			buf_append_char(&a->s->names, ' ');
+		buf_append_str(&a->s->names, m.names[i]);
+	}
+	if (a->s->names.failed)
+		return sq_no_memory(a->s, err);
+	return insert_mentions(a, &m, err);
+}
+
+static int insert_message(struct append *a, const struct wire_message *m,
+			  struct err *err)
+{
+	sqlite3_stmt *st = sq_use(a->s, SQ_INSERT_MESSAGE);
+
+	sq_bind(st, 1, sq_id(a->op->group_id, m->seq));
+	sq_bind(st, 2, m->off);
+	sq_bind(st, 3, m->len);
+	sq_bind(st, 4, TEXT_RENDER_VERSION);
+	sq_bind(st, 5, m->time_ms);
+	sq_bind(st, 6, m->type);
+	sq_bind(st, 7, m->reply_to);
+	sq_bind_text(st, 8, m->sender);
+	sq_bind_text(st, 9, m->media_url);
+	sq_bind_text(st, 10, m->mentions);
+	sq_bind_bytes(st, 11, m->client_id);
+	sq_bind_blob(st, 12, m->content);
+	return sq_run(a->s, st, err);
+}
+
+/* Puts what is known of one item, new or not, into the answer. */
+static void note_item(struct append *a, const struct dedupe *d, bool duplicate)
+{
+	struct wire_body_sent *sent = &a->op->sent;
+	/* New messages count; duplicates only where nothing is new. */
+	bool first =
+		duplicate ? a->stored + a->duplicates == 0 : a->stored == 0;
+
+	if (first) {
+		sent->first_seq = d->first_seq;
+		sent->offset = d->off;
+		sent->time_ms = d->time_ms;
+	}
+	if (!duplicate || a->stored == 0)
+		sent->last_seq = d->last_seq;
+	sent->warnings |= d->warnings;
+	if (duplicate)
+		a->duplicates++;
+	else
+		a->stored++;
+}
+
+static int store_item(struct append *a, const struct wire_item *item,
+		      const struct dedupe_key *key, struct err *err)
+{
+	struct wire_message m = {
+		.seq = a->tail.seq + 1,
+		.off = a->tail.off,
+		.time_ms = a->now_ms,
+		.type = item->type,
+		.reply_to = item->reply_to,
+		.sender = a->op->user,
+		.content = item->content,
+		.media_url = item->media_url,
+		.client_id = item->client_id,
+	};
+	struct dedupe d = { .first_seq = m.seq,
+			    .last_seq = m.seq,
+			    .off = m.off,
+			    .time_ms = m.time_ms };
+	int rc = record_mentions(a, item, &d, err);
+
+	if (rc < 0)
+		return rc;
+	m.mentions = buf_str(&a->s->names);
+	m.len = text_render_len(&m);
+	rc = insert_message(a, &m, err);
+	if (rc == 0 && key->len > 0)
+		rc = put_dedupe(a, key, &d, err);
+	if (rc < 0)
+		return rc;
+	a->tail.seq = m.seq;
+	a->tail.off = m.off + m.len;
+	a->tail.time_ms = m.time_ms;
+	note_item(a, &d, false);
+	return 0;
+}
+
+/* All refusals come before the first write: one item alone needs no
+ * savepoint. */
+static int append_item(struct append *a, const struct wire_item *item,
+		       struct err *err)
+{
+	struct dedupe_key key = { .len = 0 };
+	struct dedupe d;
+	int rc;
+
+	a->n++;
+	if (item->client_id.len > 0) {
+		key = make_key('i', item->client_id);
+		rc = get_dedupe(a, &key, &d, err);
+		if (rc > 0)
+			note_item(a, &d, true);
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
+	}
+	if (item->reply_to > a->tail.seq)
+		return input_refuse_reply(item->reply_to, a->n, a->count, err);
+	if (a->tail.seq == SQ_SEQ_MAX)
+		return err_set(err, ERR_GROUP_FULL,
+			       "This group has as many messages as one can "
+			       "have");
+	return store_item(a, item, &key, err);
+}
+
+static int set_pointer(struct sqlite_store *s, uint64_t group_id,
+		       struct str user, uint64_t seq, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_POINTER);
+
+	sq_bind(st, 1, group_id);
+	sq_bind_text(st, 2, user);
+	sq_bind(st, 3, seq);
+	return sq_run(s, st, err);
+}
+
+static int append_items(struct append *a, struct err *err)
+{
+	struct wire_body_sent *sent = &a->op->sent;
+	struct str items = a->op->items;
+	struct wire_item item;
+	struct dedupe d;
+	int rc = 0;
+
+	while (rc == 0 && wire_next(&items, &wire_schema_item, &item) > 0)
+		rc = append_item(a, &item, err);
+	if (rc == 0 && a->stored > 0)
+		rc = set_pointer(a->s, a->op->group_id, a->op->user,
+				 a->tail.seq, err);
+	if (rc < 0)
+		return rc;
+	sent->duplicate = a->stored == 0;
+	if (a->op->batch_id.len > 0) {
+		struct dedupe_key key = make_key('b', a->op->batch_id);
+
+		d = (struct dedupe){ sent->first_seq, sent->last_seq,
+				     sent->offset, sent->time_ms,
+				     sent->warnings };
+		rc = put_dedupe(a, &key, &d, err);
+	}
+	return rc;
+}
+
+/* 1: this batch was stored before, and op->sent says how. */
+static int find_batch(struct append *a, struct err *err)
+{
+	struct wire_body_sent *sent = &a->op->sent;
+	struct dedupe_key key;
+	struct dedupe d;
+	int rc;
+
+	if (a->op->batch_id.len == 0)
+		return 0;
+	key = make_key('b', a->op->batch_id);
+	rc = get_dedupe(a, &key, &d, err);
+	if (rc <= 0)
+		return rc;
+	sent->first_seq = d.first_seq;
+	sent->last_seq = d.last_seq;
+	sent->offset = d.off;
+	sent->time_ms = d.time_ms;
+	sent->warnings = d.warnings;
+	sent->duplicate = 1;
+	return 1;
+}
+
+int sq_append(struct store *base, struct store_append *op, size_t count,
+	      struct err *err)
+{
+	struct append a = { .s = sq_of(base), .op = op, .count = count };
+	int rc = sq_find_member(a.s, op->group_id, op->user, &a.sender, err);
+
+	if (rc < 0)
+		return rc;
+	a.tail = a.sender.tail;
+	a.now_ms = env_now_ms(base->options.env);
+	if (a.now_ms < a.tail.time_ms)
+		a.now_ms = a.tail.time_ms;
+	rc = find_batch(&a, err);
+	if (rc == 0 && count > 1)
+		rc = sq_save(a.s, err);
+	if (rc == 0) {
+		rc = append_items(&a, err);
+		if (count > 1)
+			rc = sq_end_save(a.s, rc, err);
+	}
+	if (rc < 0) {
+		/* What was undone may have turned the generations. */
+		a.s->dedupe_known = false;
+		op->sent = (struct wire_body_sent){ 0 };
+		return rc;
+	}
+	op->sent.epoch = a.sender.epoch;
+	op->end_off = a.tail.off;
+	return 0;
+}
+
+int sq_set_read(struct store *base, uint64_t group_id, struct str user,
+		uint64_t seq, uint64_t *stored, struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	struct sq_member m;
+	int rc = sq_find_member(s, group_id, user, &m, err);
+
+	if (rc < 0)
+		return rc;
+	if (seq == WIRE_READ_ALL)
+		seq = m.tail.seq;
+	if (seq > m.tail.seq)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "There is no message %" PRIu64
+			       " yet: the last is %" PRIu64,
+			       seq, m.tail.seq);
+	*stored = seq > m.last_read_seq ? seq : m.last_read_seq;
+	if (seq <= m.last_read_seq)
+		return 0;
+	return set_pointer(s, group_id, user, seq, err);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/sqlite.h"
+
+#include <assert.h>
+
+static const char *const sql_text[SQ_COUNT] = {
+#define SQ_TEXT(ENUM, sql) [SQ_##ENUM] = sql,
+	SQ_STATEMENTS(SQ_TEXT)
+#undef SQ_TEXT
+};
+
+int sq_prepare_all(struct sqlite_store *s, struct err *err)
+{
+	for (size_t i = 0; i < SQ_COUNT; i++) {
+		int result = sqlite3_prepare_v3(s->db, sql_text[i], -1,
+						SQLITE_PREPARE_PERSISTENT,
+						&s->statements[i], NULL);
+
+		if (result != SQLITE_OK)
+			return sq_fail(s, result, err);
+	}
+	return 0;
+}
+
+sqlite3_stmt *sq_use(struct sqlite_store *s, enum sq_statement which)
+{
+	sqlite3_stmt *st = s->statements[which];
+
+	assert(st != NULL);
+	/* Two walks of one kind inside each other would cut the outer one. */
+	assert(!sqlite3_stmt_busy(st));
+	return st;
+}
+
+static void must_bind(int result)
+{
+	assert(result == SQLITE_OK);
+	(void)result;
+}
+
+void sq_bind(sqlite3_stmt *st, int i, uint64_t value)
+{
+	/* The epoch is any 64-bit pattern; the cast back restores it. */
+	must_bind(sqlite3_bind_int64(st, i, (sqlite3_int64)value));
+}
+
+void sq_bind_text(sqlite3_stmt *st, int i, struct str s)
+{
+	if (s.len == 0)
+		must_bind(sqlite3_bind_null(st, i));
+	else
+		must_bind(sqlite3_bind_text(st, i, s.data, (int)s.len,
+					    SQLITE_STATIC));
+}
+
+void sq_bind_blob(sqlite3_stmt *st, int i, struct str s)
+{
+	must_bind(sqlite3_bind_blob(st, i, s.len > 0 ? s.data : "", (int)s.len,
+				    SQLITE_STATIC));
+}
+
+void sq_bind_bytes(sqlite3_stmt *st, int i, struct str s)
+{
+	if (s.len == 0)
+		must_bind(sqlite3_bind_null(st, i));
+	else
+		sq_bind_blob(st, i, s);
+}
+
+uint64_t sq_column(sqlite3_stmt *st, int i)
+{
+	return (uint64_t)sqlite3_column_int64(st, i);
+}
+
+struct str sq_column_str(sqlite3_stmt *st, int i)
+{
+	/* Text is stored as UTF-8, so that its bytes are those of the blob. */
+	const char *data = sqlite3_column_blob(st, i);
+
+	return str_make(data, (size_t)sqlite3_column_bytes(st, i));
+}
+
+int sq_fail(struct sqlite_store *s, int result, struct err *err)
+{
+	const char *path = buf_cstr(&s->path);
+
+	s->base.broken = s->base.in_transaction;
+	switch (result & 0xff) {
+	case SQLITE_FULL:
+		return err_set(err, ERR_OUT_OF_SPACE, NULL);
+	case SQLITE_NOTADB:
+		return err_set(err, ERR_UNAVAILABLE,
+			       "%s is not a store of groupd", path);
+	case SQLITE_CORRUPT:
+		return err_set(err, ERR_UNAVAILABLE,
+			       "The store %s is damaged: restore a backup",
+			       path);
+	default:
+		return err_set(err, ERR_UNAVAILABLE, "The store failed: %s",
+			       s->db != NULL ? sqlite3_errmsg(s->db)
+					     : sqlite3_errstr(result));
+	}
+}
+
+int sq_no_memory(struct sqlite_store *s, struct err *err)
+{
+	s->base.broken = s->base.in_transaction;
+	return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
+}
+
+int sq_step(struct sqlite_store *s, sqlite3_stmt *st, struct err *err)
+{
+	int result = sqlite3_step(st);
+
+	if (result == SQLITE_ROW)
+		return 1;
+	if (result == SQLITE_DONE) {
+		sqlite3_reset(st);
+		return 0;
+	}
+	result = sq_fail(s, result, err);
+	sqlite3_reset(st);
+	return result;
+}
+
+int sq_run(struct sqlite_store *s, sqlite3_stmt *st, struct err *err)
+{
+	int rc = sq_step(s, st, err);
+
+	assert(rc <= 0);
+	return rc;
+}
+
+int sq_save(struct sqlite_store *s, struct err *err)
+{
+	return sq_run(s, sq_use(s, SQ_SAVE), err);
+}
+
+int sq_end_save(struct sqlite_store *s, int rc, struct err *err)
+{
+	int undo_rc;
+
+	/* A broken transaction is undone as a whole. */
+	if (s->base.broken)
+		return rc;
+	if (rc < 0) {
+		struct err unused;
+
+		undo_rc = sq_run(s, sq_use(s, SQ_UNDO), &unused);
+		if (undo_rc == 0)
+			undo_rc = sq_run(s, sq_use(s, SQ_KEEP), &unused);
+		if (undo_rc < 0 && err != NULL)
+			*err = unused;
+		return undo_rc < 0 ? undo_rc : rc;
+	}
+	return sq_run(s, sq_use(s, SQ_KEEP), err);
+}
+
+int sq_view_enter(struct sqlite_store *s, struct err *err)
+{
+	if (!sqlite3_get_autocommit(s->db)) {
+		if (s->views > 0)
+			s->views++;
+		return 0;
+	}
+	s->views = 1;
+	return sq_run(s, sq_use(s, SQ_BEGIN_READ), err);
+}
+
+void sq_view_leave(struct sqlite_store *s)
+{
+	struct err unused;
+
+	if (s->views == 0 || --s->views > 0)
+		return;
+	/* Nothing was written: if it cannot end now, closing ends it. */
+	(void)sq_run(s, sq_use(s, SQ_COMMIT), &unused);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/sqlite.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/text.h"
+
+enum { PROBLEMS_MAX = 100 };
+
+/* One audit, and the group at hand. */
+struct audit {
+	struct sqlite_store *s;
+	struct store_verify *v;
+	size_t problems;
+	uint64_t group_id;
+	struct str name;
+	uint64_t next_seq; /* what the next message must have */
+	uint64_t next_off;
+	uint64_t last_ms;
+};
+
+static bool is_full(const struct audit *a)
+{
+	return a->problems >= PROBLEMS_MAX;
+}
+
+static void problem(struct audit *a, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void problem(struct audit *a, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	if (is_full(a))
+		return;
+	a->problems++;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	a->v->problem(a->v->data, text);
+}
+
+static void check_message(struct audit *a, const struct wire_message *m,
+			  uint64_t version)
+{
+	int len = (int)a->name.len;
+	const char *name = a->name.data;
+
+	if (m->seq != a->next_seq)
+		problem(a,
+			"Group %.*s: message %" PRIu64 " follows %" PRIu64
+			": there is a gap",
+			len, name, m->seq, a->next_seq - 1);
+	if (m->off != a->next_off)
+		problem(a,
+			"Group %.*s: message %" PRIu64
+			" begins at byte %" PRIu64 ", not %" PRIu64,
+			len, name, m->seq, m->off, a->next_off);
+	if (version != TEXT_RENDER_VERSION)
+		problem(a,
+			"Group %.*s: message %" PRIu64
+			" is of the unknown form %" PRIu64,
+			len, name, m->seq, version);
+	else if (m->len != text_render_len(m))
+		problem(a,
+			"Group %.*s: the line of message %" PRIu64
+			" has %zu bytes, not %" PRIu64,
+			len, name, m->seq, text_render_len(m), m->len);
+	if (m->time_ms < a->last_ms)
+		problem(a,
+			"Group %.*s: the time of message %" PRIu64 " goes back",
+			len, name, m->seq);
+	a->next_seq = m->seq + 1;
+	a->next_off = m->off + m->len;
+	a->last_ms = m->time_ms;
+	a->v->messages++;
+}
+
+static int check_log(struct audit *a, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(a->s, SQ_SCAN);
+	struct wire_message m;
+	int rc;
+
+	sq_bind(st, 1, sq_id(a->group_id, 0));
+	sq_bind(st, 2, sq_id(a->group_id, SQ_SEQ_MAX));
+	while (!is_full(a) && (rc = sq_step(a->s, st, err)) != 0) {
+		if (rc < 0)
+			return rc;
+		sq_read_message(st, &m);
+		check_message(a, &m, sq_column(st, 11));
+	}
+	sqlite3_reset(st);
+	return 0;
+}
+
+static int check_members(struct audit *a, uint64_t member_count,
+			 struct err *err)
+{
+	sqlite3_stmt *st = sq_use(a->s, SQ_ALL_MEMBERS);
+	uint64_t count = 0;
+	uint64_t admins = 0;
+	int rc;
+
+	sq_bind(st, 1, a->group_id);
+	while ((rc = sq_step(a->s, st, err)) > 0) {
+		struct str name = sq_column_str(st, 0);
+
+		count++;
+		admins += sq_column(st, 1) == ROLE_ADMIN;
+		if (sq_column(st, 2) >= a->next_seq)
+			problem(a,
+				"Group %.*s: the read pointer of %.*s is "
+				"behind the end",
+				(int)a->name.len, a->name.data, (int)name.len,
+				name.data);
+	}
+	if (rc < 0)
+		return rc;
+	if (count != member_count)
+		problem(a,
+			"Group %.*s: it has %" PRIu64
+			" members, but counts %" PRIu64,
+			(int)a->name.len, a->name.data, count, member_count);
+	if (admins == 0)
+		problem(a, "Group %.*s: it has no admin", (int)a->name.len,
+			a->name.data);
+	return 0;
+}
+
+static int check_groups(struct audit *a, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(a->s, SQ_ALL_GROUPS);
+	int rc = 0;
+
+	while (!is_full(a) && (rc = sq_step(a->s, st, err)) > 0) {
+		uint64_t floor_seq = sq_column(st, 4);
+
+		a->group_id = sq_column(st, 0);
+		a->name = sq_column_str(st, 1);
+		a->next_seq = sq_column(st, 2);
+		a->next_off = sq_column(st, 3);
+		a->last_ms = 0;
+		a->v->groups++;
+		rc = check_log(a, err);
+		/* A log without messages ends where the group says. */
+		if (a->next_seq == sq_column(st, 2) && floor_seq > 0)
+			a->next_seq = floor_seq + 1;
+		if (rc == 0)
+			rc = check_members(a, sq_column(st, 6), err);
+		if (rc < 0)
+			break;
+	}
+	sqlite3_reset(st);
+	return rc < 0 ? rc : 0;
+}
+
+static int check_strays(struct audit *a, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(a->s, SQ_ALL_MESSAGES);
+	int rc = sq_step(a->s, st, err);
+	uint64_t all;
+
+	if (rc < 0)
+		return rc;
+	all = sq_column(st, 0);
+	sqlite3_reset(st);
+	if (!is_full(a) && all != a->v->messages)
+		problem(a, "%" PRIu64 " messages belong to no group",
+			all - a->v->messages);
+	return 0;
+}
+
+static int check_file(struct audit *a, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(a->s, SQ_INTEGRITY);
+	int rc = 0;
+
+	while (!is_full(a) && (rc = sq_step(a->s, st, err)) > 0) {
+		struct str text = sq_column_str(st, 0);
+
+		if (!str_eq(text, str_of("ok")))
+			problem(a, "SQLite: %.*s", (int)text.len, text.data);
+	}
+	sqlite3_reset(st);
+	return rc < 0 ? rc : 0;
+}
+
+int sq_verify(struct store *base, struct store_verify *v, struct err *err)
+{
+	struct audit a = { .s = sq_of(base), .v = v };
+	int rc = sq_view_enter(a.s, err);
+
+	if (rc < 0)
+		return rc;
+	rc = check_groups(&a, err);
+	if (rc == 0)
+		rc = check_strays(&a, err);
+	if (rc == 0)
+		rc = check_file(&a, err);
+	sq_view_leave(a.s);
+	return rc;
+}

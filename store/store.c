@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/store.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "lib/text.h"
+#include "store/backend.h"
+#include "store/input.h"
+
+enum { DEFAULT_MAX_CONTENT = 65536, DEFAULT_DEDUPE_MS = 24 * 3600 * 1000 };
+
+static const struct scheme {
+	const char *prefix;
+	int (*open)(struct store **out, const char *rest,
+		    const struct store_options *options, struct err *err);
+} schemes[] = {
+	{ "sqlite:", sqlite_store_open },
+	{ "memory:", memory_store_open },
+};
+
+int store_open(struct store **out, const char *url,
+	       const struct store_options *options, struct err *err)
+{
+	struct store_options filled = *options;
+
+	assert(options->env != NULL);
+	*out = NULL;
+	if (filled.max_content == 0)
+		filled.max_content = DEFAULT_MAX_CONTENT;
+	if (filled.max_content > WIRE_CONTENT_MAX)
+		filled.max_content = WIRE_CONTENT_MAX;
+	if (filled.dedupe_window_ms == 0)
+		filled.dedupe_window_ms = DEFAULT_DEDUPE_MS;
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t len = strlen(schemes[i].prefix);
+
+		if (strncmp(url, schemes[i].prefix, len) != 0)
+			continue;
+		if (url[len] == '\0')
+			break;
+		return schemes[i].open(out, url + len, &filled, err);
+	}
+	return err_set(err, ERR_BAD_REQUEST,
+		       "A store is sqlite:PATH or memory:NAME, not %s", url);
+}
+
+void store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	if (s->in_transaction)
+		store_rollback(s);
+	if (s->in_snapshot)
+		store_release(s);
+	s->ops->close(s);
+}
+
+/* Whether the handle can still do anything. */
+static int check_alive(struct store *s, struct err *err)
+{
+	if (s->dead) {
+		err_set(err, ERR_UNAVAILABLE,
+			"The store has stopped after a disk error and must be "
+			"opened anew");
+		return -EINPROGRESS;
+	}
+	if (s->broken)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "This transaction has failed and must be rolled "
+			       "back");
+	return 0;
+}
+
+static int check_writer(struct store *s, struct err *err)
+{
+	if (s->options.read_only)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "This handle of the store only reads");
+	assert(s->in_transaction);
+	return check_alive(s, err);
+}
+
+int store_begin(struct store *s, struct err *err)
+{
+	int rc;
+
+	if (s->options.read_only)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "This handle of the store only reads");
+	assert(!s->in_transaction && !s->in_snapshot);
+	rc = check_alive(s, err);
+	if (rc < 0)
+		return rc;
+	rc = s->ops->begin(s, err);
+	s->in_transaction = rc == 0;
+	/* What failed to begin leaves nothing to roll back. */
+	s->broken = false;
+	return rc;
+}
+
+int store_commit(struct store *s, struct err *err)
+{
+	int rc;
+
+	assert(s->in_transaction);
+	rc = check_alive(s, err);
+	if (rc < 0) {
+		store_rollback(s);
+		return rc;
+	}
+	rc = s->ops->commit(s, err);
+	s->in_transaction = false;
+	s->broken = false;
+	return rc;
+}
+
+void store_rollback(struct store *s)
+{
+	if (!s->in_transaction)
+		return;
+	s->ops->rollback(s);
+	s->in_transaction = false;
+	s->broken = false;
+}
+
+int store_snapshot(struct store *s, struct err *err)
+{
+	int rc;
+
+	assert(!s->in_snapshot && !s->in_transaction);
+	rc = check_alive(s, err);
+	if (rc < 0)
+		return rc;
+	rc = s->ops->snapshot(s, err);
+	s->in_snapshot = rc == 0;
+	return rc;
+}
+
+void store_release(struct store *s)
+{
+	if (!s->in_snapshot)
+		return;
+	s->ops->release(s);
+	s->in_snapshot = false;
+}
+
+/* One who has no valid name is a member of nothing. */
+static int check_actor(struct str user, struct err *err)
+{
+	if (text_is_user_name(user))
+		return 0;
+	return err_set(err, ERR_NO_SUCH_GROUP, NULL);
+}
+
+int store_append(struct store *s, struct store_append *op, struct err *err)
+{
+	size_t count = 0;
+	int rc = check_writer(s, err);
+
+	op->sent = (struct wire_body_sent){ 0 };
+	op->end_off = 0;
+	if (rc == 0)
+		rc = check_actor(op->user, err);
+	if (rc == 0 && op->batch_id.len > WIRE_KEY_MAX)
+		rc = err_set(err, ERR_BAD_REQUEST, "The batch_id is too long");
+	if (rc == 0)
+		rc = input_check_items(op->items, s->options.max_content,
+				       &count, err);
+	if (rc < 0)
+		return rc;
+	return s->ops->append(s, op, count, err);
+}
+
+static int check_create(const struct store_create *op, struct err *err)
+{
+	size_t count;
+
+	if (!text_is_group_name(op->name))
+		return err_set(err, ERR_BAD_NAME, "That is not a group's name");
+	if (op->description.len > WIRE_DESCRIPTION_MAX)
+		return err_set(err, ERR_TOO_LARGE,
+			       "The description is too long");
+	if (op->settings.len > WIRE_SETTINGS_MAX)
+		return err_set(err, ERR_TOO_LARGE, "The settings are too long");
+	if (!text_is_utf8(op->description) || !text_is_utf8(op->settings))
+		return err_set(err, ERR_BAD_UTF8, NULL);
+	if (op->key.len > WIRE_KEY_MAX)
+		return err_set(err, ERR_BAD_REQUEST, "The key is too long");
+	return input_check_edits(op->members, true, &count, err);
+}
+
+int store_create_group(struct store *s, struct store_create *op,
+		       struct err *err)
+{
+	int rc = check_writer(s, err);
+
+	op->group_id = 0;
+	op->existed = false;
+	if (rc == 0)
+		rc = input_check_user(op->creator, err);
+	if (rc == 0)
+		rc = check_create(op, err);
+	if (rc < 0)
+		return rc;
+	return s->ops->create_group(s, op, err);
+}
+
+int store_delete_group(struct store *s, uint64_t group_id, struct str by,
+		       struct err *err)
+{
+	int rc = check_writer(s, err);
+
+	if (rc == 0)
+		rc = check_actor(by, err);
+	if (rc < 0)
+		return rc;
+	return s->ops->delete_group(s, group_id, by, err);
+}
+
+int store_edit_members(struct store *s, struct store_edit *op, struct err *err)
+{
+	size_t count;
+	int rc = check_writer(s, err);
+
+	op->changes = NULL;
+	op->count = 0;
+	if (rc == 0)
+		rc = check_actor(op->by, err);
+	if (rc == 0)
+		rc = input_check_edits(op->edits, false, &count, err);
+	if (rc < 0)
+		return rc;
+	return s->ops->edit_members(s, op, err);
+}
+
+int store_set_read(struct store *s, uint64_t group_id, struct str user,
+		   uint64_t seq, uint64_t *stored, struct err *err)
+{
+	int rc = check_writer(s, err);
+
+	if (rc == 0)
+		rc = check_actor(user, err);
+	if (rc < 0)
+		return rc;
+	return s->ops->set_read(s, group_id, user, seq, stored, err);
+}
+
+int store_add_user(struct store *s, struct str name, bool *added,
+		   struct err *err)
+{
+	int rc = check_writer(s, err);
+
+	if (rc == 0)
+		rc = input_check_user(name, err);
+	if (rc < 0)
+		return rc;
+	return s->ops->add_user(s, name, added, err);
+}
+
+int store_create_token(struct store *s, struct str user,
+		       const uint8_t hash[STORE_TOKEN_HASH],
+		       uint64_t expires_ms, uint64_t *token_id, struct err *err)
+{
+	int rc = check_writer(s, err);
+
+	if (rc == 0)
+		rc = input_check_user(user, err);
+	if (rc < 0)
+		return rc;
+	if (expires_ms > INT64_MAX)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "The token's end is out of range");
+	return s->ops->create_token(s, user, hash, expires_ms, token_id, err);
+}
+
+int store_revoke_token(struct store *s, uint64_t token_id, struct str owner,
+		       uint8_t hash_out[STORE_TOKEN_HASH], struct err *err)
+{
+	uint8_t unused[STORE_TOKEN_HASH];
+	int rc = check_writer(s, err);
+
+	if (rc < 0)
+		return rc;
+	return s->ops->revoke_token(s, token_id, owner,
+				    hash_out != NULL ? hash_out : unused, err);
+}
+
+int store_find_group(struct store *s, uint64_t group_id, struct str name,
+		     struct str user, struct wire_group *out, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	*out = (struct wire_group){ 0 };
+	if (rc == 0 && user.len > 0)
+		rc = check_actor(user, err);
+	if (rc < 0)
+		return rc;
+	return s->ops->find_group(s, group_id, name, user, out, err);
+}
+
+int store_list_groups(struct store *s, struct str user, struct str after,
+		      store_group_fn fn, void *data, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	if (rc < 0)
+		return rc;
+	return s->ops->list_groups(s, user, after, fn, data, err);
+}
+
+int store_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
+	       store_message_fn fn, void *data, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	if (rc < 0)
+		return rc;
+	return s->ops->scan(s, group_id, after_seq, fn, data, err);
+}
+
+int store_seek(struct store *s, uint64_t group_id, uint64_t off, uint64_t *seq,
+	       uint64_t *line_off, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	if (rc < 0)
+		return rc;
+	return s->ops->seek(s, group_id, off, seq, line_off, err);
+}
+
+int store_list_members(struct store *s, uint64_t group_id, struct str after,
+		       store_member_fn fn, void *data, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	if (rc < 0)
+		return rc;
+	return s->ops->list_members(s, group_id, after, fn, data, err);
+}
+
+int store_role(struct store *s, uint64_t group_id, struct str user,
+	       enum role *role, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	*role = ROLE_NONE;
+	if (rc < 0)
+		return rc;
+	return s->ops->role(s, group_id, user, role, err);
+}
+
+int store_find_user(struct store *s, struct str name, bool *found,
+		    struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	*found = false;
+	if (rc < 0)
+		return rc;
+	return s->ops->find_user(s, name, found, err);
+}
+
+int store_find_token(struct store *s, const uint8_t hash[STORE_TOKEN_HASH],
+		     char user[WIRE_USER_MAX + 1], uint64_t *expires_ms,
+		     struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	if (rc < 0)
+		return rc;
+	return s->ops->find_token(s, hash, user, expires_ms, err);
+}
+
+int store_list_tokens(struct store *s, struct str user, uint64_t after_id,
+		      store_token_fn fn, void *data, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	if (rc < 0)
+		return rc;
+	return s->ops->list_tokens(s, user, after_id, fn, data, err);
+}
+
+int store_count(struct store *s, struct store_counts *out, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	*out = (struct store_counts){ 0 };
+	if (rc < 0)
+		return rc;
+	return s->ops->count(s, out, err);
+}
+
+int store_verify(struct store *s, struct store_verify *v, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	v->groups = 0;
+	v->messages = 0;
+	if (rc < 0)
+		return rc;
+	return s->ops->verify(s, v, err);
+}

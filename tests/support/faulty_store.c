@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/faulty_store.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "store/backend.h"
+
+struct fault {
+	enum faulty_kind kind;
+	unsigned first; /* call number; 0: none planned */
+	unsigned times;
+};
+
+struct faulty_store {
+	struct store base;
+	struct store *inner; /* owned */
+	unsigned calls[FAULTY_VERBS];
+	struct fault faults[FAULTY_VERBS];
+};
+
+static struct faulty_store *faulty_of(struct store *s)
+{
+	return (struct faulty_store *)(void *)s;
+}
+
+static struct store *inner_of(struct store *s)
+{
+	return faulty_of(s)->inner;
+}
+
+/* The fault of this call, NULL when it goes through. */
+static const struct fault *count_call(struct store *s, enum faulty_verb verb)
+{
+	struct faulty_store *f = faulty_of(s);
+	const struct fault *fault = &f->faults[verb];
+	unsigned call = ++f->calls[verb];
+
+	if (fault->first == 0 || call < fault->first ||
+	    call - fault->first >= fault->times)
+		return NULL;
+	return fault;
+}
+
+static int fail_verb(struct store *s, const struct fault *fault,
+		     struct err *err)
+{
+	s->broken = s->in_transaction;
+	if (fault->kind == FAULTY_FULL)
+		return err_set(err, ERR_OUT_OF_SPACE, NULL);
+	return err_set(err, ERR_UNAVAILABLE, "The store failed as planned");
+}
+
+/* What the inner store made of the call holds for the wrapper too. */
+static int pass(struct store *s, int rc)
+{
+	s->broken = inner_of(s)->broken;
+	s->dead = inner_of(s)->dead;
+	return rc;
+}
+
+static void faulty_close(struct store *s)
+{
+	store_close(inner_of(s));
+	free(faulty_of(s));
+}
+
+static int faulty_begin(struct store *s, struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_BEGIN);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_begin(inner_of(s), err));
+}
+
+static int faulty_commit(struct store *s, struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_COMMIT);
+	int rc;
+
+	if (fault == NULL)
+		return pass(s, store_commit(inner_of(s), err));
+	if (fault->kind == FAULTY_STORED) {
+		rc = store_commit(inner_of(s), err);
+		assert(rc == 0);
+	} else {
+		store_rollback(inner_of(s));
+	}
+	if (fault->kind == FAULTY_IO || fault->kind == FAULTY_FULL)
+		return fail_verb(s, fault, err);
+	s->dead = true;
+	err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
+	return -EINPROGRESS;
+}
+
+static void faulty_rollback(struct store *s)
+{
+	store_rollback(inner_of(s));
+}
+
+static int faulty_snapshot(struct store *s, struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_SNAPSHOT);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_snapshot(inner_of(s), err));
+}
+
+static void faulty_release(struct store *s)
+{
+	store_release(inner_of(s));
+}
+
+static int faulty_append(struct store *s, struct store_append *op, size_t count,
+			 struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_APPEND);
+
+	(void)count;
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_append(inner_of(s), op, err));
+}
+
+static int faulty_create_group(struct store *s, struct store_create *op,
+			       struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_CREATE_GROUP);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_create_group(inner_of(s), op, err));
+}
+
+static int faulty_delete_group(struct store *s, uint64_t group_id,
+			       struct str by, struct err *err)
+{
+	return pass(s, store_delete_group(inner_of(s), group_id, by, err));
+}
+
+static int faulty_edit_members(struct store *s, struct store_edit *op,
+			       struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_EDIT_MEMBERS);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_edit_members(inner_of(s), op, err));
+}
+
+static int faulty_set_read(struct store *s, uint64_t group_id, struct str user,
+			   uint64_t seq, uint64_t *stored, struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_SET_READ);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_set_read(inner_of(s), group_id, user, seq, stored,
+				      err));
+}
+
+static int faulty_add_user(struct store *s, struct str name, bool *added,
+			   struct err *err)
+{
+	return pass(s, store_add_user(inner_of(s), name, added, err));
+}
+
+static int faulty_create_token(struct store *s, struct str user,
+			       const uint8_t hash[STORE_TOKEN_HASH],
+			       uint64_t expires_ms, uint64_t *token_id,
+			       struct err *err)
+{
+	return pass(s, store_create_token(inner_of(s), user, hash, expires_ms,
+					  token_id, err));
+}
+
+static int faulty_revoke_token(struct store *s, uint64_t token_id,
+			       struct str owner,
+			       uint8_t hash_out[STORE_TOKEN_HASH],
+			       struct err *err)
+{
+	return pass(s, store_revoke_token(inner_of(s), token_id, owner,
+					  hash_out, err));
+}
+
+static int faulty_find_group(struct store *s, uint64_t group_id,
+			     struct str name, struct str user,
+			     struct wire_group *out, struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_FIND_GROUP);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_find_group(inner_of(s), group_id, name, user, out,
+					err));
+}
+
+static int faulty_list_groups(struct store *s, struct str user,
+			      struct str after, store_group_fn fn, void *data,
+			      struct err *err)
+{
+	return pass(s,
+		    store_list_groups(inner_of(s), user, after, fn, data, err));
+}
+
+static int faulty_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
+		       store_message_fn fn, void *data, struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_SCAN);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(
+		s, store_scan(inner_of(s), group_id, after_seq, fn, data, err));
+}
+
+static int faulty_seek(struct store *s, uint64_t group_id, uint64_t off,
+		       uint64_t *seq, uint64_t *line_off, struct err *err)
+{
+	return pass(s,
+		    store_seek(inner_of(s), group_id, off, seq, line_off, err));
+}
+
+static int faulty_list_members(struct store *s, uint64_t group_id,
+			       struct str after, store_member_fn fn, void *data,
+			       struct err *err)
+{
+	return pass(s, store_list_members(inner_of(s), group_id, after, fn,
+					  data, err));
+}
+
+static int faulty_role(struct store *s, uint64_t group_id, struct str user,
+		       enum role *role, struct err *err)
+{
+	return pass(s, store_role(inner_of(s), group_id, user, role, err));
+}
+
+static int faulty_find_user(struct store *s, struct str name, bool *found,
+			    struct err *err)
+{
+	return pass(s, store_find_user(inner_of(s), name, found, err));
+}
+
+static int faulty_find_token(struct store *s,
+			     const uint8_t hash[STORE_TOKEN_HASH],
+			     char user[WIRE_USER_MAX + 1], uint64_t *expires_ms,
+			     struct err *err)
+{
+	return pass(s,
+		    store_find_token(inner_of(s), hash, user, expires_ms, err));
+}
+
+static int faulty_list_tokens(struct store *s, struct str user,
+			      uint64_t after_id, store_token_fn fn, void *data,
+			      struct err *err)
+{
+	return pass(s, store_list_tokens(inner_of(s), user, after_id, fn, data,
+					 err));
+}
+
+static int faulty_count(struct store *s, struct store_counts *out,
+			struct err *err)
+{
+	return pass(s, store_count(inner_of(s), out, err));
+}
+
+static int faulty_verify(struct store *s, struct store_verify *v,
+			 struct err *err)
+{
+	return pass(s, store_verify(inner_of(s), v, err));
+}
+
+static const struct store_ops faulty_ops = {
+	.close = faulty_close,
+	.begin = faulty_begin,
+	.commit = faulty_commit,
+	.rollback = faulty_rollback,
+	.snapshot = faulty_snapshot,
+	.release = faulty_release,
+	.append = faulty_append,
+	.create_group = faulty_create_group,
+	.delete_group = faulty_delete_group,
+	.edit_members = faulty_edit_members,
+	.set_read = faulty_set_read,
+	.add_user = faulty_add_user,
+	.create_token = faulty_create_token,
+	.revoke_token = faulty_revoke_token,
+	.find_group = faulty_find_group,
+	.list_groups = faulty_list_groups,
+	.scan = faulty_scan,
+	.seek = faulty_seek,
+	.list_members = faulty_list_members,
+	.role = faulty_role,
+	.find_user = faulty_find_user,
+	.find_token = faulty_find_token,
+	.list_tokens = faulty_list_tokens,
+	.count = faulty_count,
+	.verify = faulty_verify,
+};
+
+struct store *faulty_store_new(struct store *inner)
+{
+	struct faulty_store *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return NULL;
+	f->base.ops = &faulty_ops;
+	f->base.options = inner->options;
+	f->inner = inner;
+	return &f->base;
+}
+
+void faulty_store_plan(struct store *s, enum faulty_verb verb,
+		       enum faulty_kind kind, unsigned nth, unsigned times)
+{
+	struct faulty_store *f = faulty_of(s);
+
+	assert(s->ops == &faulty_ops && verb < FAULTY_VERBS && nth > 0);
+	assert(verb == FAULTY_COMMIT || kind == FAULTY_IO ||
+	       kind == FAULTY_FULL);
+	f->faults[verb] = (struct fault){ kind, f->calls[verb] + nth, times };
+}
+
+unsigned faulty_store_calls(const struct store *s, enum faulty_verb verb)
+{
+	assert(s->ops == &faulty_ops && verb < FAULTY_VERBS);
+	return ((const struct faulty_store *)(const void *)s)->calls[verb];
+}

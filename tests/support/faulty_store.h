@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A store that fails when it is told to, and otherwise is the one it wraps:
+ *
+ *   store_append(faulty) -> counts, fails or -> store_append(inner)
+ *
+ * A fault stays planned until it has happened `times` times.
+ */
+#ifndef GROUPFS_TESTS_SUPPORT_FAULTY_STORE_H
+#define GROUPFS_TESTS_SUPPORT_FAULTY_STORE_H
+
+#include "store/store.h"
+
+enum faulty_verb {
+	FAULTY_BEGIN,
+	FAULTY_COMMIT,
+	FAULTY_SNAPSHOT,
+	FAULTY_APPEND,
+	FAULTY_EDIT_MEMBERS,
+	FAULTY_CREATE_GROUP,
+	FAULTY_SET_READ,
+	FAULTY_SCAN,
+	FAULTY_FIND_GROUP,
+	FAULTY_VERBS
+};
+
+enum faulty_kind {
+	FAULTY_IO,    /* -EIO: roll back */
+	FAULTY_FULL,  /* -ENOSPC, out_of_space: roll back */
+	FAULTY_LOST,  /* commit: -EINPROGRESS, nothing was stored */
+	FAULTY_STORED /* commit: -EINPROGRESS, all was stored */
+};
+
+/* Takes inner over: store_close() closes both. NULL without memory. */
+struct store *faulty_store_new(struct store *inner);
+
+/* The nth call of the verb from now on (1: the next), and the `times` - 1
+ * after it, fail so. A verb has one fault at a time. */
+void faulty_store_plan(struct store *s, enum faulty_verb verb,
+		       enum faulty_kind kind, unsigned nth, unsigned times);
+
+/* How often the verb was called. */
+unsigned faulty_store_calls(const struct store *s, enum faulty_verb verb);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/store_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static uint64_t fake_now(void *data)
+{
+	return ((struct store_fixture *)data)->now_ms;
+}
+
+static void fake_random(void *data, void *out, size_t len)
+{
+	struct store_fixture *f = data;
+
+	memset(out, 0, len);
+	f->random++;
+	memcpy(out, &f->random,
+	       len < sizeof(f->random) ? len : sizeof(f->random));
+}
+
+struct store *fixture_open(struct store_fixture *f, bool read_only)
+{
+	struct store_options options = { .env = &f->env,
+					 .read_only = read_only };
+	struct store *s = NULL;
+	int rc = store_open(&s, f->url, &options, &f->err);
+
+	if (rc < 0)
+		fail_msg("%s: %s", f->url, f->err.text);
+	return s;
+}
+
+void fixture_init(struct store_fixture *f, const char *scheme)
+{
+	memset(f, 0, sizeof(*f));
+	f->env = (struct env){ fake_now, fake_random, f };
+	f->now_ms = UINT64_C(1764000000000);
+	snprintf(f->dir, sizeof(f->dir), "/tmp/groupfs-store-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "%s/test.db", f->dir);
+	snprintf(f->url, sizeof(f->url), "%s:%s", scheme, f->path);
+	f->s = fixture_open(f, false);
+}
+
+void fixture_release(struct store_fixture *f)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm", ".lock" };
+
+	store_close(f->s);
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		char path[192];
+
+		snprintf(path, sizeof(path), "%s%s", f->path, suffixes[i]);
+		unlink(path);
+	}
+	assert_int_equal(rmdir(f->dir), 0);
+}
+
+void fixture_reopen(struct store_fixture *f)
+{
+	store_close(f->s);
+	f->s = fixture_open(f, false);
+}
+
+void fixture_begin(struct store_fixture *f)
+{
+	if (store_begin(f->s, &f->err) < 0)
+		fail_msg("begin: %s", f->err.text);
+}
+
+void fixture_commit(struct store_fixture *f)
+{
+	if (store_commit(f->s, &f->err) < 0)
+		fail_msg("commit: %s", f->err.text);
+}
+
+/* The next word of *text; empty at its end. */
+static struct str next_name(const char **text)
+{
+	struct str name;
+
+	while (**text == ' ')
+		(*text)++;
+	name = str_make(*text, strcspn(*text, " "));
+	*text += name.len;
+	return name;
+}
+
+void fixture_users(struct store_fixture *f, const char *names)
+{
+	struct str name;
+	bool added;
+
+	fixture_begin(f);
+	while ((name = next_name(&names)).len > 0)
+		assert_int_equal(store_add_user(f->s, name, &added, &f->err),
+				 0);
+	fixture_commit(f);
+}
+
+uint64_t fixture_group(struct store_fixture *f, const char *name,
+		       const char *creator, const char *members)
+{
+	struct store_create op = { .name = str_of(name),
+				   .creator = str_of(creator) };
+	struct wire_edit edit = { .op = EDIT_ADD };
+	struct buf edits;
+	int rc;
+
+	buf_init(&edits);
+	while ((edit.name = next_name(&members)).len > 0)
+		wire_put(&edits, &wire_schema_edit, &edit);
+	op.members = buf_str(&edits);
+	fixture_begin(f);
+	rc = store_create_group(f->s, &op, &f->err);
+	if (rc < 0)
+		fail_msg("create %s: %s", name, f->err.text);
+	fixture_commit(f);
+	buf_release(&edits);
+	return op.group_id;
+}
+
+void fixture_item(struct buf *items, const char *content, uint64_t reply_to,
+		  const char *client_id)
+{
+	struct wire_item item = { .content = str_of(content),
+				  .reply_to = reply_to,
+				  .client_id = str_of(client_id) };
+
+	wire_put(items, &wire_schema_item, &item);
+	assert_false(items->failed);
+}
+
+void fixture_edit(struct buf *edits, enum edit_op op, const char *name)
+{
+	struct wire_edit edit = { .op = op, .name = str_of(name) };
+
+	wire_put(edits, &wire_schema_edit, &edit);
+	assert_false(edits->failed);
+}
+
+int fixture_say(struct store_fixture *f, uint64_t group_id, const char *user,
+		const char *content, const char *client_id,
+		struct wire_body_sent *sent)
+{
+	struct store_append op = { .group_id = group_id, .user = str_of(user) };
+	struct buf items;
+	int rc;
+
+	buf_init(&items);
+	fixture_item(&items, content, 0, client_id);
+	op.items = buf_str(&items);
+	rc = store_append(f->s, &op, &f->err);
+	buf_release(&items);
+	if (sent != NULL)
+		*sent = op.sent;
+	return rc;
+}
+
+int fixture_edit_one(struct store_fixture *f, uint64_t group_id, const char *by,
+		     enum edit_op op, const char *name)
+{
+	struct store_edit edit = { .group_id = group_id, .by = str_of(by) };
+	struct buf edits;
+	int rc;
+
+	buf_init(&edits);
+	fixture_edit(&edits, op, name);
+	edit.edits = buf_str(&edits);
+	rc = store_edit_members(f->s, &edit, &f->err);
+	buf_release(&edits);
+	free(edit.changes);
+	return rc;
+}
+
+static void on_problem(void *data, const char *text)
+{
+	(void)data;
+	fail_msg("verify: %s", text);
+}
+
+void fixture_verify(struct store_fixture *f)
+{
+	struct store_verify v = { .problem = on_problem };
+
+	if (store_verify(f->s, &v, &f->err) < 0)
+		fail_msg("verify: %s", f->err.text);
+}
+
+struct wire_group fixture_find(struct store_fixture *f, uint64_t group_id,
+			       const char *user)
+{
+	struct wire_group g;
+
+	if (store_find_group(f->s, group_id, str_of(""), str_of(user), &g,
+			     &f->err) < 0)
+		fail_msg("find: %s", f->err.text);
+	return g;
+}

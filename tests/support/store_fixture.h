@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What tests of the store share: a clock of their own, a directory of their
+ * own, short ways to build lists and to append. Helpers that fail end the
+ * test.
+ */
+#ifndef GROUPFS_TESTS_SUPPORT_STORE_FIXTURE_H
+#define GROUPFS_TESTS_SUPPORT_STORE_FIXTURE_H
+
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "store/store.h"
+
+struct store_fixture {
+	struct env env; /* now_ms is the field below, random a counter's */
+	uint64_t now_ms;
+	uint64_t random;
+	char dir[64];
+	char url[192];
+	char path[128];	 /* of a sqlite store */
+	struct store *s; /* the writer */
+	struct err err;
+};
+
+/* scheme: "sqlite" or "memory". Opens the writer; release closes it and
+ * removes the directory. */
+void fixture_init(struct store_fixture *f, const char *scheme);
+void fixture_release(struct store_fixture *f);
+struct store *fixture_open(struct store_fixture *f, bool read_only);
+/* Closes the writer and opens it again (sqlite only: memory forgets). */
+void fixture_reopen(struct store_fixture *f);
+
+void fixture_begin(struct store_fixture *f);
+void fixture_commit(struct store_fixture *f);
+
+/* In a transaction of their own. Names are separated by a space. */
+void fixture_users(struct store_fixture *f, const char *names);
+uint64_t fixture_group(struct store_fixture *f, const char *name,
+		       const char *creator, const char *members);
+
+/* Lists for requests. */
+void fixture_item(struct buf *items, const char *content, uint64_t reply_to,
+		  const char *client_id);
+void fixture_edit(struct buf *edits, enum edit_op op, const char *name);
+
+/* One message in the open transaction; what store_append() returned. */
+int fixture_say(struct store_fixture *f, uint64_t group_id, const char *user,
+		const char *content, const char *client_id,
+		struct wire_body_sent *sent);
+/* One edit in the open transaction. */
+int fixture_edit_one(struct store_fixture *f, uint64_t group_id, const char *by,
+		     enum edit_op op, const char *name);
+/* Fails the test when the store's audit finds a fault. */
+void fixture_verify(struct store_fixture *f);
+struct wire_group fixture_find(struct store_fixture *f, uint64_t group_id,
+			       const char *user);
+
+#endif

@@ -1,0 +1,789 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What only SQLite's back end promises: files, formats, crashes, a full disk,
+ * size; and that it does what the reference (memory) does.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "lib/text.h"
+#include "tests/support/faulty_store.h"
+#include "tests/support/store_fixture.h"
+
+static int start(void **state)
+{
+	struct store_fixture *f = malloc(sizeof(*f));
+
+	assert_non_null(f);
+	fixture_init(f, "sqlite");
+	*state = f;
+	return 0;
+}
+
+static int stop(void **state)
+{
+	fixture_release(*state);
+	free(*state);
+	return 0;
+}
+
+/* Runs SQL on the closed store's file, as another program would. */
+static void run_sql(struct store_fixture *f, const char *sql)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void assert_refused(struct store_fixture *f, const char *why)
+{
+	struct store_options options = { .env = &f->env };
+	struct store *s = NULL;
+
+	assert_true(store_open(&s, f->url, &options, &f->err) < 0);
+	assert_null(s);
+	if (strstr(f->err.text, why) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", f->err.text, why);
+}
+
+static void foreign_newer_and_damaged_files_are_refused(void **state)
+{
+	struct store_fixture *f = *state;
+	FILE *file;
+
+	store_close(f->s);
+	f->s = NULL;
+	run_sql(f, "PRAGMA user_version=2");
+	assert_refused(f, "format 2");
+	run_sql(f, "PRAGMA user_version=1; PRAGMA application_id=7");
+	assert_refused(f, "another program");
+	run_sql(f, "PRAGMA application_id=0x474D5347");
+	fixture_reopen(f);
+	store_close(f->s);
+	f->s = NULL;
+	file = fopen(f->path, "w");
+	assert_non_null(file);
+	for (unsigned i = 0; i < 1000; i++)
+		fputs("this is no database\n", file);
+	fclose(file);
+	assert_refused(f, "not a store");
+}
+
+static void a_store_of_format_0_is_brought_to_the_newest(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_options options = { .env = &f->env, .read_only = true };
+	struct store *reader = NULL;
+	FILE *file;
+
+	/* Its making was cut short: the file is there, and empty. */
+	store_close(f->s);
+	f->s = NULL;
+	file = fopen(f->path, "w");
+	assert_non_null(file);
+	fclose(file);
+	assert_true(store_open(&reader, f->url, &options, &f->err) < 0);
+	fixture_reopen(f);
+	fixture_users(f, "alice");
+	fixture_group(f, "lunch", "alice", "");
+	fixture_verify(f);
+}
+
+static void the_files_are_the_owners_alone(void **state)
+{
+	struct store_fixture *f = *state;
+	static const char *const suffixes[] = { "", "-wal", "-shm", ".lock" };
+
+	fixture_users(f, "alice");
+	for (size_t i = 0; i < 4; i++) {
+		char path[192];
+		struct stat st;
+
+		snprintf(path, sizeof(path), "%s%s", f->path, suffixes[i]);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 0777, 0600);
+	}
+}
+
+static int count_line(void *data, const struct wire_message *m)
+{
+	(void)m;
+	++*(uint64_t *)data;
+	return 0;
+}
+
+static void a_snapshot_does_not_move(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store *reader = fixture_open(f, true);
+	uint64_t lines = 0;
+	uint64_t g;
+
+	fixture_users(f, "alice");
+	g = fixture_group(f, "lunch", "alice", "");
+	assert_int_equal(store_snapshot(reader, &f->err), 0);
+	fixture_begin(f);
+	fixture_say(f, g, "alice", "hi", "", NULL);
+	fixture_commit(f);
+	store_scan(reader, g, 0, count_line, &lines, &f->err);
+	assert_int_equal(lines, 0);
+	store_release(reader);
+	fixture_begin(f);
+	fixture_say(f, g, "alice", "not yet", "", NULL);
+	store_scan(reader, g, 0, count_line, &lines, &f->err);
+	assert_int_equal(lines, 1);
+	fixture_commit(f);
+	store_close(reader);
+}
+
+/* The connection that was opened with few pages; SQLite's hook for new
+ * connections hands on no data. */
+static sqlite3 *limited;
+
+static int limit_pages(sqlite3 *db, const char **message,
+		       const struct sqlite3_api_routines *api)
+{
+	(void)message;
+	(void)api;
+	limited = db;
+	return sqlite3_exec(db, "PRAGMA max_page_count=120", NULL, NULL, NULL);
+}
+
+static void a_full_disk_is_rolled_back_and_goes_on(void **state)
+{
+	struct store_fixture *f = *state;
+	void (*entry)(void) = (void (*)(void))limit_pages;
+	char content[2000];
+	uint64_t acked = 0;
+	uint64_t g;
+	int rc = 0;
+
+	memset(content, 'x', sizeof(content));
+	content[sizeof(content) - 1] = '\0';
+	sqlite3_auto_extension(entry);
+	fixture_reopen(f);
+	sqlite3_cancel_auto_extension(entry);
+	fixture_users(f, "alice");
+	g = fixture_group(f, "lunch", "alice", "");
+	for (unsigned i = 0; i < 1000 && rc == 0; i++) {
+		fixture_begin(f);
+		rc = fixture_say(f, g, "alice", content, "", NULL);
+		if (rc == 0)
+			rc = store_commit(f->s, &f->err);
+		if (rc == 0)
+			acked++;
+	}
+	assert_int_equal(rc, -ENOSPC);
+	assert_int_equal(f->err.code, ERR_OUT_OF_SPACE);
+	/* Found by the append or only by the commit. */
+	store_rollback(f->s);
+	assert_int_equal(fixture_find(f, g, "alice").last_seq, acked);
+	sqlite3_exec(limited, "PRAGMA max_page_count=100000", NULL, NULL, NULL);
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", content, "", NULL), 0);
+	fixture_commit(f);
+	assert_int_equal(fixture_find(f, g, "alice").last_seq, acked + 1);
+	fixture_verify(f);
+}
+
+/* Writes until it is killed; says after each commit how many there are. */
+static void write_until_killed(struct store_fixture *f, uint64_t g, int fd)
+{
+	f->s = fixture_open(f, false);
+	for (uint64_t n = fixture_find(f, g, "alice").last_seq;;) {
+		fixture_begin(f);
+		for (unsigned i = 0; i < 3; i++) {
+			char id[32];
+
+			snprintf(id, sizeof(id), "id-%" PRIu64, ++n);
+			if (fixture_say(f, g, "alice", "text", id, NULL) < 0)
+				_exit(1);
+		}
+		fixture_commit(f);
+		if (write(fd, &n, sizeof(n)) != sizeof(n))
+			_exit(1);
+	}
+}
+
+static uint64_t kill_a_writer(struct store_fixture *f, uint64_t g,
+			      unsigned after_us)
+{
+	struct timespec pause = { 0, (long)after_us * 1000 };
+	uint64_t acked = 0;
+	uint64_t n;
+	int fds[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		write_until_killed(f, g, fds[1]);
+	close(fds[1]);
+	/* It is at work once it has committed the first time. */
+	assert_int_equal(read(fds[0], &acked, sizeof(acked)), sizeof(acked));
+	nanosleep(&pause, NULL);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	while (read(fds[0], &n, sizeof(n)) == sizeof(n))
+		acked = n;
+	close(fds[0]);
+	return acked;
+}
+
+static void a_killed_writer_loses_nothing_acknowledged(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g;
+
+	fixture_users(f, "alice");
+	g = fixture_group(f, "lunch", "alice", "");
+	srandom(11);
+	for (unsigned round = 0; round < 30; round++) {
+		uint64_t acked;
+		uint64_t there;
+
+		store_close(f->s); /* never forked with an open store */
+		f->s = NULL;
+		acked = kill_a_writer(f, g, (unsigned)random() % 20000);
+		fixture_reopen(f);
+		there = fixture_find(f, g, "alice").last_seq;
+		assert_true(there >= acked);
+		assert_int_equal(there % 3, 0); /* whole transactions */
+		fixture_verify(f);
+	}
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int add_len(void *data, const struct wire_message *m)
+{
+	struct buf *b = data;
+
+	/* A page at a time, as a reader does it. */
+	if (b->len > 1 << 20)
+		buf_clear(b);
+	text_render(b, m);
+	return 0;
+}
+
+static void a_million_empty_lines_are_one_batch(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_append op = { .user = str_of("alice") };
+	struct buf items = { 0 };
+	double begin;
+
+	fixture_users(f, "alice");
+	op.group_id = fixture_group(f, "log", "alice", "");
+	for (unsigned i = 0; i < 1000000; i++)
+		fixture_item(&items, "", 0, "");
+	op.items = buf_str(&items);
+	op.batch_id = str_of("once");
+	begin = seconds();
+	fixture_begin(f);
+	assert_int_equal(store_append(f->s, &op, &f->err), 0);
+	fixture_commit(f);
+	print_message("1,000,000 empty lines: %.2f s\n", seconds() - begin);
+	assert_int_equal(op.sent.last_seq, 1000000);
+	fixture_reopen(f);
+	fixture_begin(f);
+	assert_int_equal(store_append(f->s, &op, &f->err), 0);
+	fixture_commit(f);
+	assert_int_equal(op.sent.duplicate, 1);
+	fixture_verify(f);
+	buf_release(&items);
+}
+
+static void a_mebibyte_of_lines_is_one_batch(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_append op = { .user = str_of("alice") };
+	struct buf items = { 0 };
+	struct buf page = { 0 };
+	double begin;
+	double took;
+	uint64_t size;
+
+	fixture_users(f, "alice");
+	op.group_id = fixture_group(f, "log", "alice", "");
+	for (unsigned i = 0; i < (1 << 20) / 41; i++)
+		fixture_item(&items, "/usr/share/doc/a-package/copyright-0123x",
+			     0, "");
+	op.items = buf_str(&items);
+	begin = seconds();
+	fixture_begin(f);
+	assert_int_equal(store_append(f->s, &op, &f->err), 0);
+	fixture_commit(f);
+	print_message("1 MiB of 41-byte lines: %.3f s\n", seconds() - begin);
+	for (unsigned i = 0; i < 9; i++) {
+		fixture_begin(f);
+		assert_int_equal(store_append(f->s, &op, &f->err), 0);
+		fixture_commit(f);
+	}
+	size = fixture_find(f, op.group_id, "alice").size;
+	begin = seconds();
+	assert_int_equal(
+		store_scan(f->s, op.group_id, 0, add_len, &page, &f->err), 0);
+	took = seconds() - begin;
+	print_message("scan and render: %.0f MB/s\n",
+		      (double)size / took / 1e6);
+	fixture_verify(f);
+	buf_release(&page);
+	buf_release(&items);
+}
+
+static void commits(struct store_fixture *f, uint64_t g, unsigned senders)
+{
+	double begin = seconds();
+	unsigned rounds = 0;
+
+	while (seconds() - begin < 0.5) {
+		fixture_begin(f);
+		for (unsigned i = 0; i < senders; i++) {
+			char id[40];
+
+			snprintf(id, sizeof(id), "%u-%u-%u", senders, rounds,
+				 i);
+			assert_int_equal(fixture_say(f, g, "alice",
+						     "some 100 bytes of text "
+						     "that one would write to "
+						     "a group of his friends",
+						     id, NULL),
+					 0);
+		}
+		fixture_commit(f);
+		rounds++;
+	}
+	print_message("%u a commit: %.0f commits/s, %.0f messages/s\n", senders,
+		      rounds / (seconds() - begin),
+		      rounds * senders / (seconds() - begin));
+}
+
+static void senders_share_a_commit(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g;
+
+	fixture_users(f, "alice");
+	g = fixture_group(f, "log", "alice", "");
+	commits(f, g, 1);
+	commits(f, g, 64);
+	fixture_verify(f);
+}
+
+static void a_hundred_thousand_members_are_one_edit(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_edit op = { .by = str_of("alice") };
+	struct buf edits = { 0 };
+	double begin;
+	bool added;
+
+	fixture_users(f, "alice");
+	op.group_id = fixture_group(f, "crowd", "alice", "");
+	fixture_begin(f);
+	for (unsigned i = 0; i < 100000; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "u%u", i * 7919 % 100000);
+		fixture_edit(&edits, EDIT_ADD, name);
+		store_add_user(f->s, str_of(name), &added, &f->err);
+	}
+	op.edits = buf_str(&edits);
+	begin = seconds();
+	assert_int_equal(store_edit_members(f->s, &op, &f->err), 0);
+	fixture_commit(f);
+	print_message("100,000 members: %.2f s\n", seconds() - begin);
+	assert_int_equal(op.count, 100000);
+	free(op.changes);
+	assert_int_equal(fixture_find(f, op.group_id, "alice").member_count,
+			 100001);
+	buf_release(&edits);
+}
+
+/* One random operation on one store; what came of it, as text. */
+struct model_step {
+	unsigned what;
+	unsigned number;
+	uint64_t group_id;
+	char user[8];
+	char other[8];
+	uint64_t seq;
+};
+
+static void note_sent(struct buf *out, const struct store_append *op)
+{
+	const struct wire_body_sent *s = &op->sent;
+
+	buf_printf(out,
+		   " %" PRIu64 "-%" PRIu64 "@%" PRIu64 "..%" PRIu64 " %" PRIu64
+		   " %" PRIu64 " %" PRIu64,
+		   s->first_seq, s->last_seq, s->offset, op->end_off,
+		   s->time_ms, s->duplicate, s->warnings);
+}
+
+static void random_append(struct store_fixture *f, const struct model_step *m,
+			  struct buf *out)
+{
+	static const char *const texts[] = { "hi",	"@u1 @u2 \n@u9",
+					     "",	"@everyone",
+					     "\x1b[2J", "\xff" };
+	struct store_append op = { .group_id = m->group_id,
+				   .user = str_of(m->user) };
+	struct buf items = { 0 };
+	char id[16] = "";
+	int rc;
+
+	for (unsigned i = 0; i <= m->number % 3; i++) {
+		if (m->number % 2 == 0)
+			snprintf(id, sizeof(id), "c%u",
+				 (m->number / 8 + i) % 20);
+		fixture_item(&items, texts[(m->number + i) % 6],
+			     m->number % 5 == 0 ? m->seq : 0, id);
+	}
+	if (m->number % 4 == 0) {
+		snprintf(id, sizeof(id), "b%u", m->number / 8 % 20);
+		op.batch_id = str_of(id);
+	}
+	op.items = buf_str(&items);
+	rc = store_append(f->s, &op, &f->err);
+	buf_printf(out, "append %d", rc);
+	note_sent(out, &op);
+	buf_release(&items);
+}
+
+static void random_edit(struct store_fixture *f, const struct model_step *m,
+			struct buf *out)
+{
+	struct store_edit op = { .group_id = m->group_id,
+				 .by = str_of(m->user) };
+	struct buf edits = { 0 };
+	int rc;
+
+	fixture_edit(&edits, m->number % 4, m->other);
+	if (m->number % 3 == 0)
+		fixture_edit(&edits, m->number / 4 % 4, m->user);
+	op.edits = buf_str(&edits);
+	rc = store_edit_members(f->s, &op, &f->err);
+	buf_printf(out, "edit %d", rc);
+	for (size_t i = 0; i < op.count; i++)
+		buf_printf(out, " %d %d %s %" PRIu64, op.changes[i].change,
+			   op.changes[i].role, op.changes[i].user,
+			   op.changes[i].last_read_seq);
+	free(op.changes);
+	buf_release(&edits);
+}
+
+static void random_group(struct store_fixture *f, const struct model_step *m,
+			 struct buf *out)
+{
+	struct store_create op = { .creator = str_of(m->user) };
+	struct buf edits = { 0 };
+	char name[16];
+	int rc;
+
+	snprintf(name, sizeof(name), "g%u", m->number % 12);
+	op.name = str_of(name);
+	op.key = str_of(m->number % 2 ? "key" : "");
+	fixture_edit(&edits, m->number % 3 ? EDIT_ADD : EDIT_ADMIN, m->other);
+	op.members = buf_str(&edits);
+	rc = store_create_group(f->s, &op, &f->err);
+	buf_printf(out, "create %d %" PRIu64 " %d", rc, op.group_id,
+		   op.existed);
+	buf_release(&edits);
+}
+
+static void random_find(struct store_fixture *f, const struct model_step *m,
+			struct buf *out)
+{
+	struct wire_group g;
+	uint64_t seq = 0;
+	uint64_t off = 0;
+	int rc = store_find_group(f->s, m->group_id, str_of(""),
+				  str_of(m->user), &g, &f->err);
+
+	buf_printf(out,
+		   "find %d %.*s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+		   " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %.*s",
+		   rc, (int)g.name.len, g.name.len > 0 ? g.name.data : "",
+		   g.role, g.last_seq, g.size, g.mtime_ms, g.last_read_seq,
+		   g.read_off, g.mentions, g.member_count,
+		   (int)g.created_by.len,
+		   g.created_by.len > 0 ? g.created_by.data : "");
+	rc = store_seek(f->s, m->group_id, m->number, &seq, &off, &f->err);
+	buf_printf(out, " seek %d %" PRIu64 " %" PRIu64, rc, seq, off);
+}
+
+static int note_message(void *data, const struct wire_message *m)
+{
+	text_render(data, m);
+	buf_append_str(data, m->mentions);
+	buf_append_str(data, m->client_id);
+	return 0;
+}
+
+static int note_group(void *data, const struct wire_group *g)
+{
+	buf_printf(data, "%.*s %" PRIu64 " %" PRIu64 "; ", (int)g->name.len,
+		   g->name.data, g->last_read_seq, g->mentions);
+	return 0;
+}
+
+static int note_member(void *data, const struct wire_member *m)
+{
+	buf_printf(data, "%.*s %" PRIu64 " %" PRIu64 "; ", (int)m->name.len,
+		   m->name.data, m->role, m->joined_ms);
+	return 0;
+}
+
+static void take_step(struct store_fixture *f, const struct model_step *m,
+		      struct buf *out)
+{
+	uint64_t stored = 0;
+	int rc;
+
+	if (m->what < 45) {
+		random_append(f, m, out);
+	} else if (m->what < 62) {
+		random_edit(f, m, out);
+	} else if (m->what < 68) {
+		random_group(f, m, out);
+	} else if (m->what < 78) {
+		rc = store_set_read(f->s, m->group_id, str_of(m->user),
+				    m->number % 9 ? m->seq : WIRE_READ_ALL,
+				    &stored, &f->err);
+		buf_printf(out, "read %d %" PRIu64, rc, rc < 0 ? 0 : stored);
+	} else if (m->what < 90) {
+		random_find(f, m, out);
+	} else if (m->what < 93) {
+		store_list_groups(f->s, str_of(m->user), str_of("g1"),
+				  note_group, out, &f->err);
+		store_list_members(f->s, m->group_id, str_of("u1"), note_member,
+				   out, &f->err);
+	} else if (m->what < 95) {
+		rc = store_delete_group(f->s, m->group_id, str_of(m->user),
+					&f->err);
+		buf_printf(out, "delete %d", rc);
+	} else if (m->what < 98) {
+		store_commit(f->s, &f->err);
+		fixture_begin(f);
+	} else {
+		store_rollback(f->s);
+		fixture_begin(f);
+	}
+}
+
+static void note_all(struct store_fixture *f, struct buf *out)
+{
+	for (uint64_t g = 1; g < 200; g++) {
+		store_scan(f->s, g, 0, note_message, out, &f->err);
+		store_list_members(f->s, g, str_of(""), note_member, out,
+				   &f->err);
+	}
+}
+
+static struct model_step random_step(void)
+{
+	struct model_step m = { .what = (unsigned)random() % 100,
+				.number = (unsigned)random() % 5000,
+				.group_id = (uint64_t)random() % 24,
+				.seq = (uint64_t)random() % 40 };
+
+	/* u9 is never added. */
+	snprintf(m.user, sizeof(m.user), "u%d", (int)(random() % 9));
+	snprintf(m.other, sizeof(m.other), "u%d", (int)(random() % 10));
+	return m;
+}
+
+static void compare_to_model(unsigned seed, unsigned steps)
+{
+	struct store_fixture sqlite;
+	struct store_fixture memory;
+	struct buf a = { 0 };
+	struct buf b = { 0 };
+
+	fixture_init(&sqlite, "sqlite");
+	fixture_init(&memory, "memory");
+	fixture_users(&sqlite, "u0 u1 u2 u3 u4 u5 u6 u7 u8");
+	fixture_users(&memory, "u0 u1 u2 u3 u4 u5 u6 u7 u8");
+	srandom(seed);
+	fixture_begin(&sqlite);
+	fixture_begin(&memory);
+	for (unsigned i = 0; i < steps; i++) {
+		struct model_step m = random_step();
+
+		buf_clear(&a);
+		buf_clear(&b);
+		sqlite.err.code = memory.err.code = ERR_NONE;
+		sqlite.now_ms += m.number * 2000;
+		memory.now_ms = sqlite.now_ms;
+		take_step(&sqlite, &m, &a);
+		take_step(&memory, &m, &b);
+		if (!str_eq(buf_str(&a), buf_str(&b)) ||
+		    sqlite.err.code != memory.err.code)
+			fail_msg("seed %u step %u (%u):\n sqlite %s (%s)\n"
+				 " memory %s (%s)",
+				 seed, i, m.what, buf_cstr(&a), sqlite.err.text,
+				 buf_cstr(&b), memory.err.text);
+	}
+	fixture_commit(&sqlite);
+	fixture_commit(&memory);
+	note_all(&sqlite, &a);
+	note_all(&memory, &b);
+	assert_true(str_eq(buf_str(&a), buf_str(&b)));
+	fixture_verify(&sqlite);
+	fixture_verify(&memory);
+	fixture_release(&sqlite);
+	fixture_release(&memory);
+	buf_release(&a);
+	buf_release(&b);
+}
+
+static void random_operations_give_what_the_reference_gives(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= 8; seed++)
+		compare_to_model(seed, 2000);
+}
+
+static void count_problem(void *data, const char *text)
+{
+	(void)text;
+	++*(unsigned *)data;
+}
+
+static void the_audit_finds_what_is_wrong(void **state)
+{
+	static const char *const faults[] = {
+		"DELETE FROM messages WHERE id=(1<<32)+2",
+		"UPDATE messages SET off=off+1 WHERE id=(1<<32)+2",
+		"UPDATE messages SET content=x'414243' WHERE id=(1<<32)+3",
+		"UPDATE messages SET time_ms=5 WHERE id=(1<<32)+3",
+		"UPDATE groups SET member_count=9",
+		"UPDATE members SET last_read_seq=99",
+		"INSERT INTO messages SELECT (7<<32)+1,off,len,rv,time_ms,type,"
+		"reply_to,sender,media_url,mentions,client_id,content "
+		"FROM messages LIMIT 1",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct store_fixture f;
+		unsigned problems = 0;
+		struct store_verify v = { .problem = count_problem,
+					  .data = &problems };
+		uint64_t g;
+
+		fixture_init(&f, "sqlite");
+		fixture_users(&f, "alice");
+		g = fixture_group(&f, "lunch", "alice", "");
+		fixture_begin(&f);
+		for (unsigned n = 0; n < 4; n++)
+			fixture_say(&f, g, "alice", "some text", "", NULL);
+		fixture_commit(&f);
+		store_close(f.s);
+		run_sql(&f, faults[i]);
+		f.s = fixture_open(&f, false);
+		assert_int_equal(store_verify(f.s, &v, &f.err), 0);
+		if (problems == 0)
+			fail_msg("not found: %s", faults[i]);
+		fixture_release(&f);
+	}
+}
+
+static void a_commit_of_unknown_outcome_ends_the_handle(void **state)
+{
+	struct store_fixture *f = *state;
+	struct wire_body_sent sent;
+	uint64_t g;
+
+	fixture_users(f, "alice");
+	g = fixture_group(f, "lunch", "alice", "");
+	for (unsigned i = 0; i < 2; i++) {
+		enum faulty_kind kind = i == 0 ? FAULTY_LOST : FAULTY_STORED;
+
+		f->s = faulty_store_new(f->s);
+		assert_non_null(f->s);
+		faulty_store_plan(f->s, FAULTY_COMMIT, kind, 1, 1);
+		fixture_begin(f);
+		assert_int_equal(fixture_say(f, g, "alice", "x", "id", NULL),
+				 0);
+		assert_int_equal(store_commit(f->s, &f->err), -EINPROGRESS);
+		assert_int_equal(f->err.code, ERR_OUTCOME_UNKNOWN);
+		assert_int_equal(store_begin(f->s, &f->err), -EINPROGRESS);
+		fixture_reopen(f);
+		assert_int_equal(fixture_find(f, g, "alice").last_seq, i);
+	}
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", "x", "id", &sent), 0);
+	assert_int_equal(sent.duplicate, 1);
+	fixture_commit(f);
+}
+
+static void a_planned_fault_breaks_the_transaction(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g;
+
+	fixture_users(f, "alice");
+	g = fixture_group(f, "lunch", "alice", "");
+	f->s = faulty_store_new(f->s);
+	assert_non_null(f->s);
+	faulty_store_plan(f->s, FAULTY_APPEND, FAULTY_FULL, 2, 1);
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", "x", "", NULL), 0);
+	assert_int_equal(fixture_say(f, g, "alice", "x", "", NULL), -ENOSPC);
+	assert_int_equal(fixture_say(f, g, "alice", "x", "", NULL), -EIO);
+	store_rollback(f->s);
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", "x", "", NULL), 0);
+	fixture_commit(f);
+	assert_int_equal(faulty_store_calls(f->s, FAULTY_APPEND), 3);
+	assert_int_equal(fixture_find(f, g, "alice").last_seq, 1);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(foreign_newer_and_damaged_files_are_refused),
+		TEST(a_store_of_format_0_is_brought_to_the_newest),
+		TEST(the_files_are_the_owners_alone),
+		TEST(a_snapshot_does_not_move),
+		TEST(a_full_disk_is_rolled_back_and_goes_on),
+		TEST(a_killed_writer_loses_nothing_acknowledged),
+		TEST(senders_share_a_commit),
+		TEST(a_mebibyte_of_lines_is_one_batch),
+		TEST(a_million_empty_lines_are_one_batch),
+		TEST(a_hundred_thousand_members_are_one_edit),
+		TEST(a_commit_of_unknown_outcome_ends_the_handle),
+		TEST(a_planned_fault_breaks_the_transaction),
+		cmocka_unit_test(the_audit_finds_what_is_wrong),
+		cmocka_unit_test(
+			random_operations_give_what_the_reference_gives),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
