@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/text.h"
+#include "lib/wire.h"
+
+static const char default_file[] = "/etc/groupd.conf";
+
+enum { FILE_MAX = 1 << 20, KEYS_MAX = 32, KEY_OPTION = 1000 };
+
+static int set_text(char *out, size_t size, struct str value, struct err *err)
+{
+	if (value.len == 0)
+		return err_set(err, ERR_BAD_REQUEST, "a value is missing");
+	if (!str_to_cstr(value, out, size))
+		return err_set(err, ERR_BAD_REQUEST,
+			       "the value is too long: at most %zu bytes",
+			       size - 1);
+	return 0;
+}
+
+static int set_number(uint64_t *out, struct str value, uint64_t min,
+		      uint64_t max, struct err *err)
+{
+	uint64_t number;
+
+	if (!text_parse_u64(value, &number) || number < min || number > max)
+		return err_set(
+			err, ERR_BAD_REQUEST, "not a number from %llu to %llu",
+			(unsigned long long)min, (unsigned long long)max);
+	*out = number;
+	return 0;
+}
+
+static int set_data(struct config *c, struct str value, struct err *err)
+{
+	return set_text(c->data, sizeof(c->data), value, err);
+}
+
+static int set_store(struct config *c, struct str value, struct err *err)
+{
+	return set_text(c->store, sizeof(c->store), value, err);
+}
+
+static int set_socket(struct config *c, struct str value, struct err *err)
+{
+	return set_text(c->socket, CONFIG_SOCKET_MAX, value, err);
+}
+
+/* HOST:PORT, [HOST]:PORT or "none". */
+static int set_listen(struct config *c, struct str value, struct err *err)
+{
+	const char *colon =
+		value.len == 0 ? NULL : memrchr(value.data, ':', value.len);
+	struct str host;
+	struct str port;
+
+	if (str_eq(value, str_of("none"))) {
+		c->listen_host[0] = '\0';
+		return 0;
+	}
+	if (colon == NULL)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "not HOST:PORT and not \"none\"");
+	host = str_make(value.data, (size_t)(colon - value.data));
+	port = str_make(colon + 1, value.len - host.len - 1);
+	if (host.len >= 2 && host.data[0] == '[' &&
+	    host.data[host.len - 1] == ']')
+		host = str_make(host.data + 1, host.len - 2);
+	if (set_number(&c->listen_port, port, 0, 65535, err) < 0)
+		return err_wrap(err, "port");
+	return set_text(c->listen_host, sizeof(c->listen_host), host, err);
+}
+
+static int set_gateways(struct config *c, struct str value, struct err *err)
+{
+	return set_number(&c->gateways, value, 0, CONFIG_GATEWAYS_MAX, err);
+}
+
+static int set_gateway_user(struct config *c, struct str value, struct err *err)
+{
+	return set_text(c->gateway_user, sizeof(c->gateway_user), value, err);
+}
+
+static int set_max_message(struct config *c, struct str value, struct err *err)
+{
+	return set_number(&c->max_message_bytes, value, 1, WIRE_CONTENT_MAX,
+			  err);
+}
+
+/* "24h": a number of seconds, or with one of s, m, h, d behind it. */
+static int set_dedupe(struct config *c, struct str value, struct err *err)
+{
+	static const uint64_t day = 86400;
+	uint64_t unit = 1;
+	uint64_t number;
+
+	if (value.len > 0) {
+		char last = value.data[value.len - 1];
+
+		unit = last == 'm'   ? 60
+		       : last == 'h' ? 3600
+		       : last == 'd' ? day
+				     : 1;
+		if (unit > 1 || last == 's')
+			value.len--;
+	}
+	if (!text_parse_u64(value, &number) || number > 365 * day ||
+	    number * unit < 60 || number * unit > 365 * day)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "not a time from 1m to 365d");
+	c->dedupe_window_ms = number * unit * 1000;
+	return 0;
+}
+
+/* The next element of a list with commas or blanks between. */
+static bool next_word(struct str *list, struct str *word)
+{
+	static const char blanks[] = ", \t";
+	size_t n = 0;
+
+	while (list->len > 0 && strchr(blanks, list->data[0]) != NULL) {
+		list->data++;
+		list->len--;
+	}
+	while (n < list->len && strchr(blanks, list->data[n]) == NULL)
+		n++;
+	*word = str_make(list->data, n);
+	if (n > 0)
+		list->data += n;
+	list->len -= n;
+	return n > 0;
+}
+
+/* Blocking, and only at start and SIGHUP: a name or a number. */
+static int find_uid(struct str word, uid_t *uid, struct err *err)
+{
+	char name[CONFIG_USER_LEN];
+	const struct passwd *pw;
+	uint64_t number;
+
+	if (text_parse_u64(word, &number) && number < UINT32_MAX) {
+		*uid = (uid_t)number;
+		return 0;
+	}
+	pw = str_to_cstr(word, name, sizeof(name)) ? getpwnam(name) : NULL;
+	if (pw == NULL)
+		return err_set(err, ERR_BAD_REQUEST, "no such local user: %.*s",
+			       (int)(word.len < 64 ? word.len : 64), word.data);
+	*uid = pw->pw_uid;
+	return 0;
+}
+
+static int set_trusted(struct config *c, struct str value, struct err *err)
+{
+	struct str word;
+
+	c->ntrusted = 0;
+	while (next_word(&value, &word)) {
+		if (c->ntrusted == CONFIG_TRUSTED_MAX)
+			return err_set(err, ERR_BAD_REQUEST,
+				       "more than %d users",
+				       CONFIG_TRUSTED_MAX);
+		if (find_uid(word, &c->trusted[c->ntrusted], err) < 0)
+			return err_rc(err);
+		c->ntrusted++;
+	}
+	return 0;
+}
+
+static int set_origins(struct config *c, struct str value, struct err *err)
+{
+	struct str word;
+
+	c->norigins = 0;
+	while (next_word(&value, &word)) {
+		if (c->norigins == CONFIG_ORIGINS_MAX)
+			return err_set(err, ERR_BAD_REQUEST,
+				       "more than %d origins",
+				       CONFIG_ORIGINS_MAX);
+		if (memmem(word.data, word.len, "://", 3) == NULL)
+			return err_set(err, ERR_BAD_REQUEST,
+				       "an origin is SCHEME://HOST[:PORT]");
+		if (set_text(c->origins[c->norigins], CONFIG_ORIGIN_LEN, word,
+			     err) < 0)
+			return err_rc(err);
+		c->norigins++;
+	}
+	return 0;
+}
+
+static int not_yet(struct config *c, struct str value, struct err *err)
+{
+	(void)c;
+	(void)value;
+	return err_set(err, ERR_BAD_REQUEST,
+		       "not supported by this version yet");
+}
+
+struct key {
+	const char *name;
+	int (*set)(struct config *c, struct str value, struct err *err);
+	const char *help; /* NULL: not offered */
+};
+
+static const struct key keys[] = {
+	{ "data", set_data, "DIR        what groupd owns (0700)" },
+	{ "store", set_store, "URL       sqlite:FILE" },
+	{ "socket", set_socket, "PATH     of groupfs, groupctl" },
+	{ "listen", set_listen, "HOST:PORT of REST and WebSocket; or none" },
+	{ "gateways", set_gateways, "N      processes that serve it" },
+	{ "gateway_user", set_gateway_user,
+	  "USER whom they run as, when groupd is root" },
+	{ "trusted_users", set_trusted,
+	  "LIST who may act for other users (a shared mount)" },
+	{ "allowed_origins", set_origins,
+	  "LIST of web pages that may use the API" },
+	{ "max_message_bytes", set_max_message, "N" },
+	{ "dedupe_window", set_dedupe, "TIME how long a client_id is known" },
+	{ "bus", not_yet, NULL },
+	{ "tls_cert", not_yet, NULL },
+	{ "tls-cert", not_yet, NULL },
+	{ "tls_key", not_yet, NULL },
+	{ "tls-key", not_yet, NULL },
+	{ "rate_messages_per_second", not_yet, NULL },
+	{ "max_connections_per_user", not_yet, NULL },
+	{ "media_max_bytes", not_yet, NULL },
+};
+
+enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };
+
+static int set_default_paths(struct config *c, struct err *err)
+{
+	const char *state = getenv("XDG_STATE_HOME");
+	const char *home = getenv("HOME");
+	const char *run = getenv("XDG_RUNTIME_DIR");
+	struct buf data = { 0 };
+	struct buf sock = { 0 };
+	int rc = 0;
+
+	if (geteuid() == 0) {
+		buf_printf(&data, "/var/lib/groupd");
+		buf_printf(&sock, "/run/groupd/groupd.sock");
+	} else {
+		if (state != NULL && state[0] == '/')
+			buf_printf(&data, "%s/groupd", state);
+		else if (home != NULL && home[0] == '/')
+			buf_printf(&data, "%s/.local/state/groupd", home);
+		if (run != NULL && run[0] == '/')
+			buf_printf(&sock, "%s/groupd.sock", run);
+	}
+	if (c->data[0] == '\0' && set_data(c, buf_str(&data), err) < 0)
+		rc = err_wrap(err, "data: set it");
+	else if (c->socket[0] == '\0' && set_socket(c, buf_str(&sock), err) < 0)
+		rc = err_wrap(err, "socket: set it");
+	buf_release(&data);
+	buf_release(&sock);
+	return rc;
+}
+
+static int set_default_store(struct config *c, struct err *err)
+{
+	struct buf url = { 0 };
+	int rc;
+
+	if (c->store[0] != '\0')
+		return 0;
+	buf_printf(&url, "sqlite:%s/groupd.db", c->data);
+	rc = set_store(c, buf_str(&url), err);
+	buf_release(&url);
+	return rc;
+}
+
+void config_defaults(struct config *c)
+{
+	*c = (struct config){
+		.listen_host = "127.0.0.1",
+		.listen_port = 7480,
+		.gateways = 1,
+		.gateway_user = "nobody",
+		.max_message_bytes = 65536,
+		.dedupe_window_ms = UINT64_C(86400000),
+	};
+}
+
+static struct str trim(struct str s)
+{
+	while (s.len > 0 && strchr(" \t\r", s.data[0]) != NULL) {
+		s.data++;
+		s.len--;
+	}
+	while (s.len > 0 && strchr(" \t\r", s.data[s.len - 1]) != NULL)
+		s.len--;
+	return s;
+}
+
+static int find_key(struct str name)
+{
+	for (int i = 0; i < KEY_COUNT; i++) {
+		if (str_eq(name, str_of(keys[i].name)))
+			return i;
+	}
+	return -1;
+}
+
+static int parse_line(struct config *c, struct str line, bool *seen,
+		      struct err *err)
+{
+	const char *equals;
+	struct str name;
+	int key;
+
+	line = trim(line);
+	if (line.len == 0 || line.data[0] == '#' || line.data[0] == ';' ||
+	    str_eq(line, str_of("[groupd]")))
+		return 0;
+	if (memchr(line.data, 0, line.len) != NULL)
+		return err_set(err, ERR_BAD_REQUEST, "a NUL byte");
+	equals = memchr(line.data, '=', line.len);
+	if (equals == NULL)
+		return err_set(err, ERR_BAD_REQUEST, "not KEY = VALUE");
+	name = trim(str_make(line.data, (size_t)(equals - line.data)));
+	key = find_key(name);
+	if (key < 0)
+		return err_set(err, ERR_BAD_REQUEST, "unknown key: %.*s",
+			       (int)(name.len < 64 ? name.len : 64), name.data);
+	if (seen[key])
+		return err_set(err, ERR_BAD_REQUEST, "%s is set twice",
+			       keys[key].name);
+	seen[key] = true;
+	if (keys[key].set(
+		    c,
+		    trim(str_make(equals + 1,
+				  line.len - 1 - (size_t)(equals - line.data))),
+		    err) < 0)
+		return err_wrap(err, "%s", keys[key].name);
+	return 0;
+}
+
+int config_parse(struct config *c, const char *name, struct str text,
+		 struct err *err)
+{
+	bool seen[KEY_COUNT] = { false };
+
+	for (unsigned number = 1; text.len > 0; number++) {
+		const char *end = memchr(text.data, '\n', text.len);
+		size_t n = end == NULL ? text.len : (size_t)(end - text.data);
+
+		if (parse_line(c, str_make(text.data, n), seen, err) < 0)
+			return err_wrap(err, "%s:%u", name, number);
+		n += end != NULL;
+		text.data += n;
+		text.len -= n;
+	}
+	return 0;
+}
+
+static int read_file(const char *path, struct buf *out, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return err_set(err, ERR_BAD_REQUEST, "cannot read %s: %s", path,
+			       strerror(errno));
+	while (n > 0 && out->len <= FILE_MAX && buf_reserve(out, 65536)) {
+		n = read(fd, out->data + out->len, 65536);
+		if (n > 0)
+			out->len += (size_t)n;
+	}
+	close(fd);
+	if (n != 0)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "cannot read %s: not a file of at most 1 MiB",
+			       path);
+	return 0;
+}
+
+static int load_file(struct config *c, const char *path, struct err *err)
+{
+	struct buf text = { 0 };
+	int rc = read_file(path, &text, err);
+
+	if (rc == 0)
+		rc = config_parse(c, path, buf_str(&text), err);
+	buf_release(&text);
+	return rc;
+}
+
+/* Flags that are no settings, with and without a short form. */
+static const struct option flag_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "check", no_argument, NULL, 'C' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "verbose", no_argument, NULL, 'v' },
+};
+
+enum { FLAG_COUNT = sizeof(flag_options) / sizeof(flag_options[0]) };
+
+static void make_options(struct option out[KEY_COUNT + FLAG_COUNT + 1])
+{
+	static const struct option end = { 0 };
+
+	for (int i = 0; i < KEY_COUNT; i++)
+		out[i] = (struct option){ .name = keys[i].name,
+					  .has_arg = required_argument,
+					  .val = KEY_OPTION + i };
+	for (int i = 0; i < FLAG_COUNT; i++)
+		out[KEY_COUNT + i] = flag_options[i];
+	out[KEY_COUNT + FLAG_COUNT] = end;
+}
+
+static int apply_key(struct config *c, int key, const char *value, bool *seen,
+		     struct err *err)
+{
+	if (seen[key])
+		return err_set(err, ERR_BAD_REQUEST, "--%s is given twice",
+			       keys[key].name);
+	seen[key] = true;
+	if (keys[key].set(c, str_of(value), err) < 0)
+		return err_wrap(err, "--%s", keys[key].name);
+	return 0;
+}
+
+/* Walks argv: flags go to flags (may be NULL), settings to c (may be NULL). */
+static int walk(int argc, char **argv, struct config_flags *flags,
+		struct config *c, struct err *err)
+{
+	struct option options[KEY_COUNT + FLAG_COUNT + 1];
+	struct config_flags unused = { 0 };
+	bool seen[KEY_COUNT] = { false };
+	int option;
+
+	if (flags == NULL)
+		flags = &unused;
+	make_options(options);
+	optind = 0;
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "c:hvV", options, NULL)) !=
+	       -1) {
+		if (option == 'c')
+			flags->file = optarg;
+		else if (option == 'C')
+			flags->check = true;
+		else if (option == 'V')
+			flags->version = true;
+		else if (option == 'h')
+			flags->help = true;
+		else if (option == 'v')
+			flags->verbose = true;
+		else if (option < KEY_OPTION)
+			return err_set(err, ERR_BAD_REQUEST,
+				       "unknown option or value missing: %s",
+				       argv[optind - 1]);
+		else if (c != NULL && apply_key(c, option - KEY_OPTION, optarg,
+						seen, err) < 0)
+			return err_rc(err);
+	}
+	if (optind < argc)
+		return err_set(err, ERR_BAD_REQUEST, "unknown argument: %s",
+			       argv[optind]);
+	return 0;
+}
+
+int config_parse_flags(struct config_flags *flags, int argc, char **argv,
+		       struct err *err)
+{
+	*flags = (struct config_flags){ .argc = argc, .argv = argv };
+	return walk(argc, argv, flags, NULL, err);
+}
+
+int config_load(struct config *c, const struct config_flags *flags,
+		struct err *err)
+{
+	int rc = 0;
+
+	config_defaults(c);
+	if (flags->file != NULL)
+		rc = load_file(c, flags->file, err);
+	else if (access(default_file, F_OK) == 0)
+		rc = load_file(c, default_file, err);
+	if (rc == 0)
+		rc = walk(flags->argc, flags->argv, NULL, c, err);
+	if (rc == 0)
+		rc = set_default_paths(c, err);
+	if (rc == 0)
+		rc = set_default_store(c, err);
+	return rc;
+}
+
+bool config_trusts(const struct config *c, uid_t uid)
+{
+	for (size_t i = 0; i < c->ntrusted; i++) {
+		if (c->trusted[i] == uid)
+			return true;
+	}
+	return false;
+}
+
+void config_usage(struct buf *out)
+{
+	buf_printf(out,
+		   "usage: groupd [-c FILE] [--check] [-v] [OPTION...]\n"
+		   "  -c FILE         read FILE, not %s\n"
+		   "  --check         check the configuration only\n"
+		   "  --version, --help\n",
+		   default_file);
+	for (int i = 0; i < KEY_COUNT; i++) {
+		if (keys[i].help != NULL)
+			buf_printf(out, "  --%s %s\n", keys[i].name,
+				   keys[i].help);
+	}
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/fanout.h"
+
+#include <assert.h>
+
+#include "lib/log.h"
+
+static void send_grown(struct interest *i)
+{
+	struct wire_body_ev_grown body = { .group_id = i->group->id,
+					   .last_seq = i->group->last_seq };
+
+	i->told = i->group->last_seq;
+	session_send(&i->peer->session, WIRE_EV_GROWN, 0, 0, &body);
+}
+
+static void lag(struct interest *i)
+{
+	list_remove(&i->lagging);
+	list_push(&i->peer->lagging, &i->lagging);
+}
+
+/* In frames, when the session has everything before them. */
+static void send_frames(struct interest *i, const struct event *e)
+{
+	struct session *s = &i->peer->session;
+
+	for (size_t n = 0; n < e->nframes; n++) {
+		if (session_is_full(s)) {
+			lag(i);
+			return;
+		}
+		session_put_frame(s, e->frames[n].frame);
+		if (!session_is_open(s))
+			return;
+		i->told = e->frames[n].last_seq;
+	}
+}
+
+static void tell_messages(struct interest *i, const struct event *e)
+{
+	struct session *s = &i->peer->session;
+
+	if (e->last_seq <= i->told || !list_empty(&i->lagging) ||
+	    !session_is_open(s))
+		return;
+	if (session_is_full(s))
+		lag(i);
+	else if (e->nframes > 0 && e->first_seq == i->told + 1)
+		send_frames(i, e);
+	else
+		send_grown(i);
+}
+
+static void fan_messages(struct registry *r, const struct event *e)
+{
+	struct group *group = groups_find(&r->groups, e->group_id);
+	struct list *next;
+
+	if (group == NULL)
+		return;
+	if (group->last_seq < e->last_seq)
+		group->last_seq = e->last_seq;
+	for (struct list *el = group->interests.next; el != &group->interests;
+	     el = next) {
+		next = el->next;
+		tell_messages(container_of(el, struct interest, of_group), e);
+	}
+}
+
+/* For what must not be lost: false when the session is beyond help. */
+static bool send_always(struct peer *peer, struct frame *frame)
+{
+	struct session *s = &peer->session;
+
+	if (!session_is_open(s))
+		return false;
+	if (session_output(s) > s->host->limits.output_hard) {
+		log_info("closed a session that does not read: uid=%u pid=%d",
+			 (unsigned)s->uid, (int)s->pid);
+		session_finish(s);
+		return false;
+	}
+	session_put_frame(s, frame);
+	return true;
+}
+
+/* Once a session: those that watch, and those with a principal of user. */
+static void send_once(struct registry *r, struct group *group, struct str user,
+		      struct frame *frame)
+{
+	struct principal *p;
+	uint64_t stamp = ++r->stamp;
+
+	for (struct list *el = group == NULL ? NULL : group->interests.next;
+	     el != NULL && el != &group->interests; el = el->next) {
+		struct interest *i =
+			container_of(el, struct interest, of_group);
+
+		i->peer->stamp = stamp;
+		list_remove(&i->peer->tell);
+		list_push(&r->tell, &i->peer->tell);
+	}
+	for (p = registry_user(r, user); p != NULL; p = registry_user_next(p)) {
+		if (p->peer->stamp == stamp)
+			continue;
+		p->peer->stamp = stamp;
+		list_remove(&p->peer->tell);
+		list_push(&r->tell, &p->peer->tell);
+	}
+	for (struct list *el; (el = list_pop(&r->tell)) != NULL;)
+		send_always(container_of(el, struct peer, tell), frame);
+}
+
+static struct frame *encode(enum wire_type type, const void *body)
+{
+	struct frame *frame = frame_new();
+
+	if (frame == NULL)
+		return NULL;
+	wire_put_frame(&frame->bytes, type, 0, 0, body);
+	if (!frame->bytes.failed)
+		return frame;
+	frame_unref(frame);
+	return NULL;
+}
+
+static void drop_user_watches(struct registry *r, struct str user,
+			      uint64_t group_id)
+{
+	struct principal *p;
+
+	for (p = registry_user(r, user); p != NULL; p = registry_user_next(p)) {
+		struct watch *w = principal_watch(p, group_id);
+
+		if (w != NULL)
+			watch_drop(w);
+	}
+}
+
+/* Without memory to say so, who watched starts over by reconnecting. */
+static void close_watchers(struct group *group)
+{
+	if (group == NULL)
+		return;
+	for (struct list *el = group->interests.next; el != &group->interests;
+	     el = el->next)
+		session_close(&container_of(el, struct interest, of_group)
+				       ->peer->session);
+}
+
+static void fan_change(struct registry *r, const struct event *e,
+		       const struct store_change *change)
+{
+	struct str user = str_of(change->user);
+	struct wire_body_ev_member body = {
+		.group_id = e->group_id,
+		.group = str_of(e->group),
+		.user = user,
+		.change = (uint64_t)change->change,
+		.role = (uint64_t)change->role,
+		.by = str_of(e->by),
+		.last_read_seq = change->last_read_seq,
+	};
+	struct group *group = groups_find(&r->groups, e->group_id);
+	struct frame *frame;
+
+	if (group == NULL && registry_user(r, user) == NULL)
+		return;
+	if (group != NULL)
+		group_stale(group);
+	frame = encode(WIRE_EV_MEMBER, &body);
+	if (frame == NULL) {
+		log_error("no memory for an event: group=%llu",
+			  (unsigned long long)e->group_id);
+		close_watchers(group);
+		return;
+	}
+	send_once(r, group, user, frame);
+	frame_unref(frame);
+	if (change->change == MEMBER_REMOVED)
+		drop_user_watches(r, user, e->group_id);
+}
+
+/* Watches of a deleted group go with it. */
+static void drop_group(struct registry *r, struct group *group)
+{
+	struct group_pending hold = { 0 };
+
+	group_stale(group);
+	/* The entry exists, so this cannot fail; it keeps the entry. */
+	if (groups_begin(&r->groups, group->id, &hold) < 0)
+		return;
+	while (!list_empty(&group->interests)) {
+		struct interest *i = container_of(group->interests.next,
+						  struct interest, of_group);
+
+		watch_drop(container_of(i->watches.next, struct watch,
+					of_interest));
+	}
+	groups_end(&r->groups, &hold);
+}
+
+static void fan_deleted(struct registry *r, const struct event *e)
+{
+	struct wire_body_ev_deleted body = { .group_id = e->group_id };
+	struct group *group = groups_find(&r->groups, e->group_id);
+	struct frame *frame;
+
+	if (group == NULL)
+		return;
+	frame = encode(WIRE_EV_DELETED, &body);
+	if (frame == NULL) {
+		close_watchers(group);
+		return;
+	}
+	send_once(r, group, str_of(""), frame);
+	frame_unref(frame);
+	drop_group(r, group);
+}
+
+void fanout_end_principal(struct principal *p, enum err_code code)
+{
+	struct wire_body_ev_principal body = { .code = (uint64_t)code };
+	struct peer *peer = p->peer;
+	uint32_t id = p->id;
+
+	principal_close(p);
+	if (session_is_open(&peer->session))
+		session_send(&peer->session, WIRE_EV_PRINCIPAL, 0, id, &body);
+}
+
+static void fan_revoked(struct registry *r, const struct event *e)
+{
+	struct principal *p;
+
+	while ((p = registry_token(r, e->hash)) != NULL)
+		fanout_end_principal(p, ERR_UNAUTHENTICATED);
+}
+
+void fanout_event(struct registry *r, struct event *e)
+{
+	switch (e->kind) {
+	case EVENT_MESSAGES:
+		fan_messages(r, e);
+		break;
+	case EVENT_MEMBERS:
+		for (size_t i = 0; i < e->count; i++)
+			fan_change(r, e, &e->changes[i]);
+		break;
+	case EVENT_DELETED:
+		fan_deleted(r, e);
+		break;
+	case EVENT_REVOKED:
+		fan_revoked(r, e);
+		break;
+	}
+}
+
+void fanout_drained(struct peer *peer)
+{
+	struct list *el;
+
+	while (session_is_open(&peer->session) &&
+	       !session_is_full(&peer->session) &&
+	       (el = list_pop(&peer->lagging)) != NULL) {
+		struct interest *i = container_of(el, struct interest, lagging);
+
+		if (i->told < i->group->last_seq)
+			send_grown(i);
+	}
+}

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/groupd.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/fanout.h"
+#include "daemon/status.h"
+#include "lib/log.h"
+
+enum {
+	READER_THREADS = 2,
+	READER_QUEUE = 65536,
+	VERIFY_QUEUE = 1, /* one runs, one waits */
+	SESSIONS_PER_UID = 1024,
+	EXPIRY_MS = 500,
+	BYE_RETRY_MS = 200
+};
+
+/* Sessions. */
+
+static void on_frame(struct session *s, const struct wire_header *header,
+		     struct str body)
+{
+	struct groupd *g = s->host->data;
+
+	handlers_frame(&g->handlers, container_of(s, struct peer, session),
+		       header, body);
+}
+
+static void on_drained(struct session *s)
+{
+	fanout_drained(container_of(s, struct peer, session));
+}
+
+static void on_session_closed(struct session *s)
+{
+	struct groupd *g = s->host->data;
+	struct peer *peer = container_of(s, struct peer, session);
+
+	if (peer->gateway && g->supervising)
+		supervisor_lost(&g->supervisor, peer);
+}
+
+static void step(struct groupd *g);
+
+static void on_session_free(struct session *s)
+{
+	struct groupd *g = s->host->data;
+	struct peer *peer = container_of(s, struct peer, session);
+
+	peer_release(peer);
+	free(peer);
+	if (g->state == GROUPD_STOPPING)
+		step(g);
+}
+
+static const struct session_ops session_ops = {
+	.on_frame = on_frame,
+	.on_drained = on_drained,
+	.on_closed = on_session_closed,
+	.on_free = on_session_free,
+};
+
+static void on_refused(uv_handle_t *handle)
+{
+	free(container_of((uv_pipe_t *)handle, struct peer, session.pipe));
+}
+
+static size_t sessions_of(const struct groupd *g, uid_t uid)
+{
+	size_t count = 0;
+
+	for (const struct list *el = g->host.sessions.next;
+	     el != &g->host.sessions; el = el->next)
+		count += container_of(el, const struct session, link)->uid ==
+			 uid;
+	return count;
+}
+
+static struct peer *peer_new(struct groupd *g, bool gateway)
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+
+	if (peer == NULL)
+		return NULL;
+	uv_pipe_init(g->loop, &peer->session.pipe, 0);
+	peer_init(peer, &g->registry, gateway);
+	return peer;
+}
+
+static void on_accept(void *data, uv_stream_t *server)
+{
+	struct groupd *g = data;
+	struct peer *peer = peer_new(g, false);
+	uv_stream_t *stream;
+
+	/* Without memory the connection waits in the backlog. */
+	if (peer == NULL)
+		return;
+	stream = (uv_stream_t *)&peer->session.pipe;
+	if (uv_accept(server, stream) < 0 ||
+	    session_start(&peer->session, &g->host) < 0) {
+		uv_close((uv_handle_t *)stream, on_refused);
+		return;
+	}
+	if (sessions_of(g, peer->session.uid) > SESSIONS_PER_UID) {
+		log_warn("refused a session, too many: uid=%u",
+			 (unsigned)peer->session.uid);
+		session_close(&peer->session);
+	}
+}
+
+/* The supervisor connected to a gateway. */
+static struct peer *on_gateway(void *data, int fd)
+{
+	struct groupd *g = data;
+	struct peer *peer = peer_new(g, true);
+
+	if (peer == NULL) {
+		close(fd);
+		return NULL;
+	}
+	if (uv_pipe_open(&peer->session.pipe, fd) < 0) {
+		close(fd);
+		goto refused;
+	}
+	if (session_start(&peer->session, &g->host) == 0)
+		return peer;
+refused:
+	uv_close((uv_handle_t *)&peer->session.pipe, on_refused);
+	return NULL;
+}
+
+static void on_greeted(void *data, struct peer *peer, struct str agent)
+{
+	struct groupd *g = data;
+
+	if (peer->gateway && g->supervising)
+		supervisor_greeted(&g->supervisor, peer, agent);
+}
+
+static void on_event(void *data, struct event *e)
+{
+	struct groupd *g = data;
+
+	fanout_event(&g->registry, e);
+}
+
+static bool trusts(void *data, uid_t uid)
+{
+	const struct groupd *g = data;
+
+	return config_trusts(g->config, uid);
+}
+
+static void figures(void *data, struct buf *out)
+{
+	struct groupd *g = data;
+	struct buf instance = { 0 };
+
+	buf_printf(&instance, "%016" PRIx64, g->handlers.instance);
+	status_text(out, "version", GROUPFS_VERSION);
+	status_text(out, "instance", buf_cstr(&instance));
+	buf_release(&instance);
+	status_number(out, "uptime_s",
+		      (env_now_ms(g->env) - g->started_ms) / 1000);
+	status_text(out, "store", g->config->store);
+	status_text(out, "socket", g->config->socket);
+	supervisor_figures(&g->supervisor, out);
+	status_number(out, "sessions", g->host.count);
+	status_registry(out, &g->registry);
+	status_number(out, "requests", g->handlers.requests);
+	status_number(out, "requests_refused", g->handlers.refused);
+	status_sequencer(out, &g->sequencer);
+	status_number(out, "reads_queued", readers_load(&g->readers));
+}
+
+static void on_expiry(uv_timer_t *timer)
+{
+	struct groupd *g = timer->data;
+	uint64_t now = env_now_ms(g->env);
+	struct list *next;
+
+	for (struct list *el = g->registry.expiring.next;
+	     el != &g->registry.expiring; el = next) {
+		struct principal *p =
+			container_of(el, struct principal, expiring);
+
+		next = el->next;
+		if (p->expires_ms <= now)
+			fanout_end_principal(p, ERR_UNAUTHENTICATED);
+	}
+}
+
+/* Building. */
+
+/* Makes path and what is missing above it; mode is that of the last one. */
+static int make_dirs(const char *path, mode_t mode, struct err *err)
+{
+	struct buf part = { 0 };
+	size_t len = strlen(path);
+	int rc = 0;
+
+	for (size_t i = 1; i <= len && rc == 0; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		buf_clear(&part);
+		buf_append(&part, path, i);
+		if (mkdir(buf_cstr(&part), i == len ? mode : 0755) == 0)
+			rc = chmod(buf_cstr(&part), i == len ? mode : 0755);
+		else if (errno != EEXIST)
+			rc = -1;
+	}
+	if (rc < 0)
+		err_set(err, ERR_UNAVAILABLE, "cannot make %s: %s", path,
+			strerror(errno));
+	buf_release(&part);
+	return rc < 0 ? err_rc(err) : 0;
+}
+
+/* The directory above a path that has one. */
+static void directory_of(const char *path, struct buf *out)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		buf_printf(out, ".");
+	else if (slash == path)
+		buf_printf(out, "/");
+	else
+		buf_append(out, path, (size_t)(slash - path));
+}
+
+static int start_store(struct groupd *g, struct err *err)
+{
+	const struct sequencer_options options = {
+		.url = g->config->store,
+		.store = &g->store_options,
+		.lanes = 1, /* a store of one writer has one lane */
+		.on_event = on_event,
+		.data = g,
+	};
+	int rc;
+
+	/* The bound on content is the handlers', which SIGHUP may change. */
+	g->store_options = (struct store_options){
+		.env = g->env,
+		.max_content = WIRE_CONTENT_MAX,
+		.dedupe_window_ms = g->config->dedupe_window_ms,
+	};
+	rc = sequencer_start(&g->sequencer, g->loop, &options, err);
+	if (rc < 0)
+		return err_wrap(err, "store %s", g->config->store);
+	g->sequencing = true;
+	rc = readers_start(&g->readers, g->loop, READER_THREADS, READER_QUEUE,
+			   g->config->store, &g->store_options, err);
+	if (rc < 0)
+		return rc;
+	g->reading = true;
+	rc = readers_start(&g->verifier, g->loop, 1, VERIFY_QUEUE,
+			   g->config->store, &g->store_options, err);
+	g->verifying = rc == 0;
+	return rc;
+}
+
+static void init_handlers(struct groupd *g)
+{
+	g->handlers = (struct handlers){
+		.registry = &g->registry,
+		.readers = &g->readers,
+		.verifier = &g->verifier,
+		.sequencer = &g->sequencer,
+		.env = g->env,
+		.instance = env_random_u64(g->env),
+		.max_content = g->config->max_message_bytes,
+		.own_uid = geteuid(),
+		.trusts = trusts,
+		.greeted = on_greeted,
+		.figures = figures,
+		.data = g,
+	};
+}
+
+static int start_listening(struct groupd *g, struct err *err)
+{
+	struct buf dir = { 0 };
+	int rc;
+
+	directory_of(g->config->socket, &dir);
+	rc = make_dirs(buf_cstr(&dir), 0755, err);
+	if (rc == 0)
+		rc = listener_start(&g->listener, g->loop, g->config->socket,
+				    on_accept, g, err);
+	g->listening = rc == 0;
+	if (rc == 0) {
+		const struct supervisor_options options = {
+			.loop = g->loop,
+			.config = g->config,
+			.rundir = buf_cstr(&dir),
+			.on_connected = on_gateway,
+			.data = g,
+		};
+
+		rc = supervisor_start(&g->supervisor, &options, err);
+		g->supervising = rc == 0;
+	}
+	buf_release(&dir);
+	return rc;
+}
+
+int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
+		 const struct env *env, struct err *err)
+{
+	int rc;
+
+	*g = (struct groupd){ .loop = loop, .config = config, .env = env };
+	g->started_ms = env_now_ms(env);
+	registry_init(&g->registry);
+	rc = session_host_start(&g->host, loop, &session_ops,
+				&session_limits_default);
+	assert(rc == 0);
+	g->host.data = g;
+	g->hosting = true;
+	uv_timer_init(loop, &g->expiry);
+	g->expiry.data = g;
+	uv_timer_start(&g->expiry, on_expiry, EXPIRY_MS, EXPIRY_MS);
+	if (strncmp(config->store, "sqlite:", 7) == 0) {
+		rc = make_dirs(config->data, 0700, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = start_store(g, err);
+	if (rc < 0)
+		return rc;
+	init_handlers(g);
+	return start_listening(g, err);
+}
+
+void groupd_reload(struct groupd *g, const struct config *fresh)
+{
+	struct config *c = g->config;
+
+	memcpy(c->trusted, fresh->trusted, sizeof(c->trusted));
+	c->ntrusted = fresh->ntrusted;
+	c->max_message_bytes = fresh->max_message_bytes;
+	g->handlers.max_content = c->max_message_bytes;
+}
+
+/* Taking down: one part at a time, the next when the last one is gone. */
+
+static void closed(struct groupd *g)
+{
+	assert(g->closing);
+	g->closing = false;
+	step(g);
+}
+
+static void on_host_closed(struct session_host *h)
+{
+	closed(h->data);
+}
+
+static void on_listener_closed(struct listener *l)
+{
+	closed(l->data);
+}
+
+static void on_sequencer_closed(struct sequencer *q)
+{
+	closed(container_of(q, struct groupd, sequencer));
+}
+
+static void on_readers_closed(struct readers *r)
+{
+	closed(container_of(r, struct groupd, readers));
+}
+
+static void on_verifier_closed(struct readers *r)
+{
+	closed(container_of(r, struct groupd, verifier));
+}
+
+static void on_supervisor_closed(struct supervisor *s)
+{
+	closed(container_of(s, struct groupd, supervisor));
+}
+
+static void on_expiry_closed(uv_handle_t *handle)
+{
+	struct groupd *g = handle->data;
+
+	if (!g->verify_abandoned)
+		registry_release(&g->registry);
+	g->state = GROUPD_STOPPED;
+	g->on_stopped(g);
+}
+
+static void say_bye(struct groupd *g)
+{
+	struct wire_body_ev_bye body = { .retry_after_ms = BYE_RETRY_MS };
+	struct list *next;
+
+	for (struct list *el = g->host.sessions.next; el != &g->host.sessions;
+	     el = next) {
+		struct session *s = container_of(el, struct session, link);
+
+		next = el->next;
+		if (!session_is_open(s))
+			continue;
+		session_send(s, WIRE_EV_BYE, 0, 0, &body);
+		session_finish(s);
+	}
+}
+
+/* The flag of a part that was built is cleared and its closing begins. */
+static bool begin(struct groupd *g, bool *part)
+{
+	if (!*part)
+		return false;
+	*part = false;
+	g->closing = true;
+	return true;
+}
+
+static bool sessions_left(const struct groupd *g)
+{
+	for (const struct list *el = g->host.sessions.next;
+	     el != &g->host.sessions; el = el->next) {
+		const struct session *s =
+			container_of(el, const struct session, link);
+
+		/* One whose VERIFY was abandoned never ends. */
+		if (!g->verify_abandoned || !s->handle_closed)
+			return true;
+	}
+	return false;
+}
+
+static void step(struct groupd *g)
+{
+	if (g->closing)
+		return;
+	/* Reads first: they may still hand writes on. */
+	if (begin(g, &g->listening))
+		listener_close(&g->listener, on_listener_closed);
+	else if (begin(g, &g->reading))
+		readers_close(&g->readers, on_readers_closed);
+	else if (begin(g, &g->verifying))
+		readers_close(&g->verifier, on_verifier_closed);
+	else if (begin(g, &g->sequencing))
+		sequencer_close(&g->sequencer, on_sequencer_closed);
+	else if (sessions_left(g))
+		say_bye(g);
+	else if (begin(g, &g->supervising))
+		supervisor_close(&g->supervisor, on_supervisor_closed);
+	else if (begin(g, &g->hosting))
+		session_host_close(&g->host, on_host_closed);
+	else if (!uv_is_closing((uv_handle_t *)&g->expiry))
+		uv_close((uv_handle_t *)&g->expiry, on_expiry_closed);
+}
+
+void groupd_stop(struct groupd *g, void (*cb)(struct groupd *g))
+{
+	assert(g->state == GROUPD_RUNNING);
+	g->state = GROUPD_STOPPING;
+	g->on_stopped = cb;
+	g->handlers.stopping = true;
+	session_host_pause(&g->host);
+	/* A walk over the whole store is not waited for. */
+	g->verify_abandoned = g->verifying && readers_load(&g->verifier) > 0;
+	if (g->verify_abandoned) {
+		g->verifying = false;
+		log_warn("left a verify that was running");
+	}
+	step(g);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon as one object: builds the parts in order, wires them, and takes
+ * them down in the reverse order. main() only parses flags and runs the loop;
+ * tests build one in their own process.
+ *
+ *   groupd_stop: stop accepting -> lanes commit and answer what is in flight
+ *   -> EV_BYE -> sessions end -> gateways SIGTERM -> all closed -> cb
+ */
+#ifndef GROUPFS_DAEMON_GROUPD_H
+#define GROUPFS_DAEMON_GROUPD_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "daemon/config.h"
+#include "daemon/handlers.h"
+#include "daemon/listener.h"
+#include "daemon/peer.h"
+#include "daemon/readers.h"
+#include "daemon/sequencer.h"
+#include "daemon/session.h"
+#include "daemon/supervisor.h"
+#include "lib/env.h"
+#include "lib/err.h"
+
+enum groupd_state { GROUPD_RUNNING, GROUPD_STOPPING, GROUPD_STOPPED };
+
+struct groupd {
+	uv_loop_t *loop;
+	struct config *config; /* borrowed; groupd_reload() changes it */
+	const struct env *env;
+	enum groupd_state state;
+	uint64_t started_ms;
+	struct store_options store_options;
+	struct session_host host;
+	struct registry registry;
+	struct sequencer sequencer;
+	struct readers readers;
+	struct readers verifier;
+	struct handlers handlers;
+	struct listener listener;
+	struct supervisor supervisor;
+	uv_timer_t expiry; /* of tokens */
+	bool hosting;
+	bool sequencing;
+	bool reading;
+	bool verifying;
+	bool listening;
+	bool supervising;
+	bool closing;	       /* a part is being closed */
+	bool verify_abandoned; /* a VERIFY still runs: do not free */
+	void (*on_stopped)(struct groupd *g);
+	void *data; /* the caller's */
+};
+
+/* Opens the store, listens, starts the gateways. On failure what was built
+ * stays for groupd_stop(). config and env are borrowed. */
+int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
+		 const struct env *env, struct err *err);
+/* Applies what may change while it runs: trusted_users,
+ * max_message_bytes. */
+void groupd_reload(struct groupd *g, const struct config *fresh);
+/* Stops in order; cb when the memory is the caller's. Blocks for the batch
+ * in flight. */
+void groupd_stop(struct groupd *g, void (*cb)(struct groupd *g));
+
+#endif

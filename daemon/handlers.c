@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/handlers.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lib/log.h"
+
+static const struct handler *find_handler(enum wire_type type)
+{
+	const struct handler *const tables[] = {
+		handlers_session,
+		handlers_reading,
+		handlers_writing,
+		handlers_admin,
+	};
+
+	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
+		const struct handler *h = tables[t];
+
+		for (; h->type != WIRE_NONE; h++) {
+			if (h->type == type)
+				return h;
+		}
+	}
+	return NULL;
+}
+
+int request_answer(struct request *r, const void *body)
+{
+	buf_clear(&r->answer);
+	wire_put_frame(&r->answer, wire_answer_of(r->handler->type), r->id,
+		       r->principal_id, body);
+	if (!r->answer.failed)
+		return 0;
+	return err_set(&r->err, ERR_UNAVAILABLE, "groupd is out of memory");
+}
+
+int request_answer_ok(struct request *r, uint64_t value)
+{
+	struct wire_body_ok body = { .value = value };
+
+	return request_answer(r, &body);
+}
+
+struct principal *request_principal(const struct request *r)
+{
+	struct principal *p = peer_principal(r->peer, r->principal_id);
+
+	return p != NULL && p->serial == r->principal_serial ? p : NULL;
+}
+
+void request_note_refusal(struct request *r, struct store *store,
+			  uint64_t group_id)
+{
+	struct wire_group group;
+
+	r->group_id = group_id;
+	r->group_exists = r->err.code == ERR_NO_SUCH_GROUP && group_id != 0 &&
+			  store_find_group(store, group_id, str_of(""),
+					   str_of(""), &group, NULL) == 0;
+}
+
+int request_find_group(struct request *r, struct store *store, uint64_t id,
+		       struct str name, struct wire_group *out)
+{
+	int rc = store_find_group(store, id, name, request_user(r), out,
+				  &r->err);
+
+	if (rc < 0)
+		request_note_refusal(r, store, id);
+	else
+		r->group_id = out->group_id;
+	return rc;
+}
+
+static void request_free(struct request *r)
+{
+	if (r->pending.group != NULL)
+		groups_end(&r->handlers->registry->groups, &r->pending);
+	buf_release(&r->frame);
+	buf_release(&r->answer);
+	buf_release(&r->extra);
+	explicit_bzero(r->token, sizeof(r->token));
+	free(r);
+}
+
+/* Who was a member hears that he is none any more; to anybody else the group
+ * does not exist. */
+static void remember_membership(struct request *r)
+{
+	struct principal *p = request_principal(r);
+
+	if (p == NULL || r->group_id == 0)
+		return;
+	if (r->err.code == ERR_NONE)
+		principal_note_member(p, r->group_id);
+	else if (r->err.code == ERR_NO_SUCH_GROUP && r->group_exists &&
+		 principal_was_member(p, r->group_id))
+		err_set(&r->err, ERR_NOT_MEMBER, NULL);
+}
+
+static void request_finish(struct request *r)
+{
+	struct session *s = &r->peer->session;
+	size_t weight = r->weight;
+
+	if (session_is_open(s) && r->handler->finish != NULL &&
+	    r->handler->finish(r))
+		return;
+	if (session_is_open(s)) {
+		remember_membership(r);
+		if (r->err.code == ERR_NONE) {
+			session_put(s, &r->answer);
+		} else if (!r->handlers->stopping ||
+			   r->err.code != ERR_UNAVAILABLE) {
+			r->handlers->refused++;
+			session_send_error(s, r->id, r->principal_id, &r->err);
+		}
+	}
+	request_free(r);
+	session_end(s, weight);
+}
+
+static struct request *of_job(struct readers_job *job)
+{
+	return container_of(job, struct request, job);
+}
+
+static struct request *of_op(struct sequencer_op *op)
+{
+	return container_of(op, struct request, op);
+}
+
+/* An error code without a refusal is ours. */
+static void settle(struct request *r, int rc)
+{
+	if (rc < 0 && r->err.code == ERR_NONE)
+		err_set(&r->err, ERR_UNAVAILABLE, NULL);
+	assert(rc < 0 || r->err.code == ERR_NONE);
+}
+
+static void run_read(struct readers_job *job, struct store *store)
+{
+	struct request *r = of_job(job);
+	int rc;
+
+	r->err.code = ERR_NONE;
+	if (r->handler->verifier) {
+		settle(r, r->handler->read(r, store));
+		return;
+	}
+	rc = store_snapshot(store, &r->err);
+	if (rc == 0) {
+		rc = r->handler->read(r, store);
+		store_release(store);
+	}
+	settle(r, rc);
+}
+
+static void read_done(struct readers_job *job)
+{
+	request_finish(of_job(job));
+}
+
+static int run_write(struct sequencer_op *op, struct store *store,
+		     struct list *events, struct err *err)
+{
+	struct request *r = of_op(op);
+	int rc;
+
+	r->err.code = ERR_NONE;
+	rc = r->handler->write(r, store, events);
+	settle(r, rc);
+	*err = r->err;
+	return rc;
+}
+
+static void write_done(struct sequencer_op *op)
+{
+	struct request *r = of_op(op);
+
+	r->err = op->err;
+	request_finish(r);
+}
+
+static uint64_t group_of(const struct request *r)
+{
+	switch (r->handler->type) {
+	case WIRE_SEND:
+		return r->body.send.group_id;
+	case WIRE_EDIT_MEMBERS:
+		return r->body.edit_members.group_id;
+	case WIRE_DELETE_GROUP:
+		return r->body.delete_group.group_id;
+	case WIRE_SET_READ:
+		return r->body.set_read.group_id;
+	default:
+		return 0;
+	}
+}
+
+static int submit_write(struct request *r)
+{
+	r->op.bytes = r->frame.len;
+	r->op.run = run_write;
+	r->op.done = write_done;
+	return sequencer_submit(r->handlers->sequencer, group_of(r), &r->op);
+}
+
+static void run_prepare(struct readers_job *job, struct store *store)
+{
+	struct request *r = of_job(job);
+
+	settle(r, r->handler->prepare(r, store));
+}
+
+static void overloaded(struct request *r)
+{
+	err_set(&r->err, ERR_UNAVAILABLE,
+		"groupd is overloaded: try again later");
+}
+
+static void prepare_done(struct readers_job *job)
+{
+	struct request *r = of_job(job);
+
+	if (r->err.code == ERR_NONE && submit_write(r) == 0)
+		return;
+	if (r->err.code == ERR_NONE)
+		overloaded(r);
+	request_finish(r);
+}
+
+int request_read_again(struct request *r)
+{
+	r->job.run = run_read;
+	r->job.done = read_done;
+	return readers_submit(r->handler->verifier ? r->handlers->verifier
+						   : r->handlers->readers,
+			      &r->job);
+}
+
+static int submit(struct request *r)
+{
+	if (r->handler->read != NULL)
+		return request_read_again(r);
+	if (r->handler->prepare == NULL)
+		return submit_write(r);
+	r->job.run = run_prepare;
+	r->job.done = prepare_done;
+	return readers_submit(r->handlers->readers, &r->job);
+}
+
+/* What the request and its answer may take in memory. */
+static size_t weigh(const struct request *r)
+{
+	size_t weight = r->frame.len + 512;
+
+	if (r->handler->type == WIRE_READ_TEXT)
+		weight += (size_t)r->body.read_text.size;
+	else if (r->handler->type == WIRE_PULL)
+		weight += r->body.pull.max_bytes == 0
+				  ? WIRE_TEXT_MAX
+				  : (size_t)r->body.pull.max_bytes;
+	return weight;
+}
+
+/* Fills who asks. */
+static int identify(struct request *r)
+{
+	const struct principal *p = peer_principal(r->peer, r->principal_id);
+	const struct handlers *h = r->handlers;
+
+	if (r->handler->no_principal)
+		return 0;
+	if (p == NULL || p->state != PRINCIPAL_READY)
+		return err_set(&r->err, ERR_UNAUTHENTICATED,
+			       "this principal is not open");
+	if (p->expires_ms != 0 && p->expires_ms <= env_now_ms(h->env))
+		return err_set(&r->err, ERR_UNAUTHENTICATED,
+			       "the token has expired");
+	r->principal_serial = p->serial;
+	r->admin = p->admin;
+	str_to_cstr(str_of(p->user), r->user, sizeof(r->user));
+	if (r->handler->admin_only && !r->admin)
+		return err_set(&r->err, ERR_NOT_ADMIN,
+			       "only root and groupd's own user may do that");
+	return 0;
+}
+
+static void start(struct request *r)
+{
+	struct session *s = &r->peer->session;
+
+	r->weight = weigh(r);
+	session_begin(s, r->weight);
+	if (identify(r) < 0)
+		goto finish;
+	if (r->handler->begin != NULL && r->handler->begin(r) < 0) {
+		settle(r, -ENOMEM);
+		goto finish;
+	}
+	if (r->handler->here != NULL)
+		r->handler->here(r);
+	else if (submit(r) == 0)
+		return;
+	else
+		overloaded(r);
+finish:
+	request_finish(r);
+}
+
+static void refuse_frame(struct peer *peer, const struct wire_header *header,
+			 const char *why)
+{
+	struct err err;
+
+	err_set(&err, ERR_BAD_REQUEST, "%s", why);
+	log_debug("refused a frame: uid=%u type=%d why=\"%s\"",
+		  (unsigned)peer->session.uid, (int)header->type, err.text);
+	session_send_error(&peer->session, header->id, header->principal, &err);
+	session_finish(&peer->session);
+}
+
+static struct request *request_new(struct handlers *h, struct peer *peer,
+				   const struct wire_header *header,
+				   struct str body)
+{
+	struct request *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->handlers = h;
+	r->peer = peer;
+	r->id = header->id;
+	r->principal_id = header->principal;
+	r->max_content = h->max_content;
+	list_init(&r->pending.link);
+	buf_append_str(&r->frame, body);
+	if (!r->frame.failed)
+		return r;
+	buf_release(&r->frame);
+	free(r);
+	return NULL;
+}
+
+void handlers_frame(struct handlers *h, struct peer *peer,
+		    const struct wire_header *header, struct str body)
+{
+	const struct handler *handler = find_handler(header->type);
+	struct request *r;
+	struct err err;
+
+	if (handler == NULL || header->id == 0) {
+		refuse_frame(peer, header, "that is no request");
+		return;
+	}
+	if ((peer->session.state == SESSION_HELLO) !=
+	    (header->type == WIRE_HELLO)) {
+		refuse_frame(peer, header, "HELLO comes first, and once");
+		return;
+	}
+	h->requests++;
+	r = request_new(h, peer, header, body);
+	if (r == NULL) {
+		err_set(&err, ERR_UNAVAILABLE, "groupd is out of memory");
+		session_send_error(&peer->session, header->id,
+				   header->principal, &err);
+		return;
+	}
+	r->handler = handler;
+	if (wire_get(buf_str(&r->frame), wire_schema_of(header->type),
+		     &r->body) < 0) {
+		refuse_frame(peer, header, "the request cannot be decoded");
+		request_free(r);
+		return;
+	}
+	start(r);
+}

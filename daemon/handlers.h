@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One function per request type, through one table.
+ *
+ *   session --frame--> handlers_frame: decode, find the principal, then
+ *     here      answered on the loop (hello, principals, unwatch)
+ *     read      on a reader thread, in one snapshot
+ *     write     on the group's lane; names that only passwd knows are
+ *               looked up on a reader first
+ *   answer <-- request_finish (loop) <-- done
+ *
+ * Membership is checked where the data is: in the reader's snapshot, in the
+ * lane's transaction. A struct request holds all that one request needs; its
+ * worker encodes the answer, so the loop only passes bytes on.
+ */
+#ifndef GROUPFS_DAEMON_HANDLERS_H
+#define GROUPFS_DAEMON_HANDLERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/group.h"
+#include "daemon/peer.h"
+#include "daemon/readers.h"
+#include "daemon/sequencer.h"
+#include "lib/env.h"
+#include "store/store.h"
+
+struct request;
+
+/* What the handlers work with; borrowed parts of struct groupd. */
+struct handlers {
+	struct registry *registry;
+	struct readers *readers;
+	struct readers *verifier; /* a pool of one thread, for VERIFY */
+	struct sequencer *sequencer;
+	const struct env *env;
+	uint64_t instance;
+	uint64_t max_content; /* may change at SIGHUP */
+	uid_t own_uid;
+	bool (*trusts)(void *data, uid_t uid);
+	/* A session said HELLO; may close it. May be NULL. */
+	void (*greeted)(void *data, struct peer *peer, struct str agent);
+	/* The loop's figures, as wire records. */
+	void (*figures)(void *data, struct buf *out);
+	void *data;
+	bool stopping;	   /* a refusal may be only ours: the next groupd
+			      answers */
+	uint64_t requests; /* counted */
+	uint64_t refused;
+};
+
+struct handler {
+	enum wire_type type;
+	/* Exactly one of the three. here: the answer is sent or the request
+	 * refused (r->err) when it returns. */
+	void (*here)(struct request *r);
+	/* Reader: fills the answer or refuses. */
+	int (*read)(struct request *r, struct store *store);
+	/* Lane: the same, inside the transaction. */
+	int (*write)(struct request *r, struct store *store,
+		     struct list *events);
+	/* Reader, before write: may block; refuses by an errno. */
+	int (*prepare)(struct request *r, struct store *store);
+	/* Loop, before it is submitted. */
+	int (*begin)(struct request *r);
+	/* Loop, before the answer goes out. True: it was submitted again. */
+	bool (*finish)(struct request *r);
+	bool no_principal; /* needs none */
+	bool admin_only;
+	bool verifier; /* runs on that pool */
+};
+
+/* One request, from its frame to its answer. */
+struct request {
+	const struct handler *handler;
+	struct handlers *handlers; /* borrowed */
+	struct peer *peer;	   /* borrowed: stays while in flight */
+	uint32_t id;
+	uint32_t principal_id;
+	uint64_t principal_serial; /* 0: none */
+	size_t weight;
+	struct buf frame; /* owned; body points into it */
+	union wire_body body;
+	char user[WIRE_USER_MAX + 1];
+	bool admin;
+	uint64_t max_content;
+
+	/* What the workers leave. */
+	struct err err;
+	struct buf answer; /* owned: the frame, when err is ERR_NONE */
+	uint64_t group_id; /* whose membership was checked; 0: none */
+	bool group_exists; /* no_such_group, to the daemon it exists */
+
+	/* Each for the type that needs it. */
+	struct buf extra; /* new users (names), or figures */
+	bool want;	  /* SEND: somebody watches */
+	uint8_t hash[STORE_TOKEN_HASH];
+	char token[WIRE_TOKEN_MAX + 1];
+	uint64_t expires_ms;
+	struct group_pending pending; /* WATCH */
+	struct wire_body_watching watching;
+
+	/* private: handlers.c */
+	struct readers_job job;
+	struct sequencer_op op;
+};
+
+/* session_ops.on_frame of all peers. */
+void handlers_frame(struct handlers *h, struct peer *peer,
+		    const struct wire_header *header, struct str body);
+
+/* For the handlers. */
+
+/* Encodes the answer of the request's type; body is its struct. */
+int request_answer(struct request *r, const void *body);
+int request_answer_ok(struct request *r, uint64_t value);
+static inline struct str request_user(const struct request *r)
+{
+	return str_of(r->user);
+}
+/* Its principal, if that is still open. Loop. */
+struct principal *request_principal(const struct request *r);
+/* Finds the group as the user sees it, noting whose membership it was. */
+int request_find_group(struct request *r, struct store *store, uint64_t id,
+		       struct str name, struct wire_group *out);
+/* After a verb that refused: whether the group exists for others. */
+void request_note_refusal(struct request *r, struct store *store,
+			  uint64_t group_id);
+/* Once more to the readers. -EBUSY */
+int request_read_again(struct request *r);
+
+/* Reader: notes a user who has a local account but is not stored yet. */
+int request_prepare_user(struct request *r, struct store *store,
+			 struct str user);
+/* Lane: stores the noted ones, before the verb that needs them. */
+int request_add_users(struct request *r, struct store *store);
+
+extern const struct handler handlers_session[];
+extern const struct handler handlers_reading[];
+extern const struct handler handlers_writing[];
+extern const struct handler handlers_admin[];
+
+#endif

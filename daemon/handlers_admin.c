@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* Users, tokens, status, verify. */
+#include <errno.h>
+
+#include "daemon/auth.h"
+#include "daemon/handlers.h"
+#include "daemon/status.h"
+#include "lib/text.h"
+
+static int write_add_users(struct request *r, struct store *store,
+			   struct list *events)
+{
+	struct str names = r->body.add_users.names;
+	struct wire_name name;
+	uint64_t count = 0;
+	bool added;
+	int rc;
+
+	(void)events;
+	/* Checked as a whole first: all or none. */
+	while ((rc = wire_next(&names, &wire_schema_name, &name)) > 0) {
+		if (!text_is_user_name(name.name))
+			return err_set(&r->err, ERR_BAD_NAME,
+				       "\"%.*s\" is no user name",
+				       (int)name.name.len, name.name.data);
+	}
+	if (rc < 0)
+		return err_set(&r->err, ERR_BAD_REQUEST,
+			       "the list of names cannot be decoded");
+	names = r->body.add_users.names;
+	while (wire_next(&names, &wire_schema_name, &name) > 0) {
+		rc = store_add_user(store, name.name, &added, &r->err);
+		if (rc < 0)
+			return rc;
+		count += added;
+	}
+	return request_answer_ok(r, count);
+}
+
+/* For oneself, or for anybody when admin; empty stands for oneself, in lists
+ * of an admin for everybody. */
+static int check_owner(struct request *r, struct str user)
+{
+	if (r->admin || str_eq(user, request_user(r)) || user.len == 0)
+		return 0;
+	return err_set(&r->err, ERR_NOT_ADMIN,
+		       "only root and groupd's own user may handle the tokens "
+		       "of others");
+}
+
+static int begin_create_token(struct request *r)
+{
+	struct wire_body_create_token *body = &r->body.create_token;
+
+	if (check_owner(r, body->user) < 0)
+		return err_rc(&r->err);
+	if (body->user.len == 0)
+		body->user = request_user(r);
+	if (body->expires_ms != 0 &&
+	    body->expires_ms <= env_now_ms(r->handlers->env))
+		return err_set(&r->err, ERR_BAD_REQUEST,
+			       "the token would have expired already");
+	return 0;
+}
+
+static int prepare_create_token(struct request *r, struct store *store)
+{
+	return request_prepare_user(r, store, r->body.create_token.user);
+}
+
+static int write_create_token(struct request *r, struct store *store,
+			      struct list *events)
+{
+	const struct wire_body_create_token *body = &r->body.create_token;
+	struct wire_body_token answer = { 0 };
+	int rc = request_add_users(r, store);
+
+	(void)events;
+	if (rc < 0)
+		return rc;
+	auth_make_token(r->handlers->env, r->token);
+	rc = auth_hash_token(str_of(r->token), r->hash);
+	if (rc < 0)
+		return rc;
+	rc = store_create_token(store, body->user, r->hash, body->expires_ms,
+				&answer.token_id, &r->err);
+	if (rc < 0)
+		return rc;
+	answer.token = str_of(r->token);
+	return request_answer(r, &answer);
+}
+
+static int write_revoke_token(struct request *r, struct store *store,
+			      struct list *events)
+{
+	struct event *e;
+	int rc = store_revoke_token(store, r->body.revoke_token.token_id,
+				    r->admin ? str_of("") : request_user(r),
+				    r->hash, &r->err);
+
+	if (rc < 0)
+		return rc;
+	e = event_add(events, EVENT_REVOKED, 0);
+	if (e == NULL)
+		return err_set(&r->err, ERR_UNAVAILABLE,
+			       "groupd is out of memory");
+	memcpy(e->hash, r->hash, sizeof(e->hash));
+	return request_answer_ok(r, 1);
+}
+
+struct token_page {
+	struct buf records;
+	uint64_t left;
+	bool complete;
+};
+
+static int add_token(void *data, const struct wire_token_info *t)
+{
+	struct token_page *page = data;
+
+	if (page->left == 0) {
+		page->complete = false;
+		return 1;
+	}
+	page->left--;
+	wire_put(&page->records, &wire_schema_token_info, t);
+	return 0;
+}
+
+static int begin_list_tokens(struct request *r)
+{
+	struct wire_body_list_tokens *body = &r->body.list_tokens;
+
+	if (check_owner(r, body->user) < 0)
+		return err_rc(&r->err);
+	if (body->user.len == 0 && !r->admin)
+		body->user = request_user(r);
+	return 0;
+}
+
+static int read_list_tokens(struct request *r, struct store *store)
+{
+	const struct wire_body_list_tokens *body = &r->body.list_tokens;
+	struct token_page page = { .left = WIRE_PAGE_MAX, .complete = true };
+	struct wire_body_token_list answer;
+	int rc = store_list_tokens(store, body->user, body->after_id, add_token,
+				   &page, &r->err);
+
+	answer =
+		(struct wire_body_token_list){ .tokens = buf_str(&page.records),
+					       .complete = page.complete };
+	if (rc == 0 && page.records.failed)
+		rc = err_set(&r->err, ERR_UNAVAILABLE,
+			     "groupd is out of memory");
+	if (rc == 0)
+		rc = request_answer(r, &answer);
+	buf_release(&page.records);
+	return rc;
+}
+
+/* The loop's part of the figures, taken on the loop. */
+static int begin_status(struct request *r)
+{
+	r->handlers->figures(r->handlers->data, &r->extra);
+	return r->extra.failed ? -ENOMEM : 0;
+}
+
+static int read_status(struct request *r, struct store *store)
+{
+	struct wire_body_status answer;
+	struct store_counts counts;
+	int rc = store_count(store, &counts, &r->err);
+
+	if (rc < 0)
+		return rc;
+	status_number(&r->extra, "groups", counts.groups);
+	status_number(&r->extra, "users", counts.users);
+	status_number(&r->extra, "store_bytes", counts.bytes);
+	if (r->extra.failed)
+		return err_set(&r->err, ERR_UNAVAILABLE,
+			       "groupd is out of memory");
+	answer = (struct wire_body_status){ .figures = buf_str(&r->extra) };
+	return request_answer(r, &answer);
+}
+
+enum { PROBLEMS_MAX_BYTES = 1 << 20 };
+
+static void add_problem(void *data, const char *text)
+{
+	struct wire_problem problem = { .text = str_of(text) };
+	struct buf *out = data;
+
+	if (problem.text.len > 1024)
+		problem.text.len = 1024;
+	if (out->len < PROBLEMS_MAX_BYTES)
+		wire_put(out, &wire_schema_problem, &problem);
+}
+
+static int read_verify(struct request *r, struct store *store)
+{
+	struct store_verify verify = { .problem = add_problem,
+				       .data = &r->extra };
+	struct wire_body_verified answer;
+	int rc = store_verify(store, &verify, &r->err);
+
+	if (rc < 0)
+		return rc;
+	if (r->extra.failed)
+		return err_set(&r->err, ERR_UNAVAILABLE,
+			       "groupd is out of memory");
+	answer = (struct wire_body_verified){
+		.groups = verify.groups,
+		.messages = verify.messages,
+		.problems = buf_str(&r->extra),
+	};
+	return request_answer(r, &answer);
+}
+
+const struct handler handlers_admin[] = {
+	{ .type = WIRE_ADD_USERS,
+	  .write = write_add_users,
+	  .admin_only = true },
+	{ .type = WIRE_CREATE_TOKEN,
+	  .begin = begin_create_token,
+	  .prepare = prepare_create_token,
+	  .write = write_create_token },
+	{ .type = WIRE_LIST_TOKENS,
+	  .begin = begin_list_tokens,
+	  .read = read_list_tokens },
+	{ .type = WIRE_REVOKE_TOKEN, .write = write_revoke_token },
+	{ .type = WIRE_GET_STATUS,
+	  .begin = begin_status,
+	  .read = read_status,
+	  .admin_only = true },
+	{ .type = WIRE_VERIFY,
+	  .read = read_verify,
+	  .admin_only = true,
+	  .verifier = true },
+	{ .type = WIRE_NONE },
+};

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests that only read; on a reader thread, in one snapshot. */
+#include <errno.h>
+
+#include "daemon/handlers.h"
+#include "lib/text.h"
+
+/* Collects records into one page. */
+struct page {
+	struct buf records;
+	uint64_t limit;	 /* records left */
+	uint64_t before; /* seq bound; 0: none */
+	size_t max_bytes;
+	uint64_t skip; /* READ_TEXT: bytes before the offset */
+	bool complete; /* the walk came to its end */
+};
+
+static uint64_t page_limit(uint64_t limit)
+{
+	return limit == 0 ? WIRE_PAGE_MAX : limit;
+}
+
+static int page_error(struct request *r, const struct page *page, int rc)
+{
+	if (rc < 0)
+		return rc;
+	if (page->records.failed)
+		return err_set(&r->err, ERR_UNAVAILABLE,
+			       "groupd is out of memory");
+	return 0;
+}
+
+static int read_find_group(struct request *r, struct store *store)
+{
+	const struct wire_body_find_group *body = &r->body.find_group;
+	struct wire_body_group answer;
+	struct wire_group group;
+	int rc = request_find_group(r, store, body->group_id, body->name,
+				    &group);
+
+	/* The same fields make both structs. */
+	_Static_assert(sizeof(answer) == sizeof(group), "one list of fields");
+	if (rc < 0)
+		return rc;
+	memcpy(&answer, &group, sizeof(answer));
+	return request_answer(r, &answer);
+}
+
+static int add_group(void *data, const struct wire_group *g)
+{
+	struct page *page = data;
+
+	if (page->limit == 0) {
+		page->complete = false;
+		return 1;
+	}
+	page->limit--;
+	wire_put(&page->records, &wire_schema_group, g);
+	return 0;
+}
+
+static int read_list_groups(struct request *r, struct store *store)
+{
+	const struct wire_body_list_groups *body = &r->body.list_groups;
+	struct page page = { .limit = page_limit(body->limit),
+			     .complete = true };
+	struct wire_body_group_list answer;
+	int rc = store_list_groups(store, request_user(r), body->after,
+				   add_group, &page, &r->err);
+
+	rc = page_error(r, &page, rc);
+	answer =
+		(struct wire_body_group_list){ .groups = buf_str(&page.records),
+					       .complete = page.complete };
+	if (rc == 0)
+		rc = request_answer(r, &answer);
+	buf_release(&page.records);
+	return rc;
+}
+
+static int add_message(void *data, const struct wire_message *m)
+{
+	struct page *page = data;
+
+	if (page->before != 0 && m->seq >= page->before)
+		return 1;
+	if (page->records.len > 0 &&
+	    page->records.len + wire_size(&wire_schema_message, m) >
+		    page->max_bytes)
+		return 1;
+	wire_put(&page->records, &wire_schema_message, m);
+	return --page->limit == 0 ? 1 : 0;
+}
+
+static int read_pull(struct request *r, struct store *store)
+{
+	const struct wire_body_pull *body = &r->body.pull;
+	struct page page = {
+		.limit = page_limit(body->limit),
+		.before = body->before_seq,
+		.max_bytes = body->max_bytes == 0 ? WIRE_TEXT_MAX
+						  : (size_t)body->max_bytes,
+	};
+	uint64_t after = body->after_seq;
+	struct wire_body_messages answer;
+	struct wire_group group;
+	int rc = request_find_group(r, store, body->group_id, str_of(""),
+				    &group);
+
+	if (rc < 0)
+		return rc;
+	if (page.before > group.last_seq + 1)
+		page.before = group.last_seq + 1;
+	if (after == 0 && page.before > page.limit)
+		after = page.before - page.limit - 1;
+	if (after < group.last_seq)
+		rc = store_scan(store, group.group_id, after, add_message,
+				&page, &r->err);
+	rc = page_error(r, &page, rc);
+	answer = (struct wire_body_messages){
+		.epoch = group.epoch,
+		.first_seq = group.first_seq,
+		.last_seq = group.last_seq,
+		.messages = buf_str(&page.records),
+	};
+	if (rc == 0)
+		rc = request_answer(r, &answer);
+	buf_release(&page.records);
+	return rc;
+}
+
+static int add_line(void *data, const struct wire_message *m)
+{
+	struct page *page = data;
+
+	text_render(&page->records, m);
+	if (page->records.failed)
+		return -ENOMEM;
+	return page->records.len >= page->skip + page->max_bytes ? 1 : 0;
+}
+
+static int read_text_at(struct request *r, struct store *store,
+			struct page *page)
+{
+	const struct wire_body_read_text *body = &r->body.read_text;
+	uint64_t line_off;
+	uint64_t seq;
+	int rc;
+
+	if (body->size == 0)
+		return 0;
+	rc = store_seek(store, body->group_id, body->offset, &seq, &line_off,
+			&r->err);
+	if (rc == -ENOENT && r->err.code == ERR_NONE)
+		return 0; /* at the end */
+	if (rc < 0)
+		return rc;
+	page->skip = body->offset - line_off;
+	page->max_bytes = (size_t)body->size;
+	rc = store_scan(store, body->group_id, seq - 1, add_line, page,
+			&r->err);
+	return page_error(r, page, rc);
+}
+
+static int read_read_text(struct request *r, struct store *store)
+{
+	struct page page = { 0 };
+	struct wire_body_text answer;
+	struct wire_group group;
+	struct str data;
+	int rc = request_find_group(r, store, r->body.read_text.group_id,
+				    str_of(""), &group);
+
+	if (rc == 0)
+		rc = read_text_at(r, store, &page);
+	data = buf_str(&page.records);
+	if (data.len > page.skip) {
+		data.data += page.skip;
+		data.len -= page.skip;
+	} else {
+		data.len = 0;
+	}
+	if (data.len > page.max_bytes)
+		data.len = page.max_bytes;
+	answer = (struct wire_body_text){ .data = data };
+	if (rc == 0)
+		rc = request_answer(r, &answer);
+	buf_release(&page.records);
+	return rc;
+}
+
+static int add_member(void *data, const struct wire_member *m)
+{
+	struct page *page = data;
+
+	if (page->limit == 0) {
+		page->complete = false;
+		return 1;
+	}
+	page->limit--;
+	wire_put(&page->records, &wire_schema_member, m);
+	return 0;
+}
+
+static int read_list_members(struct request *r, struct store *store)
+{
+	const struct wire_body_list_members *body = &r->body.list_members;
+	struct page page = { .limit = page_limit(body->limit),
+			     .complete = true };
+	struct wire_body_member_list answer;
+	struct wire_group group;
+	int rc = request_find_group(r, store, body->group_id, str_of(""),
+				    &group);
+
+	if (rc < 0)
+		return rc;
+	rc = store_list_members(store, body->group_id, body->after, add_member,
+				&page, &r->err);
+	rc = page_error(r, &page, rc);
+	answer = (struct wire_body_member_list){
+		.members = buf_str(&page.records),
+		.total = group.member_count,
+		.complete = page.complete,
+	};
+	if (rc == 0)
+		rc = request_answer(r, &answer);
+	buf_release(&page.records);
+	return rc;
+}
+
+const struct handler handlers_reading[] = {
+	{ .type = WIRE_FIND_GROUP, .read = read_find_group },
+	{ .type = WIRE_LIST_GROUPS, .read = read_list_groups },
+	{ .type = WIRE_PULL, .read = read_pull },
+	{ .type = WIRE_READ_TEXT, .read = read_read_text },
+	{ .type = WIRE_LIST_MEMBERS, .read = read_list_members },
+	{ .type = WIRE_NONE },
+};

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* Hello, principals, watches. */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/auth.h"
+#include "daemon/handlers.h"
+
+static void do_hello(struct request *r)
+{
+	struct wire_body_welcome body = {
+		.version = WIRE_VERSION,
+		.agent = str_of("groupd/" GROUPFS_VERSION),
+		.instance = r->handlers->instance,
+		.max_content = r->handlers->max_content,
+	};
+	struct session *s = &r->peer->session;
+
+	if (r->body.hello.version != WIRE_VERSION) {
+		err_set(&r->err, ERR_BAD_REQUEST,
+			"this groupd speaks version %d, not %llu", WIRE_VERSION,
+			(unsigned long long)r->body.hello.version);
+		session_send_error(s, r->id, r->principal_id, &r->err);
+		session_finish(s);
+		return;
+	}
+	if (r->handlers->greeted != NULL)
+		r->handlers->greeted(r->handlers->data, r->peer,
+				     r->body.hello.agent);
+	if (!session_is_open(s))
+		return;
+	if (request_answer(r, &body) == 0)
+		session_hello(s);
+}
+
+/* May the peer of this connection act for uid? */
+static int check_uid(struct request *r, uid_t uid)
+{
+	const struct handlers *h = r->handlers;
+	uid_t peer = r->peer->session.uid;
+
+	if (uid == peer || peer == 0 || peer == h->own_uid ||
+	    h->trusts(h->data, peer))
+		return 0;
+	return err_set(&r->err, ERR_UNAUTHENTICATED,
+		       "uid %u is not among the trusted_users: it may not act "
+		       "for uid %u",
+		       (unsigned)peer, (unsigned)uid);
+}
+
+static int begin_open(struct request *r)
+{
+	struct wire_body_open_principal *body = &r->body.open_principal;
+	const struct session *s = &r->peer->session;
+	struct principal *p;
+
+	if (r->principal_id == 0)
+		return err_set(&r->err, ERR_BAD_REQUEST,
+			       "a principal needs a number");
+	if (r->peer->gateway && body->kind != PRINCIPAL_TOKEN)
+		return err_set(&r->err, ERR_UNAUTHENTICATED,
+			       "a gateway must show a token");
+	if (body->kind == PRINCIPAL_SELF)
+		body->uid = s->uid;
+	if (body->kind != PRINCIPAL_TOKEN && check_uid(r, (uid_t)body->uid) < 0)
+		return err_rc(&r->err);
+	if (peer_principal(r->peer, r->principal_id) != NULL)
+		return err_set(&r->err, ERR_BAD_REQUEST,
+			       "this principal is open already");
+	p = peer_open(r->peer, r->principal_id,
+		      (enum principal_kind)body->kind);
+	if (p == NULL)
+		return err_set(&r->err, ERR_UNAVAILABLE,
+			       "too many principals on this connection");
+	r->principal_serial = p->serial;
+	return 0;
+}
+
+static int read_open(struct request *r, struct store *store)
+{
+	const struct wire_body_open_principal *body = &r->body.open_principal;
+	struct wire_body_principal answer = { 0 };
+	int rc;
+
+	if (body->kind == PRINCIPAL_TOKEN) {
+		rc = auth_hash_token(body->token, r->hash);
+		if (rc == 0)
+			rc = store_find_token(store, r->hash, r->user,
+					      &r->expires_ms, &r->err);
+		r->admin = false;
+	} else {
+		rc = auth_uid_name((uid_t)body->uid, r->user, &r->err);
+		r->admin = body->uid == 0 || body->uid == r->handlers->own_uid;
+	}
+	if (rc < 0)
+		return rc;
+	answer.name = request_user(r);
+	answer.admin = r->admin;
+	return request_answer(r, &answer);
+}
+
+static bool finish_open(struct request *r)
+{
+	struct principal *p = request_principal(r);
+
+	if (p == NULL) {
+		if (r->err.code == ERR_NONE)
+			err_set(&r->err, ERR_UNAUTHENTICATED,
+				"the principal was closed");
+		return false;
+	}
+	if (p->state == PRINCIPAL_READY)
+		return false;
+	if (r->err.code == ERR_NONE) {
+		str_to_cstr(request_user(r), p->user, sizeof(p->user));
+		memcpy(p->hash, r->hash, sizeof(p->hash));
+		p->admin = r->admin;
+		p->expires_ms = r->expires_ms;
+		if (principal_ready(p) == 0)
+			return false;
+		err_set(&r->err, ERR_UNAVAILABLE, "groupd is out of memory");
+	}
+	principal_close(p);
+	return false;
+}
+
+static void do_close(struct request *r)
+{
+	struct principal *p = peer_principal(r->peer, r->principal_id);
+
+	if (p != NULL)
+		principal_close(p);
+	request_answer_ok(r, 0);
+}
+
+static int begin_watch(struct request *r)
+{
+	return groups_begin(&r->handlers->registry->groups,
+			    r->body.watch.group_id, &r->pending);
+}
+
+static int read_watch(struct request *r, struct store *store)
+{
+	struct wire_group group;
+	int rc = request_find_group(r, store, r->body.watch.group_id,
+				    str_of(""), &group);
+
+	if (rc < 0)
+		return rc;
+	r->watching = (struct wire_body_watching){
+		.epoch = group.epoch,
+		.first_seq = group.first_seq,
+		.last_seq = group.last_seq,
+		.last_read_seq = group.last_read_seq,
+	};
+	return 0;
+}
+
+/* The members changed while it was read: what was read is no longer true. */
+static bool watch_again(struct request *r)
+{
+	r->pending.stale = false;
+	if (request_read_again(r) == 0)
+		return true;
+	err_set(&r->err, ERR_UNAVAILABLE,
+		"groupd is overloaded: try again later");
+	return false;
+}
+
+static bool finish_watch(struct request *r)
+{
+	struct principal *p = request_principal(r);
+	struct interest *i;
+
+	/* begin_watch() did not run: refused before. */
+	if (r->pending.group == NULL)
+		return false;
+	if (r->pending.stale && watch_again(r))
+		return true;
+	if (r->err.code != ERR_NONE)
+		return false;
+	if (p == NULL) {
+		err_set(&r->err, ERR_UNAUTHENTICATED,
+			"the principal was closed");
+		return false;
+	}
+	i = principal_add_watch(p, r->pending.group, r->watching.last_seq);
+	if (i == NULL) {
+		err_set(&r->err, ERR_UNAVAILABLE,
+			"too many watches on this connection");
+		return false;
+	}
+	/* What comes later is told; so this is what was told until now. */
+	r->watching.last_seq = i->told;
+	request_answer(r, &r->watching);
+	return false;
+}
+
+static void do_unwatch(struct request *r)
+{
+	const struct principal *p = request_principal(r);
+	struct watch *w =
+		p == NULL ? NULL : principal_watch(p, r->body.unwatch.group_id);
+
+	if (w != NULL)
+		watch_drop(w);
+	request_answer_ok(r, w != NULL);
+}
+
+const struct handler handlers_session[] = {
+	{ .type = WIRE_HELLO, .here = do_hello, .no_principal = true },
+	{ .type = WIRE_OPEN_PRINCIPAL,
+	  .begin = begin_open,
+	  .read = read_open,
+	  .finish = finish_open,
+	  .no_principal = true },
+	{ .type = WIRE_CLOSE_PRINCIPAL,
+	  .here = do_close,
+	  .no_principal = true },
+	{ .type = WIRE_WATCH,
+	  .begin = begin_watch,
+	  .read = read_watch,
+	  .finish = finish_watch },
+	{ .type = WIRE_UNWATCH, .here = do_unwatch },
+	{ .type = WIRE_NONE },
+};

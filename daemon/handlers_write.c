@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests that write to groups; on the group's lane, in its transaction. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/auth.h"
+#include "daemon/handlers.h"
+
+static int no_memory(struct request *r)
+{
+	return err_set(&r->err, ERR_UNAVAILABLE, "groupd is out of memory");
+}
+
+/* The bound that may have changed since the store was opened. */
+static int check_items(struct request *r)
+{
+	struct str items = r->body.send.items;
+	struct wire_item item;
+	int rc;
+
+	while ((rc = wire_next(&items, &wire_schema_item, &item)) > 0) {
+		if (item.content.len > r->max_content)
+			return err_set(&r->err, ERR_TOO_LARGE,
+				       "a message has %zu bytes, at most %llu "
+				       "are allowed",
+				       item.content.len,
+				       (unsigned long long)r->max_content);
+	}
+	if (rc < 0)
+		return err_set(&r->err, ERR_BAD_REQUEST,
+			       "the list of messages cannot be decoded");
+	return 0;
+}
+
+static int begin_send(struct request *r)
+{
+	r->want = groups_watched(&r->handlers->registry->groups,
+				 r->body.send.group_id);
+	return 0;
+}
+
+static int write_send(struct request *r, struct store *store,
+		      struct list *events)
+{
+	const struct wire_body_send *body = &r->body.send;
+	struct store_append op = {
+		.group_id = body->group_id,
+		.user = request_user(r),
+		.batch_id = body->batch_id,
+		.items = body->items,
+	};
+	int rc = check_items(r);
+
+	if (rc < 0)
+		return rc;
+	rc = store_append(store, &op, &r->err);
+	if (rc < 0) {
+		request_note_refusal(r, store, body->group_id);
+		return rc;
+	}
+	r->group_id = body->group_id;
+	if (op.sent.duplicate == 0) {
+		r->op.appended = op.sent.last_seq - op.sent.first_seq + 1;
+		if (event_add_messages(events, body->group_id,
+				       op.sent.first_seq, op.sent.last_seq,
+				       r->want) < 0)
+			return no_memory(r);
+	}
+	return request_answer(r, &op.sent);
+}
+
+/* Notes a user to be added with the transaction: who is not stored yet but
+ * has a local account. Others are refused by the verb, which names them. */
+static int prepare_user(struct request *r, struct store *store, struct str user)
+{
+	struct wire_name record = { .name = user };
+	bool found;
+	int rc = store_find_user(store, user, &found, &r->err);
+
+	if (rc < 0 && r->err.code == ERR_BAD_NAME) {
+		r->err.code = ERR_NONE; /* the verb says it */
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	if (!found && auth_has_account(user))
+		wire_put(&r->extra, &wire_schema_name, &record);
+	return 0;
+}
+
+static int prepare_edits(struct request *r, struct store *store,
+			 struct str edits)
+{
+	struct wire_edit edit;
+	int rc;
+
+	while ((rc = wire_next(&edits, &wire_schema_edit, &edit)) > 0) {
+		if (edit.op == EDIT_REMOVE)
+			continue;
+		rc = prepare_user(r, store, edit.name);
+		if (rc < 0)
+			return rc;
+	}
+	if (rc < 0)
+		return err_set(&r->err, ERR_BAD_REQUEST,
+			       "the list of members cannot be decoded");
+	return r->extra.failed ? no_memory(r) : 0;
+}
+
+int request_add_users(struct request *r, struct store *store)
+{
+	struct str names = buf_str(&r->extra);
+	struct wire_name name;
+	bool added;
+
+	while (wire_next(&names, &wire_schema_name, &name) > 0) {
+		int rc = store_add_user(store, name.name, &added, &r->err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int request_prepare_user(struct request *r, struct store *store,
+			 struct str user)
+{
+	int rc = prepare_user(r, store, user);
+
+	return rc == 0 && r->extra.failed ? no_memory(r) : rc;
+}
+
+/* Only an admin of the group may add, so only for him passwd is asked. */
+static int prepare_edit_members(struct request *r, struct store *store)
+{
+	const struct wire_body_edit_members *body = &r->body.edit_members;
+	enum role role;
+	int rc = store_role(store, body->group_id, request_user(r), &role,
+			    &r->err);
+
+	if (rc < 0 || role != ROLE_ADMIN)
+		return rc;
+	return prepare_edits(r, store, body->edits);
+}
+
+/* An event about members of the group; its changes are still to be filled. */
+static struct event *members_event(struct request *r, struct store *store,
+				   struct list *events, uint64_t group_id)
+{
+	struct wire_group group;
+	struct event *e;
+
+	if (store_find_group(store, group_id, str_of(""), str_of(""), &group,
+			     &r->err) < 0)
+		return NULL;
+	e = event_add(events, EVENT_MEMBERS, group_id);
+	if (e == NULL) {
+		no_memory(r);
+		return NULL;
+	}
+	str_to_cstr(group.name, e->group, sizeof(e->group));
+	str_to_cstr(request_user(r), e->by, sizeof(e->by));
+	return e;
+}
+
+static int write_edit_members(struct request *r, struct store *store,
+			      struct list *events)
+{
+	const struct wire_body_edit_members *body = &r->body.edit_members;
+	struct store_edit op = { .group_id = body->group_id,
+				 .by = request_user(r),
+				 .edits = body->edits };
+	struct event *e;
+	int rc = request_add_users(r, store);
+
+	if (rc < 0)
+		return rc;
+	rc = store_edit_members(store, &op, &r->err);
+	if (rc < 0) {
+		request_note_refusal(r, store, body->group_id);
+		return rc;
+	}
+	r->group_id = body->group_id;
+	if (op.count > 0) {
+		e = members_event(r, store, events, body->group_id);
+		if (e == NULL) {
+			free(op.changes);
+			return err_rc(&r->err);
+		}
+		e->changes = op.changes;
+		e->count = op.count;
+	} else {
+		free(op.changes);
+	}
+	return request_answer_ok(r, op.count);
+}
+
+static int prepare_create_group(struct request *r, struct store *store)
+{
+	int rc = request_prepare_user(r, store, request_user(r));
+
+	if (rc < 0)
+		return rc;
+	return prepare_edits(r, store, r->body.create_group.members);
+}
+
+/* Room for changes grows by doubling. */
+struct collecting {
+	struct event *event;
+	size_t cap;
+};
+
+static int add_change(void *data, const struct wire_member *m)
+{
+	struct collecting *c = data;
+	struct event *e = c->event;
+	struct store_change *change;
+
+	if (e->count == c->cap) {
+		size_t cap = c->cap == 0 ? 8 : c->cap * 2;
+		struct store_change *more =
+			realloc(e->changes, cap * sizeof(*more));
+
+		if (more == NULL)
+			return -ENOMEM;
+		e->changes = more;
+		c->cap = cap;
+	}
+	change = &e->changes[e->count++];
+	*change = (struct store_change){ .change = MEMBER_ADDED,
+					 .role = (enum role)m->role };
+	str_to_cstr(m->name, change->user, sizeof(change->user));
+	return 0;
+}
+
+static int announce_group(struct request *r, struct store *store,
+			  struct list *events, uint64_t group_id)
+{
+	struct collecting c = { .event = members_event(r, store, events,
+						       group_id) };
+
+	if (c.event == NULL)
+		return err_rc(&r->err);
+	return store_list_members(store, group_id, str_of(""), add_change, &c,
+				  &r->err);
+}
+
+static int write_create_group(struct request *r, struct store *store,
+			      struct list *events)
+{
+	const struct wire_body_create_group *body = &r->body.create_group;
+	struct store_create op = {
+		.name = body->name,
+		.creator = request_user(r),
+		.description = body->description,
+		.settings = body->settings,
+		.members = body->members,
+		.key = body->key,
+	};
+	struct wire_body_group answer;
+	struct wire_group group;
+	int rc = request_add_users(r, store);
+
+	if (rc == 0)
+		rc = store_create_group(store, &op, &r->err);
+	if (rc == 0 && !op.existed)
+		rc = announce_group(r, store, events, op.group_id);
+	if (rc == 0)
+		rc = store_find_group(store, op.group_id, str_of(""),
+				      request_user(r), &group, &r->err);
+	if (rc < 0)
+		return rc;
+	r->group_id = op.group_id;
+	_Static_assert(sizeof(answer) == sizeof(group), "one list of fields");
+	memcpy(&answer, &group, sizeof(answer));
+	return request_answer(r, &answer);
+}
+
+static int write_delete_group(struct request *r, struct store *store,
+			      struct list *events)
+{
+	uint64_t group_id = r->body.delete_group.group_id;
+	int rc = store_delete_group(store, group_id, request_user(r), &r->err);
+
+	if (rc < 0) {
+		request_note_refusal(r, store, group_id);
+		return rc;
+	}
+	if (event_add(events, EVENT_DELETED, group_id) == NULL)
+		return no_memory(r);
+	return request_answer_ok(r, 1);
+}
+
+static int write_set_read(struct request *r, struct store *store,
+			  struct list *events)
+{
+	const struct wire_body_set_read *body = &r->body.set_read;
+	uint64_t stored;
+	int rc = store_set_read(store, body->group_id, request_user(r),
+				body->seq, &stored, &r->err);
+
+	(void)events;
+	if (rc < 0) {
+		request_note_refusal(r, store, body->group_id);
+		return rc;
+	}
+	r->group_id = body->group_id;
+	return request_answer_ok(r, stored);
+}
+
+const struct handler handlers_writing[] = {
+	{ .type = WIRE_SEND, .begin = begin_send, .write = write_send },
+	{ .type = WIRE_EDIT_MEMBERS,
+	  .prepare = prepare_edit_members,
+	  .write = write_edit_members },
+	{ .type = WIRE_CREATE_GROUP,
+	  .prepare = prepare_create_group,
+	  .write = write_create_group },
+	{ .type = WIRE_DELETE_GROUP, .write = write_delete_group },
+	{ .type = WIRE_SET_READ, .write = write_set_read },
+	{ .type = WIRE_NONE },
+};

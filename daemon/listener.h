@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * groupd's Unix socket: mode 0666 in a directory of mode 0755. A stale socket
+ * file is replaced only when nobody answers on it.
+ */
+#ifndef GROUPFS_DAEMON_LISTENER_H
+#define GROUPFS_DAEMON_LISTENER_H
+
+#include <limits.h>
+#include <uv.h>
+
+#include "lib/err.h"
+
+/* A connection waits: the pipe is initialised on the loop and accepted by
+ * uv_accept(). */
+typedef void (*listener_accept_cb)(void *data, uv_stream_t *server);
+
+struct listener {
+	uv_pipe_t pipe;
+	char path[PATH_MAX];
+	listener_accept_cb on_accept;
+	void (*on_close)(struct listener *l);
+	void *data;
+};
+
+int listener_start(struct listener *l, uv_loop_t *loop, const char *path,
+		   listener_accept_cb on_accept, void *data, struct err *err);
+/* Stops accepting; removes the socket file. */
+void listener_close(struct listener *l, void (*cb)(struct listener *l));
+
+/* For the supervisor too: a bound Unix socket with that mode, replacing a
+ * stale one; the fd, or a negative errno with err. */
+int listener_bind(const char *path, unsigned mode, struct err *err);
+/* Connects; the fd or a negative errno. */
+int listener_connect(const char *path);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small pool of threads with read-only store handles, and whatever else
+ * may block (passwd lookups). Jobs are taken in order, by whichever thread is
+ * free, and come back on the loop.
+ *
+ *   readers_submit(job) --queue--> thread: job->run(job, store)
+ *                                  loop:   job->done(job)
+ *
+ * The queue is bounded: above queue_max a job is refused.
+ */
+#ifndef GROUPFS_DAEMON_READERS_H
+#define GROUPFS_DAEMON_READERS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "daemon/mailbox.h"
+#include "lib/err.h"
+#include "lib/list.h"
+#include "store/store.h"
+
+struct readers_job {
+	struct list link;
+	/* On a reader thread. */
+	void (*run)(struct readers_job *job, struct store *store);
+	/* On the loop, once; may free the job. */
+	void (*done)(struct readers_job *job);
+};
+
+enum { READERS_MAX = 8 };
+
+struct readers;
+struct reader {
+	pthread_t thread;
+	struct store *store; /* owned */
+	struct readers *readers;
+};
+
+struct readers {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct list queue; /* protected by lock, as the next four */
+	size_t queued;
+	size_t busy;
+	bool stop;
+	size_t queue_max;
+	size_t count; /* threads that run */
+	struct reader reader[READERS_MAX];
+	struct mailbox done;
+	void (*on_close)(struct readers *r);
+	void *data; /* the caller's */
+};
+
+/* Opens count handles on url and starts their threads. */
+int readers_start(struct readers *r, uv_loop_t *loop, size_t count,
+		  size_t queue_max, const char *url,
+		  const struct store_options *options, struct err *err);
+/* 0, or -EBUSY when the queue is full or closing: done will not run. */
+int readers_submit(struct readers *r, struct readers_job *job);
+/* Jobs queued or running. */
+size_t readers_load(struct readers *r);
+/* Finishes what is queued, joins the threads (blocks), then cb on the loop. */
+void readers_close(struct readers *r, void (*cb)(struct readers *r));
+
+#endif

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/sequencer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon/table.h"
+#include "lib/log.h"
+
+enum { EXIT_UNKNOWN = 3 };
+
+/* What went into one transaction. */
+struct batch {
+	struct list link;
+	struct list ops;
+	size_t count;
+	struct list events;
+};
+
+static struct sequencer_op *op_of(struct list *el)
+{
+	return container_of(el, struct sequencer_op, link);
+}
+
+/* Waits for ops; moves as many as fit one transaction. False: stop. */
+static bool take(struct lane *lane, struct batch *batch)
+{
+	size_t bytes = 0;
+
+	pthread_mutex_lock(&lane->lock);
+	while (list_empty(&lane->pending) && !lane->stop)
+		pthread_cond_wait(&lane->wake, &lane->lock);
+	while (!list_empty(&lane->pending)) {
+		struct sequencer_op *op = op_of(lane->pending.next);
+
+		if (batch->count == SEQUENCER_BATCH_OPS ||
+		    (batch->count > 0 &&
+		     bytes + op->bytes > SEQUENCER_BATCH_BYTES))
+			break;
+		list_remove(&op->link);
+		list_push(&batch->ops, &op->link);
+		batch->count++;
+		bytes += op->bytes;
+	}
+	lane->pending_ops -= batch->count;
+	lane->pending_bytes -= bytes;
+	pthread_mutex_unlock(&lane->lock);
+	return batch->count > 0;
+}
+
+/* A refusal leaves the transaction open; these do not (store.h). */
+static bool ends_transaction(const struct err *err)
+{
+	return err->code == ERR_OUT_OF_SPACE || err->code == ERR_UNAVAILABLE ||
+	       err->code == ERR_OUTCOME_UNKNOWN;
+}
+
+static void fail_all(struct batch *batch, const struct err *err)
+{
+	for (struct list *el = batch->ops.next; el != &batch->ops;
+	     el = el->next) {
+		struct sequencer_op *op = op_of(el);
+
+		/* Who was refused for his own reason keeps it. */
+		if (op->err.code == ERR_NONE)
+			op->err = *err;
+	}
+	events_clear(&batch->events);
+}
+
+/* Runs all ops but skip; who ended the transaction
+ * is returned in *culprit. */
+static int run_ops(struct lane *lane, struct batch *batch,
+		   struct sequencer_op *skip, struct sequencer_op **culprit,
+		   struct err *err)
+{
+	int rc = store_begin(lane->store, err);
+
+	*culprit = NULL;
+	if (rc < 0)
+		return rc;
+	for (struct list *el = batch->ops.next; el != &batch->ops;
+	     el = el->next) {
+		struct sequencer_op *op = op_of(el);
+
+		if (op == skip)
+			continue;
+		op->err = (struct err){ .code = ERR_NONE };
+		op->appended = 0;
+		rc = op->run(op, lane->store, &batch->events, &op->err);
+		assert(rc < 0 || op->err.code == ERR_NONE);
+		if (rc < 0 && op->err.code == ERR_NONE)
+			err_set(&op->err, ERR_UNAVAILABLE, NULL);
+		if (rc < 0 && ends_transaction(&op->err)) {
+			*culprit = op;
+			*err = op->err;
+			store_rollback(lane->store);
+			events_clear(&batch->events);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static void unknown_outcome(struct sequencer *q, const struct err *err)
+{
+	if (q->options.on_unknown != NULL) {
+		q->options.on_unknown(q->options.data, err);
+		return;
+	}
+	log_error("stopped, outcome of a commit is unknown: why=\"%s\"",
+		  err->text);
+	_exit(EXIT_UNKNOWN);
+}
+
+static void count_batch(struct sequencer *q, const struct batch *batch)
+{
+	struct sequencer_figures *f = &q->figures;
+	uint64_t done = 0;
+	uint64_t messages = 0;
+	size_t size = 0;
+
+	for (const struct list *el = batch->ops.next; el != &batch->ops;
+	     el = el->next) {
+		const struct sequencer_op *op =
+			container_of(el, const struct sequencer_op, link);
+
+		if (op->err.code != ERR_NONE)
+			continue;
+		done++;
+		messages += op->appended;
+	}
+	while (size + 1 < SEQUENCER_SIZES && ((uint64_t)1 << size) < done)
+		size++;
+	atomic_fetch_add(&f->commits, 1);
+	atomic_fetch_add(&f->ops, done);
+	atomic_fetch_add(&f->messages, messages);
+	atomic_fetch_add(&f->refused, batch->count - done);
+	atomic_fetch_add(&f->sizes[size], 1);
+	if (done > atomic_load(&f->largest))
+		atomic_store(&f->largest, done);
+}
+
+static void clear_errors(struct batch *batch, const struct sequencer_op *skip)
+{
+	for (struct list *el = batch->ops.next; el != &batch->ops;
+	     el = el->next) {
+		if (op_of(el) != skip)
+			op_of(el)->err.code = ERR_NONE;
+	}
+}
+
+static int run_transaction(struct lane *lane, struct batch *batch,
+			   struct err *err)
+{
+	struct sequencer_op *culprit;
+	struct sequencer_op *again;
+	int rc = run_ops(lane, batch, NULL, &culprit, err);
+
+	if (rc < 0 && culprit != NULL && batch->count > 1) {
+		log_warn("rolled back a batch: ops=%zu why=\"%s\"",
+			 batch->count, err->text);
+		atomic_fetch_add(&lane->sequencer->figures.rollbacks, 1);
+		rc = run_ops(lane, batch, culprit, &again, err);
+		if (rc < 0)
+			clear_errors(batch, culprit);
+	}
+	if (rc < 0)
+		return rc;
+	return store_commit(lane->store, err);
+}
+
+static void run_batch(struct lane *lane, struct batch *batch)
+{
+	struct sequencer *q = lane->sequencer;
+	struct err err = { .code = ERR_NONE };
+	int rc = run_transaction(lane, batch, &err);
+
+	if (rc == -EINPROGRESS)
+		unknown_outcome(q, &err);
+	if (rc < 0) {
+		if (err.code == ERR_NONE)
+			err_set(&err, ERR_UNAVAILABLE, NULL);
+		log_warn("failed a batch: ops=%zu why=\"%s\"", batch->count,
+			 err.text);
+		store_rollback(lane->store);
+		atomic_fetch_add(&q->figures.rollbacks, 1);
+		fail_all(batch, &err);
+		return;
+	}
+	count_batch(q, batch);
+	for (struct list *el = batch->events.next; el != &batch->events;
+	     el = el->next) {
+		struct event *e = container_of(el, struct event, link);
+
+		if (e->kind == EVENT_MESSAGES && e->want)
+			event_load(e, lane->store);
+	}
+}
+
+/* A lane cannot go on without its batch struct: it waits for memory. */
+static struct batch *batch_new(void)
+{
+	struct batch *batch;
+
+	while ((batch = calloc(1, sizeof(*batch))) == NULL)
+		usleep(10000);
+	list_init(&batch->ops);
+	list_init(&batch->events);
+	return batch;
+}
+
+static void *lane_main(void *arg)
+{
+	struct lane *lane = arg;
+
+	for (;;) {
+		struct batch *batch = batch_new();
+
+		if (!take(lane, batch)) {
+			free(batch);
+			return NULL;
+		}
+		run_batch(lane, batch);
+		mailbox_post(&lane->sequencer->done, &batch->link);
+	}
+}
+
+/* Loop: the senders first, then everybody else. */
+static void on_batch(void *data, struct list *el)
+{
+	struct sequencer *q = data;
+	struct batch *batch = container_of(el, struct batch, link);
+
+	while ((el = list_pop(&batch->ops)) != NULL)
+		op_of(el)->done(op_of(el));
+	for (el = batch->events.next; el != &batch->events; el = el->next)
+		q->options.on_event(q->options.data,
+				    container_of(el, struct event, link));
+	events_clear(&batch->events);
+	free(batch);
+}
+
+static void lane_stop(struct lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	lane->stop = true;
+	pthread_cond_signal(&lane->wake);
+	pthread_mutex_unlock(&lane->lock);
+	pthread_join(lane->thread, NULL);
+	store_close(lane->store);
+	pthread_mutex_destroy(&lane->lock);
+	pthread_cond_destroy(&lane->wake);
+}
+
+static int lane_start(struct sequencer *q, struct err *err)
+{
+	struct lane *lane = &q->lane[q->lanes];
+	int rc;
+
+	*lane = (struct lane){ .sequencer = q };
+	rc = store_open(&lane->store, q->options.url, q->options.store, err);
+	if (rc < 0)
+		return rc;
+	list_init(&lane->pending);
+	pthread_mutex_init(&lane->lock, NULL);
+	pthread_cond_init(&lane->wake, NULL);
+	if (pthread_create(&lane->thread, NULL, lane_main, lane) != 0) {
+		store_close(lane->store);
+		return err_set(err, ERR_UNAVAILABLE, "cannot start a thread");
+	}
+	q->lanes++;
+	return 0;
+}
+
+static void on_failed_start(struct mailbox *m)
+{
+	(void)m;
+}
+
+int sequencer_start(struct sequencer *q, uv_loop_t *loop,
+		    const struct sequencer_options *options, struct err *err)
+{
+	int rc;
+
+	assert(options->lanes > 0 && options->lanes <= SEQUENCER_LANES_MAX);
+	*q = (struct sequencer){ .options = *options };
+	rc = mailbox_start(&q->done, loop, on_batch, q);
+	if (rc < 0)
+		return err_set(err, ERR_UNAVAILABLE, "%s", uv_strerror(rc));
+	while (q->lanes < options->lanes) {
+		rc = lane_start(q, err);
+		if (rc < 0)
+			goto stop;
+	}
+	return 0;
+stop:
+	for (size_t i = 0; i < q->lanes; i++)
+		lane_stop(&q->lane[i]);
+	mailbox_close(&q->done, on_failed_start);
+	return rc;
+}
+
+int sequencer_submit(struct sequencer *q, uint64_t group_id,
+		     struct sequencer_op *op)
+{
+	struct lane *lane = &q->lane[table_hash_u64(group_id) % q->lanes];
+	int rc = -EBUSY;
+
+	pthread_mutex_lock(&lane->lock);
+	if (!lane->stop && lane->pending_ops < SEQUENCER_QUEUE_OPS &&
+	    (lane->pending_ops == 0 ||
+	     lane->pending_bytes + op->bytes <= SEQUENCER_QUEUE_BYTES)) {
+		list_push(&lane->pending, &op->link);
+		lane->pending_ops++;
+		lane->pending_bytes += op->bytes;
+		pthread_cond_signal(&lane->wake);
+		rc = 0;
+	}
+	pthread_mutex_unlock(&lane->lock);
+	return rc;
+}
+
+size_t sequencer_queued(struct sequencer *q)
+{
+	size_t queued = 0;
+
+	for (size_t i = 0; i < q->lanes; i++) {
+		pthread_mutex_lock(&q->lane[i].lock);
+		queued += q->lane[i].pending_ops;
+		pthread_mutex_unlock(&q->lane[i].lock);
+	}
+	return queued;
+}
+
+static void on_mailbox_closed(struct mailbox *m)
+{
+	struct sequencer *q = container_of(m, struct sequencer, done);
+
+	q->on_close(q);
+}
+
+void sequencer_close(struct sequencer *q, void (*cb)(struct sequencer *q))
+{
+	for (size_t i = 0; i < q->lanes; i++)
+		lane_stop(&q->lane[i]);
+	q->on_close = cb;
+	mailbox_close(&q->done, on_mailbox_closed);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order of everything that is written. Each lane is a thread with the
+ * store's writer handle; a group belongs to one lane. While a lane commits
+ * one batch, the next gathers: 64 senders share a commit without waiting for
+ * each other.
+ *
+ *   loop: sequencer_submit(op) --pending--> lane: begin, op->run ..., commit
+ *   loop: op->done(op) for each, then on_event for each event  <--batch--
+ *
+ * An op that is refused does not disturb its batch. One that ends the
+ * transaction (no space, I/O error) is answered so, and the others are run
+ * once more without it. A commit whose outcome is unknown stops the process
+ * (on_unknown): nobody is answered, the clients resend with the same keys.
+ */
+#ifndef GROUPFS_DAEMON_SEQUENCER_H
+#define GROUPFS_DAEMON_SEQUENCER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/event.h"
+#include "daemon/mailbox.h"
+#include "lib/err.h"
+#include "lib/list.h"
+#include "store/store.h"
+
+enum {
+	SEQUENCER_LANES_MAX = 16,
+	SEQUENCER_BATCH_OPS = 1000,
+	SEQUENCER_BATCH_BYTES = 32 << 20,
+	SEQUENCER_QUEUE_OPS = 65536,
+	SEQUENCER_QUEUE_BYTES = 512 << 20,
+	SEQUENCER_SIZES = 12 /* batches of 1, 2, 3-4, 5-8, ... ops */
+};
+
+struct sequencer_op {
+	struct list link;
+	size_t bytes; /* of the request, for the bounds */
+	/* Lane: carries it out inside the open transaction and adds what
+	 * others must hear to events. Refuses by a negative errno and err.
+	 * May be called again after a rolled back transaction. */
+	int (*run)(struct sequencer_op *op, struct store *store,
+		   struct list *events, struct err *err);
+	/* Loop: after the commit, or refused (op->err). May free op. */
+	void (*done)(struct sequencer_op *op);
+	struct err err;	   /* ERR_NONE: committed */
+	uint64_t appended; /* messages that run() stored, for the figures */
+};
+
+struct sequencer;
+struct lane {
+	struct sequencer *sequencer;
+	struct store *store; /* owned */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct list pending; /* protected by lock, as the next three */
+	size_t pending_ops;
+	size_t pending_bytes;
+	bool stop;
+};
+
+/* Counted by the lanes, read by anybody. */
+struct sequencer_figures {
+	atomic_uint_fast64_t commits;
+	atomic_uint_fast64_t ops; /* committed */
+	atomic_uint_fast64_t messages;
+	atomic_uint_fast64_t refused;
+	atomic_uint_fast64_t rollbacks;
+	atomic_uint_fast64_t largest; /* ops in one commit */
+	atomic_uint_fast64_t sizes[SEQUENCER_SIZES];
+};
+
+struct sequencer_options {
+	const char *url;		   /* of the store; borrowed */
+	const struct store_options *store; /* borrowed while it runs */
+	size_t lanes;
+	void (*on_event)(void *data, struct event *e); /* loop; e borrowed */
+	void *data;
+	/* Lane: the outcome of a commit is unknown. Must not return in a
+	 * daemon. NULL: logs and _exit(3). */
+	void (*on_unknown)(void *data, const struct err *err);
+};
+
+struct sequencer {
+	struct sequencer_options options;
+	struct mailbox done;
+	size_t lanes; /* that run */
+	struct lane lane[SEQUENCER_LANES_MAX];
+	struct sequencer_figures figures;
+	void (*on_close)(struct sequencer *q);
+};
+
+/* Opens the store for writing, once a lane, and starts the threads. */
+int sequencer_start(struct sequencer *q, uv_loop_t *loop,
+		    const struct sequencer_options *options, struct err *err);
+/* 0, or -EBUSY when the lane's queue is full: done will not run. */
+int sequencer_submit(struct sequencer *q, uint64_t group_id,
+		     struct sequencer_op *op);
+/* Ops that wait. */
+size_t sequencer_queued(struct sequencer *q);
+/* Commits what is pending, joins the lanes (blocks), calls back what is done,
+ * closes the store; then cb on the loop. */
+void sequencer_close(struct sequencer *q, void (*cb)(struct sequencer *q));
+
+#endif

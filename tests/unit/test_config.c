@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon/config.h"
+
+static struct config *parse(const char *text, int *rc, struct err *err)
+{
+	struct config *c = calloc(1, sizeof(*c));
+
+	assert_non_null(c);
+	config_defaults(c);
+	*rc = config_parse(c, "groupd.conf", str_of(text), err);
+	return c;
+}
+
+static void every_key_is_taken(void **state)
+{
+	struct err err;
+	int rc;
+	struct config *c = parse("# comment\n[groupd]\n"
+				 "data = /srv/g\n"
+				 "store=sqlite:/srv/x.db\n"
+				 "socket = /run/x.sock\r\n"
+				 "listen = [::1]:7481\n"
+				 "gateways = 3\n"
+				 "gateway_user = www-data\n"
+				 "trusted_users = root, 4711\n"
+				 "allowed_origins = https://a.example "
+				 "http://b:80\n"
+				 "max_message_bytes = 1000\n"
+				 "dedupe_window = 2d\n",
+				 &rc, &err);
+
+	(void)state;
+	assert_int_equal(rc, 0);
+	assert_string_equal(c->data, "/srv/g");
+	assert_string_equal(c->store, "sqlite:/srv/x.db");
+	assert_string_equal(c->socket, "/run/x.sock");
+	assert_string_equal(c->listen_host, "::1");
+	assert_int_equal(c->listen_port, 7481);
+	assert_int_equal(c->gateways, 3);
+	assert_string_equal(c->gateway_user, "www-data");
+	assert_int_equal(c->ntrusted, 2);
+	assert_true(config_trusts(c, 0) && config_trusts(c, 4711));
+	assert_false(config_trusts(c, 4712));
+	assert_int_equal(c->norigins, 2);
+	assert_string_equal(c->origins[1], "http://b:80");
+	assert_int_equal(c->max_message_bytes, 1000);
+	assert_int_equal(c->dedupe_window_ms, 172800000);
+	free(c);
+}
+
+static void bad_lines_are_refused_with_file_and_line(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *says;
+	} cases[] = {
+		{ "\ncolour = red\n", "groupd.conf:2: unknown key: colour" },
+		{ "gateways=1\ngateways=1", "groupd.conf:2: gateways is set "
+					    "twice" },
+		{ "gateways = 65", "groupd.conf:1: gateways: not a number from "
+				   "0 to 64" },
+		{ "gateways = -1", "groupd.conf:1: gateways: not a number" },
+		{ "max_message_bytes = 0", "groupd.conf:1: max_message_bytes" },
+		{ "max_message_bytes = 1048577", "groupd.conf:1: max_" },
+		{ "dedupe_window = 59s", "not a time from 1m to 365d" },
+		{ "dedupe_window = 99999999999999999999d", "not a time" },
+		{ "listen = nowhere", "not HOST:PORT" },
+		{ "listen = a:65536", "port: not a number from 0 to 65535" },
+		{ "listen = :80", "a value is missing" },
+		{ "data =", "groupd.conf:1: data: a value is missing" },
+		{ "just words", "groupd.conf:1: not KEY = VALUE" },
+		{ "trusted_users = no-such-user-here", "no such local user" },
+		{ "allowed_origins = example.com", "an origin is SCHEME" },
+		{ "bus = redis://x", "bus: not supported by this version yet" },
+		{ "tls_cert = /x", "not supported by this version yet" },
+		{ "rate_messages_per_second = 5", "not supported by this" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err err = { 0 };
+		int rc;
+		struct config *c = parse(cases[i].text, &rc, &err);
+
+		assert_int_equal(rc, -EINVAL);
+		if (strstr(err.text, cases[i].says) == NULL)
+			fail_msg("case %zu says: %s", i, err.text);
+		free(c);
+	}
+}
+
+static void command_line_wins_and_refuses_doubles(void **state)
+{
+	char *argv[] = { (char[]){ "groupd" },
+			 (char[]){ "--listen" },
+			 (char[]){ "none" },
+			 (char[]){ "--gateways=2" },
+			 (char[]){ "-v" },
+			 (char[]){ "--data" },
+			 (char[]){ "/d" },
+			 (char[]){ "--socket=/s" },
+			 NULL };
+	char *twice[] = { (char[]){ "groupd" }, (char[]){ "--data=/d" },
+			  (char[]){ "--data=/d" }, NULL };
+	struct config *c = calloc(1, sizeof(*c));
+	struct config_flags flags;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(config_parse_flags(&flags, 8, argv, &err), 0);
+	assert_true(flags.verbose && !flags.check);
+	assert_int_equal(config_load(c, &flags, &err), 0);
+	assert_string_equal(c->listen_host, "");
+	assert_int_equal(c->gateways, 2);
+	assert_string_equal(c->store, "sqlite:/d/groupd.db");
+	assert_int_equal(config_parse_flags(&flags, 3, twice, &err), 0);
+	assert_int_equal(config_load(c, &flags, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "--data is given twice"));
+	free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_key_is_taken),
+		cmocka_unit_test(bad_lines_are_refused_with_file_and_line),
+		cmocka_unit_test(command_line_wins_and_refuses_doubles),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
