@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/ctl/ctl.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/text.h"
+
+enum { TICK_MS = 100, PROGRESS_AFTER_MS = 1000 };
+
+void ctl_complain(const char *fmt, ...)
+{
+	char text[1024];
+	struct buf line = { 0 };
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	buf_printf(&line, "groupctl: ");
+	ctl_put_line(&line, str_of(text));
+	(void)fputs(line.failed ? "groupctl: out of memory\n" : buf_cstr(&line),
+		    stderr);
+	buf_release(&line);
+}
+
+void ctl_put_line(struct buf *out, struct str s)
+{
+	text_escape(out, s);
+	buf_append_char(out, '\n');
+}
+
+enum ctl_exit ctl_print(const struct buf *out)
+{
+	if (out->failed) {
+		ctl_complain("out of memory");
+		return CTL_REFUSED;
+	}
+	if (fwrite(buf_cstr(out), 1, out->len, stdout) != out->len ||
+	    fflush(stdout) != 0) {
+		ctl_complain("cannot write the output: %s", strerror(errno));
+		return CTL_REFUSED;
+	}
+	return CTL_OK;
+}
+
+bool ctl_is_user_name(const char *name)
+{
+	if (text_is_user_name(str_of(name)))
+		return true;
+	ctl_complain("'%s' cannot be a user's name: it takes up to 32 of a-z, "
+		     "0-9, _ . - and begins with a letter, digit or _",
+		     name);
+	return false;
+}
+
+bool ctl_is_group_name(const char *name)
+{
+	if (text_is_group_name(str_of(name)))
+		return true;
+	ctl_complain("'%s' cannot be a group's name: it takes up to 64 of "
+		     "a-z, 0-9, _ . - and begins with a letter or digit",
+		     name);
+	return false;
+}
+
+/* groupd says nothing to groupctl that was not asked for. */
+static void on_event(struct client *c, const struct wire_header *header,
+		     const void *body)
+{
+	(void)c;
+	(void)header;
+	(void)body;
+}
+
+static void on_state(struct client *c, bool online, const char *why)
+{
+	struct ctl *ctl = c->data;
+
+	(void)why;
+	ctl->seen_ms = uv_now(&ctl->loop);
+	if (online)
+		ctl->greeted = true;
+}
+
+static void show_progress(struct ctl *ctl)
+{
+	uint64_t ms = uv_now(&ctl->loop) - ctl->started_ms;
+
+	if (ctl->progress == NULL || ms < PROGRESS_AFTER_MS ||
+	    isatty(STDERR_FILENO) != 1)
+		return;
+	(void)fprintf(stderr, "\r%s: %u s ", ctl->progress,
+		      (unsigned int)(ms / 1000));
+}
+
+static void hide_progress(struct ctl *ctl)
+{
+	if (ctl->progress != NULL && isatty(STDERR_FILENO) == 1)
+		(void)fputs("\r\033[K", stderr);
+	ctl->progress = NULL;
+}
+
+static void tick_cb(uv_timer_t *timer)
+{
+	struct ctl *ctl = timer->data;
+	uint64_t wait = ctl->greeted ? CTL_LOST_MS : CTL_CONNECT_MS;
+
+	if (ctl->client.online)
+		ctl->seen_ms = uv_now(&ctl->loop);
+	else if (uv_now(&ctl->loop) - ctl->seen_ms >= wait)
+		ctl->lost = true;
+	show_progress(ctl);
+}
+
+/* The client's reason names the socket already. */
+static enum ctl_exit say_unreachable(const struct ctl *ctl)
+{
+	if (ctl->client.why[0] != '\0')
+		ctl_complain("%s", ctl->client.why);
+	else
+		ctl_complain("groupd does not answer at %s", ctl->path);
+	return CTL_UNREACHABLE;
+}
+
+static void opened_cb(struct client_principal *p, const struct err *err)
+{
+	struct ctl *ctl = p->data;
+
+	ctl->done = true;
+	if (err != NULL)
+		ctl->err = *err;
+}
+
+enum ctl_exit ctl_open(struct ctl *ctl, const char *path)
+{
+	const struct client_options options = {
+		.path = path,
+		.agent = "groupctl/" GROUPFS_VERSION,
+		.data = ctl,
+		.on_event = on_event,
+		.on_state = on_state,
+	};
+
+	*ctl = (struct ctl){ .path = path };
+	/* These fail only where a process cannot even have a descriptor. */
+	if (uv_loop_init(&ctl->loop) != 0 ||
+	    uv_timer_init(&ctl->loop, &ctl->tick) != 0)
+		goto no_loop;
+	ctl->tick.data = ctl;
+	ctl->self.data = ctl;
+	ctl->seen_ms = uv_now(&ctl->loop);
+	if (client_start(&ctl->client, &ctl->loop, &options) != 0)
+		goto no_loop;
+	ctl->running = true;
+	if (uv_timer_start(&ctl->tick, tick_cb, TICK_MS, TICK_MS) != 0 ||
+	    client_open_principal(&ctl->client, &ctl->self, PRINCIPAL_SELF, 0,
+				  NULL, opened_cb) != 0)
+		goto no_loop;
+	while (!ctl->done && !ctl->lost)
+		(void)uv_run(&ctl->loop, UV_RUN_ONCE);
+	if (!ctl->done)
+		return say_unreachable(ctl);
+	if (ctl->err.code != ERR_NONE) {
+		ctl_complain("%s", ctl->err.text);
+		return CTL_REFUSED;
+	}
+	return CTL_OK;
+no_loop:
+	ctl_complain("out of memory or descriptors");
+	return CTL_UNREACHABLE;
+}
+
+static void closed_cb(struct client *c)
+{
+	struct ctl *ctl = c->data;
+
+	uv_close((uv_handle_t *)&ctl->tick, NULL);
+}
+
+void ctl_close(struct ctl *ctl)
+{
+	if (ctl->running) {
+		client_close(&ctl->client, closed_cb);
+		(void)uv_run(&ctl->loop, UV_RUN_DEFAULT);
+		(void)uv_loop_close(&ctl->loop);
+	}
+	buf_release(&ctl->answer);
+}
+
+/* The answer is kept encoded: its strs go with the callback. */
+static void answered_cb(struct client_request *req, const struct err *err,
+			const void *body)
+{
+	struct ctl *ctl = req->data;
+
+	ctl->done = true;
+	if (err != NULL)
+		ctl->err = *err;
+	else
+		wire_put(&ctl->answer,
+			 wire_schema_of(wire_answer_of(ctl->type)), body);
+}
+
+static enum ctl_exit run_call(struct ctl *ctl, enum wire_type type,
+			      const void *body, uint64_t timeout_ms,
+			      void *answer)
+{
+	int rc;
+
+	ctl->type = type;
+	ctl->done = false;
+	ctl->err = (struct err){ 0 };
+	ctl->started_ms = uv_now(&ctl->loop);
+	buf_clear(&ctl->answer);
+	ctl->request = (struct client_request){ .data = ctl };
+	rc = client_submit(&ctl->client, &ctl->request, &ctl->self, type, body,
+			   timeout_ms, answered_cb);
+	if (rc != 0) {
+		ctl_complain("cannot send: %s", strerror(-rc));
+		return CTL_REFUSED;
+	}
+	while (!ctl->done && !ctl->lost)
+		(void)uv_run(&ctl->loop, UV_RUN_ONCE);
+	hide_progress(ctl);
+	if (!ctl->done) {
+		client_cancel(&ctl->request);
+		return say_unreachable(ctl);
+	}
+	if (ctl->err.code != ERR_NONE && !ctl->client.online)
+		return say_unreachable(ctl);
+	if (ctl->err.code != ERR_NONE) {
+		ctl_complain("%s", ctl->err.text);
+		return CTL_REFUSED;
+	}
+	if (ctl->answer.failed) {
+		ctl_complain("out of memory");
+		return CTL_REFUSED;
+	}
+	rc = wire_get(buf_str(&ctl->answer),
+		      wire_schema_of(wire_answer_of(type)), answer);
+	assert(rc == 0);
+	return CTL_OK;
+}
+
+enum ctl_exit ctl_call(struct ctl *ctl, enum wire_type type, const void *body,
+		       void *answer)
+{
+	return run_call(ctl, type, body, CLIENT_TIMEOUT_MS, answer);
+}
+
+enum ctl_exit ctl_call_long(struct ctl *ctl, enum wire_type type,
+			    const void *body, void *answer, const char *what)
+{
+	ctl->progress = what;
+	return run_call(ctl, type, body, 0, answer);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * groupctl's one connection, used one call at a time: each ctl_call() runs
+ * the loop until its answer is there. Acts for the caller's own uid.
+ *
+ * Functions return what groupctl exits with (enum ctl_exit) and have then
+ * said why on stderr. One thread.
+ */
+#ifndef GROUPFS_DAEMON_CTL_CTL_H
+#define GROUPFS_DAEMON_CTL_CTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "lib/buf.h"
+#include "lib/client.h"
+#include "lib/wire.h"
+
+enum ctl_exit {
+	CTL_OK = 0,
+	CTL_REFUSED = 1,    /* by groupd; or verify found problems */
+	CTL_USAGE = 2,	    /* the command line is wrong */
+	CTL_UNREACHABLE = 3 /* groupd does not answer */
+};
+
+enum {
+	/* How long a groupd that is not there, or just restarting, is waited
+	 * for: at first, and in the middle of the work. */
+	CTL_CONNECT_MS = 2000,
+	CTL_LOST_MS = 10000
+};
+
+struct ctl {
+	const char *path; /* groupd's socket; borrowed */
+
+	/* private */
+	uv_loop_t loop;
+	uv_timer_t tick;
+	struct client client;
+	struct client_principal self;
+	struct client_request request;
+	enum wire_type type;  /* of the call in progress */
+	const char *progress; /* shown while it lasts; NULL: nothing */
+	uint64_t started_ms;  /* loop time */
+	uint64_t seen_ms;     /* loop time when last online */
+	bool running;	      /* client_start() succeeded */
+	bool greeted;	      /* groupd was reached once */
+	bool done;	      /* the callback ran */
+	bool lost;	      /* given up */
+	struct err err;	      /* of the call; ERR_NONE: answered */
+	struct buf answer;    /* encoded: outlives the callback */
+};
+
+/* Connects and opens the principal. Whatever it returns, ctl_close(). */
+enum ctl_exit ctl_open(struct ctl *ctl, const char *path);
+void ctl_close(struct ctl *ctl);
+
+/*
+ * One request. *answer is a struct wire_body_* of the type that answers it;
+ * its strs are borrowed until the next call.
+ */
+enum ctl_exit ctl_call(struct ctl *ctl, enum wire_type type, const void *body,
+		       void *answer);
+/* The same without a deadline; a terminal shows that `what` is going on. */
+enum ctl_exit ctl_call_long(struct ctl *ctl, enum wire_type type,
+			    const void *body, void *answer, const char *what);
+
+/* "groupctl: " and the text on stderr, control characters escaped. */
+void ctl_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Appends s escaped and a line's end to out, for a terminal. */
+void ctl_put_line(struct buf *out, struct str s);
+/* Writes all of out to stdout. */
+enum ctl_exit ctl_print(const struct buf *out);
+
+/* Complains about a user's name that groupd could not take. */
+bool ctl_is_user_name(const char *name);
+bool ctl_is_group_name(const char *name);
+
+#endif
