@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The files of the mount, by kind: one table of what each can do. A kind that
+ * has no row is not shown.
+ *
+ * Each function takes an op over: it ends it (op.h), at once or later.
+ */
+#ifndef GROUPFS_FS_FILE_H
+#define GROUPFS_FS_FILE_H
+
+#include "fs/handle.h"
+#include "fs/inode.h"
+#include "fs/op.h"
+
+struct file_ops {
+	/* Finds out size and mtime and calls file_stat_done(). Files of a
+	 * group: the group was found. A lookup or an access needs no size:
+	 * the kernel asks again before it uses one. */
+	void (*stat)(struct op *op);
+	/* More to do for an open that is allowed; NULL: nothing. */
+	void (*open)(struct op *op);
+	void (*read)(struct op *op);
+	/* In the handle's order. */
+	void (*write)(struct op *op);
+	/* The close, in the handle's order, and only while it is dirty: ends
+	 * in op_reply_err(). */
+	void (*flush)(struct op *op);
+	/* ftruncate(2) to op->size: 0 or a negative errno. NULL: it is
+	 * accepted and changes nothing. */
+	int (*truncate)(struct op *op);
+	/* Only appends: no O_TRUNC, nor writing without O_APPEND. */
+	bool append_only;
+};
+
+/* NULL for folders and what has no row. */
+const struct file_ops *file_ops_of(enum kind kind);
+
+/* Answers the lookup, getattr, setattr or access that asked for it. */
+void file_stat_done(struct op *op, uint64_t size, uint64_t mtime_ms);
+
+extern const struct file_ops file_messages_ops;
+extern const struct file_ops file_post_ops;
+extern const struct file_ops file_members_ops;
+extern const struct file_ops file_live_ops;
+extern const struct file_ops file_unread_ops;
+extern const struct file_ops file_last_read_ops;
+extern const struct file_ops file_me_name_ops;
+extern const struct file_ops file_me_groups_ops;
+extern const struct file_ops file_me_error_ops;
+extern const struct file_ops file_me_state_ops;
+
+/* Reads op->size bytes of the group's log at `from`. */
+void file_messages_read_at(struct op *op, uint64_t from, uint64_t size);
+
+void file_live_free(struct live *live);
+/* What poll(2) may know now; ph (owned, may be NULL) is told later. */
+void file_live_poll(struct op *op, struct fuse_pollhandle *ph);
+
+/*
+ * Reading a text that is made when it is first read: checks that the reader
+ * is who opened the file and still may, calls load unless h->loaded, and
+ * answers from h->text. load ends in file_text_loaded() with op->body.
+ */
+void file_text_read(struct op *op, op_step_cb load);
+void file_text_loaded(struct op *op);
+
+#endif

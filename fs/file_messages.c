@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GROUP/messages: the log as text. Reading asks groupd for the bytes.
+ * Writing sends the complete lines of one write(2) in one batch and answers
+ * when they are stored; the remainder stays in the handle until the next
+ * write or the close.
+ */
+#include <errno.h>
+#include <linux/fuse.h>
+
+#include "fs/file.h"
+#include "fs/lines.h"
+
+static void messages_stat(struct op *op)
+{
+	file_stat_done(op, op->group.size, op->group.mtime_ms);
+}
+
+static int ask_text(struct op *op)
+{
+	const struct wire_body_read_text body = { .group_id = op->group_id,
+						  .offset = op->off,
+						  .size = op->size };
+
+	return op_submit(op, WIRE_READ_TEXT, &body);
+}
+
+static void text_came(struct op *op, const void *body)
+{
+	const struct wire_body_text *text = body;
+
+	if (text->data.len > op->size)
+		op_reply_err(op, EIO);
+	else
+		op_reply_buf(op, text->data.data, text->data.len);
+}
+
+void file_messages_read_at(struct op *op, uint64_t from, uint64_t size)
+{
+	op->off = from;
+	/* More than that is a short read, and the reader asks again. */
+	op->size = size > WIRE_TEXT_MAX ? WIRE_TEXT_MAX : (size_t)size;
+	op_ask(op, ask_text, text_came);
+}
+
+static void messages_read(struct op *op)
+{
+	file_messages_read_at(op, op->off, op->size);
+}
+
+/* The write is done: what remains of it waits. */
+static void written(struct op *op)
+{
+	struct handle *h = op->handle;
+
+	if (h->pending.len > 0)
+		handle_set_dirty(h, op->user);
+	else
+		handle_set_clean(h);
+	op_reply_write(op);
+}
+
+static void lines_sent(struct op *op, const void *body)
+{
+	(void)body;
+	/* It is stored; room for the remainder was made before. */
+	(void)lines_keep(&op->handle->pending, buf_str(&op->data));
+	written(op);
+}
+
+/* No complete line: nothing to send, but he must still be a member. */
+static void keep_rest(struct op *op)
+{
+	int rc = lines_keep(&op->handle->pending, buf_str(&op->data));
+
+	if (rc != 0)
+		op_reply_err(op, -rc);
+	else
+		written(op);
+}
+
+static void messages_write(struct op *op)
+{
+	struct handle *h = op->handle;
+	struct err err = { 0 };
+	int rc;
+
+	if (!handle_may_write(h, op)) {
+		op_deny(op, EACCES,
+			"another user's unfinished line waits on this "
+			"descriptor");
+		return;
+	}
+	rc = lines_encode(buf_str(&h->pending), buf_str(&op->data),
+			  op_max_content(op), &op->body, &err);
+	if (rc == -ENOMEM || !buf_reserve(&h->pending, op->data.len)) {
+		h->pending.failed = false;
+		op_reply_err(op, ENOMEM);
+	} else if (rc != 0) {
+		op_fail(op, &err);
+	} else if (op->body.len > WIRE_FRAME_MAX - 256) {
+		op_deny(op, EMSGSIZE, "too many lines in one write");
+	} else if (op->body.len > 0) {
+		op_send(op, lines_sent);
+	} else {
+		op_find_group(op, keep_rest);
+	}
+}
+
+static void rest_sent(struct op *op, const void *body)
+{
+	(void)body;
+	op_reply_err(op, 0);
+}
+
+/* Cleared first: what the close reports as failed is not sent later. */
+static void messages_flush(struct op *op)
+{
+	struct handle *h = op->handle;
+	struct err err = { 0 };
+	int rc = lines_encode_one(buf_str(&h->pending), op_max_content(op),
+				  &op->body, &err);
+
+	buf_clear(&h->pending);
+	handle_set_clean(h);
+	if (rc == -ENOMEM)
+		op_reply_err(op, ENOMEM);
+	else if (rc != 0)
+		op_fail(op, &err);
+	else
+		op_send(op, rest_sent);
+}
+
+const struct file_ops file_messages_ops = { .stat = messages_stat,
+					    .read = messages_read,
+					    .write = messages_write,
+					    .flush = messages_flush,
+					    .append_only = true };
+
+/* GROUP/unread: the bytes of messages from the reader's pointer to the end
+ * that there was at the open. */
+
+static void unread_stat(struct op *op)
+{
+	file_stat_done(op, op->group.size - op->group.read_off,
+		       op->group.mtime_ms);
+}
+
+static void unread_open(struct op *op)
+{
+	op->handle->begin = op->group.read_off;
+	op->handle->end = op->group.size;
+	op_reply_open(op, FOPEN_DIRECT_IO);
+}
+
+static void unread_read(struct op *op)
+{
+	const struct handle *h = op->handle;
+	uint64_t len = h->end - h->begin;
+	uint64_t off = op->off < len ? op->off : len;
+
+	file_messages_read_at(op, h->begin + off,
+			      len - off < op->size ? len - off : op->size);
+}
+
+const struct file_ops file_unread_ops = { .stat = unread_stat,
+					  .open = unread_open,
+					  .read = unread_read };

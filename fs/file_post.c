@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GROUP/post: all that is written between open and close is one message.
+ */
+#include <errno.h>
+
+#include "fs/file.h"
+#include "fs/lines.h"
+
+static void post_stat(struct op *op)
+{
+	file_stat_done(op, 0, op->group.mtime_ms);
+}
+
+static void post_read(struct op *op)
+{
+	op_deny(op, EBADF, "it can only be written");
+}
+
+static void keep(struct op *op)
+{
+	struct handle *h = op->handle;
+
+	if (!buf_reserve(&h->pending, op->data.len)) {
+		h->pending.failed = false;
+		op_reply_err(op, ENOMEM);
+		return;
+	}
+	buf_append_str(&h->pending, buf_str(&op->data));
+	handle_set_dirty(h, op->user);
+	op_reply_write(op);
+}
+
+static void post_write(struct op *op)
+{
+	const struct handle *h = op->handle;
+	size_t max = op_max_content(op);
+
+	if (!handle_may_write(h, op))
+		op_deny(op, EACCES, "another user writes a message here");
+	else if (h->pending.len + op->data.len > max + 1)
+		op_deny(op, EMSGSIZE, "a message may have %zu bytes", max);
+	else
+		op_find_group(op, keep);
+}
+
+static void sent(struct op *op, const void *body)
+{
+	(void)body;
+	op_reply_err(op, 0);
+}
+
+static void post_flush(struct op *op)
+{
+	struct handle *h = op->handle;
+	struct str text = buf_str(&h->pending);
+	struct err err = { 0 };
+	int rc;
+
+	if (text.len > 0 && text.data[text.len - 1] == '\n')
+		text.len--;
+	rc = lines_encode_content(text, op_max_content(op), &op->body, &err);
+	buf_clear(&h->pending);
+	handle_set_clean(h);
+	if (rc == -ENOMEM)
+		op_reply_err(op, ENOMEM);
+	else if (rc != 0)
+		op_fail(op, &err);
+	else
+		op_send(op, sent);
+}
+
+const struct file_ops file_post_ops = { .stat = post_stat,
+					.read = post_read,
+					.write = post_write,
+					.flush = post_flush };

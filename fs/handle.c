@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/handle.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "fs/file.h"
+#include "fs/tgid.h"
+
+struct handle *handle_new(struct op *op, int flags, pid_t pid)
+{
+	struct handle *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return NULL;
+	h->fs = op->fs;
+	h->refs = 1;
+	h->kind = op->kind;
+	h->group_id = op->group_id;
+	h->flags = flags;
+	h->owner = user_hold(op->user);
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		h->opener = tgid_of(pid);
+	str_to_cstr(str_of(op->name), h->group, sizeof(h->group));
+	list_init(&h->queue);
+	list_push(&op->fs->handles, &h->link);
+	return h;
+}
+
+struct handle *handle_hold(struct handle *h)
+{
+	h->refs++;
+	return h;
+}
+
+void handle_drop(struct handle *h)
+{
+	assert(h->refs > 0);
+	if (--h->refs > 0)
+		return;
+	assert(h->current == NULL && list_empty(&h->queue));
+	if (h->live != NULL)
+		file_live_free(h->live);
+	user_drop(&h->fs->users, h->owner);
+	user_drop(&h->fs->users, h->writer);
+	buf_release(&h->pending);
+	buf_release(&h->text);
+	list_remove(&h->link);
+	free(h);
+}
+
+void handle_run(struct op *op, op_step_cb step)
+{
+	struct handle *h = op->handle;
+
+	op->run = step;
+	if (h->current != NULL) {
+		op_block(op, &h->queue);
+		return;
+	}
+	h->current = op;
+	step(op);
+}
+
+void handle_done(struct handle *h, struct op *op)
+{
+	struct list *l;
+
+	if (h->current != op)
+		return;
+	h->current = NULL;
+	l = list_pop(&h->queue);
+	if (l == NULL)
+		return;
+	op = container_of(l, struct op, queue);
+	op->blocked = false;
+	h->current = op;
+	op->run(op);
+}
+
+bool handle_may_write(const struct handle *h, const struct op *op)
+{
+	return h->writer == NULL || h->writer == op->user;
+}
+
+void handle_set_dirty(struct handle *h, struct user *user)
+{
+	assert(h->writer == NULL || h->writer == user);
+	if (h->writer == NULL)
+		h->writer = user_hold(user);
+	h->dirty = true;
+}
+
+void handle_set_clean(struct handle *h)
+{
+	user_drop(&h->fs->users, h->writer);
+	h->writer = NULL;
+	h->dirty = false;
+}
+
+bool handle_is_opener(const struct handle *h, pid_t pid)
+{
+	if (h->opener == 0)
+		return false;
+	return pid == h->opener || tgid_of(pid) == h->opener;
+}

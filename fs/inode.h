@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What there is in the mount, and the numbers of it. Numbers are computed,
+ * not remembered: group_id << 8 | kind, so nothing is kept for the kernel's
+ * lookups and a forget means nothing. The root is 1, as FUSE wants it.
+ *
+ *   MOUNT/          KIND_ROOT      group 0
+ *     .me/          KIND_ME        group 0
+ *       name ...    KIND_ME_...    group 0
+ *     GROUP/        KIND_GROUP     group n
+ *       messages    KIND_MESSAGES  group n
+ *
+ * Pure functions, any thread.
+ */
+#ifndef GROUPFS_FS_INODE_H
+#define GROUPFS_FS_INODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum kind {
+	KIND_NONE = 0,
+	KIND_ROOT = 1,
+	KIND_ME = 2,
+	KIND_GROUP = 3,
+	KIND_ME_NAME = 4,
+	KIND_ME_GROUPS = 5,
+	KIND_ME_ERROR = 6,
+	KIND_ME_STATE = 7,
+	KIND_MESSAGES = 8,
+	KIND_POST = 9,
+	KIND_LIVE = 10,
+	KIND_UNREAD = 11,
+	KIND_LAST_READ = 12,
+	KIND_MEMBERS = 13,
+	KIND_COUNT
+};
+
+/* A group above this has no number: it is shown to nobody. */
+#define INODE_GROUP_MAX (UINT64_MAX >> 8)
+
+struct kind_info {
+	const char *name; /* in its folder; NULL for those without one name */
+	enum kind parent;
+	uint32_t mode; /* type and permissions, as its user has them */
+};
+
+/* NULL for a kind that is none. */
+const struct kind_info *kind_info(enum kind kind);
+/* The kind of a name in a folder; KIND_NONE when there is none. Groups are
+ * not found so. */
+enum kind kind_lookup(enum kind parent, const char *name);
+bool kind_is_dir(enum kind kind);
+
+/* group_id <= INODE_GROUP_MAX. */
+uint64_t inode_of(uint64_t group_id, enum kind kind);
+/* False for a number that inode_of() never gives. */
+bool inode_split(uint64_t ino, uint64_t *group_id, enum kind *kind);
+
+#endif

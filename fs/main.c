@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * groupfs: mounts the groups of groupd as files.
+ *
+ * Start: options, the session, (child), mount, loop. The mount is usable
+ * when the kernel was greeted and groupd too, or has had its second.
+ * Stop (a signal or an unmount): the kernel is read no more, what is being
+ * stored is finished, then everything is closed in the order it was made.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/handle.h"
+#include "fs/loop.h"
+#include "fs/mount.h"
+#include "fs/op.h"
+#include "fs/options.h"
+#include "lib/env.h"
+#include "lib/log.h"
+
+enum { SIGNALS = 3, TICK_MS = 100, READY_MS = 1000, TIDY_TICKS = 600 };
+
+struct app {
+	uv_loop_t loop;
+	struct groupfs fs;
+	struct fuse_session *session;
+	struct fuse_loop kernel;
+	uv_signal_t signals[SIGNALS];
+	uv_timer_t tick;
+	uint64_t ticks;
+	int ready_fd; /* the waiting parent; -1: none */
+	bool ready;
+	bool stopping; /* the kernel is read no more */
+	int status;
+};
+
+static void usage(FILE *out)
+{
+	fputs("usage: groupfs [-fd] [-o OPTION,...] MOUNTPOINT\n"
+	      "       mount -t fuse.groupfs SOURCE MOUNTPOINT "
+	      "[-o OPTION,...]\n"
+	      "  -f               stay in the foreground\n"
+	      "  -d               foreground, show every request\n"
+	      "  -o socket=PATH   groupd's socket\n"
+	      "  -o allow_other   all users see their groups here\n"
+	      "  --version, --help\n",
+	      out);
+}
+
+static void on_event(struct client *c, const struct wire_header *header,
+		     const void *body)
+{
+	struct app *app = c->data;
+
+	if (app->fs.closing)
+		return;
+	feed_on_event(&app->fs.feed, header, body);
+}
+
+static void on_state(struct client *c, bool online, const char *why)
+{
+	struct app *app = c->data;
+
+	if (app->fs.closing)
+		return;
+	if (online)
+		log_info("connected to groupd:");
+	else
+		log_info("groupd is away: why=%s", why == NULL ? "" : why);
+	feed_on_state(&app->fs.feed, online);
+	if (!online)
+		ops_give_up(&app->fs);
+}
+
+/* Nothing is left to do: the loop ends when all is closed. */
+static void client_closed(struct client *c)
+{
+	(void)c;
+}
+
+static void feed_closed(struct feed *feed)
+{
+	struct groupfs *fs = container_of(feed, struct groupfs, feed);
+
+	client_close(&fs->client, client_closed);
+}
+
+/* Nothing is being stored any more: ends all, in reverse. */
+static void close_all(struct app *app)
+{
+	struct groupfs *fs = &app->fs;
+
+	/* Answered while there is still a device to answer to. */
+	ops_abort(fs);
+	fuse_session_unmount(app->session);
+	while (!list_empty(&fs->handles))
+		handle_drop(
+			container_of(fs->handles.next, struct handle, link));
+	users_release(&fs->users);
+	feed_close(&fs->feed, feed_closed);
+	for (int i = 0; i < SIGNALS; i++)
+		uv_close((uv_handle_t *)&app->signals[i], NULL);
+	uv_close((uv_handle_t *)&app->tick, NULL);
+}
+
+/* Requests of the kernel that store something have at most the client's
+ * timeout to be finished. */
+static void stop(struct app *app)
+{
+	if (app->stopping)
+		return;
+	app->stopping = true;
+	fuse_loop_close(&app->kernel);
+	if (app->fs.writing == 0)
+		close_all(app);
+}
+
+static void kernel_ended(struct fuse_loop *l, int rc)
+{
+	struct app *app = l->data;
+
+	if (rc != 0) {
+		log_error("reading from the kernel failed: why=%s",
+			  strerror(-rc));
+		app->status = 1;
+	}
+	stop(app);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	(void)number;
+	stop(handle->data);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct app *app = timer->data;
+	bool due = ++app->ticks >= READY_MS / TICK_MS;
+
+	if (app->stopping) {
+		if (app->fs.writing == 0)
+			close_all(app);
+		return;
+	}
+	if (!app->ready && app->fs.initialised &&
+	    (app->fs.client.online || due)) {
+		app->ready = true;
+		mount_ready(app->ready_fd);
+	}
+	if (app->ticks % TIDY_TICKS == 0)
+		users_tidy(&app->fs.users);
+}
+
+static int start_timers(struct app *app)
+{
+	static const int NUMBERS[SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
+	int rc = uv_timer_init(&app->loop, &app->tick);
+
+	app->tick.data = app;
+	for (int i = 0; rc == 0 && i < SIGNALS; i++) {
+		rc = uv_signal_init(&app->loop, &app->signals[i]);
+		app->signals[i].data = app;
+		if (rc == 0)
+			rc = uv_signal_start(&app->signals[i], on_signal,
+					     NUMBERS[i]);
+	}
+	if (rc == 0)
+		rc = uv_timer_start(&app->tick, on_tick, TICK_MS, TICK_MS);
+	return rc;
+}
+
+static int start_groupfs(struct app *app, const struct mount_options *o)
+{
+	const struct client_options options = {
+		.path = buf_cstr(&o->socket),
+		.agent = "groupfs/" GROUPFS_VERSION,
+		.data = app,
+		.on_event = on_event,
+		.on_state = on_state
+	};
+	struct groupfs *fs = &app->fs;
+	int rc;
+
+	fs->loop = &app->loop;
+	fs->started_ms = env_now_ms(env_system());
+	list_init(&fs->ops);
+	list_init(&fs->stalled);
+	list_init(&fs->handles);
+	users_init(&fs->users, &app->loop, &fs->client);
+	rc = client_start(&fs->client, &app->loop, &options);
+	if (rc == 0)
+		rc = feed_start(&fs->feed, &app->loop, &fs->client);
+	return rc;
+}
+
+/* Everything from the mount on. An error here ends the process, so there is
+ * nothing to undo but the mount. */
+static int run(struct app *app, const struct mount_options *o)
+{
+	int rc = uv_loop_init(&app->loop);
+
+	if (rc == 0)
+		rc = start_groupfs(app, o);
+	if (rc == 0)
+		rc = start_timers(app);
+	if (rc != 0) {
+		log_error("cannot start: why=%s", strerror(-rc));
+		return 1;
+	}
+	if (fuse_session_mount(app->session, buf_cstr(&o->mountpoint)) != 0)
+		return 1;
+	app->kernel.data = app;
+	rc = fuse_loop_start(&app->kernel, &app->loop, app->session,
+			     kernel_ended);
+	if (rc != 0) {
+		log_error("cannot start: why=%s", strerror(-rc));
+		fuse_session_unmount(app->session);
+		return 1;
+	}
+	uv_run(&app->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&app->loop);
+	return app->status;
+}
+
+static int mount_and_run(struct app *app, struct mount_options *o)
+{
+	int status = 1;
+
+	app->session = mount_session(o, &app->fs);
+	if (app->session == NULL)
+		return 1;
+	app->ready_fd = o->foreground ? -1 : mount_daemonize();
+	if (o->foreground || app->ready_fd >= 0)
+		status = run(app, o);
+	else
+		log_error("cannot fork: why=%s", strerror(errno));
+	fuse_session_destroy(app->session);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct mount_options o = { 0 };
+	struct app app = { 0 };
+	struct err err = { 0 };
+	int status = 1;
+	int rc;
+
+	log_open("groupfs", LOG_LEVEL_INFO);
+	signal(SIGPIPE, SIG_IGN);
+	rc = mount_options_parse(&o, argc, argv, &err);
+	if (rc == 0 && o.help) {
+		usage(stdout);
+		status = 0;
+	} else if (rc == 0 && o.version) {
+		puts("groupfs " GROUPFS_VERSION);
+		status = 0;
+	} else {
+		if (rc == 0)
+			rc = mount_prepare(&o, &err);
+		if (rc == 0)
+			status = mount_and_run(&app, &o);
+		else
+			fprintf(stderr, "groupfs: %s\n",
+				err.code != ERR_NONE ? err.text
+						     : strerror(-rc));
+	}
+	mount_options_release(&o);
+	return status;
+}

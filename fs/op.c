@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/op.h"
+
+#include <assert.h>
+#include <linux/fuse.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fs/handle.h"
+#include "lib/env.h"
+
+enum { DEFAULT_MAX_CONTENT = 64 << 10 /* until groupd said its own */ };
+
+static void interrupted(fuse_req_t req, void *data);
+
+/* The user an op acts for: of a close, who wrote what is sent by it. */
+static struct user *user_of(struct groupfs *fs, enum op_what what, uid_t uid,
+			    const struct handle *h)
+{
+	if (what != OP_FLUSH && what != OP_RELEASE)
+		return users_get(&fs->users, uid);
+	return user_hold(h->writer != NULL ? h->writer : h->owner);
+}
+
+struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
+		  struct handle *handle)
+{
+	struct groupfs *fs = fuse_req_userdata(req);
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct op *op = calloc(1, sizeof(*op));
+
+	if (op == NULL)
+		goto no_memory;
+	if (!inode_split(ino, &op->group_id, &op->kind)) {
+		fuse_reply_err(req, ENOENT);
+		free(op);
+		return NULL;
+	}
+	op->user = user_of(fs, what, ctx->uid, handle);
+	if (op->user == NULL)
+		goto no_memory;
+	op->fs = fs;
+	op->req = req;
+	op->what = what;
+	op->uid = ctx->uid;
+	op->gid = ctx->gid;
+	op->handle = handle == NULL ? NULL : handle_hold(handle);
+	op->request.data = op;
+	list_init(&op->queue);
+	list_push(&fs->ops, &op->link);
+	/* May call back at once; nothing waits yet, so it is only noted. */
+	fuse_req_interrupt_func(req, interrupted, op);
+	return op;
+no_memory:
+	free(op);
+	fuse_reply_err(req, ENOMEM);
+	return NULL;
+}
+
+/* Everything but the reply, which comes just before. */
+static void finish(struct op *op)
+{
+	struct groupfs *fs = op->fs;
+	struct handle *h = op->handle;
+
+	assert(!op->asking);
+	list_remove(&op->link);
+	list_remove(&op->queue);
+	if (op->counted)
+		fs->writing--;
+	buf_release(&op->data);
+	buf_release(&op->body);
+	if (h != NULL) {
+		handle_done(h, op);
+		if (op->what == OP_RELEASE)
+			handle_drop(h);
+		handle_drop(h);
+	}
+	user_drop(&fs->users, op->user);
+	free(op);
+}
+
+/* The next one that found the client full. */
+static void retry_stalled(struct groupfs *fs)
+{
+	struct list *l = fs->closing ? NULL : list_pop(&fs->stalled);
+	struct op *op;
+
+	if (l == NULL)
+		return;
+	op = container_of(l, struct op, queue);
+	op->blocked = false;
+	op_ask(op, op->ask, op->answer);
+}
+
+static void answered(struct client_request *req, const struct err *err,
+		     const void *body)
+{
+	struct op *op = req->data;
+	struct groupfs *fs = op->fs;
+
+	assert(op->asking);
+	op->asking = false;
+	if (err != NULL)
+		op_fail(op, err);
+	else
+		op->answer(op, body);
+	retry_stalled(fs);
+}
+
+static bool may_give_up(const struct op *op)
+{
+	if (!op->interrupted)
+		return false;
+	if (op->blocked)
+		return true;
+	/* While groupd is there its answer is near; and what was sent to it
+	 * may be stored, so only the answer can tell. */
+	return op->asking && !op->fs->client.online &&
+	       !(op->writes && op->request.sent);
+}
+
+static void give_up(struct op *op)
+{
+	if (op->asking)
+		client_cancel(&op->request);
+	op->asking = false;
+	op_reply_err(op, EINTR);
+}
+
+static void interrupted(fuse_req_t req, void *data)
+{
+	struct op *op = data;
+
+	assert(op->req == req);
+	op->interrupted = true;
+	if (may_give_up(op))
+		give_up(op);
+}
+
+void ops_give_up(struct groupfs *fs)
+{
+	struct list *l = fs->ops.next;
+
+	/* Giving one up may start or end others: begin again after each. */
+	while (l != &fs->ops) {
+		struct op *op = container_of(l, struct op, link);
+
+		if (may_give_up(op)) {
+			give_up(op);
+			l = fs->ops.next;
+		} else {
+			l = l->next;
+		}
+	}
+}
+
+void ops_abort(struct groupfs *fs)
+{
+	fs->closing = true;
+	while (!list_empty(&fs->ops)) {
+		struct op *op = container_of(fs->ops.next, struct op, link);
+
+		if (op->asking)
+			client_cancel(&op->request);
+		op->asking = false;
+		op_reply_err(op, ENODEV);
+	}
+}
+
+void op_block(struct op *op, struct list *on)
+{
+	list_push(on, &op->queue);
+	op->blocked = true;
+	if (may_give_up(op))
+		give_up(op);
+}
+
+int op_submit(struct op *op, enum wire_type type, const void *body)
+{
+	return client_submit(&op->fs->client, &op->request,
+			     &op->user->principal, type, body,
+			     CLIENT_TIMEOUT_MS, answered);
+}
+
+void op_ask(struct op *op, op_ask_fn ask, op_answer_cb answer)
+{
+	int rc;
+
+	assert(!op->asking);
+	if (op->fs->closing) {
+		op_reply_err(op, ENODEV);
+		return;
+	}
+	op->ask = ask;
+	op->answer = answer;
+	if (op->writes && !op->counted) {
+		op->counted = true;
+		op->fs->writing++;
+	}
+	rc = ask(op);
+	if (rc == -EBUSY) {
+		op_block(op, &op->fs->stalled);
+		return;
+	}
+	if (rc != 0) {
+		op_reply_err(op, -rc);
+		return;
+	}
+	op->asking = true;
+	if (may_give_up(op))
+		give_up(op);
+}
+
+static void group_found(struct op *op, const void *body)
+{
+	const struct wire_body_group *g = body;
+
+	op->group = (struct op_group){ .id = g->group_id,
+				       .size = g->size,
+				       .mtime_ms = g->mtime_ms,
+				       .read_off = g->read_off,
+				       .last_read_seq = g->last_read_seq,
+				       .last_seq = g->last_seq };
+	str_to_cstr(g->name, op->name, sizeof(op->name));
+	op->then(op);
+}
+
+static int ask_group(struct op *op)
+{
+	struct wire_body_find_group body = { .group_id = op->group_id };
+
+	if (op->group_id == 0)
+		body.name = str_of(op->name);
+	return op_submit(op, WIRE_FIND_GROUP, &body);
+}
+
+void op_find_group(struct op *op, op_step_cb then)
+{
+	op->then = then;
+	op_ask(op, ask_group, group_found);
+}
+
+void op_make_key(struct op *op)
+{
+	struct buf key = { 0 };
+
+	for (int i = 0; i < 2; i++)
+		buf_printf(&key, "%016llx",
+			   (unsigned long long)env_random_u64(env_system()));
+	str_to_cstr(buf_str(&key), op->key, sizeof(op->key));
+	buf_release(&key);
+}
+
+static int ask_send(struct op *op)
+{
+	const struct wire_body_send body = { .group_id = op->group_id,
+					     .batch_id = str_of(op->key),
+					     .items = buf_str(&op->body) };
+
+	if (op->body.failed || op->key[0] == '\0')
+		return -ENOMEM;
+	return op_submit(op, WIRE_SEND, &body);
+}
+
+void op_send(struct op *op, op_answer_cb answer)
+{
+	op_make_key(op);
+	op->writes = true;
+	op_ask(op, ask_send, answer);
+}
+
+size_t op_max_content(const struct op *op)
+{
+	uint64_t max = op->fs->client.max_content;
+
+	return max == 0 ? DEFAULT_MAX_CONTENT : (size_t)max;
+}
+
+/* "messages of deploy: ", before a refusal's sentence. */
+static void put_what(const struct op *op, struct buf *b)
+{
+	const char *group = op->handle != NULL ? op->handle->group : op->name;
+	const char *file = kind_info(op->kind)->name;
+
+	if (op->kind == KIND_ROOT)
+		buf_printf(b, "%s", group[0] == '\0' ? "the mount" : group);
+	else if (op->kind == KIND_ME)
+		buf_printf(b, ".me");
+	else if (kind_info(op->kind)->parent == KIND_ME)
+		buf_printf(b, ".me/%s", file);
+	else if (group[0] == '\0')
+		buf_printf(b, "%s of a group", file == NULL ? "." : file);
+	else if (file == NULL)
+		buf_printf(b, "%s", group);
+	else
+		buf_printf(b, "%s of %s", file, group);
+}
+
+static void note(const struct op *op, const char *text)
+{
+	struct buf b = { 0 };
+
+	put_what(op, &b);
+	buf_printf(&b, ": %s", text);
+	if (!b.failed)
+		(void)snprintf(op->user->refusal, sizeof(op->user->refusal),
+			       "%s", buf_cstr(&b));
+	buf_release(&b);
+}
+
+/* A group that is not his: to who holds it open he was removed, to anybody
+ * else it does not exist. */
+static enum err_code code_for(const struct op *op, enum err_code code)
+{
+	bool open = op->handle != NULL && op->what != OP_OPEN &&
+		    op->what != OP_OPENDIR;
+
+	if (open && code == ERR_NO_SUCH_GROUP)
+		return ERR_NOT_MEMBER;
+	if (!open && code == ERR_NOT_MEMBER)
+		return ERR_NO_SUCH_GROUP;
+	return code;
+}
+
+void op_fail(struct op *op, const struct err *err)
+{
+	enum err_code code = code_for(op, err->code);
+
+	note(op, code == err->code && err->text[0] != '\0'
+			 ? err->text
+			 : err_sentence(code));
+	op_reply_err(op, err_errno(code));
+}
+
+void op_deny(struct op *op, int error, const char *fmt, ...)
+{
+	char text[ERR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	note(op, text);
+	op_reply_err(op, error);
+}
+
+void op_reply_err(struct op *op, int error)
+{
+	assert(error >= 0);
+	fuse_reply_err(op->req, error);
+	finish(op);
+}
+
+/* The caller is shown as the owner of all that he may see. */
+static struct stat stat_of(const struct op *op, uint64_t ino, enum kind kind,
+			   uint64_t size, uint64_t mtime_ms)
+{
+	const struct timespec t = { .tv_sec = (time_t)(mtime_ms / 1000),
+				    .tv_nsec =
+					    (long)(mtime_ms % 1000) * 1000000 };
+
+	return (struct stat){ .st_ino = ino,
+			      .st_mode = kind_info(kind)->mode,
+			      .st_nlink = kind_is_dir(kind) ? 2 : 1,
+			      .st_uid = op->uid,
+			      .st_gid = op->gid,
+			      .st_size = (off_t)size,
+			      .st_blksize = 128 << 10,
+			      .st_blocks = (blkcnt_t)((size + 511) / 512),
+			      .st_atim = t,
+			      .st_mtim = t,
+			      .st_ctim = t };
+}
+
+void op_reply_attr(struct op *op, uint64_t size, uint64_t mtime_ms)
+{
+	struct stat st = stat_of(op, inode_of(op->group_id, op->kind), op->kind,
+				 size, mtime_ms);
+
+	fuse_reply_attr(op->req, &st, 0);
+	finish(op);
+}
+
+void op_reply_entry(struct op *op, uint64_t ino, uint64_t size,
+		    uint64_t mtime_ms)
+{
+	struct fuse_entry_param e = { .ino = ino };
+	uint64_t group_id;
+	enum kind kind = KIND_NONE;
+	bool known = inode_split(ino, &group_id, &kind);
+
+	assert(known);
+	e.attr = stat_of(op, ino, kind, size, mtime_ms);
+	fuse_reply_entry(op->req, &e);
+	finish(op);
+}
+
+void op_reply_open(struct op *op, uint32_t open_flags)
+{
+	/* By hand: libfuse 3.14 has no word for FOPEN_STREAM. */
+	const struct fuse_open_out out = {
+		.fh = (uint64_t)(uintptr_t)op->handle, .open_flags = open_flags
+	};
+
+	/* An open that nobody waits for any more gets no release. */
+	if (fuse_reply_buf(op->req, (const char *)&out, sizeof(out)) == 0)
+		handle_hold(op->handle);
+	finish(op);
+}
+
+void op_reply_buf(struct op *op, const char *data, size_t len)
+{
+	fuse_reply_buf(op->req, data, len);
+	finish(op);
+}
+
+void op_reply_slice(struct op *op, struct str text)
+{
+	size_t from = op->off < text.len ? (size_t)op->off : text.len;
+	size_t len = text.len - from;
+
+	if (len > op->size)
+		len = op->size;
+	op_reply_buf(op, text.data + from, len);
+}
+
+void op_reply_write(struct op *op)
+{
+	fuse_reply_write(op->req, op->size);
+	finish(op);
+}
+
+void op_reply_poll(struct op *op, unsigned int revents)
+{
+	fuse_reply_poll(op->req, revents);
+	finish(op);
+}
+
+void op_reply_statfs(struct op *op, const struct statvfs *st)
+{
+	fuse_reply_statfs(op->req, st);
+	finish(op);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names and attributes. What lies in .me is told without groupd; a group
+ * only after groupd said that the caller is a member of it.
+ */
+#include <errno.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "fs/file.h"
+#include "fs/ops.h"
+#include "lib/text.h"
+
+static const char NOT_THAT_WAY[] =
+	"nothing can be made, renamed or removed here (mkdir at the top makes "
+	"a group)";
+
+static uint64_t start_of(const struct op *op)
+{
+	return op->fs->started_ms;
+}
+
+static void answer_access(struct op *op)
+{
+	unsigned int mode = (kind_info(op->kind)->mode >> 6) & 7;
+
+	if (((unsigned int)op->mask & ~mode) != 0)
+		op_reply_err(op, EACCES);
+	else
+		op_reply_err(op, 0);
+}
+
+static bool changes_owner(const struct op *op)
+{
+	if ((op->to_set & FUSE_SET_ATTR_UID) && op->attr.st_uid != op->uid)
+		return true;
+	return (op->to_set & FUSE_SET_ATTR_GID) && op->attr.st_gid != op->gid;
+}
+
+/* Modes and times are accepted and change nothing: editors and touch set
+ * them. */
+static void answer_setattr(struct op *op, uint64_t size, uint64_t mtime_ms)
+{
+	const struct file_ops *file = file_ops_of(op->kind);
+	bool resize = (op->to_set & FUSE_SET_ATTR_SIZE) != 0;
+
+	if (changes_owner(op)) {
+		op_deny(op, EPERM, "the owner cannot be changed");
+		return;
+	}
+	if (resize && (kind_info(op->kind)->mode & S_IWUSR) == 0) {
+		op_deny(op, EACCES, "it cannot be written");
+		return;
+	}
+	if (resize && file != NULL && file->append_only &&
+	    op->attr.st_size != (off_t)size) {
+		op_deny(op, EPERM, "it only grows and cannot be cut");
+		return;
+	}
+	if (resize && op->handle != NULL && file != NULL &&
+	    file->truncate != NULL) {
+		int rc = file->truncate(op);
+
+		if (rc != 0) {
+			op_deny(op, -rc, "it cannot have that size");
+			return;
+		}
+		size = (uint64_t)op->attr.st_size;
+	}
+	op_reply_attr(op, size, mtime_ms);
+}
+
+void file_stat_done(struct op *op, uint64_t size, uint64_t mtime_ms)
+{
+	switch (op->what) {
+	case OP_LOOKUP:
+		op_reply_entry(op, inode_of(op->group_id, op->kind), size,
+			       mtime_ms);
+		break;
+	case OP_SETATTR:
+		answer_setattr(op, size, mtime_ms);
+		break;
+	case OP_ACCESS:
+		answer_access(op);
+		break;
+	default:
+		op_reply_attr(op, size, mtime_ms);
+		break;
+	}
+}
+
+/* The group was found. */
+static void stat_in_group(struct op *op)
+{
+	const struct file_ops *file = file_ops_of(op->kind);
+
+	if (file == NULL)
+		file_stat_done(op, 0, op->group.mtime_ms);
+	else
+		file->stat(op);
+}
+
+static void stat_node(struct op *op)
+{
+	const struct file_ops *file = file_ops_of(op->kind);
+
+	if (op->group_id != 0)
+		op_find_group(op, stat_in_group);
+	else if (file == NULL || op->what == OP_LOOKUP || op->what == OP_ACCESS)
+		file_stat_done(op, 0, start_of(op));
+	else
+		file->stat(op);
+}
+
+static void group_looked_up(struct op *op)
+{
+	if (op->group.id == 0 || op->group.id > INODE_GROUP_MAX) {
+		op_reply_err(op, EOVERFLOW);
+		return;
+	}
+	op_reply_entry(op, inode_of(op->group.id, KIND_GROUP), 0,
+		       op->group.mtime_ms);
+}
+
+void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct op *op = op_new(req, OP_LOOKUP, parent, NULL);
+	enum kind kind;
+
+	if (op == NULL)
+		return;
+	kind = kind_lookup(op->kind, name);
+	if (kind != KIND_NONE &&
+	    (kind_is_dir(kind) || file_ops_of(kind) != NULL)) {
+		op->kind = kind;
+		stat_node(op);
+	} else if (op->kind == KIND_ROOT && text_is_group_name(str_of(name)) &&
+		   str_to_cstr(str_of(name), op->name, sizeof(op->name))) {
+		op_find_group(op, group_looked_up);
+	} else {
+		op_reply_err(op, ENOENT);
+	}
+}
+
+void ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct op *op =
+		op_new(req, OP_GETATTR, ino, fi == NULL ? NULL : handle_of(fi));
+
+	if (op != NULL)
+		stat_node(op);
+}
+
+void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+		 struct fuse_file_info *fi)
+{
+	struct op *op =
+		op_new(req, OP_SETATTR, ino, fi == NULL ? NULL : handle_of(fi));
+
+	if (op == NULL)
+		return;
+	op->attr = *attr;
+	op->to_set = to_set;
+	stat_node(op);
+}
+
+void ops_access(fuse_req_t req, fuse_ino_t ino, int mask)
+{
+	struct op *op = op_new(req, OP_ACCESS, ino, NULL);
+
+	if (op == NULL)
+		return;
+	op->mask = mask;
+	stat_node(op);
+}
+
+void ops_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	const struct statvfs st = { .f_bsize = 4096,
+				    .f_frsize = 4096,
+				    .f_namemax = 255 };
+	struct op *op = op_new(req, OP_OTHER, ino, NULL);
+
+	if (op != NULL)
+		op_reply_statfs(op, &st);
+}
+
+static void deny_change(struct op *op)
+{
+	op_deny(op, EPERM, "%s", NOT_THAT_WAY);
+}
+
+/* Who is no member is told the same as of a folder that is not there. */
+static void refuse_change(fuse_req_t req, fuse_ino_t parent)
+{
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
+	if (op == NULL)
+		return;
+	if (op->group_id != 0)
+		op_find_group(op, deny_change);
+	else
+		deny_change(op);
+}
+
+void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	       dev_t rdev)
+{
+	(void)name;
+	(void)mode;
+	(void)rdev;
+	refuse_change(req, parent);
+}
+
+void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	(void)name;
+	refuse_change(req, parent);
+}
+
+void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	(void)name;
+	refuse_change(req, parent);
+}
+
+void ops_symlink(fuse_req_t req, const char *link, fuse_ino_t parent,
+		 const char *name)
+{
+	(void)link;
+	(void)name;
+	refuse_change(req, parent);
+}
+
+void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+		fuse_ino_t new_parent, const char *new_name, unsigned int flags)
+{
+	(void)name;
+	(void)new_parent;
+	(void)new_name;
+	(void)flags;
+	refuse_change(req, parent);
+}
+
+void ops_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent,
+	      const char *new_name)
+{
+	(void)ino;
+	(void)new_name;
+	refuse_change(req, new_parent);
+}
+
+void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name,
+		mode_t mode, struct fuse_file_info *fi)
+{
+	(void)name;
+	(void)mode;
+	(void)fi;
+	refuse_change(req, parent);
+}

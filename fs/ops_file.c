@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Open files. Who may is asked at every request, for the user who makes it:
+ * a descriptor gives nobody more than he has.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <poll.h>
+
+#include "fs/file.h"
+#include "fs/ops.h"
+
+/* op->mask: the flags of open(2); op->to_set: the thread. */
+static void open_file(struct op *op)
+{
+	const struct file_ops *file = file_ops_of(op->kind);
+	unsigned int mode = kind_info(op->kind)->mode;
+	int way = op->mask & O_ACCMODE;
+
+	if ((way != O_WRONLY && (mode & S_IRUSR) == 0) ||
+	    (way != O_RDONLY && (mode & S_IWUSR) == 0)) {
+		op_deny(op, EACCES,
+			(mode & S_IRUSR) == 0 ? "it can only be written"
+					      : "it can only be read");
+		return;
+	}
+	if (file->append_only && way != O_RDONLY &&
+	    ((op->mask & O_APPEND) == 0 || (op->mask & O_TRUNC) != 0)) {
+		op_deny(op, EPERM, "it only grows: append to it with >>");
+		return;
+	}
+	op->handle = handle_new(op, op->mask, (pid_t)op->to_set);
+	if (op->handle == NULL)
+		op_reply_err(op, ENOMEM);
+	else if (file->open != NULL)
+		file->open(op);
+	else
+		op_reply_open(op, FOPEN_DIRECT_IO);
+}
+
+void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct op *op = op_new(req, OP_OPEN, ino, NULL);
+
+	if (op == NULL)
+		return;
+	if (file_ops_of(op->kind) == NULL) {
+		op_reply_err(op, EISDIR);
+		return;
+	}
+	op->mask = fi->flags;
+	op->to_set = (int)fuse_req_ctx(req)->pid;
+	if (op->group_id != 0)
+		op_find_group(op, open_file);
+	else
+		open_file(op);
+}
+
+void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+	      struct fuse_file_info *fi)
+{
+	struct op *op = op_new(req, OP_READ, ino, handle_of(fi));
+
+	if (op == NULL)
+		return;
+	op->size = size;
+	op->off = (uint64_t)off;
+	op->mask = fi->flags;
+	file_ops_of(op->kind)->read(op);
+}
+
+void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
+	       off_t off, struct fuse_file_info *fi)
+{
+	struct op *op = op_new(req, OP_WRITE, ino, handle_of(fi));
+
+	if (op == NULL)
+		return;
+	op->size = size;
+	op->off = (uint64_t)off;
+	buf_append(&op->data, data, size);
+	if (op->data.failed)
+		op_reply_err(op, ENOMEM);
+	else
+		handle_run(op, file_ops_of(op->kind)->write);
+}
+
+/* What waited for its turn may have been sent meanwhile. */
+static void flush_turn(struct op *op)
+{
+	if (op->handle->dirty)
+		file_ops_of(op->kind)->flush(op);
+	else
+		op_reply_err(op, 0);
+}
+
+/* The remainder goes when the process that opened the file closes it; what
+ * its children close, and their ends, are FLUSHes too. */
+void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct handle *h = handle_of(fi);
+	struct op *op = op_new(req, OP_FLUSH, ino, h);
+	bool pending;
+
+	if (op == NULL)
+		return;
+	pending = h->dirty || h->current != NULL;
+	if (pending && handle_is_opener(h, fuse_req_ctx(req)->pid))
+		handle_run(op, flush_turn);
+	else
+		op_reply_err(op, 0);
+}
+
+/* Complete lines are stored when write(2) returns, and what is not complete
+ * is not to be sent yet: there is nothing to do. */
+void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
+	       struct fuse_file_info *fi)
+{
+	struct op *op = op_new(req, OP_OTHER, ino, handle_of(fi));
+
+	(void)datasync;
+	if (op != NULL)
+		op_reply_err(op, 0);
+}
+
+/* The last close; ends the kernel's hold on the handle, whatever happens. */
+void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct handle *h = handle_of(fi);
+	struct op *op = op_new(req, OP_RELEASE, ino, h);
+
+	if (op == NULL)
+		handle_drop(h);
+	else
+		handle_run(op, flush_turn);
+}
+
+void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+	      struct fuse_pollhandle *ph)
+{
+	struct op *op = op_new(req, OP_POLL, ino, handle_of(fi));
+
+	if (op != NULL && op->kind == KIND_LIVE) {
+		file_live_poll(op, ph);
+		return;
+	}
+	if (ph != NULL)
+		fuse_pollhandle_destroy(ph);
+	if (op != NULL)
+		op_reply_poll(op, POLLIN | POLLOUT);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * FUSE tells the thread that makes a request; who opened and who closes is a
+ * question of processes.
+ */
+#ifndef GROUPFS_FS_TGID_H
+#define GROUPFS_FS_TGID_H
+
+#include <sys/types.h>
+
+#include "lib/str.h"
+
+/* The process of a thread, by /proc; 0 when it is not known (it is gone, or
+ * lives in a pid namespace that we cannot see). */
+pid_t tgid_of(pid_t tid);
+
+/* The same, from the text of a /proc/TID/status. */
+pid_t tgid_parse(struct str status);
+
+#endif

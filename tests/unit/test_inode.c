@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "fs/inode.h"
+
+static void the_root_has_the_number_that_fuse_wants(void **state)
+{
+	(void)state;
+	assert_int_equal(inode_of(0, KIND_ROOT), 1);
+}
+
+static void every_number_is_split_into_what_it_was_made_of(void **state)
+{
+	static const uint64_t GROUPS[] = { 1, 2, 255, 256, INODE_GROUP_MAX };
+
+	(void)state;
+	for (int k = KIND_ROOT; k < KIND_COUNT; k++) {
+		enum kind parent = kind_info((enum kind)k)->parent;
+		bool in_group = k == KIND_GROUP || parent == KIND_GROUP;
+		uint64_t group_id = 99;
+		enum kind kind = KIND_NONE;
+
+		for (size_t i = 0; in_group && i < 5; i++) {
+			uint64_t ino = inode_of(GROUPS[i], (enum kind)k);
+
+			assert_true(inode_split(ino, &group_id, &kind));
+			assert_int_equal(kind, k);
+			assert_true(group_id == GROUPS[i]);
+		}
+		if (in_group)
+			continue;
+		assert_true(inode_split(inode_of(0, (enum kind)k), &group_id,
+					&kind));
+		assert_int_equal(kind, k);
+		assert_int_equal(group_id, 0);
+	}
+}
+
+static void numbers_that_are_never_given_are_refused(void **state)
+{
+	uint64_t group_id;
+	enum kind kind;
+
+	(void)state;
+	assert_false(inode_split(0, &group_id, &kind));
+	assert_false(inode_split(KIND_COUNT, &group_id, &kind));
+	assert_false(inode_split(255, &group_id, &kind));
+	/* messages of no group, and the root of one */
+	assert_false(inode_split(KIND_MESSAGES, &group_id, &kind));
+	assert_false(inode_split(7 << 8 | KIND_ROOT, &group_id, &kind));
+	assert_false(inode_split(7 << 8 | KIND_ME_NAME, &group_id, &kind));
+}
+
+static void names_are_found_in_their_own_folder_only(void **state)
+{
+	(void)state;
+	assert_int_equal(kind_lookup(KIND_ROOT, ".me"), KIND_ME);
+	assert_int_equal(kind_lookup(KIND_ME, "error"), KIND_ME_ERROR);
+	assert_int_equal(kind_lookup(KIND_GROUP, "live"), KIND_LIVE);
+	assert_int_equal(kind_lookup(KIND_GROUP, "error"), KIND_NONE);
+	assert_int_equal(kind_lookup(KIND_ROOT, "messages"), KIND_NONE);
+	assert_int_equal(kind_lookup(KIND_GROUP, ""), KIND_NONE);
+}
+
+static void folders_and_files_have_their_modes(void **state)
+{
+	(void)state;
+	assert_true(kind_is_dir(KIND_ROOT));
+	assert_true(kind_is_dir(KIND_GROUP));
+	assert_false(kind_is_dir(KIND_POST));
+	assert_int_equal(kind_info(KIND_POST)->mode, S_IFREG | 0200);
+	assert_int_equal(kind_info(KIND_LIVE)->mode, S_IFREG | 0400);
+	assert_null(kind_info(KIND_NONE));
+	assert_null(kind_info(KIND_COUNT));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_root_has_the_number_that_fuse_wants),
+		cmocka_unit_test(
+			every_number_is_split_into_what_it_was_made_of),
+		cmocka_unit_test(numbers_that_are_never_given_are_refused),
+		cmocka_unit_test(names_are_found_in_their_own_folder_only),
+		cmocka_unit_test(folders_and_files_have_their_modes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
