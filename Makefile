@@ -6,11 +6,15 @@ BINDIR ?= $(PREFIX)/bin
 SBINDIR ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec/groupfs
 MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/groupfs
 DESTDIR ?=
 CC ?= cc
 SAN ?=
+# Which system tests: make test-system T='03*'
+T ?= [0-9]*
 comma := ,
 BUILD ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)
+JOBS ?= $(shell nproc)
 V ?= 0
 Q = $(if $(filter 1,$(V)),,@)
 
@@ -36,6 +40,7 @@ CTL_SRC := $(wildcard daemon/ctl/*.c)
 FS_SRC := $(wildcard fs/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
+SYSTEM_TESTS = $(wildcard tests/system/$(T).sh)
 SRC := $(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -61,6 +66,7 @@ $(PROGRAMS):
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/fs/%.o: EXTRA = $(call pkg_cflags,fuse3)
+$(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3)
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -68,27 +74,88 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 
 # Everything is built again when the flags or the compiler change.
 $(BUILD)/flags: FORCE
+	@pkg-config --exists fuse3 sqlite3 libuv libwebsockets jansson libcrypto || \
+		{ echo "Libraries are missing. Install them with: make deps" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
 
 # Unit tests: one binary each, linked with all folders that it may test.
-$(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3)
 $(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(FS_SRC)) $(call obj,$(SUPPORT_SRC))
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libcrypto fuse3) $(LIBS_BASE)
-
 unit-tests: $(UNIT_TESTS)
-test-unit: $(UNIT_TESTS)
-	$(Q)sh tests/unit/run.sh $(UNIT_TESTS)
+objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC))
+
+# The two commands, and their parts.
+deps:
+	$(Q)sh scripts/deps.sh run
+run: deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)exec sh scripts/run.sh $(BUILD)
+
+RUN_TESTS = BUILD=$(abspath $(BUILD)) sh tests/run.sh
+test-deps:
+	$(Q)sh scripts/deps.sh run test
+test: test-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all unit-tests
+	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(SYSTEM_TESTS)
+test-unit: unit-tests
+	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
+test-system: all
+	$(Q)$(RUN_TESTS) $(SYSTEM_TESTS)
+
+# Lint: each part stands alone, all of them run one after the other.
+C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC)
+H_FILES = $(wildcard */*.h */*/*.h)
+LINTS = check-layers check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man
+lint:
+	$(Q)sh scripts/deps.sh run test lint
+	$(Q)for part in $(LINTS); do $(MAKE) --no-print-directory $$part || exit 1; done
+check-layers:
+	$(Q)sh tests/lint/layers.sh
+check-headers:
+	$(Q)sh tests/lint/headers.sh "$(CC)" $(H_FILES) -- $(ALL_CFLAGS) $(call pkg_cflags,fuse3)
+check-format:
+	$(Q)clang-format --dry-run -Werror $(C_FILES) $(H_FILES)
+check-size:
+	$(Q)sh tests/lint/size.sh $(C_FILES)
+check-clang:
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CC=clang BUILD=$(BUILD)-clang objects
+check-cppcheck:
+	$(Q)cppcheck -j$(JOBS) --quiet --error-exitcode=1 --std=c11 --inline-suppr --suppressions-list=tests/lint/cppcheck.txt \
+		--enable=warning,performance,portability -I. -D_GNU_SOURCE -D__linux__ $(SRC)
+check-tidy: compile_commands.json
+	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
+check-shell:
+	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh
+check-man:
+	$(Q)mandoc -T lint -W warning $(wildcard man/*.[1-9])
+
+# One entry a file, from the flags above; made anew where they or the files change.
+compile_commands.json: $(BUILD)/flags $(C_FILES)
+	$(Q){ echo '['; for f in $(C_FILES); do \
+		printf '%s{"directory":"%s","file":"%s","command":"%s"}\n' "$$sep" '$(CURDIR)' "$$f" \
+		"$$(printf '%s' "$$FLAGS" | sed 's/[\\"]/\\&/g') -c $$f"; sep=,; done; echo ']'; } > $@
+compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(call pkg_cflags,fuse3)
+
+install: all
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR)/examples)
+	install $(BUILD)/groupfs $(BUILD)/groupctl $(DESTDIR)$(BINDIR)
+	install $(BUILD)/groupd $(DESTDIR)$(SBINDIR)
+	install $(BUILD)/groupd-gateway $(DESTDIR)$(LIBEXECDIR)
+	$(Q)for page in $(wildcard man/*.[1-9]); do dir=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
+		install -d $$dir && install -m 644 $$page $$dir || exit 1; done
+	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
+	install -m 644 $(wildcard examples/*) $(DESTDIR)$(DOCDIR)/examples
 
 clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all clean unit-tests test-unit FORCE
+.PHONY: all objects unit-tests deps run test-deps test test-unit test-system lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

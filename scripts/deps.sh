@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs from Debian what is missing for the parts named: run, test, lint.
+# sh scripts/deps.sh run test
+set -eu
+
+run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev
+	libuv1-dev libwebsockets-dev libwebsockets-evlib-uv libjansson-dev
+	libssl-dev"
+# util-linux, passwd and procps are in every Debian but the smallest.
+test="libcmocka-dev python3 python3-websockets curl jq sqlite3 procps
+	util-linux passwd iproute2"
+lint="clang clang-format clang-tidy cppcheck shellcheck mandoc"
+
+missing=
+for part in "$@"; do
+	case $part in
+	run) packages=$run ;;
+	test) packages=$test ;;
+	lint) packages=$lint ;;
+	*)
+		echo "deps.sh: no such part: $part (run, test, lint)" >&2
+		exit 2
+		;;
+	esac
+	for package in $packages; do
+		state=$(dpkg-query -W -f '${db:Status-Status}' "$package" \
+			2>/dev/null) || state=none
+		[ "$state" = installed ] || missing="$missing $package"
+	done
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+	if ! command -v sudo >/dev/null; then
+		echo "Missing packages, and neither root nor sudo is here to" \
+			"install them. Let root type:" >&2
+		echo "  apt-get install$missing" >&2
+		exit 1
+	fi
+	as_root=sudo
+fi
+echo "Installing from Debian:$missing"
+# $missing and $as_root are lists of words.
+# shellcheck disable=SC2086
+{
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
+	$as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get -q -y --no-install-recommends install $missing
+} </dev/null || {
+	echo "That failed. By hand, as root: apt-get install$missing" >&2
+	exit 1
+}

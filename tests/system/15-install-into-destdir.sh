@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# TIMEOUT: 400
+# make install puts each file where a packager wants it, and what is installed
+# runs from there.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+# A tree of its own: the prefix is compiled in, and the flags of the tests'
+# build stay as they are.
+mkdir "$T/build"
+ok "make install DESTDIR= PREFIX=" make -C "$TOP" -j2 SAN= CC=cc \
+	BUILD="$T/build" PREFIX=/usr DESTDIR="$T/root" install
+for file in usr/sbin/groupd usr/bin/groupfs usr/bin/groupctl \
+	usr/libexec/groupfs/groupd-gateway; do
+	ok "$file is a program" test -x "$T/root/$file"
+done
+for page in "$TOP"/man/*.[1-9]; do
+	name=${page##*/}
+	ok "man page $name" test -s "$T/root/usr/share/man/man${name##*.}/$name"
+done
+ok "there are man pages" test -d "$T/root/usr/share/man"
+ok "the licence is there" test -s "$T/root/usr/share/doc/groupfs/LICENSE"
+is "nothing else is" "$(ls "$T/root" && ls "$T/root/usr")" "usr
+bin
+libexec
+sbin
+share"
+for program in usr/sbin/groupd usr/bin/groupfs usr/bin/groupctl; do
+	like "$program knows its version" \
+		"$("$T/root/$program" --version 2>&1)" '[0-9]+\.[0-9]+'
+done
+done_testing
