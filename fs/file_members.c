@@ -152,7 +152,9 @@ static void members_write(struct op *op)
 	const struct handle *h = op->handle;
 	uint64_t at = (h->flags & O_APPEND) != 0 ? h->pending.len : op->off;
 
-	if (!handle_may_write(h, op))
+	if (h->spoilt != 0)
+		op_reply_err(op, h->spoilt);
+	else if (!handle_may_write(h, op))
 		op_deny(op, EACCES, "another user edits on this descriptor");
 	else if (at > EDIT_BYTES_MAX || op->data.len > EDIT_BYTES_MAX - at)
 		op_deny(op, EFBIG, "one edit may have %d bytes",

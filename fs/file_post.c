@@ -36,7 +36,9 @@ static void post_write(struct op *op)
 	const struct handle *h = op->handle;
 	size_t max = op_max_content(op);
 
-	if (!handle_may_write(h, op))
+	if (h->spoilt != 0)
+		op_reply_err(op, h->spoilt);
+	else if (!handle_may_write(h, op))
 		op_deny(op, EACCES, "another user writes a message here");
 	else if (h->pending.len + op->data.len > max + 1)
 		op_deny(op, EMSGSIZE, "a message may have %zu bytes", max);

@@ -96,6 +96,13 @@ void handle_set_clean(struct handle *h)
 	user_drop(&h->fs->users, h->writer);
 	h->writer = NULL;
 	h->dirty = false;
+	h->spoilt = 0;
+}
+
+void handle_spoil(struct handle *h, int error)
+{
+	assert(error > 0);
+	h->spoilt = error;
 }
 
 bool handle_is_opener(const struct handle *h, pid_t pid)

@@ -34,6 +34,7 @@ struct handle {
 	struct list queue;   /* those that wait for it */
 	struct buf pending;  /* written, not sent yet */
 	bool dirty;	     /* pending is to be sent at the close */
+	int spoilt;	     /* errno of a write that failed; 0: none */
 	struct user *writer; /* held: who wrote it; NULL when not dirty */
 
 	/* Reading: the text as it was first read. */
@@ -63,6 +64,10 @@ void handle_done(struct handle *h, struct op *op);
 bool handle_may_write(const struct handle *h, const struct op *op);
 void handle_set_dirty(struct handle *h, struct user *user);
 void handle_set_clean(struct handle *h);
+/* A write failed, so what is pending is the beginning of something that was
+ * not completed: the close drops it and reports the same error. In `messages`
+ * a later write that succeeds (the writer tried again) makes it good. */
+void handle_spoil(struct handle *h, int error);
 
 /* Whether this thread is of the process that opened it. */
 bool handle_is_opener(const struct handle *h, pid_t pid);

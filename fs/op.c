@@ -45,6 +45,7 @@ struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 	op->what = what;
 	op->uid = ctx->uid;
 	op->gid = ctx->gid;
+	op->tid = ctx->pid;
 	op->handle = handle == NULL ? NULL : handle_hold(handle);
 	op->request.data = op;
 	list_init(&op->queue);
@@ -102,6 +103,8 @@ static void answered(struct client_request *req, const struct err *err,
 
 	assert(op->asking);
 	op->asking = false;
+	if (err != NULL && !fs->client.online)
+		waited_note(&fs->waited, op->tid, uv_now(fs->loop));
 	if (err != NULL)
 		op_fail(op, err);
 	else
@@ -191,6 +194,11 @@ void op_ask(struct op *op, op_ask_fn ask, op_answer_cb answer)
 	assert(!op->asking);
 	if (op->fs->closing) {
 		op_reply_err(op, ENODEV);
+		return;
+	}
+	if (!op->fs->client.online &&
+	    waited_recently(&op->fs->waited, op->tid, uv_now(op->fs->loop))) {
+		op_reply_err(op, err_errno(ERR_UNAVAILABLE));
 		return;
 	}
 	op->ask = ask;
@@ -349,6 +357,8 @@ void op_deny(struct op *op, int error, const char *fmt, ...)
 void op_reply_err(struct op *op, int error)
 {
 	assert(error >= 0);
+	if (op->what == OP_WRITE && error != 0)
+		handle_spoil(op->handle, error);
 	fuse_reply_err(op->req, error);
 	finish(op);
 }
@@ -428,6 +438,7 @@ void op_reply_slice(struct op *op, struct str text)
 
 void op_reply_write(struct op *op)
 {
+	op->handle->spoilt = 0;
 	fuse_reply_write(op->req, op->size);
 	finish(op);
 }

@@ -29,6 +29,7 @@
 
 #include "fs/inode.h"
 #include "fs/users.h"
+#include "fs/waited.h"
 #include "lib/client.h"
 #include "lib/feed.h"
 #include "lib/list.h"
@@ -42,6 +43,7 @@ struct groupfs {
 	struct client client;
 	struct feed feed;
 	struct users users;
+	struct waited waited;
 	struct list ops;     /* all that the kernel waits for */
 	struct list stalled; /* the client was full: asked again */
 	struct list handles;
@@ -93,6 +95,7 @@ struct op {
 	enum kind kind;
 	uid_t uid;
 	gid_t gid;
+	pid_t tid;	       /* the thread that asks */
 	struct user *user;     /* held; NULL: nobody's, as in a release */
 	struct handle *handle; /* held; NULL for those by path */
 	bool interrupted;

@@ -89,10 +89,18 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 /* What waited for its turn may have been sent meanwhile. */
 static void flush_turn(struct op *op)
 {
-	if (op->handle->dirty)
+	struct handle *h = op->handle;
+	int spoilt = h->spoilt;
+
+	if (spoilt != 0) {
+		buf_clear(&h->pending);
+		handle_set_clean(h);
+		op_reply_err(op, spoilt);
+	} else if (h->dirty) {
 		file_ops_of(op->kind)->flush(op);
-	else
+	} else {
 		op_reply_err(op, 0);
+	}
 }
 
 /* The remainder goes when the process that opened the file closes it; what
@@ -105,7 +113,7 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (op == NULL)
 		return;
-	pending = h->dirty || h->current != NULL;
+	pending = h->dirty || h->spoilt != 0 || h->current != NULL;
 	if (pending && handle_is_opener(h, fuse_req_ctx(req)->pid))
 		handle_run(op, flush_turn);
 	else
