@@ -308,7 +308,8 @@ static int start_listening(struct groupd *g, struct err *err)
 		};
 
 		rc = supervisor_start(&g->supervisor, &options, err);
-		g->supervising = rc == 0;
+		/* Half started, it has handles to close as well. */
+		g->supervising = true;
 	}
 	buf_release(&dir);
 	return rc;

@@ -52,15 +52,16 @@ static bool is_path(struct str escaped, const char *path)
 	return *path == '\0';
 }
 
-struct str mount_type_of(struct str text, const char *path)
+struct str mount_type_of(struct str mountinfo, const char *path)
 {
 	struct str type = { 0 };
 
-	while (text.len > 0) {
-		const char *nl = memchr(text.data, '\n', text.len);
-		size_t len = nl == NULL ? text.len : (size_t)(nl - text.data);
+	while (mountinfo.len > 0) {
+		const char *nl = memchr(mountinfo.data, '\n', mountinfo.len);
+		size_t len = nl == NULL ? mountinfo.len
+					: (size_t)(nl - mountinfo.data);
 		size_t used = nl == NULL ? len : len + 1;
-		struct str line = str_make(text.data, len);
+		struct str line = str_make(mountinfo.data, len);
 		const char *sep =
 			len == 0 ? NULL : memmem(line.data, len, " - ", 3);
 
@@ -69,7 +70,8 @@ struct str mount_type_of(struct str text, const char *path)
 
 			type = word(str_make(line.data + at, len - at), 0);
 		}
-		text = str_make(text.data + used, text.len - used);
+		mountinfo =
+			str_make(mountinfo.data + used, mountinfo.len - used);
 	}
 	return type;
 }

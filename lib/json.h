@@ -39,8 +39,7 @@ struct json;
 
 /* Parses one object. 0, or err: `too_large` above max bytes, `bad_utf8`,
  * `bad_request` for anything else. */
-int json_parse(struct json **out, struct str text, size_t max,
-	       struct err *err);
+int json_parse(struct json **out, struct str text, size_t max, struct err *err);
 /* Takes NULL. */
 void json_free(struct json *j);
 

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/gateway/convert.h"
+
+#include <inttypes.h>
+
+#include "lib/text.h"
+
+/* ["bob", …] -> names with a space between. */
+static int get_mentions(const struct json *j, struct buf *out, struct err *err)
+{
+	const struct json *names;
+	int rc = json_get_array(j, "mentions", WIRE_MENTIONS_MAX / 2, &names,
+				err);
+
+	for (size_t i = 0; rc == 1 && i < json_array_len(names); i++) {
+		struct str name;
+
+		if (!json_as_str(json_array_at(names, i), &name) ||
+		    (!text_is_user_name(name) &&
+		     !str_eq(name, str_of("everyone"))))
+			return err_set(err, ERR_BAD_REQUEST,
+				       "\"mentions\" must be names of users");
+		if (i > 0)
+			buf_append_char(out, ' ');
+		buf_append_str(out, name);
+	}
+	if (out->failed)
+		return err_set(err, ERR_UNAVAILABLE, NULL);
+	if (out->len > WIRE_MENTIONS_MAX)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "\"mentions\" are too many");
+	return rc < 0 ? rc : 0;
+}
+
+static int get_type(const struct json *j, struct wire_item *item,
+		    struct err *err)
+{
+	struct str type = str_of("text");
+	int rc = json_get_str(j, "message_type", 16, &type, err);
+
+	if (rc < 0)
+		return rc;
+	if (str_eq(type, str_of("media")))
+		item->type = MESSAGE_MEDIA;
+	else if (str_eq(type, str_of("text")))
+		item->type = MESSAGE_TEXT;
+	else
+		return err_set(err, ERR_BAD_REQUEST,
+			       "\"message_type\" must be text or media");
+	return 0;
+}
+
+int convert_item(const struct json *j, uint64_t max, struct wire_item *item,
+		 struct buf *mentions, struct err *err)
+{
+	int rc;
+
+	*item = (struct wire_item){ 0 };
+	rc = json_get_str(j, "content", SIZE_MAX, &item->content, err);
+	if (rc < 0)
+		return rc;
+	if (item->content.len > max || item->content.len > WIRE_CONTENT_MAX)
+		return err_set(err, ERR_TOO_LARGE, NULL);
+	rc = get_type(j, item, err);
+	if (rc < 0)
+		return rc;
+	if (item->content.data == NULL && item->type == MESSAGE_TEXT)
+		return err_set(err, ERR_BAD_REQUEST, "\"content\" is missing");
+	rc = json_get_str(j, "media_url", WIRE_URL_MAX, &item->media_url, err);
+	if (rc < 0)
+		return rc;
+	rc = json_get_u64(j, "reply_to_seq", INT64_MAX, &item->reply_to, err);
+	if (rc < 0)
+		return rc;
+	rc = json_get_str(j, "client_id", WIRE_KEY_MAX, &item->client_id, err);
+	if (rc < 0)
+		return rc;
+	rc = get_mentions(j, mentions, err);
+	if (rc < 0)
+		return rc;
+	item->mentions = buf_str(mentions);
+	return 0;
+}
+
+void convert_put_sent(struct buf *b, const struct wire_body_sent *sent)
+{
+	buf_printf(b, "\"sequence_number\":%" PRIu64 ",\"timestamp\":",
+		   sent->first_seq);
+	json_put_time(b, sent->time_ms);
+	buf_printf(b, ",\"offset\":%" PRIu64 ",", sent->offset);
+	json_put_epoch(b, sent->epoch);
+	buf_printf(b, ",\"duplicate\":%s",
+		   sent->duplicate != 0 ? "true" : "false");
+	if ((sent->warnings & WARN_MENTION_DROPPED) != 0)
+		buf_append_str(b,
+			       str_of(",\"warnings\":[\"mention_dropped\"]"));
+}
+
+const char *convert_role(uint64_t role)
+{
+	return role == ROLE_ADMIN ? "admin" : "member";
+}
+
+int convert_get_role(const struct json *j, enum role *role, struct err *err)
+{
+	struct str text;
+	int rc = json_get_str(j, "role", 16, &text, err);
+
+	if (rc <= 0)
+		return rc;
+	if (str_eq(text, str_of("admin")))
+		*role = ROLE_ADMIN;
+	else if (str_eq(text, str_of("member")))
+		*role = ROLE_MEMBER;
+	else
+		return err_set(err, ERR_BAD_REQUEST,
+			       "\"role\" must be member or admin");
+	return 1;
+}
+
+static uint64_t unread(const struct wire_group *g)
+{
+	return g->last_seq > g->last_read_seq ? g->last_seq - g->last_read_seq
+					      : 0;
+}
+
+void convert_put_group(struct buf *b, const struct wire_group *g, bool brief)
+{
+	buf_printf(b, "{\"group_id\":%" PRIu64 ",\"name\":", g->group_id);
+	json_put_str(b, g->name);
+	buf_printf(b,
+		   ",\"role\":\"%s\",\"last_seq\":%" PRIu64
+		   ",\"last_read_seq\":%" PRIu64 ",\"unread\":%" PRIu64
+		   ",\"mentions\":%" PRIu64,
+		   convert_role(g->role), g->last_seq, g->last_read_seq,
+		   unread(g), g->mentions);
+	if (!brief) {
+		buf_append_char(b, ',');
+		json_put_epoch(b, g->epoch);
+		buf_printf(b,
+			   ",\"first_seq\":%" PRIu64 ",\"size\":%" PRIu64
+			   ",\"member_count\":%" PRIu64 ",\"created_at\":",
+			   g->first_seq, g->size, g->member_count);
+		json_put_time(b, g->created_ms);
+		buf_append_str(b, str_of(",\"created_by\":"));
+		json_put_str(b, g->created_by);
+	}
+	buf_append_char(b, '}');
+}
+
+int convert_put_page(struct buf *b, const struct convert_page *asked,
+		     const struct wire_body_messages *page)
+{
+	struct str list = page->messages;
+	struct wire_message m;
+	uint64_t first = 0, last = asked->after_seq;
+	bool older, complete;
+	int rc;
+
+	json_put_epoch(b, page->epoch);
+	buf_printf(b,
+		   ",\"first_seq\":%" PRIu64 ",\"last_seq\":%" PRIu64
+		   ",\"messages\":[",
+		   page->first_seq, page->last_seq);
+	while ((rc = wire_next(&list, &wire_schema_message, &m)) == 1) {
+		if (first == 0)
+			first = m.seq;
+		else
+			buf_append_char(b, ',');
+		last = m.seq;
+		json_put_message(b, &m);
+	}
+	/* Only before_seq walks backwards: then the start is the end. */
+	older = asked->before_seq != 0 && asked->after_seq == 0;
+	complete = older ? first == 0 || first <= page->first_seq
+			 : last >= page->last_seq ||
+				   (asked->before_seq != 0 &&
+				    last + 1 >= asked->before_seq);
+	buf_printf(b, "],\"next_after\":%" PRIu64 ",\"complete\":%s", last,
+		   complete ? "true" : "false");
+	return rc;
+}

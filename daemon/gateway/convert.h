@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between JSON and the wire's structs, the same for REST and WebSocket. Pure
+ * functions.
+ */
+#ifndef GROUPFS_DAEMON_GATEWAY_CONVERT_H
+#define GROUPFS_DAEMON_GATEWAY_CONVERT_H
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/json.h"
+#include "lib/wire.h"
+
+/* The fields of a message to send. item's strs are borrowed from j and from
+ * mentions, which it fills. max: bytes of content. 0 or -errno and err. */
+int convert_item(const struct json *j, uint64_t max, struct wire_item *item,
+		 struct buf *mentions, struct err *err);
+
+/* Appends "sequence_number":… of a single message, without braces. */
+void convert_put_sent(struct buf *b, const struct wire_body_sent *sent);
+
+/* Appends one group as its own user sees it, as an object; brief as in the
+ * list of groups. */
+void convert_put_group(struct buf *b, const struct wire_group *g, bool brief);
+
+/* What a page was asked for. */
+struct convert_page {
+	uint64_t after_seq;
+	uint64_t before_seq;
+};
+
+/* Appends "epoch":…,"messages":[…],"complete":…, without braces. 0 or
+ * -EBADMSG when the list is damaged. */
+int convert_put_page(struct buf *b, const struct convert_page *asked,
+		     const struct wire_body_messages *page);
+
+const char *convert_role(uint64_t role);
+/* "member", "admin": 1; absent: 0. */
+int convert_get_role(const struct json *j, enum role *role, struct err *err);
+
+#endif

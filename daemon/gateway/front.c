@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/gateway/front.h"
+
+#include <errno.h>
+#include <libwebsockets.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/gateway/headers.h"
+#include "daemon/gateway/http.h"
+#include "daemon/gateway/ws.h"
+#include "lib/log.h"
+#include "lib/text.h"
+
+enum {
+	ACCEPT_TURN = 64,	/* connections taken at a time */
+	ACCEPT_PAUSE_MS = 100,	/* when there are no descriptors */
+	SEND_BUFFER = 64 << 10, /* else the kernel keeps 4 MiB a slow one */
+	TIMEOUT_S = 10,
+	KEEPALIVE_S = 30
+};
+
+/* What lws keeps for us with each connection: one of the two. */
+struct session {
+	struct http_request *http;
+	struct ws_conn *ws;
+};
+
+static struct gateway *gateway_of(struct lws *wsi)
+{
+	return lws_context_user(lws_get_context(wsi));
+}
+
+/* 426, 403, 404 or 400 in words; true when it may become a WebSocket. */
+static bool upgrade_allowed(struct lws *wsi, const struct gateway_options *o)
+{
+	struct buf path = { 0 }, version = { 0 }, origin = { 0 };
+	struct buf host = { 0 }, offered = { 0 };
+	const char *why = NULL, *headers = NULL;
+	int status = 400;
+
+	headers_get(wsi, HEADER_UPGRADE_PATH, &path);
+	headers_get(wsi, HEADER_WS_VERSION, &version);
+	headers_get(wsi, HEADER_HOST, &host);
+	if (!str_eq(buf_str(&path), str_of("/api/ws"))) {
+		status = 404;
+		why = "There is no WebSocket at this path";
+	} else if (!str_eq(buf_str(&version), str_of("13"))) {
+		status = 426;
+		why = "Only version 13 of the WebSocket protocol is spoken";
+		headers = "Sec-WebSocket-Version: 13\r\n";
+	} else if (headers_get(wsi, HEADER_ORIGIN, &origin) &&
+		   !gateway_origin_allowed(o, buf_str(&origin),
+					   buf_str(&host))) {
+		status = 403;
+		why = "Pages of this origin may not use this service";
+	} else if (headers_get(wsi, HEADER_WS_PROTOCOL, &offered) &&
+		   !headers_list_has(buf_str(&offered), "groupfs.v1")) {
+		why = "The subprotocol is groupfs.v1";
+	}
+	if (why != NULL)
+		http_refuse(wsi, status, why, headers);
+	buf_release(&path);
+	buf_release(&version);
+	buf_release(&origin);
+	buf_release(&host);
+	buf_release(&offered);
+	return why == NULL;
+}
+
+static int on_upgrade(struct lws *wsi, const char *to)
+{
+	if (to == NULL || strcasecmp(to, "websocket") != 0)
+		return -1;
+	return upgrade_allowed(wsi, gateway_of(wsi)->options) ? 0 : -1;
+}
+
+/* While a request is under way its connection is not read. */
+static void wait_for_answer(struct lws *wsi, const struct http_request *r)
+{
+	lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+	if (!r->answered)
+		lws_rx_flow_control(wsi, 0);
+}
+
+static int on_headers(struct lws *wsi, struct session *s, const char *path)
+{
+	/* A pipelined one overtook our answer to the last: give that, and
+	 * close, so that the client sends this one again. */
+	if (s->http != NULL) {
+		(void)http_write(s->http);
+		return -1;
+	}
+	s->http = http_new(gateway_of(wsi), wsi);
+	if (s->http == NULL)
+		return -1;
+	if (http_begin(s->http, str_of(path)) == 0)
+		return 0;
+	wait_for_answer(wsi, s->http);
+	return 0;
+}
+
+static int on_body_end(struct lws *wsi, struct session *s)
+{
+	if (s->http == NULL)
+		return -1;
+	http_run(s->http);
+	wait_for_answer(wsi, s->http);
+	return 0;
+}
+
+static int on_http_writable(struct session *s)
+{
+	int rc = s->http == NULL ? 0 : http_write(s->http);
+
+	/* Complete: it was "Connection: close". */
+	return rc == 0 ? 0 : -1;
+}
+
+static int on_open(struct lws *wsi, struct session *s)
+{
+	struct buf header = { 0 };
+	struct str token = { 0 };
+
+	http_free(s->http);
+	s->http = NULL;
+	if (headers_get(wsi, HEADER_AUTHORIZATION, &header))
+		(void)headers_bearer(buf_str(&header), &token);
+	s->ws = ws_open(gateway_of(wsi), wsi, token);
+	buf_release(&header);
+	return s->ws == NULL ? -1 : 0;
+}
+
+static int on_receive(struct lws *wsi, struct session *s, const char *data,
+		      size_t len)
+{
+	bool final = lws_is_final_fragment(wsi) != 0 &&
+		     lws_remaining_packet_payload(wsi) == 0;
+
+	if (s->ws == NULL)
+		return -1;
+	return ws_receive(s->ws, str_make(data, len), final,
+			  lws_frame_is_binary(wsi) == 0);
+}
+
+static void on_closed(struct session *s)
+{
+	http_free(s->http);
+	s->http = NULL;
+	ws_closed(s->ws);
+	s->ws = NULL;
+}
+
+/* Only dispatches. */
+static int callback(struct lws *wsi, enum lws_callback_reasons reason,
+		    void *user, void *in, size_t len)
+{
+	struct session *s = user;
+
+	switch (reason) {
+	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+		return on_upgrade(wsi, in);
+	case LWS_CALLBACK_HTTP:
+		return on_headers(wsi, s, in);
+	case LWS_CALLBACK_HTTP_BODY:
+		if (s->http != NULL)
+			http_body(s->http, str_make(in, len));
+		return 0;
+	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+		return on_body_end(wsi, s);
+	case LWS_CALLBACK_HTTP_WRITEABLE:
+		return on_http_writable(s);
+	case LWS_CALLBACK_ESTABLISHED:
+		return on_open(wsi, s);
+	case LWS_CALLBACK_RECEIVE:
+		return on_receive(wsi, s, in, len);
+	case LWS_CALLBACK_RECEIVE_PONG:
+		if (s->ws != NULL)
+			ws_pong(s->ws);
+		return 0;
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		return s->ws == NULL ? 0 : ws_writable(s->ws);
+	case LWS_CALLBACK_CLOSED:
+	case LWS_CALLBACK_CLOSED_HTTP:
+	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
+		if (s != NULL)
+			on_closed(s);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static const struct lws_protocols protocols[] = {
+	{ .name = "groupfs-http",
+	  .callback = callback,
+	  .per_session_data_size = sizeof(struct session),
+	  .rx_buffer_size = 4096 },
+	{ .name = "groupfs.v1",
+	  .callback = callback,
+	  .per_session_data_size = sizeof(struct session),
+	  .rx_buffer_size = 4096 },
+	{ .name = NULL },
+};
+
+static void adopt(struct gateway *gw, int fd)
+{
+	int one = 1, size = SEND_BUFFER;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	/* On failure lws has closed it. */
+	(void)lws_adopt_socket_vhost(gw->vhost, fd);
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events);
+
+static void on_pause_end(uv_timer_t *t)
+{
+	struct gateway *gw = container_of(t, struct gateway, accept_pause);
+
+	if (!uv_is_closing((uv_handle_t *)&gw->listener))
+		uv_poll_start(&gw->listener, UV_READABLE, on_connection);
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events)
+{
+	struct gateway *gw = container_of(poll, struct gateway, listener);
+
+	(void)status;
+	(void)events;
+	for (int i = 0; i < ACCEPT_TURN; i++) {
+		int fd = accept4(gw->options->listen_fd, NULL, NULL,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			adopt(gw, fd);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+		    errno == ENOBUFS) {
+			uv_poll_stop(poll);
+			uv_timer_start(&gw->accept_pause, on_pause_end,
+				       ACCEPT_PAUSE_MS, 0);
+		}
+		return;
+	}
+}
+
+static void on_lws_log(int level, const char *line)
+{
+	(void)level;
+	log_warn("libwebsockets: %.*s", (int)strcspn(line, "\n"), line);
+}
+
+static int create_context(struct gateway *gw)
+{
+	static const lws_retry_bo_t no_pings;
+	void *loops[1] = { gw->loop };
+	struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+		.protocols = protocols,
+		.alpn = "http/1.1",
+		.user = gw,
+		.foreign_loops = loops,
+		.options = LWS_SERVER_OPTION_LIBUV |
+			   LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+			   LWS_SERVER_OPTION_VALIDATE_UTF8,
+		.retry_and_idle_policy = &no_pings,
+		.server_string = "groupfs",
+		.vhost_name = "groupfs",
+		.timeout_secs = TIMEOUT_S,
+		.keepalive_timeout = KEEPALIVE_S,
+		.max_http_header_data = 8192,
+		.max_http_header_pool = 1024,
+		.gid = -1,
+		.uid = -1,
+	};
+
+	lws_set_log_level(LLL_ERR, on_lws_log);
+	gw->lws = lws_create_context(&info);
+	if (gw->lws == NULL)
+		return -ENOMEM;
+	gw->vhost = lws_create_vhost(gw->lws, &info);
+	return gw->vhost == NULL ? -ENOMEM : 0;
+}
+
+int front_start(struct gateway *gw)
+{
+	int rc = create_context(gw);
+
+	if (rc < 0)
+		return rc;
+	if (listen(gw->options->listen_fd, SOMAXCONN) < 0)
+		return -errno;
+	rc = uv_timer_init(gw->loop, &gw->accept_pause);
+	if (rc == 0)
+		rc = uv_poll_init(gw->loop, &gw->listener,
+				  gw->options->listen_fd);
+	if (rc == 0)
+		rc = uv_poll_start(&gw->listener, UV_READABLE, on_connection);
+	return rc;
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+	struct gateway *gw = container_of(handle, struct gateway, listener);
+
+	close(gw->options->listen_fd);
+}
+
+void front_stop_listening(struct gateway *gw)
+{
+	uv_close((uv_handle_t *)&gw->accept_pause, NULL);
+	uv_close((uv_handle_t *)&gw->listener, on_listener_closed);
+}
+
+void front_close(struct gateway *gw)
+{
+	lws_context_destroy(gw->lws);
+}
+
+void front_release(struct gateway *gw)
+{
+	/* With a foreign loop the second call frees what the first left. */
+	lws_context_destroy(gw->lws);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/gateway/gateway.h"
+
+#include <signal.h>
+#include <strings.h>
+
+#include "daemon/gateway/front.h"
+#include "daemon/gateway/ws.h"
+#include "lib/env.h"
+#include "lib/log.h"
+
+enum {
+	BYE_MS = 1500,	       /* the time to say bye in */
+	RETRY_SPREAD_MS = 5000 /* so that not all come back at once */
+};
+
+bool gateway_origin_allowed(const struct gateway_options *options,
+			    struct str origin, struct str host)
+{
+	static const char *const schemes[] = { "http://", "https://" };
+
+	for (size_t i = 0; i < options->norigins; i++) {
+		if (str_eq(origin, str_of(options->origins[i])))
+			return true;
+	}
+	for (size_t i = 0; i < 2 && host.len > 0; i++) {
+		size_t n = strlen(schemes[i]);
+
+		if (origin.len == n + host.len &&
+		    memcmp(origin.data, schemes[i], n) == 0 &&
+		    strncasecmp(origin.data + n, host.data, host.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void on_event(struct client *c, const struct wire_header *header,
+		     const void *body)
+{
+	struct gateway *gw = c->data;
+
+	feed_on_event(&gw->feed, header, body);
+	ws_on_event(gw, header, body);
+}
+
+static void on_state(struct client *c, bool online, const char *why)
+{
+	struct gateway *gw = c->data;
+
+	if (online)
+		log_info("groupd is there: slot=%u", gw->options->slot);
+	else
+		log_info("groupd is away: slot=%u why=%s", gw->options->slot,
+			 why == NULL ? "" : why);
+	if (!gw->stopping)
+		core_link_state(&gw->core, online);
+	feed_on_state(&gw->feed, online);
+}
+
+static void on_abandoned(struct core_link *link)
+{
+	gateway_stop(container_of(link, struct gateway, core));
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+	struct gateway *gw = signal->data;
+
+	log_info("stopping: signal=%d", number);
+	gateway_stop(gw);
+}
+
+static int start_client(struct gateway *gw)
+{
+	struct buf agent = { 0 };
+	struct client_options options = { .data = gw,
+					  .on_event = on_event,
+					  .on_state = on_state };
+	int rc;
+
+	buf_append_str(&agent, str_of("groupd-gateway"));
+	if (gw->options->tag != NULL)
+		buf_printf(&agent, "/%s", gw->options->tag);
+	options.agent = buf_cstr(&agent);
+	rc = client_start(&gw->client, gw->loop, &options);
+	buf_release(&agent);
+	return rc;
+}
+
+static int start_signals(struct gateway *gw)
+{
+	int rc = uv_signal_init(gw->loop, &gw->sigterm);
+
+	gw->sigterm.data = gw;
+	gw->sigint.data = gw;
+	if (rc == 0)
+		rc = uv_signal_start(&gw->sigterm, on_signal, SIGTERM);
+	if (rc == 0)
+		rc = uv_signal_init(gw->loop, &gw->sigint);
+	if (rc == 0)
+		rc = uv_signal_start(&gw->sigint, on_signal, SIGINT);
+	if (rc == 0)
+		rc = uv_timer_init(gw->loop, &gw->leave);
+	return rc;
+}
+
+int gateway_start(struct gateway *gw, uv_loop_t *loop,
+		  const struct gateway_options *options)
+{
+	int rc;
+
+	gw->loop = loop;
+	gw->options = options;
+	list_init(&gw->conns);
+	rc = wheel_start(&gw->wheel, loop);
+	if (rc == 0)
+		rc = start_client(gw);
+	if (rc == 0)
+		rc = feed_start(&gw->feed, loop, &gw->client);
+	bearers_init(&gw->bearers, &gw->client, &gw->wheel,
+		     env_random_u64(env_system()));
+	if (rc == 0)
+		rc = start_signals(gw);
+	if (rc == 0)
+		rc = front_start(gw);
+	if (rc == 0)
+		rc = core_link_start(&gw->core, loop, options->core_fd,
+				     options->core_uid, &gw->client,
+				     on_abandoned);
+	if (rc < 0)
+		log_error("gateway not started: error=%s", uv_strerror(rc));
+	return rc;
+}
+
+static void on_client_closed(struct client *c)
+{
+	(void)c;
+}
+
+static void on_feed_closed(struct feed *f)
+{
+	struct gateway *gw = container_of(f, struct gateway, feed);
+
+	bearers_release(&gw->bearers);
+	client_close(&gw->client, on_client_closed);
+}
+
+/* All have heard it, or had their time. */
+static void on_leave(uv_timer_t *t)
+{
+	struct gateway *gw = container_of(t, struct gateway, leave);
+
+	uv_close((uv_handle_t *)&gw->leave, NULL);
+	front_close(gw);
+	while (!list_empty(&gw->conns)) {
+		struct ws_conn *c = container_of(gw->conns.next, struct ws_conn,
+						 of_gateway);
+
+		log_warn("connection left over");
+		ws_closed(c);
+	}
+	wheel_close(&gw->wheel);
+	feed_close(&gw->feed, on_feed_closed);
+}
+
+static void on_check_empty(uv_timer_t *t)
+{
+	struct gateway *gw = container_of(t, struct gateway, leave);
+	uint64_t began = (uint64_t)(uintptr_t)t->data;
+
+	if (list_empty(&gw->conns) || uv_now(gw->loop) - began > BYE_MS) {
+		uv_timer_stop(t);
+		on_leave(t);
+	}
+}
+
+void gateway_stop(struct gateway *gw)
+{
+	const struct env *env = env_system();
+
+	if (gw->stopping)
+		return;
+	gw->stopping = true;
+	core_link_close(&gw->core);
+	front_stop_listening(gw);
+	uv_close((uv_handle_t *)&gw->sigterm, NULL);
+	uv_close((uv_handle_t *)&gw->sigint, NULL);
+	for (struct list *l = gw->conns.next; l != &gw->conns; l = l->next)
+		ws_bye(container_of(l, struct ws_conn, of_gateway),
+		       WS_BYE_LEAVING, env_random_u64(env) % RETRY_SPREAD_MS);
+	gw->leave.data = (void *)(uintptr_t)uv_now(gw->loop);
+	uv_timer_start(&gw->leave, on_check_empty, 50, 50);
+}
+
+void gateway_release(struct gateway *gw)
+{
+	front_release(gw);
+	index_release(&gw->groups);
+	index_release(&gw->subs);
+	buf_release(&gw->scratch);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * groupd-gateway: strangers' HTTP and WebSocket, spoken on to groupd.
+ *
+ *   TCP --front (lws)--> http_request --rest_*--> client --> groupd
+ *                   \--> ws_conn --ws_commands--^   |
+ *                           ^---- ws_feed <-- feed <-'
+ *
+ * One process, one loop thread, no store, no files: what it may do is what
+ * the tokens it was shown may do. WebSockets outlive a restart of groupd,
+ * which connects to us again (core_link.h).
+ */
+#ifndef GROUPFS_DAEMON_GATEWAY_GATEWAY_H
+#define GROUPFS_DAEMON_GATEWAY_GATEWAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/gateway/bearer.h"
+#include "daemon/gateway/core_link.h"
+#include "daemon/gateway/index.h"
+#include "daemon/gateway/wheel.h"
+#include "lib/client.h"
+#include "lib/feed.h"
+
+struct lws_context;
+struct lws_vhost;
+
+enum {
+	GATEWAY_ORIGINS = 32,
+	GATEWAY_BODY_MAX = 8 << 20, /* the default of --max-body */
+	GATEWAY_WS_MAX = 1 << 20    /* bytes of one client's message */
+};
+
+struct gateway_options {
+	int listen_fd;
+	int core_fd;
+	unsigned int slot;
+	size_t max_body;
+	int64_t core_uid; /* -1: root or our own */
+	const char *tag;  /* borrowed */
+	const char *origins[GATEWAY_ORIGINS];
+	size_t norigins;
+};
+
+struct gateway {
+	uv_loop_t *loop; /* borrowed */
+	const struct gateway_options *options;
+	struct wheel wheel;
+	struct client client;
+	struct feed feed;
+	struct bearers bearers;
+	struct core_link core;
+
+	/* front.c */
+	struct lws_context *lws;
+	struct lws_vhost *vhost;
+	uv_poll_t listener;
+	uv_timer_t accept_pause;
+
+	/* ws_*.c */
+	struct list conns;
+	struct index groups; /* ws_group by id */
+	struct index subs;   /* ws_sub by connection and group */
+	uint64_t conn_serial;
+	struct buf scratch; /* one frame, for the length of a call */
+
+	uv_signal_t sigterm;
+	uv_signal_t sigint;
+	uv_timer_t leave; /* the end of the time to say bye */
+	bool stopping;
+};
+
+/* 0 or a negative errno, with a line in the log. */
+int gateway_start(struct gateway *gw, uv_loop_t *loop,
+		  const struct gateway_options *options);
+/* Says bye to all, then closes everything, so that the loop ends. */
+void gateway_stop(struct gateway *gw);
+/* After the loop has ended. */
+void gateway_release(struct gateway *gw);
+
+/* Whether a page of this origin may use us. host: the Host header. */
+bool gateway_origin_allowed(const struct gateway_options *options,
+			    struct str origin, struct str host);
+
+#endif

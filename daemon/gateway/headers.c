@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/gateway/headers.h"
+
+#include <libwebsockets.h>
+#include <strings.h>
+
+#include "daemon/gateway/route.h"
+
+enum { VALUE_MAX = 4096 };
+
+/* The tokens that lws knows; Idempotency-Key is none of them. */
+static int token_of(enum header which)
+{
+	static const int tokens[] = {
+		[HEADER_AUTHORIZATION] = WSI_TOKEN_HTTP_AUTHORIZATION,
+		[HEADER_ORIGIN] = WSI_TOKEN_ORIGIN,
+		[HEADER_HOST] = WSI_TOKEN_HOST,
+		[HEADER_TRANSFER_ENCODING] = WSI_TOKEN_HTTP_TRANSFER_ENCODING,
+		[HEADER_CONTENT_LENGTH] = WSI_TOKEN_HTTP_CONTENT_LENGTH,
+		[HEADER_CONTENT_TYPE] = WSI_TOKEN_HTTP_CONTENT_TYPE,
+		[HEADER_IDEMPOTENCY_KEY] = -1,
+		[HEADER_WS_VERSION] = WSI_TOKEN_VERSION,
+		[HEADER_WS_PROTOCOL] = WSI_TOKEN_PROTOCOL,
+		[HEADER_UPGRADE_PATH] = WSI_TOKEN_GET_URI,
+	};
+
+	return tokens[which];
+}
+
+static bool get_custom(struct lws *wsi, const char *name, struct buf *out)
+{
+	char value[VALUE_MAX];
+	int len = (int)strlen(name);
+	int n = lws_hdr_custom_length(wsi, name, len);
+
+	if (n < 0 || n >= VALUE_MAX)
+		return false;
+	n = lws_hdr_custom_copy(wsi, value, (int)sizeof(value), name, len);
+	if (n < 0)
+		return false;
+	buf_append(out, value, (size_t)n);
+	return true;
+}
+
+bool headers_get(struct lws *wsi, enum header which, struct buf *out)
+{
+	char value[VALUE_MAX];
+	enum lws_token_indexes token;
+	int n;
+
+	if (token_of(which) < 0)
+		return get_custom(wsi, "idempotency-key:", out);
+	token = (enum lws_token_indexes)token_of(which);
+	n = lws_hdr_total_length(wsi, token);
+	if (n <= 0 || n >= VALUE_MAX)
+		return false;
+	n = lws_hdr_copy(wsi, value, (int)sizeof(value), token);
+	if (n < 0)
+		return false;
+	buf_append(out, value, (size_t)n);
+	return true;
+}
+
+unsigned int headers_method(struct lws *wsi)
+{
+	static const struct {
+		enum lws_token_indexes token;
+		enum http_method method;
+	} methods[] = { { WSI_TOKEN_GET_URI, HTTP_GET },
+			{ WSI_TOKEN_POST_URI, HTTP_POST },
+			{ WSI_TOKEN_PUT_URI, HTTP_PUT },
+			{ WSI_TOKEN_PATCH_URI, HTTP_PATCH },
+			{ WSI_TOKEN_DELETE_URI, HTTP_DELETE } };
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (lws_hdr_total_length(wsi, methods[i].token) > 0)
+			return (unsigned int)methods[i].method;
+	}
+	return 0;
+}
+
+void headers_query(struct lws *wsi, struct buf *out)
+{
+	char piece[VALUE_MAX];
+	int n;
+
+	for (int i = 0;
+	     (n = lws_hdr_copy_fragment(wsi, piece, (int)sizeof(piece),
+					WSI_TOKEN_HTTP_URI_ARGS, i)) > 0;
+	     i++) {
+		if (i > 0)
+			buf_append_char(out, '&');
+		buf_append(out, piece, (size_t)n);
+	}
+}
+
+static struct str trim(struct str s)
+{
+	while (s.len > 0 && (s.data[0] == ' ' || s.data[0] == '\t')) {
+		s.data++;
+		s.len--;
+	}
+	while (s.len > 0 &&
+	       (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
+
+bool headers_bearer(struct str value, struct str *token)
+{
+	static const char scheme[] = "Bearer ";
+	size_t n = sizeof(scheme) - 1;
+
+	if (value.len <= n || strncasecmp(value.data, scheme, n) != 0)
+		return false;
+	*token = trim(str_make(value.data + n, value.len - n));
+	return token->len > 0;
+}
+
+bool headers_media_type(struct str value, const char *type)
+{
+	const char *end =
+		value.len == 0 ? NULL : memchr(value.data, ';', value.len);
+
+	if (end != NULL)
+		value.len = (size_t)(end - value.data);
+	value = trim(value);
+	return value.len == strlen(type) &&
+	       strncasecmp(value.data, type, value.len) == 0;
+}
+
+bool headers_list_has(struct str list, const char *item)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i <= list.len; i++) {
+		struct str part;
+
+		if (i < list.len && list.data[i] != ',')
+			continue;
+		part = trim(str_make(list.data + from, i - from));
+		if (str_eq(part, str_of(item)))
+			return true;
+		from = i + 1;
+	}
+	return false;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the headers of a request say.
+ */
+#ifndef GROUPFS_DAEMON_GATEWAY_HEADERS_H
+#define GROUPFS_DAEMON_GATEWAY_HEADERS_H
+
+#include <stdbool.h>
+
+#include "lib/buf.h"
+#include "lib/str.h"
+
+struct lws;
+
+enum header {
+	HEADER_AUTHORIZATION,
+	HEADER_ORIGIN,
+	HEADER_HOST,
+	HEADER_TRANSFER_ENCODING,
+	HEADER_CONTENT_LENGTH,
+	HEADER_CONTENT_TYPE,
+	HEADER_IDEMPOTENCY_KEY,
+	HEADER_WS_VERSION,
+	HEADER_WS_PROTOCOL,
+	HEADER_UPGRADE_PATH /* the path of a GET */
+};
+
+/* Appends the value; false when there is none. */
+bool headers_get(struct lws *wsi, enum header which, struct buf *out);
+/* An enum http_method, 0 for any other. */
+unsigned int headers_method(struct lws *wsi);
+/* Appends the query as it was sent, arguments with '&' between. */
+void headers_query(struct lws *wsi, struct buf *out);
+
+/* "Bearer TOKEN" -> TOKEN */
+bool headers_bearer(struct str value, struct str *token);
+/* value is this media type, with or without parameters. */
+bool headers_media_type(struct str value, const char *type);
+/* The comma-separated list has this item. */
+bool headers_list_has(struct str list, const char *item);
+
+#endif

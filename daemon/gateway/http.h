@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One HTTP request, from its headers to its answer.
+ *
+ *   front: http_begin -> http_body* -> http_run -> handler (rest_*.c)
+ *          http_write  <-- http_answer / http_fail <--'
+ *
+ * A handler answers exactly once, at once or from a callback. A request whose
+ * connection goes away is freed; its pending requests to groupd are forgotten
+ * (groupd may still carry them out). While a request is under way lws reads
+ * nothing more from its connection.
+ */
+#ifndef GROUPFS_DAEMON_GATEWAY_HTTP_H
+#define GROUPFS_DAEMON_GATEWAY_HTTP_H
+
+#include "daemon/gateway/gateway.h"
+#include "daemon/gateway/resolve.h"
+#include "daemon/gateway/route.h"
+#include "lib/json.h"
+
+struct lws;
+
+enum {
+	HTTP_PIECE = 32 << 10,	  /* bytes given to lws at a time */
+	HTTP_WRITE_S = 30,	  /* a piece must be taken within */
+	HTTP_DRAIN_MAX = 16 << 20 /* a refused body is read to its end */
+};
+
+/* What one page of a list was asked for. */
+struct http_page {
+	uint64_t limit;
+	struct buf after; /* owned */
+	bool all;	  /* no limit was named: go on to the end */
+};
+
+struct http_request {
+	struct gateway *gw;
+	struct lws *wsi;
+	struct bearer *bearer; /* one reference; NULL on open routes */
+	struct route_match match;
+	struct buf query; /* raw */
+	struct buf body;
+	struct buf key; /* Idempotency-Key */
+	struct json *json;
+	bool has_body;
+	bool is_text; /* text/plain, else JSON */
+	uint64_t length;
+
+	/* What the handler needs while it waits. */
+	struct resolve resolve;
+	struct client_request req;
+	void (*with_group)(struct http_request *r);
+	uint64_t group_id;
+	struct buf text; /* the answer's body as it grows */
+	struct buf wire; /* a list for groupd */
+	struct http_page page;
+	uint64_t after_seq, before_seq, epoch;
+	bool has_epoch;
+	bool pending;
+
+	/* The answer. */
+	struct buf out; /* LWS_PRE, headers, body */
+	size_t written;
+	bool answered;
+	bool draining; /* the answer waits for the end of the body */
+};
+
+struct http_request *http_new(struct gateway *gw, struct lws *wsi);
+void http_free(struct http_request *r); /* takes NULL */
+
+/* The headers are there. 0: wait for the body; 1: the request runs or is
+ * answered, expect no body. */
+int http_begin(struct http_request *r, struct str path);
+void http_body(struct http_request *r, struct str piece);
+void http_run(struct http_request *r);
+/* The socket takes more. 1: the answer is complete; 0: more to come; -1: the
+ * connection is lost. */
+int http_write(struct http_request *r);
+
+/* Answers with r->text (JSON) as the body. */
+void http_answer(struct http_request *r, int status);
+void http_answer_empty(struct http_request *r, int status);
+/* Answers with a problem. */
+void http_fail(struct http_request *r, const struct err *err);
+void http_fail_with(struct http_request *r, int status, enum err_code code,
+		    const char *detail, const char *headers, const char *extra);
+
+/* Sends one request to groupd; cb gets r as req->data and calls
+ * http_replied() first, which is false when that has answered. */
+void http_submit(struct http_request *r, enum wire_type type, const void *body,
+		 client_reply_cb cb);
+bool http_replied(struct http_request *r, const struct err *err);
+/* Finds the group of the path, then calls next with r->group_id set. */
+void http_with_group(struct http_request *r,
+		     void (*next)(struct http_request *r));
+
+/* A whole answer for a connection that is refused before it has a request:
+ * written at once. */
+void http_refuse(struct lws *wsi, int status, const char *detail,
+		 const char *headers);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/gateway/resolve.h"
+
+#include "lib/text.h"
+
+static void on_group(struct client_request *req, const struct err *err,
+		     const void *body);
+
+static int submit(struct resolve *r, struct str name, uint64_t id)
+{
+	struct wire_body_find_group find = { .group_id = id, .name = name };
+	int rc =
+		client_submit(r->client, &r->req, r->principal, WIRE_FIND_GROUP,
+			      &find, CLIENT_TIMEOUT_MS, on_group);
+
+	r->pending = rc == 0;
+	return rc;
+}
+
+static void on_group(struct client_request *req, const struct err *err,
+		     const void *body)
+{
+	struct resolve *r = req->data;
+	uint64_t id = r->id;
+	struct err refused;
+
+	r->pending = false;
+	r->id = 0;
+	if (err != NULL && err->code == ERR_NO_SUCH_GROUP && id != 0) {
+		if (submit(r, str_of(""), id) == 0)
+			return;
+		err_set(&refused, ERR_UNAVAILABLE, NULL);
+		err = &refused;
+	}
+	if (err == NULL) {
+		const struct wire_body_group *g = body;
+
+		r->group = *g;
+		if (!str_to_cstr(g->name, r->name, sizeof(r->name)) ||
+		    !str_to_cstr(g->created_by, r->created_by,
+				 sizeof(r->created_by))) {
+			err_set(&refused, ERR_UNAVAILABLE, NULL);
+			err = &refused;
+		}
+		r->group.name = str_of(r->name);
+		r->group.created_by = str_of(r->created_by);
+	}
+	r->cb(r, err);
+}
+
+int resolve_start(struct resolve *r, struct client *c,
+		  struct client_principal *p, struct str group, resolve_cb cb,
+		  struct err *err)
+{
+	bool is_name = text_is_group_name(group);
+
+	r->client = c;
+	r->principal = p;
+	r->req.data = r;
+	r->cb = cb;
+	r->id = 0;
+	if (!text_parse_u64(group, &r->id))
+		r->id = 0;
+	if (!is_name)
+		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	if (submit(r, group, 0) < 0)
+		return err_set(err, ERR_UNAVAILABLE, NULL);
+	return 0;
+}
+
+void resolve_cancel(struct resolve *r)
+{
+	if (r->pending)
+		client_cancel(&r->req);
+	r->pending = false;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The {g} of a request -> a group: by name, and where no group of that name
+ * is visible and it is a number, by id.
+ */
+#ifndef GROUPFS_DAEMON_GATEWAY_RESOLVE_H
+#define GROUPFS_DAEMON_GATEWAY_RESOLVE_H
+
+#include "lib/client.h"
+
+struct resolve;
+/* err NULL: r->group. Runs once, never inside resolve_start(). */
+typedef void (*resolve_cb)(struct resolve *r, const struct err *err);
+
+/* The caller embeds it, zeroed. */
+struct resolve {
+	void *data; /* the caller's */
+	/* Its strs point into r. */
+	struct wire_body_group group;
+
+	/* private */
+	struct client *client;
+	struct client_principal *principal;
+	struct client_request req;
+	resolve_cb cb;
+	uint64_t id;
+	bool pending;
+	char name[WIRE_NAME_MAX + 1];
+	char created_by[WIRE_USER_MAX + 1];
+};
+
+/* 0, or a negative errno and err: the callback will not run. */
+int resolve_start(struct resolve *r, struct client *c,
+		  struct client_principal *p, struct str group, resolve_cb cb,
+		  struct err *err);
+/* Forgets it; also when it is not under way. */
+void resolve_cancel(struct resolve *r);
+
+#endif

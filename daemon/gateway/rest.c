@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/gateway/rest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "daemon/gateway/query.h"
+#include "lib/env.h"
+
+static void healthz(struct http_request *r)
+{
+	buf_append_str(&r->text, str_of("{\"status\":\"ok\"}\n"));
+	http_answer(r, 200);
+}
+
+static void readyz(struct http_request *r)
+{
+	struct err err;
+
+	if (r->gw->client.online && !r->gw->stopping) {
+		healthz(r);
+		return;
+	}
+	err_set(&err, ERR_UNAVAILABLE, NULL);
+	http_fail(r, &err);
+}
+
+const struct route rest_routes[] = {
+	{ HTTP_POST, "/api/groups/*/messages", rest_send, false },
+	{ HTTP_GET, "/api/groups/*/messages", rest_pull, false },
+	{ HTTP_POST, "/api/groups", rest_create_group, false },
+	{ HTTP_GET, "/api/groups", rest_list_groups, false },
+	{ HTTP_GET, "/api/groups/*", rest_get_group, false },
+	{ HTTP_DELETE, "/api/groups/*", rest_delete_group, false },
+	{ HTTP_GET, "/api/groups/*/members", rest_list_members, false },
+	{ HTTP_POST, "/api/groups/*/members", rest_edit_members, false },
+	{ HTTP_GET, "/api/groups/*/members/*", rest_get_member, false },
+	{ HTTP_PUT, "/api/groups/*/members/*", rest_put_member, false },
+	{ HTTP_PATCH, "/api/groups/*/members/*", rest_patch_member, false },
+	{ HTTP_DELETE, "/api/groups/*/members/*", rest_delete_member, false },
+	{ HTTP_PUT, "/api/groups/*/read", rest_set_read, false },
+	{ HTTP_GET, "/healthz", healthz, true },
+	{ HTTP_GET, "/readyz", readyz, true },
+	{ HTTP_GET, NULL, NULL, false },
+};
+
+bool rest_takes_text(const struct route_match *m)
+{
+	return m->route->handle == rest_send;
+}
+
+bool rest_get_page(struct http_request *r)
+{
+	struct str query = buf_str(&r->query);
+	struct err err;
+	int rc;
+
+	r->page.limit = WIRE_PAGE_MAX;
+	rc = query_get_u64(query, "limit", WIRE_PAGE_MAX, &r->page.limit, &err);
+	r->page.all = rc == 0;
+	if (rc == 1 && r->page.limit == 0)
+		rc = err_set(&err, ERR_BAD_REQUEST, "\"limit\" must be 1 to %d",
+			     WIRE_PAGE_MAX);
+	if (rc >= 0)
+		rc = query_get_text(query, "after", &r->page.after, &err);
+	if (rc < 0)
+		http_fail(r, &err);
+	return rc >= 0;
+}
+
+void rest_random_key(char out[33])
+{
+	const struct env *env = env_system();
+
+	snprintf(out, 33, "%016" PRIx64 "%016" PRIx64, env_random_u64(env),
+		 env_random_u64(env));
+}

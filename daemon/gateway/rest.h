@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The REST surface (design.md section 4): one table, one function a route.
+ */
+#ifndef GROUPFS_DAEMON_GATEWAY_REST_H
+#define GROUPFS_DAEMON_GATEWAY_REST_H
+
+#include "daemon/gateway/http.h"
+
+extern const struct route rest_routes[];
+
+/* Whether the route takes a text/plain body. */
+bool rest_takes_text(const struct route_match *m);
+
+/* rest_messages.c */
+void rest_send(struct http_request *r);
+void rest_pull(struct http_request *r);
+void rest_set_read(struct http_request *r);
+/* rest_groups.c */
+void rest_create_group(struct http_request *r);
+void rest_list_groups(struct http_request *r);
+void rest_get_group(struct http_request *r);
+void rest_delete_group(struct http_request *r);
+/* rest_members.c */
+void rest_list_members(struct http_request *r);
+void rest_edit_members(struct http_request *r);
+void rest_get_member(struct http_request *r);
+void rest_put_member(struct http_request *r);
+void rest_patch_member(struct http_request *r);
+void rest_delete_member(struct http_request *r);
+
+/* "limit" and "after" of the query. False when it has answered. */
+bool rest_get_page(struct http_request *r);
+/* A key that no other request has, for what groupd must not do twice. */
+void rest_random_key(char out[33]);
+
+#endif
