@@ -241,20 +241,21 @@ static void find_binary(struct buf *out)
 	buf_printf(out, "%s/%s", GROUPFS_LIBEXECDIR, gateway_name);
 }
 
-static void set_user(const struct config *c, uv_process_options_t *options)
+/* Whom the gateway becomes first of all. Not by uv_spawn(): that user may not
+ * reach the program, as below a /root that is closed to him. */
+static void put_ids(const struct config *c, struct buf *uid, struct buf *gid)
 {
-	const struct passwd *pw;
+	const struct passwd *pw = NULL;
 
-	if (geteuid() != 0)
-		return;
-	pw = getpwnam(c->gateway_user);
-	assert(pw != NULL); /* checked at start */
-	options->uid = pw->pw_uid;
-	options->gid = pw->pw_gid;
-	options->flags |= UV_PROCESS_SETUID | UV_PROCESS_SETGID;
+	if (geteuid() == 0) {
+		pw = getpwnam(c->gateway_user);
+		assert(pw != NULL); /* checked at start */
+	}
+	buf_printf(uid, "%u", pw == NULL ? geteuid() : pw->pw_uid);
+	buf_printf(gid, "%u", pw == NULL ? getegid() : pw->pw_gid);
 }
 
-enum { ARGS_FIXED = 12, ARGS_MAX = ARGS_FIXED + 2 * CONFIG_ORIGINS_MAX };
+enum { ARGS_FIXED = 16, ARGS_MAX = ARGS_FIXED + 2 * CONFIG_ORIGINS_MAX };
 
 static int spawn_with(struct gateway *gw, int tcp, int core)
 {
@@ -263,11 +264,14 @@ static int spawn_with(struct gateway *gw, int tcp, int core)
 	struct buf binary = { 0 };
 	struct buf slot = { 0 };
 	struct buf body = { 0 };
+	struct buf uid = { 0 };
+	struct buf gid = { 0 };
 	char *args[ARGS_MAX + 1] = { 0 };
 	size_t n = ARGS_FIXED - 1;
 	int rc;
 
 	find_binary(&binary);
+	put_ids(c, &uid, &gid);
 	buf_printf(&slot, "%u", gw->slot);
 	buf_printf(&body, "%" PRIu64,
 		   c->max_message_bytes * BODY_FACTOR + BODY_EXTRA);
@@ -275,7 +279,8 @@ static int spawn_with(struct gateway *gw, int tcp, int core)
 		buf_cstr(&binary), "--listen-fd", "3",
 		"--core-fd",	   "4",		  "--slot",
 		buf_cstr(&slot),   "--max-body",  buf_cstr(&body),
-		"--tag",	   s->tag,
+		"--tag",	   s->tag,	  "--uid",
+		buf_cstr(&uid),	   "--gid",	  buf_cstr(&gid),
 	};
 	memcpy(args, fixed, sizeof(fixed));
 	for (size_t i = 0; i < c->norigins; i++) {
@@ -298,7 +303,6 @@ static int spawn_with(struct gateway *gw, int tcp, int core)
 		.stdio_count = 5,
 		.stdio = stdio,
 	};
-	set_user(c, &options);
 	rc = uv_spawn(s->options.loop, &gw->process, &options);
 	if (rc < 0)
 		log_error(
@@ -307,6 +311,8 @@ static int spawn_with(struct gateway *gw, int tcp, int core)
 	buf_release(&binary);
 	buf_release(&slot);
 	buf_release(&body);
+	buf_release(&uid);
+	buf_release(&gid);
 	return rc;
 }
 

@@ -40,7 +40,9 @@ struct gateway_options {
 	unsigned int slot;
 	size_t max_body;
 	int64_t core_uid; /* -1: root or our own */
-	const char *tag;  /* borrowed */
+	uid_t uid;	  /* whom to become, when started by root */
+	gid_t gid;
+	const char *tag; /* borrowed */
 	const char *origins[GATEWAY_ORIGINS];
 	size_t norigins;
 };

@@ -3,11 +3,13 @@
  * groupd-gateway: started by groupd with its sockets; not for people.
  */
 #include <getopt.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "daemon/gateway/gateway.h"
 #include "lib/log.h"
@@ -19,7 +21,7 @@ static void usage(void)
 {
 	fputs("usage: groupd-gateway --listen-fd N --core-fd N [--slot N]\n"
 	      "       [--tag TEXT] [--max-body BYTES] [--origin ORIGIN]...\n"
-	      "       [--core-uid UID]\n"
+	      "       [--core-uid UID] [--uid UID --gid GID]\n"
 	      "groupd starts it; nobody else needs to.\n",
 	      stderr);
 }
@@ -34,6 +36,23 @@ static void raise_file_limit(void)
 	limit.rlim_cur =
 		limit.rlim_max > FILES_MAX ? FILES_MAX : limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/*
+ * Gives up what it was started with, before anything of strangers is read:
+ * the user, and what a setuid program could bring.
+ */
+static bool drop_rights(const struct gateway_options *o)
+{
+	bool root = geteuid() == 0;
+
+	if (root && (o->uid == 0 || o->gid == 0))
+		return false;
+	if (root &&
+	    (setgroups(0, NULL) < 0 || setresgid(o->gid, o->gid, o->gid) < 0 ||
+	     setresuid(o->uid, o->uid, o->uid) < 0))
+		return false;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 static bool take(struct gateway_options *o, int opt, const char *arg)
@@ -57,6 +76,12 @@ static bool take(struct gateway_options *o, int opt, const char *arg)
 	case 'u':
 		o->core_uid = (int64_t)n;
 		return number && n < UINT32_MAX;
+	case 'U':
+		o->uid = (uid_t)n;
+		return number && n < UINT32_MAX;
+	case 'G':
+		o->gid = (gid_t)n;
+		return number && n < UINT32_MAX;
 	case 't':
 		o->tag = arg;
 		return strlen(arg) <= 40;
@@ -78,6 +103,8 @@ static bool parse(struct gateway_options *o, int argc, char **argv)
 		{ "slot", required_argument, NULL, 's' },
 		{ "max-body", required_argument, NULL, 'b' },
 		{ "core-uid", required_argument, NULL, 'u' },
+		{ "uid", required_argument, NULL, 'U' },
+		{ "gid", required_argument, NULL, 'G' },
 		{ "tag", required_argument, NULL, 't' },
 		{ "origin", required_argument, NULL, 'o' },
 		{ NULL, 0, NULL, 0 },
@@ -105,9 +132,9 @@ int main(int argc, char **argv)
 		usage();
 		return 2;
 	}
-	/* Who takes this process over gains no rights by a setuid program. */
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-		log_error("cannot give up new privileges");
+	if (!drop_rights(&options)) {
+		log_error("cannot give up its rights: uid=%u gid=%u",
+			  (unsigned)options.uid, (unsigned)options.gid);
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);

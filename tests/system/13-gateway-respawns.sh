@@ -56,4 +56,13 @@ is "by the same gateway" "$(gateway)" "$second"
 ok "SIGTERM stops groupd" stop_groupd
 ok "and its gateway" wait_gone 10 "$second"
 GROUPD=
+
+# A program that lies where the gateway's user cannot go, as below /root.
+if [ "$(id -u)" = 0 ]; then
+	mkdir -m 700 "$T/closed"
+	cp "$BUILD/groupd" "$BUILD/groupd-gateway" "$T/closed"
+	BUILD=$T/closed start_groupd
+	ok "it starts from a folder that its user cannot enter" \
+		wait_for 10 rest_answers
+fi
 done_testing
