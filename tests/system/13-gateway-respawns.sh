@@ -60,7 +60,7 @@ GROUPD=
 # A program that lies where the gateway's user cannot go, as below /root.
 if [ "$(id -u)" = 0 ]; then
 	mkdir -m 700 "$T/closed"
-	cp "$BUILD/groupd" "$BUILD/groupd-gateway" "$T/closed"
+	cp "$BUILD/groupd" "$BUILD/groupd-gateway" "$BUILD/groupctl" "$T/closed"
 	BUILD=$T/closed start_groupd
 	ok "it starts from a folder that its user cannot enter" \
 		wait_for 10 rest_answers
