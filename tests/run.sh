@@ -36,6 +36,23 @@ run_one() {
 	esac
 }
 
+# Two of the tests' users are not root: what they run must lie where they can
+# go, which a checkout below /root does not.
+reach_for_all() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups \
+		test -r "$top/README.md" 2>/dev/null && return
+	tree=$(mktemp -d /var/tmp/groupfs-tree.XXXXXX) || exit 1
+	trap 'rm -rf "$out" "$tree"' EXIT
+	chmod 755 "$tree"
+	cp -a "$top/." "$tree" || exit 1
+	echo "# from a copy that all users can read: $tree"
+	case ${BUILD:-} in
+	"$top"/*) BUILD=$tree${BUILD#"$top"} && export BUILD ;;
+	esac
+	top=$tree
+}
+
+[ "$(id -u)" != 0 ] || reach_for_all
 cd "$top" || exit 1
 for test in "$@"; do
 	echo "# $test"
