@@ -39,17 +39,18 @@ int auth_uid_name(uid_t uid, char user[WIRE_USER_MAX + 1], struct err *err)
 
 	if (found == NULL && (rc == ENOMEM || rc == EIO || rc == EMFILE ||
 			      rc == ENFILE || rc == ERANGE))
-		rc = err_set(err, ERR_UNAVAILABLE, "cannot read passwd: %s",
+		rc = err_set(err, ERR_UNAVAILABLE, "Cannot read passwd: %s",
 			     strerror(rc));
 	else if (found == NULL)
-		rc = err_set(err, ERR_UNAUTHENTICATED,
-			     "uid %u has no passwd entry: only local accounts "
-			     "and tokens are known here",
-			     (unsigned)uid);
+		rc = err_set(
+			err, ERR_UNAUTHENTICATED,
+			"The uid %u has no passwd entry: only local accounts "
+			"and tokens are known here",
+			(unsigned)uid);
 	else if (!text_is_user_name(str_of(found->pw_name)) ||
 		 !str_to_cstr(str_of(found->pw_name), user, WIRE_USER_MAX + 1))
 		rc = err_set(err, ERR_UNAUTHENTICATED,
-			     "the account name of uid %u is not allowed as a "
+			     "The account name of uid %u is not allowed as a "
 			     "user name here",
 			     (unsigned)uid);
 	else

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/paths.h"
 #include "lib/text.h"
 #include "lib/wire.h"
 
@@ -242,22 +243,19 @@ static int set_default_paths(struct config *c, struct err *err)
 {
 	const char *state = getenv("XDG_STATE_HOME");
 	const char *home = getenv("HOME");
-	const char *run = getenv("XDG_RUNTIME_DIR");
 	struct buf data = { 0 };
 	struct buf sock = { 0 };
 	int rc = 0;
 
 	if (geteuid() == 0) {
 		buf_printf(&data, "/var/lib/groupd");
-		buf_printf(&sock, "/run/groupd/groupd.sock");
 	} else {
 		if (state != NULL && state[0] == '/')
 			buf_printf(&data, "%s/groupd", state);
 		else if (home != NULL && home[0] == '/')
 			buf_printf(&data, "%s/.local/state/groupd", home);
-		if (run != NULL && run[0] == '/')
-			buf_printf(&sock, "%s/groupd.sock", run);
 	}
+	(void)paths_default_socket(&sock); /* empty: said below */
 	if (c->data[0] == '\0' && set_data(c, buf_str(&data), err) < 0)
 		rc = err_wrap(err, "data: set it");
 	else if (c->socket[0] == '\0' && set_socket(c, buf_str(&sock), err) < 0)
@@ -370,7 +368,7 @@ static int read_file(const char *path, struct buf *out, struct err *err)
 	ssize_t n = 1;
 
 	if (fd < 0)
-		return err_set(err, ERR_BAD_REQUEST, "cannot read %s: %s", path,
+		return err_set(err, ERR_BAD_REQUEST, "Cannot read %s: %s", path,
 			       strerror(errno));
 	while (n > 0 && out->len <= FILE_MAX && buf_reserve(out, 65536)) {
 		n = read(fd, out->data + out->len, 65536);
@@ -380,7 +378,7 @@ static int read_file(const char *path, struct buf *out, struct err *err)
 	close(fd);
 	if (n != 0)
 		return err_set(err, ERR_BAD_REQUEST,
-			       "cannot read %s: not a file of at most 1 MiB",
+			       "Cannot read %s: not a file of at most 1 MiB",
 			       path);
 	return 0;
 }
@@ -460,14 +458,14 @@ static int walk(int argc, char **argv, struct config_flags *flags,
 			flags->verbose = true;
 		else if (option < KEY_OPTION)
 			return err_set(err, ERR_BAD_REQUEST,
-				       "unknown option or value missing: %s",
+				       "Unknown option or value missing: %s",
 				       argv[optind - 1]);
 		else if (c != NULL && apply_key(c, option - KEY_OPTION, optarg,
 						seen, err) < 0)
 			return err_rc(err);
 	}
 	if (optind < argc)
-		return err_set(err, ERR_BAD_REQUEST, "unknown argument: %s",
+		return err_set(err, ERR_BAD_REQUEST, "Unknown argument: %s",
 			       argv[optind]);
 	return 0;
 }

@@ -97,6 +97,12 @@ static void send_once(struct registry *r, struct group *group, struct str user,
 		struct interest *i =
 			container_of(el, struct interest, of_group);
 
+		/* Messages that it was not told of come before this. */
+		if (!list_empty(&i->lagging) &&
+		    session_is_open(&i->peer->session)) {
+			list_remove(&i->lagging);
+			send_grown(i);
+		}
 		i->peer->stamp = stamp;
 		list_remove(&i->peer->tell);
 		list_push(&r->tell, &i->peer->tell);
@@ -234,6 +240,7 @@ static void fan_revoked(struct registry *r, const struct event *e)
 {
 	struct principal *p;
 
+	r->revocations++;
 	while ((p = registry_token(r, e->hash)) != NULL)
 		fanout_end_principal(p, ERR_UNAUTHENTICATED);
 }

@@ -100,7 +100,9 @@ static void on_accept(void *data, uv_stream_t *server)
 	struct peer *peer = peer_new(g, false);
 	uv_stream_t *stream;
 
-	/* Without memory the connection waits in the backlog. */
+	/* Without memory the connection waits, and with it all others: libuv
+	 * calls again only after uv_accept(). The timer tries again. */
+	g->owed = peer == NULL ? server : NULL;
 	if (peer == NULL)
 		return;
 	stream = (uv_stream_t *)&peer->session.pipe;
@@ -187,6 +189,8 @@ static void on_expiry(uv_timer_t *timer)
 	uint64_t now = env_now_ms(g->env);
 	struct list *next;
 
+	if (g->owed != NULL && g->listening)
+		on_accept(g, g->owed);
 	for (struct list *el = g->registry.expiring.next;
 	     el != &g->registry.expiring; el = next) {
 		struct principal *p =
@@ -218,7 +222,7 @@ static int make_dirs(const char *path, mode_t mode, struct err *err)
 			rc = -1;
 	}
 	if (rc < 0)
-		err_set(err, ERR_UNAVAILABLE, "cannot make %s: %s", path,
+		err_set(err, ERR_UNAVAILABLE, "Cannot make %s: %s", path,
 			strerror(errno));
 	buf_release(&part);
 	return rc < 0 ? err_rc(err) : 0;
@@ -473,10 +477,13 @@ void groupd_stop(struct groupd *g, void (*cb)(struct groupd *g))
 	g->on_stopped = cb;
 	g->handlers.stopping = true;
 	session_host_pause(&g->host);
+	if (g->supervising)
+		supervisor_stop(&g->supervisor);
 	/* A walk over the whole store is not waited for. */
 	g->verify_abandoned = g->verifying && readers_load(&g->verifier) > 0;
 	if (g->verify_abandoned) {
 		g->verifying = false;
+		mailbox_unref(&g->verifier.done);
 		log_warn("left a verify that was running");
 	}
 	step(g);

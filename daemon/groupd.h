@@ -42,6 +42,7 @@ struct groupd {
 	struct listener listener;
 	struct supervisor supervisor;
 	uv_timer_t expiry; /* of tokens */
+	uv_stream_t *owed; /* borrowed: uv_accept() waits for memory */
 	bool hosting;
 	bool sequencing;
 	bool reading;

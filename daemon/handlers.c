@@ -277,16 +277,16 @@ static int identify(struct request *r)
 		return 0;
 	if (p == NULL || p->state != PRINCIPAL_READY)
 		return err_set(&r->err, ERR_UNAUTHENTICATED,
-			       "this principal is not open");
+			       "This principal is not open");
 	if (p->expires_ms != 0 && p->expires_ms <= env_now_ms(h->env))
 		return err_set(&r->err, ERR_UNAUTHENTICATED,
-			       "the token has expired");
+			       "The token has expired");
 	r->principal_serial = p->serial;
 	r->admin = p->admin;
 	str_to_cstr(str_of(p->user), r->user, sizeof(r->user));
 	if (r->handler->admin_only && !r->admin)
 		return err_set(&r->err, ERR_NOT_ADMIN,
-			       "only root and groupd's own user may do that");
+			       "Only root and groupd's own user may do that");
 	return 0;
 }
 
@@ -354,7 +354,7 @@ void handlers_frame(struct handlers *h, struct peer *peer,
 	struct err err;
 
 	if (handler == NULL || header->id == 0) {
-		refuse_frame(peer, header, "that is no request");
+		refuse_frame(peer, header, "That is no request");
 		return;
 	}
 	if ((peer->session.state == SESSION_HELLO) !=
@@ -373,7 +373,7 @@ void handlers_frame(struct handlers *h, struct peer *peer,
 	r->handler = handler;
 	if (wire_get(buf_str(&r->frame), wire_schema_of(header->type),
 		     &r->body) < 0) {
-		refuse_frame(peer, header, "the request cannot be decoded");
+		refuse_frame(peer, header, "The request cannot be decoded");
 		request_free(r);
 		return;
 	}

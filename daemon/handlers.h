@@ -99,6 +99,7 @@ struct request {
 	uint8_t hash[STORE_TOKEN_HASH];
 	char token[WIRE_TOKEN_MAX + 1];
 	uint64_t expires_ms;
+	uint64_t revocations;	      /* OPEN_PRINCIPAL: when it was read */
 	struct group_pending pending; /* WATCH */
 	struct wire_body_watching watching;
 

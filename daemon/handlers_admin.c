@@ -21,12 +21,14 @@ static int write_add_users(struct request *r, struct store *store,
 	while ((rc = wire_next(&names, &wire_schema_name, &name)) > 0) {
 		if (!text_is_user_name(name.name))
 			return err_set(&r->err, ERR_BAD_NAME,
-				       "\"%.*s\" is no user name",
+				       text_is_utf8(name.name)
+					       ? "That is no user name: %.*s"
+					       : "That is no user name",
 				       (int)name.name.len, name.name.data);
 	}
 	if (rc < 0)
 		return err_set(&r->err, ERR_BAD_REQUEST,
-			       "the list of names cannot be decoded");
+			       "The list of names cannot be decoded");
 	names = r->body.add_users.names;
 	while (wire_next(&names, &wire_schema_name, &name) > 0) {
 		rc = store_add_user(store, name.name, &added, &r->err);
@@ -44,7 +46,7 @@ static int check_owner(struct request *r, struct str user)
 	if (r->admin || str_eq(user, request_user(r)) || user.len == 0)
 		return 0;
 	return err_set(&r->err, ERR_NOT_ADMIN,
-		       "only root and groupd's own user may handle the tokens "
+		       "Only root and groupd's own user may handle the tokens "
 		       "of others");
 }
 
@@ -59,7 +61,7 @@ static int begin_create_token(struct request *r)
 	if (body->expires_ms != 0 &&
 	    body->expires_ms <= env_now_ms(r->handlers->env))
 		return err_set(&r->err, ERR_BAD_REQUEST,
-			       "the token would have expired already");
+			       "The token would have expired already");
 	return 0;
 }
 

@@ -19,7 +19,7 @@ static void do_hello(struct request *r)
 
 	if (r->body.hello.version != WIRE_VERSION) {
 		err_set(&r->err, ERR_BAD_REQUEST,
-			"this groupd speaks version %d, not %llu", WIRE_VERSION,
+			"This groupd speaks version %d, not %llu", WIRE_VERSION,
 			(unsigned long long)r->body.hello.version);
 		session_send_error(s, r->id, r->principal_id, &r->err);
 		session_finish(s);
@@ -43,10 +43,11 @@ static int check_uid(struct request *r, uid_t uid)
 	if (uid == peer || peer == 0 || peer == h->own_uid ||
 	    h->trusts(h->data, peer))
 		return 0;
-	return err_set(&r->err, ERR_UNAUTHENTICATED,
-		       "uid %u is not among the trusted_users: it may not act "
-		       "for uid %u",
-		       (unsigned)peer, (unsigned)uid);
+	return err_set(
+		&r->err, ERR_UNAUTHENTICATED,
+		"The uid %u is not among the trusted_users: it may not act "
+		"for uid %u",
+		(unsigned)peer, (unsigned)uid);
 }
 
 static int begin_open(struct request *r)
@@ -57,23 +58,24 @@ static int begin_open(struct request *r)
 
 	if (r->principal_id == 0)
 		return err_set(&r->err, ERR_BAD_REQUEST,
-			       "a principal needs a number");
+			       "A principal needs a number");
 	if (r->peer->gateway && body->kind != PRINCIPAL_TOKEN)
 		return err_set(&r->err, ERR_UNAUTHENTICATED,
-			       "a gateway must show a token");
+			       "A gateway must show a token");
 	if (body->kind == PRINCIPAL_SELF)
 		body->uid = s->uid;
 	if (body->kind != PRINCIPAL_TOKEN && check_uid(r, (uid_t)body->uid) < 0)
 		return err_rc(&r->err);
 	if (peer_principal(r->peer, r->principal_id) != NULL)
 		return err_set(&r->err, ERR_BAD_REQUEST,
-			       "this principal is open already");
+			       "This principal is open already");
 	p = peer_open(r->peer, r->principal_id,
 		      (enum principal_kind)body->kind);
 	if (p == NULL)
 		return err_set(&r->err, ERR_UNAVAILABLE,
-			       "too many principals on this connection");
+			       "Too many principals on this connection");
 	r->principal_serial = p->serial;
+	r->revocations = r->handlers->registry->revocations;
 	return 0;
 }
 
@@ -100,6 +102,28 @@ static int read_open(struct request *r, struct store *store)
 	return request_answer(r, &answer);
 }
 
+/* What was read is no longer true. */
+static bool read_anew(struct request *r)
+{
+	if (request_read_again(r) == 0)
+		return true;
+	err_set(&r->err, ERR_UNAVAILABLE,
+		"groupd is overloaded: try again later");
+	return false;
+}
+
+/* A token that was revoked while it was looked up would stay open: its event
+ * has passed. */
+static bool open_again(struct request *r, const struct principal *p)
+{
+	uint64_t now = r->handlers->registry->revocations;
+
+	if (p->kind != PRINCIPAL_TOKEN || r->revocations == now)
+		return false;
+	r->revocations = now;
+	return read_anew(r);
+}
+
 static bool finish_open(struct request *r)
 {
 	struct principal *p = request_principal(r);
@@ -107,11 +131,13 @@ static bool finish_open(struct request *r)
 	if (p == NULL) {
 		if (r->err.code == ERR_NONE)
 			err_set(&r->err, ERR_UNAUTHENTICATED,
-				"the principal was closed");
+				"The principal was closed");
 		return false;
 	}
 	if (p->state == PRINCIPAL_READY)
 		return false;
+	if (r->err.code == ERR_NONE && open_again(r, p))
+		return true;
 	if (r->err.code == ERR_NONE) {
 		str_to_cstr(request_user(r), p->user, sizeof(p->user));
 		memcpy(p->hash, r->hash, sizeof(p->hash));
@@ -157,15 +183,11 @@ static int read_watch(struct request *r, struct store *store)
 	return 0;
 }
 
-/* The members changed while it was read: what was read is no longer true. */
+/* The members changed while it was read. */
 static bool watch_again(struct request *r)
 {
 	r->pending.stale = false;
-	if (request_read_again(r) == 0)
-		return true;
-	err_set(&r->err, ERR_UNAVAILABLE,
-		"groupd is overloaded: try again later");
-	return false;
+	return read_anew(r);
 }
 
 static bool finish_watch(struct request *r)
@@ -182,13 +204,13 @@ static bool finish_watch(struct request *r)
 		return false;
 	if (p == NULL) {
 		err_set(&r->err, ERR_UNAUTHENTICATED,
-			"the principal was closed");
+			"The principal was closed");
 		return false;
 	}
 	i = principal_add_watch(p, r->pending.group, r->watching.last_seq);
 	if (i == NULL) {
 		err_set(&r->err, ERR_UNAVAILABLE,
-			"too many watches on this connection");
+			"Too many watches on this connection");
 		return false;
 	}
 	/* What comes later is told; so this is what was told until now. */

@@ -5,6 +5,7 @@
 
 #include "daemon/auth.h"
 #include "daemon/handlers.h"
+#include "lib/json.h"
 
 static int no_memory(struct request *r)
 {
@@ -21,14 +22,14 @@ static int check_items(struct request *r)
 	while ((rc = wire_next(&items, &wire_schema_item, &item)) > 0) {
 		if (item.content.len > r->max_content)
 			return err_set(&r->err, ERR_TOO_LARGE,
-				       "a message has %zu bytes, at most %llu "
+				       "A message has %zu bytes, at most %llu "
 				       "are allowed",
 				       item.content.len,
 				       (unsigned long long)r->max_content);
 	}
 	if (rc < 0)
 		return err_set(&r->err, ERR_BAD_REQUEST,
-			       "the list of messages cannot be decoded");
+			       "The list of messages cannot be decoded");
 	return 0;
 }
 
@@ -103,7 +104,7 @@ static int prepare_edits(struct request *r, struct store *store,
 	}
 	if (rc < 0)
 		return err_set(&r->err, ERR_BAD_REQUEST,
-			       "the list of members cannot be decoded");
+			       "The list of members cannot be decoded");
 	return r->extra.failed ? no_memory(r) : 0;
 }
 
@@ -195,10 +196,26 @@ static int write_edit_members(struct request *r, struct store *store,
 	return request_answer_ok(r, op.count);
 }
 
+static int check_settings(struct request *r)
+{
+	struct str settings = r->body.create_group.settings;
+	struct json *json;
+
+	if (settings.len == 0)
+		return 0;
+	if (json_parse(&json, settings, WIRE_SETTINGS_MAX, &r->err) < 0)
+		return err_set(&r->err, ERR_BAD_REQUEST,
+			       "The settings must be a JSON object");
+	json_free(json);
+	return 0;
+}
+
 static int prepare_create_group(struct request *r, struct store *store)
 {
-	int rc = request_prepare_user(r, store, request_user(r));
+	int rc = check_settings(r);
 
+	if (rc == 0)
+		rc = request_prepare_user(r, store, request_user(r));
 	if (rc < 0)
 		return rc;
 	return prepare_edits(r, store, r->body.create_group.members);

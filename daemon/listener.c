@@ -51,13 +51,14 @@ static int clear_way(const char *path, struct err *err)
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(err, ERR_UNAVAILABLE,
-			       "%s is there and no socket", path);
+			       "There is no socket but something else at %s",
+			       path);
 	fd = listener_connect(path);
 	if (fd >= 0)
 		close(fd);
 	if (fd != -ECONNREFUSED && fd != -ENOENT)
 		return err_set(err, ERR_UNAVAILABLE,
-			       "another process serves %s", path);
+			       "Another process serves %s", path);
 	unlink(path);
 	return 0;
 }
@@ -70,7 +71,7 @@ int listener_bind(const char *path, unsigned mode, struct err *err)
 
 	if (rc < 0)
 		return err_set(err, ERR_UNAVAILABLE,
-			       "the path of the socket is too long: %s", path);
+			       "The path of the socket is too long: %s", path);
 	rc = clear_way(path, err);
 	if (rc < 0)
 		return rc;
@@ -84,10 +85,10 @@ int listener_bind(const char *path, unsigned mode, struct err *err)
 close_fd:
 	rc = errno;
 	close(fd);
-	errno = rc;
+	errno = rc; /* close() may have changed it */
 failed:
 	rc = errno;
-	err_set(err, ERR_UNAVAILABLE, "cannot bind %s: %s", path, strerror(rc));
+	err_set(err, ERR_UNAVAILABLE, "Cannot bind %s: %s", path, strerror(rc));
 	return -rc;
 }
 
@@ -126,8 +127,9 @@ int listener_start(struct listener *l, uv_loop_t *loop, const char *path,
 		rc = uv_listen((uv_stream_t *)&l->pipe, BACKLOG, on_connection);
 	if (rc == 0)
 		return 0;
+	unlink(path);
 	uv_close((uv_handle_t *)&l->pipe, on_failed_start);
-	return err_set(err, ERR_UNAVAILABLE, "cannot listen on %s: %s", path,
+	return err_set(err, ERR_UNAVAILABLE, "Cannot listen on %s: %s", path,
 		       uv_strerror(rc));
 }
 

@@ -46,6 +46,11 @@ void mailbox_post(struct mailbox *m, struct list *el)
 	pthread_mutex_unlock(&m->lock);
 }
 
+void mailbox_unref(struct mailbox *m)
+{
+	uv_unref((uv_handle_t *)&m->async);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
 	struct mailbox *m = handle->data;

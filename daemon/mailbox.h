@@ -34,6 +34,8 @@ int mailbox_start(struct mailbox *m, uv_loop_t *loop, mailbox_item_cb on_item,
 void mailbox_post(struct mailbox *m, struct list *el);
 /* Loop: hands out what is there now. */
 void mailbox_drain(struct mailbox *m);
+/* The loop need not run for what is still to come. */
+void mailbox_unref(struct mailbox *m);
 /* No thread may post any more; what is left is drained first. */
 void mailbox_close(struct mailbox *m, mailbox_close_cb cb);
 

@@ -38,7 +38,8 @@ struct registry {
 	struct list tell; /* peers that get the event being told */
 	struct groups groups;
 	uint64_t serial;
-	uint64_t stamp; /* of the event that is being told */
+	uint64_t revocations; /* of tokens, that were told */
+	uint64_t stamp;	      /* of the event that is being told */
 	size_t principals;
 	size_t watches;
 };

@@ -69,7 +69,7 @@ static int start_thread(struct readers *r, const char *url,
 	rc = pthread_create(&reader->thread, NULL, reader_main, reader);
 	if (rc != 0) {
 		store_close(reader->store);
-		return err_set(err, ERR_UNAVAILABLE, "cannot start a thread");
+		return err_set(err, ERR_UNAVAILABLE, "Cannot start a thread");
 	}
 	r->count++;
 	return 0;

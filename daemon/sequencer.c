@@ -63,8 +63,9 @@ static void fail_all(struct batch *batch, const struct err *err)
 	     el = el->next) {
 		struct sequencer_op *op = op_of(el);
 
-		/* Who was refused for his own reason keeps it. */
-		if (op->err.code == ERR_NONE)
+		/* Who ended the transaction keeps his reason. A refusal may
+		 * rest on what is not stored now: it is none any more. */
+		if (!ends_transaction(&op->err))
 			op->err = *err;
 	}
 	events_clear(&batch->events);
@@ -269,7 +270,7 @@ static int lane_start(struct sequencer *q, struct err *err)
 	pthread_cond_init(&lane->wake, NULL);
 	if (pthread_create(&lane->thread, NULL, lane_main, lane) != 0) {
 		store_close(lane->store);
-		return err_set(err, ERR_UNAVAILABLE, "cannot start a thread");
+		return err_set(err, ERR_UNAVAILABLE, "Cannot start a thread");
 	}
 	q->lanes++;
 	return 0;

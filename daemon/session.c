@@ -11,7 +11,8 @@
 enum {
 	READ_BYTES = 64 << 10,
 	SHARE_BYTES = 16 << 10, /* smaller frames are copied together */
-	SWEEP_MS = 1000
+	HELLO_BYTES = 1024,	/* of a frame before the hello is over */
+	KEEP_BYTES = 256 << 10	/* a bigger buffer that is empty goes */
 };
 
 const struct session_limits session_limits_default = {
@@ -22,6 +23,7 @@ const struct session_limits session_limits_default = {
 	.hello_ms = 5000,
 	.stall_ms = 30000,
 	.closing_ms = 2000,
+	.sweep_ms = 1000,
 };
 
 /* One write in flight: bytes of its own, or a shared frame. */
@@ -138,7 +140,11 @@ static void parse(struct session *s)
 		const char *data = s->in.data + at;
 
 		if (wire_get_header(data, &header) < 0) {
-			refuse(s, raw_id(data), "that is no frame");
+			refuse(s, raw_id(data), "That is no frame");
+			break;
+		}
+		if (s->state == SESSION_HELLO && header.len > HELLO_BYTES) {
+			refuse(s, header.id, "HELLO comes first, and once");
 			break;
 		}
 		if (s->in.len - at - WIRE_HEADER < header.len)
@@ -149,7 +155,7 @@ static void parse(struct session *s)
 	}
 	s->parsing = false;
 	buf_consume(&s->in, at);
-	if (!session_is_open(s))
+	if (!session_is_open(s) || (s->in.len == 0 && s->in.cap > KEEP_BYTES))
 		buf_release(&s->in);
 }
 
@@ -391,7 +397,7 @@ static void sweep_session(struct session *s, uint64_t now)
 		s->progress_ms = now;
 	}
 	if (s->state == SESSION_HELLO && now - s->since_ms >= limits->hello_ms)
-		refuse(s, 0, "no hello in time");
+		refuse(s, 0, "No hello in time");
 	else if (s->state == SESSION_CLOSING &&
 		 now - s->since_ms >= limits->closing_ms)
 		session_close(s);
@@ -466,7 +472,8 @@ int session_host_start(struct session_host *h, uv_loop_t *loop,
 	h->flush.data = h;
 	h->sweep.data = h;
 	uv_prepare_start(&h->flush, on_prepare);
-	return uv_timer_start(&h->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+	return uv_timer_start(&h->sweep, on_sweep, limits->sweep_ms,
+			      limits->sweep_ms);
 }
 
 void session_host_pause(struct session_host *h)

@@ -47,6 +47,7 @@ struct session_limits {
 	uint64_t hello_ms;
 	uint64_t stall_ms;
 	uint64_t closing_ms; /* for the last bytes */
+	uint64_t sweep_ms;   /* how often the times are looked at */
 };
 
 extern const struct session_limits session_limits_default;

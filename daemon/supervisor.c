@@ -43,7 +43,7 @@ static void on_timer(uv_timer_t *timer)
 {
 	struct gateway *gw = timer->data;
 
-	if (!gw->supervisor->closing)
+	if (!gw->supervisor->stopping)
 		gateway_start(gw);
 }
 
@@ -215,7 +215,7 @@ static int bind_core(struct gateway *gw, struct err *err)
 	buf_release(&path);
 	if (fd >= 0 && listen(fd, CORE_BACKLOG) < 0) {
 		close(fd);
-		fd = err_set(err, ERR_UNAVAILABLE, "listen: %s",
+		fd = err_set(err, ERR_UNAVAILABLE, "Cannot listen: %s",
 			     strerror(errno));
 	}
 	return fd;
@@ -243,16 +243,11 @@ static void find_binary(struct buf *out)
 
 /* Whom the gateway becomes first of all. Not by uv_spawn(): that user may not
  * reach the program, as below a /root that is closed to him. */
-static void put_ids(const struct config *c, struct buf *uid, struct buf *gid)
+static void put_ids(const struct supervisor *s, struct buf *uid,
+		    struct buf *gid)
 {
-	const struct passwd *pw = NULL;
-
-	if (geteuid() == 0) {
-		pw = getpwnam(c->gateway_user);
-		assert(pw != NULL); /* checked at start */
-	}
-	buf_printf(uid, "%u", pw == NULL ? geteuid() : pw->pw_uid);
-	buf_printf(gid, "%u", pw == NULL ? getegid() : pw->pw_gid);
+	buf_printf(uid, "%u", (unsigned)s->uid);
+	buf_printf(gid, "%u", (unsigned)s->gid);
 }
 
 enum { ARGS_FIXED = 16, ARGS_MAX = ARGS_FIXED + 2 * CONFIG_ORIGINS_MAX };
@@ -271,7 +266,7 @@ static int spawn_with(struct gateway *gw, int tcp, int core)
 	int rc;
 
 	find_binary(&binary);
-	put_ids(c, &uid, &gid);
+	put_ids(s, &uid, &gid);
 	buf_printf(&slot, "%u", gw->slot);
 	buf_printf(&body, "%" PRIu64,
 		   c->max_message_bytes * BODY_FACTOR + BODY_EXTRA);
@@ -481,7 +476,7 @@ static int resolve(struct supervisor *s, const char *host, const char *port,
 
 	if (rc != 0)
 		return err_set(err, ERR_UNAVAILABLE,
-			       "cannot listen on %s:%s: %s", host, port,
+			       "Cannot listen on %s:%s: %s", host, port,
 			       gai_strerror(rc));
 	memcpy(&s->bound, found->ai_addr, found->ai_addrlen);
 	s->bound_len = found->ai_addrlen;
@@ -548,7 +543,7 @@ static int probe(struct supervisor *s, struct err *err)
 	int fd = bind_tcp(s, false);
 
 	if (fd < 0)
-		return err_set(err, ERR_UNAVAILABLE, "cannot listen on %s: %s",
+		return err_set(err, ERR_UNAVAILABLE, "Cannot listen on %s: %s",
 			       s->address, strerror(-fd));
 	s->bound_len = sizeof(s->bound);
 	if (getsockname(fd, (struct sockaddr *)&s->bound, &s->bound_len) == 0)
@@ -582,12 +577,23 @@ static int find_address(struct supervisor *s, bool adopted, struct err *err)
 	return rc;
 }
 
-static int check_user(const struct config *c, struct err *err)
+/* Once, at start: passwd may block, and may be gone when a gateway dies. */
+static int find_user(struct supervisor *s, struct err *err)
 {
-	if (geteuid() != 0 || getpwnam(c->gateway_user) != NULL)
+	const char *name = s->options.config->gateway_user;
+	const struct passwd *pw;
+
+	s->uid = geteuid();
+	s->gid = getegid();
+	if (s->uid != 0)
 		return 0;
-	return err_set(err, ERR_UNAVAILABLE,
-		       "gateway_user: no such local user: %s", c->gateway_user);
+	pw = getpwnam(name);
+	if (pw == NULL)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "gateway_user: no such local user: %s", name);
+	s->uid = pw->pw_uid;
+	s->gid = pw->pw_gid;
+	return 0;
 }
 
 static void init_gateway(struct supervisor *s, unsigned slot)
@@ -614,13 +620,13 @@ int supervisor_start(struct supervisor *s,
 	s->options.rundir = s->rundir;
 	if (c->gateways == 0 || c->listen_host[0] == '\0')
 		return 0;
-	rc = check_user(c, err);
+	rc = find_user(s, err);
 	if (rc < 0)
 		return rc;
 	make_tag(s);
 	s->gateways = calloc((size_t)c->gateways, sizeof(*s->gateways));
 	if (s->gateways == NULL)
-		return err_set(err, ERR_UNAVAILABLE, "out of memory");
+		return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
 	s->count = (size_t)c->gateways;
 	for (unsigned i = 0; i < s->count; i++)
 		init_gateway(s, i);
@@ -635,6 +641,11 @@ int supervisor_start(struct supervisor *s,
 }
 
 /* Stopping. */
+
+void supervisor_stop(struct supervisor *s)
+{
+	s->stopping = true;
+}
 
 static void on_timer_closed(uv_handle_t *handle)
 {
@@ -660,6 +671,7 @@ static void unlink_files(struct supervisor *s)
 
 void supervisor_close(struct supervisor *s, void (*cb)(struct supervisor *s))
 {
+	s->stopping = true;
 	s->closing = true;
 	s->on_close = cb;
 	s->open = 1;

@@ -71,7 +71,10 @@ struct supervisor {
 	socklen_t bound_len;	  /* 0: nothing is served */
 	struct gateway *gateways; /* owned */
 	size_t count;
-	size_t open; /* handles still open while closing */
+	uid_t uid; /* of the gateways */
+	gid_t gid;
+	size_t open;   /* handles still open while closing */
+	bool stopping; /* no gateway is started or connected to any more */
 	bool closing;
 	void (*on_close)(struct supervisor *s);
 };
@@ -84,6 +87,8 @@ void supervisor_greeted(struct supervisor *s, struct peer *peer,
 			struct str agent);
 void supervisor_lost(struct supervisor *s, const struct peer *peer);
 void supervisor_figures(const struct supervisor *s, struct buf *out);
+/* Lets the gateways be: none is started again. */
+void supervisor_stop(struct supervisor *s);
 /* SIGTERM to all, then cb. Sessions must be closed before. */
 void supervisor_close(struct supervisor *s, void (*cb)(struct supervisor *s));
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A whole groupd in this process, on a thread; the tests speak frames. */
-#include <poll.h>
+/* What groupd answers to frames. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,296 +7,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "daemon/groupd.h"
-#include "lib/buf.h"
-#include "lib/wire.h"
-
-enum {
-	ANSWER_MS = 10000,
-	QUIET_MS = 150,
-	UID_DAEMON = 1, /* "daemon" and "bin" are in every Debian passwd */
-	UID_BIN = 2,
-	P_ROOT = 1,
-	P_DAEMON = 2,
-	P_BIN = 3
-};
-
-struct fixture {
-	struct buf dir;
-	struct config config;
-	struct groupd groupd;
-	uv_loop_t loop;
-	uv_async_t quit;
-	pthread_t thread;
-	char root[WIRE_USER_MAX + 1]; /* the name of P_ROOT */
-};
-
-struct conn {
-	int fd;
-	uint32_t id;
-	struct buf frame; /* the body of the last one read */
-	struct wire_header header;
-	union wire_body body;
-};
-
-static void on_quit_closed(uv_handle_t *handle)
-{
-	(void)handle;
-}
-
-static void on_stopped(struct groupd *g)
-{
-	struct fixture *f = g->data;
-
-	uv_close((uv_handle_t *)&f->quit, on_quit_closed);
-}
-
-static void on_quit(uv_async_t *async)
-{
-	struct fixture *f = async->data;
-
-	groupd_stop(&f->groupd, on_stopped);
-}
-
-static void *run_loop(void *arg)
-{
-	struct fixture *f = arg;
-
-	uv_run(&f->loop, UV_RUN_DEFAULT);
-	return NULL;
-}
-
-static void put(char *out, size_t size, const struct fixture *f,
-		const char *prefix, const char *suffix)
-{
-	struct buf text = { 0 };
-
-	buf_printf(&text, "%s%s%s", prefix, buf_cstr(&f->dir), suffix);
-	assert_true(str_to_cstr(buf_str(&text), out, size));
-	buf_release(&text);
-}
-
-static int set_up(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	char dir[] = "/tmp/test_groupd.XXXXXX";
-	struct err err;
-
-	assert_non_null(f);
-	assert_non_null(mkdtemp(dir));
-	buf_printf(&f->dir, "%s", dir);
-	config_defaults(&f->config);
-	f->config.gateways = 0;
-	put(f->config.data, PATH_MAX, f, "", "/data");
-	put(f->config.store, PATH_MAX, f, "sqlite:", "/data/g.db");
-	put(f->config.socket, PATH_MAX, f, "", "/run/s");
-	uv_loop_init(&f->loop);
-	uv_async_init(&f->loop, &f->quit, on_quit);
-	f->quit.data = f;
-	if (groupd_start(&f->groupd, &f->loop, &f->config, env_system(), &err) <
-	    0)
-		fail_msg("%s", err.text);
-	f->groupd.data = f;
-	assert_int_equal(pthread_create(&f->thread, NULL, run_loop, f), 0);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	struct buf command = { 0 };
-
-	uv_async_send(&f->quit);
-	pthread_join(f->thread, NULL);
-	assert_int_equal(f->groupd.state, GROUPD_STOPPED);
-	assert_int_equal(uv_loop_close(&f->loop), 0);
-	buf_printf(&command, "rm -rf %s", buf_cstr(&f->dir));
-	assert_int_equal(system(buf_cstr(&command)), 0);
-	buf_release(&command);
-	buf_release(&f->dir);
-	free(f);
-	return 0;
-}
-
-static void dial(struct conn *c, const struct fixture *f)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	*c = (struct conn){ .fd = socket(AF_UNIX, SOCK_STREAM, 0) };
-	assert_true(str_to_cstr(str_of(f->config.socket), address.sun_path,
-				sizeof(address.sun_path)));
-	assert_int_equal(
-		connect(c->fd, (struct sockaddr *)&address, sizeof(address)),
-		0);
-}
-
-static void hang_up(struct conn *c)
-{
-	close(c->fd);
-	buf_release(&c->frame);
-}
-
-static bool readable(const struct conn *c, int ms)
-{
-	struct pollfd p = { .fd = c->fd, .events = POLLIN };
-
-	return poll(&p, 1, ms) == 1;
-}
-
-static bool read_bytes(struct conn *c, char *out, size_t len)
-{
-	while (len > 0) {
-		ssize_t n;
-
-		if (!readable(c, ANSWER_MS))
-			fail_msg("no answer");
-		n = read(c->fd, out, len);
-		if (n <= 0)
-			return false;
-		out += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-/* The next frame; false at the end of the connection. */
-static bool next_frame(struct conn *c)
-{
-	char header[WIRE_HEADER];
-
-	if (!read_bytes(c, header, sizeof(header)))
-		return false;
-	assert_int_equal(wire_get_header(header, &c->header), 0);
-	buf_clear(&c->frame);
-	assert_true(buf_reserve(&c->frame, c->header.len + 1));
-	if (!read_bytes(c, c->frame.data, c->header.len))
-		return false;
-	c->frame.len = c->header.len;
-	assert_int_equal(wire_get(buf_str(&c->frame),
-				  wire_schema_of(c->header.type), &c->body),
-			 0);
-	return true;
-}
-
-static void write_frame(struct conn *c, enum wire_type type, uint32_t principal,
-			const void *body)
-{
-	struct buf b = { 0 };
-
-	wire_put_frame(&b, type, ++c->id, principal, body);
-	assert_int_equal(send(c->fd, b.data, b.len, MSG_NOSIGNAL), b.len);
-	buf_release(&b);
-}
-
-/* Sends and reads the answer, skipping events; its code. */
-static enum err_code ask(struct conn *c, enum wire_type type,
-			 uint32_t principal, const void *body)
-{
-	write_frame(c, type, principal, body);
-	do {
-		assert_true(next_frame(c));
-	} while (c->header.id == 0);
-	assert_int_equal(c->header.id, c->id);
-	if (c->header.type == WIRE_ERROR)
-		return (enum err_code)c->body.error.code;
-	assert_int_equal(c->header.type, wire_answer_of(type));
-	return ERR_NONE;
-}
-
-static void open_uid(struct conn *c, uint32_t principal, uint32_t uid)
-{
-	struct wire_body_open_principal open = { .kind = PRINCIPAL_UID,
-						 .uid = uid };
-
-	assert_int_equal(ask(c, WIRE_OPEN_PRINCIPAL, principal, &open),
-			 ERR_NONE);
-}
-
-static void greet(struct conn *c, struct fixture *f)
-{
-	struct wire_body_hello hello = { .version = WIRE_VERSION,
-					 .agent = str_of("test/1") };
-	struct wire_body_open_principal self = { .kind = PRINCIPAL_SELF };
-
-	dial(c, f);
-	assert_int_equal(ask(c, WIRE_HELLO, 0, &hello), ERR_NONE);
-	assert_int_equal(ask(c, WIRE_OPEN_PRINCIPAL, P_ROOT, &self), ERR_NONE);
-	str_to_cstr(c->body.principal.name, f->root, sizeof(f->root));
-	open_uid(c, P_DAEMON, UID_DAEMON);
-	open_uid(c, P_BIN, UID_BIN);
-}
-
-/* A group of P_ROOT with "daemon" in it. */
-static uint64_t create_group(struct conn *c)
-{
-	struct wire_edit edit = { .op = EDIT_ADD, .name = str_of("daemon") };
-	struct wire_body_create_group create = { .name = str_of("team") };
-	struct buf members = { 0 };
-	uint64_t id;
-
-	wire_put(&members, &wire_schema_edit, &edit);
-	create.members = buf_str(&members);
-	assert_int_equal(ask(c, WIRE_CREATE_GROUP, P_ROOT, &create), ERR_NONE);
-	id = c->body.group.group_id;
-	assert_int_equal(c->body.group.member_count, 2);
-	buf_release(&members);
-	return id;
-}
-
-static enum err_code say(struct conn *c, uint32_t principal, uint64_t group_id,
-			 const char *text)
-{
-	struct wire_item item = { .content = str_of(text) };
-	struct wire_body_send body = { .group_id = group_id };
-	struct buf items = { 0 };
-	enum err_code code;
-
-	wire_put(&items, &wire_schema_item, &item);
-	body.items = buf_str(&items);
-	code = ask(c, WIRE_SEND, principal, &body);
-	buf_release(&items);
-	return code;
-}
-
-static enum err_code edit(struct conn *c, uint32_t principal, uint64_t group_id,
-			  enum edit_op op, const char *name)
-{
-	struct wire_edit one = { .op = (uint64_t)op, .name = str_of(name) };
-	struct wire_body_edit_members body = { .group_id = group_id };
-	struct buf edits = { 0 };
-	enum err_code code;
-
-	wire_put(&edits, &wire_schema_edit, &one);
-	body.edits = buf_str(&edits);
-	code = ask(c, WIRE_EDIT_MEMBERS, principal, &body);
-	buf_release(&edits);
-	return code;
-}
-
-static enum err_code read_at(struct conn *c, uint32_t principal,
-			     uint64_t group_id, uint64_t off, uint64_t size)
-{
-	struct wire_body_read_text body = { .group_id = group_id,
-					    .offset = off,
-					    .size = size };
-
-	return ask(c, WIRE_READ_TEXT, principal, &body);
-}
-
-static enum err_code watch(struct conn *c, uint32_t principal,
-			   uint64_t group_id)
-{
-	struct wire_body_watch body = { .group_id = group_id };
-
-	return ask(c, WIRE_WATCH, principal, &body);
-}
+#include "tests/support/groupd_fixture.h"
 
 static void a_message_is_stored_read_and_told_once(void **state)
 {
@@ -487,6 +201,138 @@ static void rubbish_is_refused_and_closes(void **state)
 	hang_up(&c);
 }
 
+static void settings_are_a_json_object(void **state)
+{
+	static const char *const bad[] = { "[1]", "{", "{\"a\":1,\"a\":2}",
+					   "1" };
+	struct fixture *f = *state;
+	struct wire_body_create_group create = { .name = str_of("team") };
+	struct conn c;
+
+	greet(&c, f);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		create.settings = str_of(bad[i]);
+		assert_int_equal(ask(&c, WIRE_CREATE_GROUP, P_ROOT, &create),
+				 ERR_BAD_REQUEST);
+	}
+	create.settings = str_of("{\"color\":\"red\"}");
+	assert_int_equal(ask(&c, WIRE_CREATE_GROUP, P_ROOT, &create), ERR_NONE);
+	hang_up(&c);
+}
+
+static void a_big_frame_before_hello_is_refused_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_body_send body = { .group_id = 1 };
+	struct buf b = { 0 };
+	struct conn c;
+	char *items = calloc(1, 1 << 16);
+
+	assert_non_null(items);
+	body.items = str_make(items, 1 << 16);
+	wire_put_frame(&b, WIRE_SEND, 7, 1, &body);
+	dial(&c, f);
+	/* Its header alone: nothing more is waited for. */
+	assert_int_equal(write(c.fd, b.data, WIRE_HEADER), WIRE_HEADER);
+	assert_true(next_frame(&c));
+	assert_int_equal(c.header.type, WIRE_ERROR);
+	assert_int_equal(c.header.id, 7);
+	assert_false(next_frame(&c));
+	hang_up(&c);
+	buf_release(&b);
+	free(items);
+}
+
+static void on_second_stopped(struct groupd *g)
+{
+	*(bool *)g->data = true;
+}
+
+static void a_second_groupd_on_the_same_data_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct config *config = calloc(1, sizeof(*config));
+	struct groupd *second = calloc(1, sizeof(*second));
+	bool stopped = false;
+	struct err err;
+	uv_loop_t loop;
+
+	assert_non_null(config);
+	assert_non_null(second);
+	*config = f->config;
+	str_to_cstr(str_of("/tmp/never-made/s"), config->socket, PATH_MAX);
+	uv_loop_init(&loop);
+	assert_true(groupd_start(second, &loop, config, env_system(), &err) <
+		    0);
+	assert_non_null(strstr(err.text, "store sqlite:"));
+	second->data = &stopped;
+	groupd_stop(second, on_second_stopped);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_true(stopped);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	free(second);
+	free(config);
+}
+
+struct blocking {
+	struct readers_job job;
+	int fd;
+	bool done;
+};
+
+static void block(struct readers_job *job, struct store *store)
+{
+	char byte;
+
+	(void)store;
+	assert_int_equal(
+		read(container_of(job, struct blocking, job)->fd, &byte, 1), 1);
+}
+
+static void unblocked(struct readers_job *job)
+{
+	container_of(job, struct blocking, job)->done = true;
+}
+
+static void on_verifier_closed(struct readers *r)
+{
+	(void)r;
+}
+
+static int tear_down_after_verify(void **state)
+{
+	struct fixture *f = *state;
+	struct blocking b = { .job = { .run = block, .done = unblocked } };
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	b.fd = fds[0];
+	assert_int_equal(readers_submit(&f->groupd.verifier, &b.job), 0);
+	/* Hangs here if the stop waits for it. */
+	alarm(30);
+	uv_async_send(&f->quit);
+	pthread_join(f->thread, NULL);
+	alarm(0);
+	assert_int_equal(f->groupd.state, GROUPD_STOPPED);
+	assert_true(f->groupd.verify_abandoned);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	readers_close(&f->groupd.verifier, on_verifier_closed);
+	uv_run(&f->loop, UV_RUN_DEFAULT);
+	assert_true(b.done);
+	close(fds[0]);
+	close(fds[1]);
+	return remove_fixture(f);
+}
+
+static void a_stop_does_not_wait_for_a_verify(void **state)
+{
+	struct fixture *f = *state;
+	struct conn c;
+
+	greet(&c, f);
+	hang_up(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -506,6 +352,17 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(rubbish_is_refused_and_closes,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(settings_are_a_json_object,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_big_frame_before_hello_is_refused_at_once, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_second_groupd_on_the_same_data_is_refused, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_stop_does_not_wait_for_a_verify, set_up,
+			tear_down_after_verify),
 	};
 
 	/* As main() does. */
