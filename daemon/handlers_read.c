@@ -11,7 +11,7 @@ struct page {
 	uint64_t limit;	 /* records left */
 	uint64_t before; /* seq bound; 0: none */
 	size_t max_bytes;
-	uint64_t skip; /* READ_TEXT: bytes before the offset */
+	uint64_t skip; /* bytes of records that are not in the page */
 	bool complete; /* the walk came to its end */
 };
 
@@ -92,6 +92,36 @@ static int add_message(void *data, const struct wire_message *m)
 	return --page->limit == 0 ? 1 : 0;
 }
 
+/* As add_message(), but the oldest make room: who pages backwards goes on
+ * before the oldest one and must not miss those between. */
+static int add_newest(void *data, const struct wire_message *m)
+{
+	struct page *page = data;
+	size_t before = page->records.len;
+	struct wire_message oldest;
+	struct str kept;
+
+	if (m->seq >= page->before)
+		return 1;
+	wire_put(&page->records, &wire_schema_message, m);
+	if (page->records.failed)
+		return 1;
+	kept = (struct str){ page->records.data + page->skip,
+			     page->records.len - (size_t)page->skip };
+	while (kept.len > page->max_bytes &&
+	       kept.len > page->records.len - before) {
+		if (wire_next(&kept, &wire_schema_message, &oldest) <= 0)
+			break;
+	}
+	page->skip = page->records.len - kept.len;
+	/* Not each time: the bytes moved stay in proportion to those read. */
+	if (page->skip > page->max_bytes) {
+		buf_consume(&page->records, (size_t)page->skip);
+		page->skip = 0;
+	}
+	return 0;
+}
+
 static int read_pull(struct request *r, struct store *store)
 {
 	const struct wire_body_pull *body = &r->body.pull;
@@ -101,9 +131,11 @@ static int read_pull(struct request *r, struct store *store)
 		.max_bytes = body->max_bytes == 0 ? WIRE_TEXT_MAX
 						  : (size_t)body->max_bytes,
 	};
+	bool backwards = body->after_seq == 0 && body->before_seq != 0;
 	uint64_t after = body->after_seq;
 	struct wire_body_messages answer;
 	struct wire_group group;
+	struct str records;
 	int rc = request_find_group(r, store, body->group_id, str_of(""),
 				    &group);
 
@@ -114,14 +146,20 @@ static int read_pull(struct request *r, struct store *store)
 	if (after == 0 && page.before > page.limit)
 		after = page.before - page.limit - 1;
 	if (after < group.last_seq)
-		rc = store_scan(store, group.group_id, after, add_message,
-				&page, &r->err);
+		rc = store_scan(store, group.group_id, after,
+				backwards ? add_newest : add_message, &page,
+				&r->err);
 	rc = page_error(r, &page, rc);
+	records = buf_str(&page.records);
+	if (rc == 0) {
+		records.data += page.skip;
+		records.len -= (size_t)page.skip;
+	}
 	answer = (struct wire_body_messages){
 		.epoch = group.epoch,
 		.first_seq = group.first_seq,
 		.last_seq = group.last_seq,
-		.messages = buf_str(&page.records),
+		.messages = records,
 	};
 	if (rc == 0)
 		rc = request_answer(r, &answer);

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/gateway_process.h"
 #include "daemon/listener.h"
 #include "daemon/status.h"
 #include "daemon/table.h"
@@ -24,19 +25,38 @@ enum {
 	BACKOFF_MS = 100,
 	BACKOFF_MAX_MS = 5000,
 	SHORT_LIFE_MS = 1000,
-	TCP_BACKLOG = 4096,
-	CORE_BACKLOG = 8,
-	BODY_FACTOR = 6, /* a byte of content as a JSON escape */
-	BODY_EXTRA = 65536
+	GRACE_MS = 3000 /* from SIGTERM to SIGKILL */
 };
-
-static const char gateway_name[] = "groupd-gateway";
 
 static void gateway_start(struct gateway *gw);
 
-static void core_path(const struct gateway *gw, struct buf *out)
+static bool is_watched(const struct gateway *gw)
 {
-	buf_printf(out, "%s/gateway-%u.sock", gw->supervisor->rundir, gw->slot);
+	const uv_handle_t *watch = gw->adopted
+					   ? (const uv_handle_t *)&gw->poll
+					   : (const uv_handle_t *)&gw->process;
+
+	return gw->watching && !uv_is_closing(watch);
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+	const struct gateway *gw = timer->data;
+
+	if (!is_watched(gw))
+		return;
+	log_warn("gateway ignores SIGTERM and is killed: slot=%u pid=%d",
+		 gw->slot, (int)gw->pid);
+	kill(gw->pid, SIGKILL);
+}
+
+/* SIGTERM, and SIGKILL if that does not help. Its end is seen as ever. */
+static void end_process(struct gateway *gw)
+{
+	if (!is_watched(gw))
+		return;
+	kill(gw->pid, SIGTERM);
+	uv_timer_start(&gw->timer, on_grace_over, GRACE_MS, 0);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -53,13 +73,43 @@ static void later(struct gateway *gw, uint64_t ms)
 	uv_timer_start(&gw->timer, on_timer, ms, 0);
 }
 
+static void listen_path(const struct supervisor *s, struct buf *out)
+{
+	buf_printf(out, "%s/listen", s->rundir);
+}
+
+static void unlink_files(struct supervisor *s)
+{
+	struct buf path = { 0 };
+
+	for (size_t i = 0; i < s->count; i++) {
+		buf_clear(&path);
+		gateway_core_path(&s->gateways[i], &path);
+		unlink(buf_cstr(&path));
+	}
+	buf_clear(&path);
+	listen_path(s, &path);
+	unlink(buf_cstr(&path));
+	buf_release(&path);
+}
+
 static void maybe_closed(struct supervisor *s)
 {
 	if (!s->closing || --s->open > 0)
 		return;
+	/* Not earlier: a socket without its file cannot be found again. */
+	if (s->count > 0)
+		unlink_files(s);
 	free(s->gateways);
 	s->gateways = NULL;
 	s->on_close(s);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	const struct gateway *gw = handle->data;
+
+	maybe_closed(gw->supervisor);
 }
 
 /* The process is gone: its slot starts again, later if it died young. */
@@ -73,7 +123,7 @@ static void process_gone(struct gateway *gw)
 		close(gw->pidfd);
 	gw->pidfd = -1;
 	if (gw->supervisor->closing) {
-		maybe_closed(gw->supervisor);
+		uv_close((uv_handle_t *)&gw->timer, on_timer_closed);
 		return;
 	}
 	gw->restarts++;
@@ -95,8 +145,12 @@ static void on_exit_cb(uv_process_t *process, int64_t status, int signal)
 {
 	const struct gateway *gw = process->data;
 
-	log_warn("gateway exited: slot=%u pid=%d status=%d signal=%d", gw->slot,
-		 (int)gw->pid, (int)status, signal);
+	if (status == 0 && signal == 0)
+		log_info("gateway exited: slot=%u pid=%d", gw->slot,
+			 (int)gw->pid);
+	else
+		log_warn("gateway exited: slot=%u pid=%d status=%d signal=%d",
+			 gw->slot, (int)gw->pid, (int)status, signal);
 	uv_close((uv_handle_t *)process, on_process_closed);
 }
 
@@ -111,36 +165,17 @@ static void on_pidfd(uv_poll_t *poll, int status, int events)
 	uv_close((uv_handle_t *)poll, on_process_closed);
 }
 
-/* Is this pid a gateway? It may be the pid of a groupd that is dead. */
-static bool is_gateway(pid_t pid)
-{
-	struct buf path = { 0 };
-	char comm[32] = { 0 };
-	ssize_t n = -1;
-	int fd;
-
-	buf_printf(&path, "/proc/%d/comm", (int)pid);
-	fd = open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
-	buf_release(&path);
-	if (fd >= 0) {
-		n = read(fd, comm, sizeof(comm) - 1);
-		close(fd);
-	}
-	return n > 0 &&
-	       strncmp(comm, gateway_name, sizeof(gateway_name) - 1) == 0;
-}
-
 /* Watches a process that is no child. Without a pidfd the lost session
  * tells. */
 static void watch_adopted(struct gateway *gw, pid_t pid)
 {
-	if (pid <= 0 || !is_gateway(pid))
+	if (pid <= 0 || !gateway_is(pid))
 		return;
 	gw->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (gw->pidfd < 0)
 		return;
 	/* The pid may have gone in between; the pidfd cannot. */
-	if (!is_gateway(pid) || uv_poll_init(gw->supervisor->options.loop,
+	if (!gateway_is(pid) || uv_poll_init(gw->supervisor->options.loop,
 					     &gw->poll, gw->pidfd) < 0) {
 		close(gw->pidfd);
 		gw->pidfd = -1;
@@ -159,7 +194,7 @@ static bool connect_gateway(struct gateway *gw)
 	struct buf path = { 0 };
 	int fd;
 
-	core_path(gw, &path);
+	gateway_core_path(gw, &path);
 	fd = listener_connect(buf_cstr(&path));
 	buf_release(&path);
 	if (fd < 0)
@@ -168,6 +203,7 @@ static bool connect_gateway(struct gateway *gw)
 	if (gw->peer == NULL)
 		return false;
 	gw->state = GATEWAY_RUNNING;
+	gw->greeted = false;
 	return true;
 }
 
@@ -182,140 +218,11 @@ static bool adopt(struct gateway *gw)
 	return true;
 }
 
-/* A bound, listening TCP socket of this slot; the fd or -errno. */
-static int bind_tcp(struct supervisor *s, bool shared)
-{
-	int one = 1;
-	int rc;
-	int fd = socket(s->bound.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    (shared &&
-	     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0) ||
-	    bind(fd, (struct sockaddr *)&s->bound, s->bound_len) < 0)
-		goto failed;
-	if (!shared || listen(fd, TCP_BACKLOG) == 0)
-		return fd;
-failed:
-	rc = -errno;
-	close(fd);
-	return rc;
-}
-
-/* The Unix socket on which the gateway accepts us. */
-static int bind_core(struct gateway *gw, struct err *err)
-{
-	struct buf path = { 0 };
-	int fd;
-
-	core_path(gw, &path);
-	fd = listener_bind(buf_cstr(&path), 0600, err);
-	buf_release(&path);
-	if (fd >= 0 && listen(fd, CORE_BACKLOG) < 0) {
-		close(fd);
-		fd = err_set(err, ERR_UNAVAILABLE, "Cannot listen: %s",
-			     strerror(errno));
-	}
-	return fd;
-}
-
-/* Beside our own executable, else where `make install` puts it. */
-static void find_binary(struct buf *out)
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	const char *slash;
-
-	if (n > 0) {
-		self[n] = '\0';
-		slash = strrchr(self, '/');
-		if (slash != NULL)
-			buf_append(out, self, (size_t)(slash - self + 1));
-		buf_printf(out, "%s", gateway_name);
-		if (access(buf_cstr(out), X_OK) == 0)
-			return;
-	}
-	buf_clear(out);
-	buf_printf(out, "%s/%s", GROUPFS_LIBEXECDIR, gateway_name);
-}
-
-/* Whom the gateway becomes first of all. Not by uv_spawn(): that user may not
- * reach the program, as below a /root that is closed to him. */
-static void put_ids(const struct supervisor *s, struct buf *uid,
-		    struct buf *gid)
-{
-	buf_printf(uid, "%u", (unsigned)s->uid);
-	buf_printf(gid, "%u", (unsigned)s->gid);
-}
-
-enum { ARGS_FIXED = 16, ARGS_MAX = ARGS_FIXED + 2 * CONFIG_ORIGINS_MAX };
-
-static int spawn_with(struct gateway *gw, int tcp, int core)
-{
-	struct supervisor *s = gw->supervisor;
-	const struct config *c = s->options.config;
-	struct buf binary = { 0 };
-	struct buf slot = { 0 };
-	struct buf body = { 0 };
-	struct buf uid = { 0 };
-	struct buf gid = { 0 };
-	char *args[ARGS_MAX + 1] = { 0 };
-	size_t n = ARGS_FIXED - 1;
-	int rc;
-
-	find_binary(&binary);
-	put_ids(s, &uid, &gid);
-	buf_printf(&slot, "%u", gw->slot);
-	buf_printf(&body, "%" PRIu64,
-		   c->max_message_bytes * BODY_FACTOR + BODY_EXTRA);
-	const char *const fixed[ARGS_FIXED - 1] = {
-		buf_cstr(&binary), "--listen-fd", "3",
-		"--core-fd",	   "4",		  "--slot",
-		buf_cstr(&slot),   "--max-body",  buf_cstr(&body),
-		"--tag",	   s->tag,	  "--uid",
-		buf_cstr(&uid),	   "--gid",	  buf_cstr(&gid),
-	};
-	memcpy(args, fixed, sizeof(fixed));
-	for (size_t i = 0; i < c->norigins; i++) {
-		args[n++] = (char *)(uintptr_t) "--origin";
-		args[n++] = (char *)(uintptr_t)c->origins[i];
-	}
-	uv_stdio_container_t stdio[5] = {
-		[0] = { .flags = UV_IGNORE },
-		[1] = { .flags = UV_INHERIT_FD, .data.fd = 2 },
-		[2] = { .flags = UV_INHERIT_FD, .data.fd = 2 },
-		[3] = { .flags = UV_INHERIT_FD, .data.fd = tcp },
-		[4] = { .flags = UV_INHERIT_FD, .data.fd = core },
-	};
-	uv_process_options_t options = {
-		.exit_cb = on_exit_cb,
-		.file = args[0],
-		.args = args,
-		/* A terminal's Ctrl-C is for groupd, which tells it. */
-		.flags = UV_PROCESS_DETACHED,
-		.stdio_count = 5,
-		.stdio = stdio,
-	};
-	rc = uv_spawn(s->options.loop, &gw->process, &options);
-	if (rc < 0)
-		log_error(
-			"cannot start gateway: slot=%u file=\"%s\" why=\"%s\"",
-			gw->slot, args[0], uv_strerror(rc));
-	buf_release(&binary);
-	buf_release(&slot);
-	buf_release(&body);
-	buf_release(&uid);
-	buf_release(&gid);
-	return rc;
-}
-
 static void spawn(struct gateway *gw)
 {
 	struct supervisor *s = gw->supervisor;
 	struct err err;
-	int tcp = bind_tcp(s, true);
+	int tcp = gateway_bind_tcp(s, true);
 	int core;
 
 	gw->process.data = gw;
@@ -327,7 +234,7 @@ static void spawn(struct gateway *gw)
 		later(gw, BACKOFF_MAX_MS);
 		return;
 	}
-	core = bind_core(gw, &err);
+	core = gateway_bind_core(gw, &err);
 	if (core < 0) {
 		log_error("cannot start gateway: slot=%u why=\"%s\"", gw->slot,
 			  err.text);
@@ -335,8 +242,9 @@ static void spawn(struct gateway *gw)
 		later(gw, BACKOFF_MAX_MS);
 		return;
 	}
-	if (spawn_with(gw, tcp, core) < 0) {
+	if (gateway_spawn(gw, tcp, core, on_exit_cb) < 0) {
 		/* The handle is initialised even so. */
+		gw->watching = true;
 		uv_close((uv_handle_t *)&gw->process, on_process_closed);
 		gw->backoff_ms = BACKOFF_MAX_MS;
 		goto close_fds;
@@ -384,8 +292,7 @@ static void tell_to_go(struct gateway *gw)
 		 gw->slot, (int)gw->pid);
 	gw->state = GATEWAY_LEAVING;
 	session_send(session, WIRE_EV_BYE, 0, 0, &body);
-	if (gw->pid > 0)
-		kill(gw->pid, SIGTERM);
+	end_process(gw);
 	session_finish(session);
 }
 
@@ -397,6 +304,7 @@ void supervisor_greeted(struct supervisor *s, struct peer *peer,
 
 	if (gw == NULL)
 		return;
+	gw->greeted = true;
 	buf_printf(&expected, "groupd-gateway/%s", s->tag);
 	if (!str_eq(agent, buf_str(&expected)) && gw->adopted)
 		tell_to_go(gw);
@@ -412,6 +320,11 @@ void supervisor_lost(struct supervisor *s, const struct peer *peer)
 	gw->peer = NULL;
 	if (s->closing)
 		return;
+	if (!s->stopping && !gw->greeted && is_watched(gw)) {
+		/* It lives, and says nothing: of no use. */
+		gw->state = GATEWAY_LEAVING;
+		end_process(gw);
+	}
 	/* While the process is watched, its end starts the next. */
 	if (gw->state != GATEWAY_LEAVING || !gw->watching)
 		later(gw, BACKOFF_MS);
@@ -485,11 +398,6 @@ static int resolve(struct supervisor *s, const char *host, const char *port,
 	return 0;
 }
 
-static void listen_path(const struct supervisor *s, struct buf *out)
-{
-	buf_printf(out, "%s/listen", s->rundir);
-}
-
 /* The address that a living gateway is bound to, when the port was 0. */
 static bool read_bound_port(const struct supervisor *s, struct buf *port)
 {
@@ -540,7 +448,7 @@ static void write_bound(const struct supervisor *s)
  * silently with another process of this user. Settles port 0. */
 static int probe(struct supervisor *s, struct err *err)
 {
-	int fd = bind_tcp(s, false);
+	int fd = gateway_bind_tcp(s, false);
 
 	if (fd < 0)
 		return err_set(err, ERR_UNAVAILABLE, "Cannot listen on %s: %s",
@@ -647,50 +555,22 @@ void supervisor_stop(struct supervisor *s)
 	s->stopping = true;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
-{
-	const struct gateway *gw = handle->data;
-
-	maybe_closed(gw->supervisor);
-}
-
-static void unlink_files(struct supervisor *s)
-{
-	struct buf path = { 0 };
-
-	for (size_t i = 0; i < s->count; i++) {
-		buf_clear(&path);
-		core_path(&s->gateways[i], &path);
-		unlink(buf_cstr(&path));
-	}
-	buf_clear(&path);
-	listen_path(s, &path);
-	unlink(buf_cstr(&path));
-	buf_release(&path);
-}
-
 void supervisor_close(struct supervisor *s, void (*cb)(struct supervisor *s))
 {
 	s->stopping = true;
 	s->closing = true;
 	s->on_close = cb;
 	s->open = 1;
-	if (s->count > 0)
-		unlink_files(s);
 	for (size_t i = 0; i < s->count; i++) {
 		struct gateway *gw = &s->gateways[i];
-		uv_handle_t *watch = gw->adopted ? (uv_handle_t *)&gw->poll
-						 : (uv_handle_t *)&gw->process;
 
 		gw->state = GATEWAY_GONE;
 		s->open++;
-		uv_close((uv_handle_t *)&gw->timer, on_timer_closed);
+		uv_timer_stop(&gw->timer);
+		end_process(gw);
+		/* Else process_gone() closes the timer. */
 		if (!gw->watching)
-			continue;
-		kill(gw->pid, SIGTERM);
-		s->open++;
-		if (!uv_is_closing(watch))
-			uv_close(watch, on_process_closed);
+			uv_close((uv_handle_t *)&gw->timer, on_timer_closed);
 	}
 	maybe_closed(s);
 }

@@ -47,6 +47,7 @@ struct gateway {
 	uv_poll_t poll;	      /* of an adopted one */
 	int pidfd;
 	uv_timer_t timer;
+	bool greeted;  /* the session said hello */
 	bool watching; /* process or poll is open */
 	uint64_t started_ms;
 	uint64_t backoff_ms;
@@ -57,6 +58,7 @@ struct supervisor_options {
 	uv_loop_t *loop;
 	const struct config *config; /* borrowed */
 	const char *rundir;	     /* copied */
+	const char *gateway_binary;  /* NULL: the one beside groupd */
 	/* Makes a session of a connection (takes fd); NULL on failure. */
 	struct peer *(*on_connected)(void *data, int fd);
 	void *data;
@@ -89,7 +91,8 @@ void supervisor_lost(struct supervisor *s, const struct peer *peer);
 void supervisor_figures(const struct supervisor *s, struct buf *out);
 /* Lets the gateways be: none is started again. */
 void supervisor_stop(struct supervisor *s);
-/* SIGTERM to all, then cb. Sessions must be closed before. */
+/* SIGTERM to all, SIGKILL after 3 s, and cb when all are gone. Sessions must be
+ * closed before. */
 void supervisor_close(struct supervisor *s, void (*cb)(struct supervisor *s));
 
 #endif

@@ -1,33 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/gateway/ws_command.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "daemon/gateway/convert.h"
 #include "daemon/gateway/rest.h"
-#include "daemon/gateway/ws.h"
-#include "lib/text.h"
 
 enum { ID_MAX = 128 };
-
-/*
- * One command. `waiting` is worked on one at a time, up to the request that
- * carries it out: so sends reach groupd in the order they were made.
- */
-struct ws_command {
-	struct list link;
-	struct ws_conn *conn;
-	struct json *json; /* owned */
-	struct buf id;	   /* as JSON text */
-	void (*with_group)(struct ws_command *cmd);
-	const struct json *groups; /* of subscribe */
-	size_t next;		   /* the group that is due */
-	struct buf after;	   /* of subscribe to all */
-	struct resolve resolve;
-	struct client_request req;
-	uint64_t number; /* limit, last_read_seq */
-	uint64_t after_seq;
-	bool pending;
-};
 
 static void run_next(struct ws_conn *c);
 
@@ -50,7 +30,7 @@ static bool is_first(const struct ws_command *cmd)
 }
 
 /* Answered: the next may start if this one held it up. */
-static void cmd_end(struct ws_command *cmd)
+void ws_command_end(struct ws_command *cmd)
 {
 	struct ws_conn *c = cmd->conn;
 	bool first = is_first(cmd);
@@ -62,14 +42,14 @@ static void cmd_end(struct ws_command *cmd)
 	run_next(c);
 }
 
-static void cmd_fail(struct ws_command *cmd, const struct err *err)
+void ws_command_fail(struct ws_command *cmd, const struct err *err)
 {
 	ws_put_error(cmd->conn, buf_str(&cmd->id), err, NULL);
-	cmd_end(cmd);
+	ws_command_end(cmd);
 }
 
 /* Sends the request that carries the command out; the next may start. */
-static void cmd_submit(struct ws_command *cmd, enum wire_type type,
+void ws_command_submit(struct ws_command *cmd, enum wire_type type,
 		       const void *body, client_reply_cb cb)
 {
 	struct ws_conn *c = cmd->conn;
@@ -79,7 +59,7 @@ static void cmd_submit(struct ws_command *cmd, enum wire_type type,
 	if (client_submit(&c->gw->client, &cmd->req, &c->bearer->principal,
 			  type, body, CLIENT_TIMEOUT_MS, cb) < 0) {
 		err_set(&err, ERR_UNAVAILABLE, NULL);
-		cmd_fail(cmd, &err);
+		ws_command_fail(cmd, &err);
 		return;
 	}
 	cmd->pending = true;
@@ -94,7 +74,7 @@ static void on_group(struct resolve *resolve, const struct err *err)
 	struct ws_conn *c = cmd->conn;
 
 	if (err != NULL) {
-		cmd_fail(cmd, err);
+		ws_command_fail(cmd, err);
 		return;
 	}
 	cmd->with_group(cmd);
@@ -102,7 +82,7 @@ static void on_group(struct resolve *resolve, const struct err *err)
 }
 
 /* The "group" of j: a name, an id as text or as a number. */
-static int get_group(const struct json *j, char out[WIRE_NAME_MAX + 1],
+int ws_command_get_group(const struct json *j, char out[WIRE_NAME_MAX + 1],
 		     struct err *err)
 {
 	struct str text;
@@ -131,7 +111,7 @@ static void find_group(struct ws_command *cmd, const struct json *j,
 {
 	char name[WIRE_NAME_MAX + 1];
 	struct err err;
-	int rc = get_group(j, name, &err);
+	int rc = ws_command_get_group(j, name, &err);
 
 	cmd->with_group = next;
 	cmd->resolve.data = cmd;
@@ -140,22 +120,22 @@ static void find_group(struct ws_command *cmd, const struct json *j,
 				   &cmd->conn->bearer->principal, str_of(name),
 				   on_group, &err);
 	if (rc < 0)
-		cmd_fail(cmd, &err);
+		ws_command_fail(cmd, &err);
 }
 
 /* ,"group":"name" */
-static void put_group(struct buf *b, const struct ws_command *cmd)
+void ws_command_put_group(struct buf *b, const struct ws_command *cmd)
 {
 	buf_append_str(b, str_of(",\"group\":"));
 	json_put_str(b, cmd->resolve.group.name);
 }
 
 /* Takes the answer of groupd; false when it was a refusal. */
-static bool replied(struct ws_command *cmd, const struct err *err)
+bool ws_command_replied(struct ws_command *cmd, const struct err *err)
 {
 	cmd->pending = false;
 	if (err != NULL)
-		cmd_fail(cmd, err);
+		ws_command_fail(cmd, err);
 	return err == NULL;
 }
 
@@ -165,15 +145,15 @@ static void on_sent(struct client_request *req, const struct err *err,
 	struct ws_command *cmd = req->data;
 	struct buf b = { 0 };
 
-	if (!replied(cmd, err))
+	if (!ws_command_replied(cmd, err))
 		return;
 	ws_frame_begin(&b, "sent", buf_str(&cmd->id));
-	put_group(&b, cmd);
+	ws_command_put_group(&b, cmd);
 	buf_append_char(&b, ',');
 	convert_put_sent(&b, body);
 	buf_append_char(&b, '}');
 	ws_put(cmd->conn, &b);
-	cmd_end(cmd);
+	ws_command_end(cmd);
 }
 
 static void send_item(struct ws_command *cmd)
@@ -196,9 +176,9 @@ static void send_item(struct ws_command *cmd)
 	send.batch_id = str_of(key);
 	send.items = buf_str(&items);
 	if (rc < 0)
-		cmd_fail(cmd, &err);
+		ws_command_fail(cmd, &err);
 	else
-		cmd_submit(cmd, WIRE_SEND, &send, on_sent);
+		ws_command_submit(cmd, WIRE_SEND, &send, on_sent);
 	buf_release(&mentions);
 	buf_release(&items);
 }
@@ -215,16 +195,16 @@ static void on_page(struct client_request *req, const struct err *err,
 	struct convert_page asked = { .after_seq = cmd->after_seq };
 	struct buf b = { 0 };
 
-	if (!replied(cmd, err))
+	if (!ws_command_replied(cmd, err))
 		return;
 	ws_frame_begin(&b, "messages", buf_str(&cmd->id));
-	put_group(&b, cmd);
+	ws_command_put_group(&b, cmd);
 	buf_append_char(&b, ',');
 	if (convert_put_page(&b, &asked, body) < 0)
 		b.failed = true;
 	buf_append_char(&b, '}');
 	ws_put(cmd->conn, &b);
-	cmd_end(cmd);
+	ws_command_end(cmd);
 }
 
 static void pull(struct ws_command *cmd)
@@ -236,7 +216,7 @@ static void pull(struct ws_command *cmd)
 		.max_bytes = WS_OUT_STOP / 2,
 	};
 
-	cmd_submit(cmd, WIRE_PULL, &body, on_page);
+	ws_command_submit(cmd, WIRE_PULL, &body, on_page);
 }
 
 static void run_pull(struct ws_command *cmd)
@@ -254,7 +234,7 @@ static void run_pull(struct ws_command *cmd)
 		rc = err_set(&err, ERR_BAD_REQUEST, "\"limit\" must be 1 to %d",
 			     WIRE_PAGE_MAX);
 	if (rc < 0)
-		cmd_fail(cmd, &err);
+		ws_command_fail(cmd, &err);
 	else
 		find_group(cmd, cmd->json, pull);
 }
@@ -265,7 +245,7 @@ static void put_read(struct ws_conn *c, struct str id,
 	struct buf b = { 0 };
 
 	ws_frame_begin(&b, "read", id);
-	put_group(&b, cmd);
+	ws_command_put_group(&b, cmd);
 	buf_printf(&b, ",\"last_read_seq\":%" PRIu64 "}", seq);
 	ws_put(c, &b);
 }
@@ -278,7 +258,7 @@ static void on_read_set(struct client_request *req, const struct err *err,
 	const struct wire_body_ok *ok = body;
 	struct ws_conn *c = cmd->conn;
 
-	if (!replied(cmd, err))
+	if (!ws_command_replied(cmd, err))
 		return;
 	put_read(c, buf_str(&cmd->id), cmd, ok->value);
 	for (struct list *l = c->bearer->users.next; l != &c->bearer->users;
@@ -289,7 +269,7 @@ static void on_read_set(struct client_request *req, const struct err *err,
 		if (other != c)
 			put_read(other, str_of(""), cmd, ok->value);
 	}
-	cmd_end(cmd);
+	ws_command_end(cmd);
 }
 
 static void set_read(struct ws_command *cmd)
@@ -298,7 +278,7 @@ static void set_read(struct ws_command *cmd)
 						   cmd->resolve.group.group_id,
 					   .seq = cmd->number };
 
-	cmd_submit(cmd, WIRE_SET_READ, &body, on_read_set);
+	ws_command_submit(cmd, WIRE_SET_READ, &body, on_read_set);
 }
 
 static void run_read(struct ws_command *cmd)
@@ -311,7 +291,7 @@ static void run_read(struct ws_command *cmd)
 		rc = err_set(&err, ERR_BAD_REQUEST,
 			     "\"last_read_seq\" is missing");
 	if (rc < 0)
-		cmd_fail(cmd, &err);
+		ws_command_fail(cmd, &err);
 	else
 		find_group(cmd, cmd->json, set_read);
 }
@@ -323,194 +303,7 @@ static void run_ping(struct ws_command *cmd)
 	ws_frame_begin(&b, "pong", buf_str(&cmd->id));
 	buf_append_char(&b, '}');
 	ws_put(cmd->conn, &b);
-	cmd_end(cmd);
-}
-
-static void subscribe_next(struct ws_command *cmd);
-
-static void fail_epoch(struct ws_command *cmd)
-{
-	struct buf extra = { 0 };
-	struct err err;
-
-	err_set(&err, ERR_EPOCH_CHANGED, NULL);
-	put_group(&extra, cmd);
-	buf_append_char(&extra, ',');
-	json_put_epoch(&extra, cmd->resolve.group.epoch);
-	buf_printf(&extra, ",\"first_seq\":%" PRIu64,
-		   cmd->resolve.group.first_seq);
-	ws_put_error(cmd->conn, buf_str(&cmd->id), &err, buf_cstr(&extra));
-	buf_release(&extra);
-}
-
-/* One named group was found. */
-static void subscribe_one(struct ws_command *cmd)
-{
-	const struct json *j = json_array_at(cmd->groups, cmd->next - 1);
-	const struct wire_body_group *g = &cmd->resolve.group;
-	uint64_t after = FEED_FROM_POINTER;
-	struct str epoch = { 0 };
-	struct buf mine = { 0 };
-	struct err err;
-	int rc = json_get_u64(j, "after_seq", INT64_MAX, &after, &err);
-
-	if (rc >= 0)
-		rc = json_get_str(j, "epoch", 16, &epoch, &err);
-	buf_printf(&mine, "%016" PRIx64, g->epoch);
-	if (rc == 1 && !str_eq(epoch, buf_str(&mine)))
-		fail_epoch(cmd);
-	else if (rc >= 0)
-		rc = ws_subscribe(cmd->conn, g->group_id, g->name, after, &err);
-	buf_release(&mine);
-	if (rc < 0)
-		ws_put_error(cmd->conn, buf_str(&cmd->id), &err, NULL);
-	subscribe_next(cmd);
-}
-
-/* One group that is not there does not hinder the others. */
-static void on_subscribe_group(struct resolve *resolve, const struct err *err)
-{
-	struct ws_command *cmd = resolve->data;
-
-	if (err == NULL) {
-		subscribe_one(cmd);
-		return;
-	}
-	ws_put_error(cmd->conn, buf_str(&cmd->id), err, NULL);
-	subscribe_next(cmd);
-}
-
-static void subscribe_next(struct ws_command *cmd)
-{
-	char name[WIRE_NAME_MAX + 1];
-	struct err err;
-
-	while (cmd->next < json_array_len(cmd->groups)) {
-		const struct json *j = json_array_at(cmd->groups, cmd->next++);
-		int rc = 0;
-
-		if (!json_is_object_value(j))
-			rc = err_set(&err, ERR_BAD_REQUEST,
-				     "\"groups\" must hold objects");
-		if (rc == 0)
-			rc = get_group(j, name, &err);
-		cmd->resolve.data = cmd;
-		if (rc == 0)
-			rc = resolve_start(
-				&cmd->resolve, &cmd->conn->gw->client,
-				&cmd->conn->bearer->principal, str_of(name),
-				on_subscribe_group, &err);
-		if (rc == 0)
-			return;
-		ws_put_error(cmd->conn, buf_str(&cmd->id), &err, NULL);
-	}
-	cmd_end(cmd);
-}
-
-static void list_mine(struct ws_command *cmd);
-
-static void on_mine(struct client_request *req, const struct err *err,
-		    const void *body)
-{
-	struct ws_command *cmd = req->data;
-	const struct wire_body_group_list *page = body;
-	struct wire_group g;
-	struct str list;
-	struct err refused;
-
-	if (!replied(cmd, err))
-		return;
-	list = page->groups;
-	while (wire_next(&list, &wire_schema_group, &g) == 1) {
-		buf_clear(&cmd->after);
-		buf_append_str(&cmd->after, g.name);
-		if (ws_find_sub(cmd->conn, g.group_id) == NULL &&
-		    ws_subscribe(cmd->conn, g.group_id, g.name, g.last_read_seq,
-				 &refused) < 0) {
-			cmd_fail(cmd, &refused);
-			return;
-		}
-	}
-	if (page->complete != 0)
-		cmd_end(cmd);
-	else
-		list_mine(cmd);
-}
-
-static void list_mine(struct ws_command *cmd)
-{
-	struct wire_body_list_groups body = { .after = buf_str(&cmd->after),
-					      .limit = WIRE_PAGE_MAX };
-
-	cmd_submit(cmd, WIRE_LIST_GROUPS, &body, on_mine);
-}
-
-static void run_subscribe(struct ws_command *cmd)
-{
-	struct err err;
-	int rc = json_get_array(cmd->json, "groups", WS_SUBS_MAX, &cmd->groups,
-				&err);
-
-	if (rc < 0)
-		cmd_fail(cmd, &err);
-	else if (rc == 0)
-		list_mine(cmd);
-	else
-		subscribe_next(cmd);
-}
-
-static void put_unsubscribed(struct ws_command *cmd)
-{
-	struct buf b = { 0 };
-
-	ws_frame_begin(&b, "unsubscribed", buf_str(&cmd->id));
-	buf_append_char(&b, '}');
-	ws_put(cmd->conn, &b);
-	cmd_end(cmd);
-}
-
-static void unsubscribe_name(struct ws_conn *c, const char *name)
-{
-	for (struct list *l = c->subs.next; l != &c->subs; l = l->next) {
-		struct ws_sub *sub = container_of(l, struct ws_sub, of_conn);
-		struct str text = str_of(name);
-		uint64_t id = 0;
-
-		if (!str_eq(str_of(sub->group->name), text) &&
-		    (!text_parse_u64(text, &id) || id != sub->group->group_id))
-			continue;
-		ws_unsubscribe(sub);
-		return;
-	}
-}
-
-/* {group}, {groups:[{group}]} or, without both, all. */
-static void run_unsubscribe(struct ws_command *cmd)
-{
-	struct ws_conn *c = cmd->conn;
-	const struct json *groups = NULL;
-	char name[WIRE_NAME_MAX + 1];
-	struct err err;
-	int rc =
-		json_get_array(cmd->json, "groups", WS_SUBS_MAX, &groups, &err);
-
-	for (size_t i = 0; rc == 1 && i < json_array_len(groups); i++) {
-		if (get_group(json_array_at(groups, i), name, &err) < 0)
-			rc = err_rc(&err);
-		else
-			unsubscribe_name(c, name);
-	}
-	if (rc == 0 && get_group(cmd->json, name, &err) == 0) {
-		unsubscribe_name(c, name);
-	} else if (rc == 0) {
-		while (!list_empty(&c->subs))
-			ws_unsubscribe(container_of(c->subs.next, struct ws_sub,
-						    of_conn));
-	}
-	if (rc < 0)
-		cmd_fail(cmd, &err);
-	else
-		put_unsubscribed(cmd);
+	ws_command_end(cmd);
 }
 
 static const struct {
@@ -518,8 +311,8 @@ static const struct {
 	void (*run)(struct ws_command *cmd);
 } commands[] = {
 	{ "send", run_send },
-	{ "subscribe", run_subscribe },
-	{ "unsubscribe", run_unsubscribe },
+	{ "subscribe", ws_run_subscribe },
+	{ "unsubscribe", ws_run_unsubscribe },
 	{ "pull", run_pull },
 	{ "read", run_read },
 	{ "ping", run_ping },
@@ -543,7 +336,7 @@ static void run(struct ws_command *cmd)
 		err_set(&err, ERR_BAD_REQUEST,
 			rc == 0 ? "\"type\" is missing"
 				: "This \"type\" is not known");
-	cmd_fail(cmd, &err);
+	ws_command_fail(cmd, &err);
 }
 
 static void run_next(struct ws_conn *c)

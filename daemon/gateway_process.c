@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/gateway_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/listener.h"
+#include "lib/log.h"
+
+enum {
+	TCP_BACKLOG = 4096,
+	CORE_BACKLOG = 8,
+	BODY_FACTOR = 6, /* a byte of content as a JSON escape */
+	BODY_EXTRA = 65536
+};
+
+static const char gateway_name[] = "groupd-gateway";
+
+void gateway_core_path(const struct gateway *gw, struct buf *out)
+{
+	buf_printf(out, "%s/gateway-%u.sock", gw->supervisor->rundir, gw->slot);
+}
+
+/* Is this pid a gateway? It may be the pid of a groupd that is dead. */
+bool gateway_is(pid_t pid)
+{
+	struct buf path = { 0 };
+	char comm[32] = { 0 };
+	ssize_t n = -1;
+	int fd;
+
+	buf_printf(&path, "/proc/%d/comm", (int)pid);
+	fd = open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
+	buf_release(&path);
+	if (fd >= 0) {
+		n = read(fd, comm, sizeof(comm) - 1);
+		close(fd);
+	}
+	return n > 0 &&
+	       strncmp(comm, gateway_name, sizeof(gateway_name) - 1) == 0;
+}
+
+/* A bound, listening TCP socket of this slot; the fd or -errno. */
+int gateway_bind_tcp(struct supervisor *s, bool shared)
+{
+	int one = 1;
+	int rc;
+	int fd = socket(s->bound.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    (shared &&
+	     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0) ||
+	    bind(fd, (struct sockaddr *)&s->bound, s->bound_len) < 0)
+		goto failed;
+	if (!shared || listen(fd, TCP_BACKLOG) == 0)
+		return fd;
+failed:
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/* The Unix socket on which the gateway accepts us. */
+int gateway_bind_core(struct gateway *gw, struct err *err)
+{
+	struct buf path = { 0 };
+	int fd;
+
+	gateway_core_path(gw, &path);
+	fd = listener_bind(buf_cstr(&path), 0600, err);
+	buf_release(&path);
+	if (fd >= 0 && listen(fd, CORE_BACKLOG) < 0) {
+		close(fd);
+		fd = err_set(err, ERR_UNAVAILABLE, "Cannot listen: %s",
+			     strerror(errno));
+	}
+	return fd;
+}
+
+/* Beside our own executable, else where `make install` puts it. */
+static void find_binary(const struct supervisor *s, struct buf *out)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *slash;
+
+	if (s->options.gateway_binary != NULL) {
+		buf_printf(out, "%s", s->options.gateway_binary);
+		return;
+	}
+	if (n > 0) {
+		self[n] = '\0';
+		slash = strrchr(self, '/');
+		if (slash != NULL)
+			buf_append(out, self, (size_t)(slash - self + 1));
+		buf_printf(out, "%s", gateway_name);
+		if (access(buf_cstr(out), X_OK) == 0)
+			return;
+	}
+	buf_clear(out);
+	buf_printf(out, "%s/%s", GROUPFS_LIBEXECDIR, gateway_name);
+}
+
+/* Whom the gateway becomes first of all. Not by uv_spawn(): that user may not
+ * reach the program, as below a /root that is closed to him. */
+static void put_ids(const struct supervisor *s, struct buf *uid,
+		    struct buf *gid)
+{
+	buf_printf(uid, "%u", (unsigned)s->uid);
+	buf_printf(gid, "%u", (unsigned)s->gid);
+}
+
+enum { ARGS_FIXED = 16, ARGS_MAX = ARGS_FIXED + 2 * CONFIG_ORIGINS_MAX };
+
+int gateway_spawn(struct gateway *gw, int tcp, int core, uv_exit_cb on_exit)
+{
+	struct supervisor *s = gw->supervisor;
+	const struct config *c = s->options.config;
+	struct buf binary = { 0 };
+	struct buf slot = { 0 };
+	struct buf body = { 0 };
+	struct buf uid = { 0 };
+	struct buf gid = { 0 };
+	char *args[ARGS_MAX + 1] = { 0 };
+	size_t n = ARGS_FIXED - 1;
+	int rc;
+
+	find_binary(s, &binary);
+	put_ids(s, &uid, &gid);
+	buf_printf(&slot, "%u", gw->slot);
+	buf_printf(&body, "%" PRIu64,
+		   c->max_message_bytes * BODY_FACTOR + BODY_EXTRA);
+	const char *const fixed[ARGS_FIXED - 1] = {
+		buf_cstr(&binary), "--listen-fd", "3",
+		"--core-fd",	   "4",		  "--slot",
+		buf_cstr(&slot),   "--max-body",  buf_cstr(&body),
+		"--tag",	   s->tag,	  "--uid",
+		buf_cstr(&uid),	   "--gid",	  buf_cstr(&gid),
+	};
+	memcpy(args, fixed, sizeof(fixed));
+	for (size_t i = 0; i < c->norigins; i++) {
+		args[n++] = (char *)(uintptr_t) "--origin";
+		args[n++] = (char *)(uintptr_t)c->origins[i];
+	}
+	uv_stdio_container_t stdio[5] = {
+		[0] = { .flags = UV_IGNORE },
+		[1] = { .flags = UV_INHERIT_FD, .data.fd = 2 },
+		[2] = { .flags = UV_INHERIT_FD, .data.fd = 2 },
+		[3] = { .flags = UV_INHERIT_FD, .data.fd = tcp },
+		[4] = { .flags = UV_INHERIT_FD, .data.fd = core },
+	};
+	uv_process_options_t options = {
+		.exit_cb = on_exit,
+		.file = args[0],
+		.args = args,
+		/* A terminal's Ctrl-C is for groupd, which tells it. */
+		.flags = UV_PROCESS_DETACHED,
+		.stdio_count = 5,
+		.stdio = stdio,
+	};
+	rc = uv_spawn(s->options.loop, &gw->process, &options);
+	if (rc < 0)
+		log_error(
+			"cannot start gateway: slot=%u file=\"%s\" why=\"%s\"",
+			gw->slot, args[0], uv_strerror(rc));
+	buf_release(&binary);
+	buf_release(&slot);
+	buf_release(&body);
+	buf_release(&uid);
+	buf_release(&gid);
+	return rc;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sockets and the process of one gateway, for the supervisor: how it is
+ * bound, found and started. When, and what then, is the supervisor's.
+ */
+#ifndef GROUPFS_DAEMON_GATEWAY_PROCESS_H
+#define GROUPFS_DAEMON_GATEWAY_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "daemon/supervisor.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+
+/* Appends the path of the Unix socket on which the gateway accepts us. */
+void gateway_core_path(const struct gateway *gw, struct buf *out);
+/* Is this pid a gateway? */
+bool gateway_is(pid_t pid);
+/* A socket of the address of s, listening if shared; the fd or -errno. */
+int gateway_bind_tcp(struct supervisor *s, bool shared);
+int gateway_bind_core(struct gateway *gw, struct err *err);
+/* Starts gw->process on copies of both sockets. The handle is initialised
+ * even on failure (a negative uv error, logged). */
+int gateway_spawn(struct gateway *gw, int tcp, int core, uv_exit_cb on_exit);
+
+#endif
