@@ -34,6 +34,7 @@ struct client_principal;
 
 enum {
 	CLIENT_TIMEOUT_MS = 10000,	/* what design.md calls `timeout` */
+	CLIENT_HELLO_MS = 3000,		/* not greeted by then: lost */
 	CLIENT_IN_FLIGHT_MAX = 64 << 20 /* bytes of requests not answered */
 };
 
@@ -127,14 +128,22 @@ struct client {
 
 typedef void (*client_close_cb)(struct client *c);
 
-/* Starts connecting; a groupd that is away is no error. 0, -ENOMEM, or
- * -ENAMETOOLONG for a path that no socket can have. */
+/* Starts connecting; a groupd that is away is no error. The process must
+ * ignore SIGPIPE. 0, -ENOMEM, or -ENAMETOOLONG for a path that no socket can
+ * have. */
 int client_start(struct client *c, uv_loop_t *loop,
 		 const struct client_options *options);
 
 /* Passive clients: takes over a connected stream socket (closes it in the
- * end), in place of the connection there was. 0 or -errno (fd is closed). */
+ * end), in place of the connection there was. 0 or -errno (fd is closed):
+ * -ECANCELED after client_close(). */
 int client_attach(struct client *c, int fd);
+
+/* For whoever finds that what groupd said makes no sense: gives up the
+ * connection, for why (a sentence), and goes on with the next one, where what
+ * was not answered is sent again. Takes a client that has none. Allowed in
+ * all callbacks. */
+void client_drop(struct client *c, const char *why);
 
 /* Stops: pending requests are called back with `unavailable`, then cb. */
 void client_close(struct client *c, client_close_cb cb);

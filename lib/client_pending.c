@@ -99,7 +99,8 @@ int pending_add(struct pending *t, struct client_request *req,
 
 	if (size > WIRE_FRAME_MAX)
 		return -EMSGSIZE;
-	if (t->bytes + WIRE_HEADER + size > CLIENT_IN_FLIGHT_MAX)
+	if (!req->oneway &&
+	    t->bytes + WIRE_HEADER + size > CLIENT_IN_FLIGHT_MAX)
 		return -EBUSY;
 	if (!grow(t))
 		return -ENOMEM;

@@ -5,7 +5,7 @@
  *
  * A request is on one list at a time: `waiting` (for a connection or for its
  * principal), `queue` (to be written), `sent`, or `failing` (to be called
- * back with an error in the next loop turn). Private to lib/client.c.
+ * back with an error in the next loop turn). Private to lib/client*.c.
  */
 #ifndef GROUPFS_LIB_CLIENT_PENDING_H
 #define GROUPFS_LIB_CLIENT_PENDING_H
@@ -36,7 +36,7 @@ void pending_release(struct pending *t);
 
 /* Gives req its id, encodes its frame and counts it; it is on no list but
  * `order` yet. req's type, principal, deadline and oneway are set. 0, or
- * -ENOMEM, -EBUSY, -EMSGSIZE: nothing changed. */
+ * -ENOMEM, -EBUSY (not for a oneway one), -EMSGSIZE: nothing changed. */
 int pending_add(struct pending *t, struct client_request *req,
 		uint32_t principal_id, const void *body);
 /* Takes it off all lists and frees its frame. */

@@ -94,7 +94,8 @@ struct feed {
 };
 
 /* c outlives the feed; its on_event and on_state must be passed on to
- * feed_on_event() and feed_on_state(). 0 or -ENOMEM. */
+ * feed_on_event() and feed_on_state(). An event whose messages cannot be
+ * decoded makes it drop c's connection. 0 or -ENOMEM. */
 int feed_start(struct feed *f, uv_loop_t *loop, struct client *c);
 /* No subscriber may be left. cb runs when the memory is the caller's. */
 void feed_close(struct feed *f, void (*cb)(struct feed *f));
@@ -103,13 +104,18 @@ void feed_on_event(struct feed *f, const struct wire_header *header,
 		   const void *body);
 void feed_on_state(struct feed *f, bool online);
 
-/* after_seq for "from the principal's own read pointer". */
+/* after_seq for "from the principal's own read pointer": as groupd tells it
+ * after this call, or, where the same principal is just asking to watch the
+ * group, in the answer to that. The pointer only moves forward, so the earlier
+ * answer replays more at worst, and never skips what was unread at the call.
+ * Past that answer each sub keeps to its own cursor. */
 #define FEED_FROM_POINTER UINT64_MAX
 
 /*
  * Reads the group from after_seq on, for principal, who must be a member: he
  * is checked by groupd, now and after each reconnect, and ended at once when
- * he is removed (`not_member`). An after_seq that is not there yet ends it
+ * he is removed (`not_member`); a principal that is REFUSED reads nothing more,
+ * and the next feed_read() ends it. An after_seq that is not there yet ends it
  * with `bad_request`; one before what is kept, with `epoch_changed`. 0 or
  * -ENOMEM.
  */
@@ -126,7 +132,8 @@ void feed_unsubscribe(struct feed_sub *sub);
  */
 int feed_read(struct feed_sub *sub, struct feed_message **out);
 
-/* Puts the last message that feed_read() returned back: it is next again. */
+/* Puts the last message that feed_read() returned back: it is next again. Once
+ * for each message. */
 void feed_unread(struct feed_sub *sub);
 
 /* LIVE, and nothing known is left to read. */

@@ -64,6 +64,21 @@ void fake_peer_error(struct fake_peer *peer, const struct wire_header *header,
 	fake_peer_send(peer, WIRE_ERROR, header->id, header->principal, &body);
 }
 
+static void open_principal(struct fake_peer *peer, const struct wire_header *h,
+			   uint64_t uid)
+{
+	const char *name = peer->name_of == NULL
+				   ? "alice"
+				   : peer->name_of(peer, h->principal, uid);
+	const struct wire_body_principal who = { .name = str_of(name),
+						 .admin = 1 };
+
+	if (peer->refuse_code != 0)
+		fake_peer_error(peer, h, peer->refuse_code);
+	else
+		fake_peer_send(peer, WIRE_PRINCIPAL, h->id, h->principal, &who);
+}
+
 static void frame(struct fake_peer *peer, const struct wire_header *h,
 		  const union wire_body *body)
 {
@@ -71,16 +86,12 @@ static void frame(struct fake_peer *peer, const struct wire_header *h,
 						   .agent = str_of("fake/1"),
 						   .instance = 7,
 						   .max_content = 65536 };
-	const struct wire_body_principal who = { .name = str_of("alice"),
-						 .admin = 1 };
 
-	if (h->type == WIRE_HELLO)
+	if (h->type == WIRE_HELLO && !peer->mute)
 		fake_peer_send(peer, WIRE_WELCOME, h->id, 0, &welcome);
-	else if (h->type == WIRE_OPEN_PRINCIPAL && peer->refuse_code != 0)
-		fake_peer_error(peer, h, peer->refuse_code);
 	else if (h->type == WIRE_OPEN_PRINCIPAL)
-		fake_peer_send(peer, WIRE_PRINCIPAL, h->id, h->principal, &who);
-	else
+		open_principal(peer, h, body->open_principal.uid);
+	else if (h->type != WIRE_HELLO)
 		peer->on_request(peer, h, body);
 }
 
@@ -119,21 +130,43 @@ static void read_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 	}
 }
 
+static void take_next(struct fake_peer *peer)
+{
+	int rc;
+
+	uv_pipe_init(peer->listener.loop, &peer->conn, 0);
+	peer->conn.data = peer;
+	rc = uv_accept((uv_stream_t *)&peer->listener,
+		       (uv_stream_t *)&peer->conn);
+	assert(rc == 0);
+	peer->has_conn = true;
+	peer->connected++;
+	uv_read_start((uv_stream_t *)&peer->conn, alloc_cb, read_cb);
+}
+
 static void accept_cb(uv_stream_t *listener, int rc)
 {
 	struct fake_peer *peer = listener->data;
 
 	assert(rc == 0);
+	/* The old one's end may be seen after the new one's begin. */
+	fake_peer_drop(peer);
 	/* The dropped one is closed first: its memory is used again. */
-	if (uv_is_closing((uv_handle_t *)&peer->conn) && peer->closing > 0)
-		return;
-	uv_pipe_init(listener->loop, &peer->conn, 0);
-	peer->conn.data = peer;
-	rc = uv_accept(listener, (uv_stream_t *)&peer->conn);
-	assert(rc == 0);
-	peer->has_conn = true;
-	peer->connected++;
-	uv_read_start((uv_stream_t *)&peer->conn, alloc_cb, read_cb);
+	peer->next = peer->closing > 0;
+	if (!peer->next)
+		take_next(peer);
+}
+
+void fake_peer_pause(struct fake_peer *peer)
+{
+	if (peer->has_conn)
+		uv_read_stop((uv_stream_t *)&peer->conn);
+}
+
+void fake_peer_resume(struct fake_peer *peer)
+{
+	if (peer->has_conn)
+		uv_read_start((uv_stream_t *)&peer->conn, alloc_cb, read_cb);
 }
 
 void fake_peer_start(struct fake_peer *peer, uv_loop_t *loop)
@@ -158,9 +191,9 @@ static void dropped_cb(uv_handle_t *handle)
 
 	peer->closing--;
 	buf_release(&peer->in);
-	/* One that came meanwhile was left in the queue. */
-	if (!uv_is_closing((uv_handle_t *)&peer->listener))
-		(void)uv_listen((uv_stream_t *)&peer->listener, 16, accept_cb);
+	if (peer->next && !uv_is_closing((uv_handle_t *)&peer->listener))
+		take_next(peer);
+	peer->next = false;
 }
 
 void fake_peer_drop(struct fake_peer *peer)

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happens to a request:
+ *
+ *   submit -> waiting -> queue -> sent -> finish (answer, error, deadline)
+ *               ^          |       |
+ *               +----------+-------+  the connection was lost: again
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "lib/client_private.h"
+
+enum { TICK_MS = 100 /* how late a deadline may be seen */ };
+
+void client_request_finish(struct client_request *req, const struct err *err,
+			   const void *body)
+{
+	struct client_private *p = req->client->p;
+
+	pending_remove(&p->pending, req);
+	if (req->principal != NULL)
+		req->principal->pending--;
+	req->client = NULL;
+	req->principal = NULL;
+	req->cb(req, err, body);
+}
+
+void client_request_drop(struct client_private *p, struct client_request *req)
+{
+	if (req->client == NULL)
+		return;
+	pending_remove(&p->pending, req);
+	if (req->principal != NULL)
+		req->principal->pending--;
+	req->client = NULL;
+	req->principal = NULL;
+}
+
+void client_request_err(struct err *err, uint64_t code, struct str text)
+{
+	if (code == ERR_NONE || code >= ERR_COUNT)
+		code = ERR_UNAVAILABLE; /* of a newer groupd */
+	err_set(err, (enum err_code)code, NULL);
+	if (text.len > 0 && text.len < sizeof(err->text))
+		(void)str_to_cstr(text, err->text, sizeof(err->text));
+}
+
+/* The list on which a request is until it can be written. */
+static struct list *waiting_list(struct client_private *p,
+				 struct client_request *req)
+{
+	return req->principal == NULL ? &p->pending.waiting
+				      : &req->principal->waiting;
+}
+
+static void place(struct client_private *p, struct client_request *req)
+{
+	struct client_principal *pr = req->principal;
+
+	if (pr != NULL && pr->state == CLIENT_PRINCIPAL_REFUSED) {
+		list_push(&p->pending.failing, &req->link);
+		client_next_turn(p);
+	} else if (!p->c->online ||
+		   (pr != NULL && pr->state != CLIENT_PRINCIPAL_READY)) {
+		list_push(waiting_list(p, req), &req->link);
+	} else {
+		list_push(&p->pending.queue, &req->link);
+		client_next_turn(p);
+	}
+}
+
+/* Deadlines. */
+
+static bool is_write(enum wire_type type)
+{
+	switch (type) {
+	case WIRE_SEND:
+	case WIRE_CREATE_GROUP:
+	case WIRE_EDIT_MEMBERS:
+	case WIRE_DELETE_GROUP:
+	case WIRE_SET_READ:
+	case WIRE_ADD_USERS:
+	case WIRE_CREATE_TOKEN:
+	case WIRE_REVOKE_TOKEN:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void expire(struct client_private *p)
+{
+	struct list expired;
+
+	list_init(&expired);
+	pending_expire(&p->pending, uv_now(p->loop), &expired);
+	while (!list_empty(&expired)) {
+		struct client_request *req =
+			container_of(expired.next, struct client_request, link);
+		struct err err;
+
+		if (req->sent && is_write(req->type))
+			err_set(&err, ERR_OUTCOME_UNKNOWN, NULL);
+		else if (p->c->online)
+			err_set(&err, ERR_UNAVAILABLE,
+				"groupd did not answer in time");
+		else
+			err_set(&err, ERR_UNAVAILABLE, "%s", p->c->why);
+		client_request_finish(req, &err, NULL);
+	}
+}
+
+/* An idle process does not wake: the timer runs only for a reason. */
+static void tick_cb(uv_timer_t *timer)
+{
+	struct client_private *p = timer->data;
+
+	if (p->c->online && !list_empty(&p->reopen)) {
+		list_splice(&p->pending.queue, &p->reopen);
+		client_next_turn(p);
+	}
+	expire(p);
+	if (p->pending.timed == 0 && list_empty(&p->reopen) &&
+	    !uv_is_closing((uv_handle_t *)timer))
+		uv_timer_stop(timer);
+}
+
+void client_requests_need_tick(struct client_private *p)
+{
+	if (!uv_is_active((uv_handle_t *)&p->tick) && !p->closing)
+		uv_timer_start(&p->tick, tick_cb, TICK_MS, TICK_MS);
+}
+
+/* The wire. */
+
+static void tell_done(struct client_request *req, const struct err *err,
+		      const void *body)
+{
+	(void)err;
+	(void)body;
+	free(req);
+}
+
+/* Puts all of list back to where it waits, before what waits there already:
+ * so the order of each principal's requests stays. */
+static void take_back(struct client_private *p, struct list *list)
+{
+	while (!list_empty(list)) {
+		struct client_request *req =
+			container_of(list->prev, struct client_request, link);
+
+		list_remove(&req->link);
+		if (!req->oneway) {
+			list_push_front(waiting_list(p, req), &req->link);
+			continue;
+		}
+		client_request_drop(p, req);
+		if (req->cb == tell_done)
+			free(req);
+	}
+}
+
+void client_requests_take_back(struct client_private *p)
+{
+	take_back(p, &p->pending.queue);
+	take_back(p, &p->pending.sent);
+	take_back(p, &p->reopen);
+}
+
+void client_requests_release(struct client_private *p)
+{
+	list_splice(&p->pending.queue, &p->pending.waiting);
+	client_next_turn(p);
+}
+
+void client_requests_flush(struct client_private *p)
+{
+	struct list *queue = &p->pending.queue;
+	struct buf *out;
+
+	while (p->conn != NULL && p->hello_done && !list_empty(queue)) {
+		out = client_conn_out(p->conn);
+		if (out == NULL)
+			return;
+		while (!list_empty(queue) && out->len < CLIENT_CONN_OUT) {
+			struct client_request *req = container_of(
+				list_pop(queue), struct client_request, link);
+
+			buf_append(out, req->frame.data, req->frame.len);
+			req->sent = true;
+			list_push(&p->pending.sent, &req->link);
+		}
+		if (client_conn_flush(p->conn) != 0)
+			client_lose(p, "The connection to groupd failed");
+	}
+}
+
+bool client_requests_answer(struct client_private *p,
+			    const struct wire_header *h,
+			    const union wire_body *body)
+{
+	struct client_request *req = pending_find(&p->pending, h->id);
+	struct err err;
+
+	/* Cancelled or timed out meanwhile: nobody waits for it. */
+	if (req == NULL)
+		return true;
+	if (!req->sent ||
+	    (h->type != WIRE_ERROR && h->type != wire_answer_of(req->type)))
+		return false;
+	if (h->type != WIRE_ERROR) {
+		client_request_finish(req, NULL, body);
+		return true;
+	}
+	client_request_err(&err, body->error.code, body->error.text);
+	client_request_finish(req, &err, NULL);
+	return true;
+}
+
+void client_requests_fail(struct client_private *p, const char *text)
+{
+	struct list failing;
+
+	list_init(&failing);
+	list_splice(&failing, &p->pending.failing);
+	while (!list_empty(&failing)) {
+		struct client_request *req =
+			container_of(failing.next, struct client_request, link);
+		struct err err;
+
+		/* Copied: the callback may close the principal. */
+		if (req->principal != NULL && text == NULL &&
+		    req->principal->err.code != ERR_NONE)
+			err = req->principal->err;
+		else if (text != NULL)
+			err_set(&err, ERR_UNAVAILABLE, "%s", text);
+		else
+			err_set(&err, ERR_UNAVAILABLE, NULL);
+		client_request_finish(req, &err, NULL);
+	}
+}
+
+void client_requests_give_up(struct client_private *p)
+{
+	list_splice(&p->pending.failing, &p->pending.waiting);
+	for (struct list *l = p->principals.next; l != &p->principals;
+	     l = l->next)
+		list_splice(&p->pending.failing,
+			    &container_of(l, struct client_principal, link)
+				     ->waiting);
+}
+
+/* Public, but client_request_submit_oneway(). */
+
+int client_submit(struct client *c, struct client_request *req,
+		  struct client_principal *pr, enum wire_type type,
+		  const void *body, uint64_t timeout_ms, client_reply_cb cb)
+{
+	struct client_private *p = c->p;
+	int rc;
+
+	assert(req->client == NULL && cb != NULL);
+	assert(wire_answer_of(type) != WIRE_NONE);
+	assert(pr == NULL || pr->client == c);
+	if (p->closing)
+		return -ECANCELED;
+	req->principal = pr;
+	req->cb = cb;
+	req->type = type;
+	req->oneway = false;
+	req->deadline_ms = timeout_ms == 0 ? 0 : uv_now(p->loop) + timeout_ms;
+	rc = pending_add(&p->pending, req, pr == NULL ? 0 : pr->id, body);
+	if (rc != 0)
+		return rc;
+	req->client = c;
+	if (pr != NULL)
+		pr->pending++;
+	if (timeout_ms != 0)
+		client_requests_need_tick(p);
+	place(p, req);
+	return 0;
+}
+
+void client_cancel(struct client_request *req)
+{
+	if (req->client != NULL)
+		client_request_drop(req->client->p, req);
+}
+
+int client_request_submit_oneway(struct client_private *p,
+				 struct client_request *req,
+				 uint32_t principal_id, enum wire_type type,
+				 const void *body, client_reply_cb cb)
+{
+	int rc;
+
+	assert(p->hello_done);
+	*req = (struct client_request){ .cb = cb,
+					.type = type,
+					.oneway = true };
+	rc = pending_add(&p->pending, req, principal_id, body);
+	if (rc != 0)
+		return rc;
+	req->client = p->c;
+	list_push(&p->pending.queue, &req->link);
+	client_next_turn(p);
+	return 0;
+}
+
+void client_tell(struct client *c, struct client_principal *pr,
+		 enum wire_type type, const void *body)
+{
+	struct client_private *p = c->p;
+	struct client_request *req;
+
+	if (p->closing || !c->online ||
+	    p->pending.bytes >= CLIENT_IN_FLIGHT_MAX ||
+	    (pr != NULL && pr->state != CLIENT_PRINCIPAL_READY))
+		return;
+	req = calloc(1, sizeof(*req));
+	if (req == NULL)
+		return;
+	if (client_request_submit_oneway(p, req, pr == NULL ? 0 : pr->id, type,
+					 body, tell_done) != 0)
+		free(req);
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A group is there as long as it has a watch, and a watch as long as it has a
+ * sub. While a group is held, its subs may end in a loop: neither it nor its
+ * watches go before let_go().
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "lib/feed_private.h"
+
+/* Groups. */
+
+static struct feed_group_private **bucket(struct feed_private *p, uint64_t id)
+{
+	uint64_t h = id * UINT64_C(0x9E3779B97F4A7C15);
+
+	return &p->buckets[h >> 54]; /* 10 bits: as many as there are */
+}
+
+struct feed_group_private *feed_group_find(struct feed_private *p, uint64_t id)
+{
+	struct feed_group_private *g = *bucket(p, id);
+
+	while (g != NULL && g->pub.group_id != id)
+		g = g->next;
+	return g;
+}
+
+static struct feed_group_private *group_get(struct feed_private *p, uint64_t id)
+{
+	struct feed_group_private *g = feed_group_find(p, id);
+
+	if (g != NULL)
+		return g;
+	g = calloc(1, sizeof(*g));
+	if (g == NULL)
+		return NULL;
+	g->pub.group_id = id;
+	g->pub.p = g;
+	g->feed = p;
+	list_init(&g->watches);
+	g->next = *bucket(p, id);
+	*bucket(p, id) = g;
+	p->groups++;
+	return g;
+}
+
+static void group_unused(struct feed_group_private *g)
+{
+	struct feed_group_private **at;
+
+	if (!list_empty(&g->watches))
+		return;
+	at = bucket(g->feed, g->pub.group_id);
+	while (*at != g)
+		at = &(*at)->next;
+	*at = g->next;
+	g->feed->groups--;
+	feed_recent_drop_all(g);
+	free(g->recent);
+	free(g);
+}
+
+static void watch_unused(struct feed_watch *w)
+{
+	struct feed_group_private *g = w->group->p;
+	const struct wire_body_unwatch body = { .group_id = g->pub.group_id };
+	bool asked = w->req.client != NULL && w->req.sent;
+
+	if (!list_empty(&w->subs) || g->held)
+		return;
+	client_cancel(&w->req);
+	if (w->made || asked)
+		client_tell(g->feed->c, w->principal, WIRE_UNWATCH, &body);
+	list_remove(&w->link);
+	list_remove(&w->retry);
+	free(w);
+	group_unused(g);
+}
+
+static void hold(struct feed_group_private *g)
+{
+	assert(!g->held && !list_empty(&g->watches));
+	g->held = true;
+}
+
+static void let_go(struct feed_group_private *g)
+{
+	struct list *next = g->watches.next;
+	bool last;
+
+	g->held = false;
+	do {
+		struct feed_watch *w =
+			container_of(next, struct feed_watch, link);
+
+		next = next->next;
+		last = next == &g->watches;
+		watch_unused(w); /* with the last one g goes, perhaps */
+	} while (!last);
+}
+
+void feed_group_wake(struct feed_group_private *g)
+{
+	for (struct list *w = g->watches.next; w != &g->watches; w = w->next) {
+		struct list *subs =
+			&container_of(w, struct feed_watch, link)->subs;
+
+		for (struct list *l = subs->next; l != subs; l = l->next) {
+			struct feed_sub *sub =
+				container_of(l, struct feed_sub, link);
+
+			if (sub->state == FEED_LIVE)
+				feed_wake(g->feed, sub);
+		}
+	}
+}
+
+/* Ending. */
+
+void feed_sub_detach(struct feed_sub *sub)
+{
+	struct feed_watch *w = sub->watch;
+
+	feed_page_free(sub);
+	list_remove(&sub->link);
+	sub->watch = NULL;
+	sub->group = NULL;
+	watch_unused(w);
+}
+
+void feed_sub_end(struct feed_sub *sub, const struct err *err)
+{
+	feed_wake(sub->group->p->feed, sub);
+	sub->state = FEED_ENDED;
+	sub->err = *err;
+	feed_sub_detach(sub);
+}
+
+void feed_sub_end_cut(struct feed_sub *sub, uint64_t first_seq)
+{
+	struct err err;
+
+	err_set(&err, ERR_EPOCH_CHANGED,
+		"The log begins at %llu now: older messages are not kept",
+		(unsigned long long)first_seq);
+	feed_sub_end(sub, &err);
+}
+
+/* The caller holds the group. */
+static void end_watch(struct feed_watch *w, const struct err *err)
+{
+	while (!list_empty(&w->subs))
+		feed_sub_end(container_of(w->subs.next, struct feed_sub, link),
+			     err);
+}
+
+/* Ends who reads already, and not who starts. The caller holds the group. */
+static void end_live(struct feed_group_private *g, const struct err *err)
+{
+	for (struct list *w = g->watches.next; w != &g->watches; w = w->next) {
+		struct list *subs =
+			&container_of(w, struct feed_watch, link)->subs;
+
+		for (struct list *l = subs->next, *n; l != subs; l = n) {
+			struct feed_sub *sub =
+				container_of(l, struct feed_sub, link);
+
+			n = l->next;
+			if (sub->state == FEED_LIVE)
+				feed_sub_end(sub, err);
+		}
+	}
+}
+
+void feed_group_end(struct feed_group_private *g, const struct str *user,
+		    enum err_code code)
+{
+	struct err err;
+
+	err_set(&err, code, NULL);
+	hold(g);
+	for (struct list *l = g->watches.next; l != &g->watches; l = l->next) {
+		struct feed_watch *w = container_of(l, struct feed_watch, link);
+
+		if (user == NULL || str_eq(str_of(w->principal->name), *user))
+			end_watch(w, &err);
+	}
+	let_go(g);
+}
+
+/* Watching. */
+
+static bool is_cut(const struct feed_group_private *g, uint64_t cursor)
+{
+	return g->pub.last_seq > cursor && g->pub.first_seq > cursor + 1;
+}
+
+/* The caller holds the group. */
+static void start_sub(struct feed_sub *sub, uint64_t last_read)
+{
+	struct feed_group_private *g = sub->group->p;
+	struct err err;
+
+	if (sub->from_pointer) {
+		sub->cursor = last_read < g->pub.last_seq ? last_read
+							  : g->pub.last_seq;
+		if (is_cut(g, sub->cursor))
+			sub->cursor = g->pub.first_seq - 1;
+	}
+	if (sub->cursor > g->pub.last_seq) {
+		err_set(&err, ERR_BAD_REQUEST,
+			"after_seq is %llu, but the group ends at %llu",
+			(unsigned long long)sub->cursor,
+			(unsigned long long)g->pub.last_seq);
+		feed_sub_end(sub, &err);
+		return;
+	}
+	if (is_cut(g, sub->cursor)) {
+		feed_sub_end_cut(sub, g->pub.first_seq);
+		return;
+	}
+	sub->state = FEED_LIVE;
+	sub->start_seq = g->pub.last_seq;
+	feed_wake(g->feed, sub);
+}
+
+void feed_watch_start_sub(struct feed_watch *w, struct feed_sub *sub,
+			  uint64_t last_read)
+{
+	struct feed_group_private *g = w->group->p;
+
+	hold(g);
+	start_sub(sub, last_read);
+	let_go(g);
+}
+
+static void on_watching(struct feed_watch *w,
+			const struct wire_body_watching *a)
+{
+	struct feed_group_private *g = w->group->p;
+	bool changed = g->known && g->pub.epoch != a->epoch;
+	struct err err;
+
+	w->made = true;
+	hold(g);
+	if (changed) {
+		err_set(&err, ERR_EPOCH_CHANGED, NULL);
+		end_live(g, &err);
+		feed_recent_drop_all(g);
+	}
+	g->known = true;
+	g->pub.epoch = a->epoch;
+	g->pub.first_seq = a->first_seq;
+	if (changed || a->last_seq > g->pub.last_seq)
+		g->pub.last_seq = a->last_seq;
+	for (struct list *l = w->subs.next, *n; l != &w->subs; l = n) {
+		struct feed_sub *sub = container_of(l, struct feed_sub, link);
+
+		n = l->next;
+		if (sub->state == FEED_STARTING)
+			start_sub(sub, a->last_read_seq);
+	}
+	feed_group_wake(g);
+	let_go(g);
+}
+
+static void watch_done(struct client_request *req, const struct err *err,
+		       const void *body)
+{
+	struct feed_watch *w = req->data;
+	struct feed_group_private *g = w->group->p;
+
+	if (err == NULL) {
+		on_watching(w, body);
+		return;
+	}
+	if (feed_is_transient(err->code)) {
+		feed_retry_later(g->feed, &g->feed->retry_watches, &w->retry);
+		return;
+	}
+	hold(g);
+	end_watch(w, err);
+	let_go(g);
+}
+
+void feed_watch_ask(struct feed_watch *w)
+{
+	struct feed_private *p = w->group->p->feed;
+	const struct wire_body_watch body = { .group_id = w->group->group_id };
+
+	if (w->req.client != NULL)
+		return; /* asked already; the client resends it */
+	w->req.data = w;
+	if (client_submit(p->c, &w->req, w->principal, WIRE_WATCH, &body, 0,
+			  watch_done) != 0)
+		feed_retry_later(p, &p->retry_watches, &w->retry);
+}
+
+struct feed_watch *feed_watch_get(struct feed_private *p, uint64_t group_id,
+				  struct client_principal *principal)
+{
+	struct feed_group_private *g = group_get(p, group_id);
+	struct feed_watch *w;
+
+	if (g == NULL)
+		return NULL;
+	for (struct list *l = g->watches.next; l != &g->watches; l = l->next) {
+		w = container_of(l, struct feed_watch, link);
+		if (w->principal == principal)
+			return w;
+	}
+	w = calloc(1, sizeof(*w));
+	if (w == NULL) {
+		group_unused(g);
+		return NULL;
+	}
+	w->principal = principal;
+	w->group = &g->pub;
+	list_init(&w->subs);
+	list_init(&w->retry);
+	list_push(&g->watches, &w->link);
+	return w;
+}
+
+/* Asking frees nothing and runs no callback: it may be done in these loops. */
+static void each_watch(struct feed_private *p, void (*fn)(struct feed_watch *w))
+{
+	for (size_t i = 0; i < FEED_BUCKETS; i++)
+		for (struct feed_group_private *g = p->buckets[i]; g != NULL;
+		     g = g->next)
+			for (struct list *l = g->watches.next; l != &g->watches;
+			     l = l->next)
+				fn(container_of(l, struct feed_watch, link));
+}
+
+static void unmake(struct feed_watch *w)
+{
+	w->made = false;
+}
+
+void feed_watches_lost(struct feed_private *p)
+{
+	each_watch(p, unmake);
+}
+
+void feed_watches_ask_all(struct feed_private *p)
+{
+	each_watch(p, feed_watch_ask);
+}
