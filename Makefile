@@ -110,12 +110,14 @@ test-system: all
 # Lint: each part stands alone, all of them run one after the other.
 C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC)
 H_FILES = $(wildcard */*.h */*/*.h)
-LINTS = check-layers check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man
+LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man
 lint:
 	$(Q)sh scripts/deps.sh run test lint
 	$(Q)for part in $(LINTS); do $(MAKE) --no-print-directory $$part || exit 1; done
 check-layers:
 	$(Q)sh tests/lint/layers.sh
+check-map:
+	$(Q)sh tests/lint/map.sh $(SRC) $(filter-out tests/%,$(H_FILES))
 check-headers:
 	$(Q)sh tests/lint/headers.sh "$(CC)" $(H_FILES) -- $(ALL_CFLAGS) $(call pkg_cflags,fuse3)
 check-format:
