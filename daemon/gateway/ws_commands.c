@@ -83,7 +83,7 @@ static void on_group(struct resolve *resolve, const struct err *err)
 
 /* The "group" of j: a name, an id as text or as a number. */
 int ws_command_get_group(const struct json *j, char out[WIRE_NAME_MAX + 1],
-		     struct err *err)
+			 struct err *err)
 {
 	struct str text;
 	struct err other;

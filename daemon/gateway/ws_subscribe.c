@@ -176,7 +176,8 @@ void ws_run_unsubscribe(struct ws_command *cmd)
 		json_get_array(cmd->json, "groups", WS_SUBS_MAX, &groups, &err);
 
 	for (size_t i = 0; rc == 1 && i < json_array_len(groups); i++) {
-		if (ws_command_get_group(json_array_at(groups, i), name, &err) < 0)
+		if (ws_command_get_group(json_array_at(groups, i), name, &err) <
+		    0)
 			rc = err_rc(&err);
 		else
 			unsubscribe_name(c, name);
