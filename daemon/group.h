@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/table.h"
+#include "lib/table.h"
 #include "lib/list.h"
 
 struct groups {

@@ -19,7 +19,7 @@
 
 #include "daemon/group.h"
 #include "daemon/session.h"
-#include "daemon/table.h"
+#include "lib/table.h"
 #include "lib/list.h"
 #include "lib/wire.h"
 #include "store/store.h"

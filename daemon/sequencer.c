@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "daemon/table.h"
+#include "lib/table.h"
 #include "lib/log.h"
 
 enum { EXIT_UNKNOWN = 3 };

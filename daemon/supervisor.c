@@ -16,7 +16,7 @@
 #include "daemon/gateway_process.h"
 #include "daemon/listener.h"
 #include "daemon/status.h"
-#include "daemon/table.h"
+#include "lib/table.h"
 #include "lib/log.h"
 #include "lib/str.h"
 #include "lib/text.h"

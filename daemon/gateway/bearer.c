@@ -14,7 +14,7 @@ static void bearer_free(struct bearer *b)
 {
 	assert(b->refs == 0 && list_empty(&b->users));
 	wheel_disarm(&b->idle);
-	index_remove(&b->all->index, &b->node);
+	table_remove(&b->all->table, &b->node);
 	client_close_principal(&b->principal);
 	free(b);
 }
@@ -47,9 +47,9 @@ static void on_principal(struct client_principal *p, const struct err *err)
 
 static struct bearer *find(struct bearers *all, struct str token, uint64_t key)
 {
-	struct index_node *n;
+	struct table_node *n;
 
-	for (n = index_find(&all->index, key); n != NULL; n = index_next(n)) {
+	for (n = table_find(&all->table, key); n != NULL; n = table_next(n)) {
 		struct bearer *b = container_of(n, struct bearer, node);
 
 		if (str_eq(str_of(b->principal.token), token))
@@ -76,7 +76,7 @@ static struct bearer *open_bearer(struct bearers *all, struct str token,
 	struct bearer *b = calloc(1, sizeof(*b));
 
 	if (b == NULL || !str_to_cstr(token, text, sizeof(text)) ||
-	    !index_add(&all->index, &b->node, key)) {
+	    !table_insert(&all->table, &b->node, key)) {
 		free(b);
 		return NULL;
 	}
@@ -85,7 +85,7 @@ static struct bearer *open_bearer(struct bearers *all, struct str token,
 	wheel_timer_init(&b->idle, on_idle);
 	if (client_open_principal(all->client, &b->principal, PRINCIPAL_TOKEN,
 				  0, text, on_principal) < 0) {
-		index_remove(&all->index, &b->node);
+		table_remove(&all->table, &b->node);
 		free(b);
 		return NULL;
 	}
@@ -95,13 +95,13 @@ static struct bearer *open_bearer(struct bearers *all, struct str token,
 int bearer_get(struct bearers *all, struct str token, struct bearer **out,
 	       struct err *err)
 {
-	uint64_t key = index_hash(all->seed, token);
+	uint64_t key = table_hash_keyed(all->seed, token);
 	struct bearer *b;
 
 	if (!is_token(token))
 		return err_set(err, ERR_UNAUTHENTICATED, NULL);
 	b = find(all, token, key);
-	if (b == NULL && all->index.count < BEARER_MAX)
+	if (b == NULL && all->table.count < BEARER_MAX)
 		b = open_bearer(all, token, key);
 	if (b == NULL)
 		return err_set(err, ERR_UNAVAILABLE, NULL);
@@ -127,10 +127,9 @@ void bearer_put(struct bearer *b)
 
 void bearers_release(struct bearers *all)
 {
-	for (size_t i = 0; i < all->index.size; i++) {
-		while (all->index.slots[i] != NULL)
-			bearer_free(container_of(all->index.slots[i],
-						 struct bearer, node));
-	}
-	index_release(&all->index);
+	struct table_node *n;
+
+	while ((n = table_any(&all->table)) != NULL)
+		bearer_free(container_of(n, struct bearer, node));
+	table_release(&all->table);
 }

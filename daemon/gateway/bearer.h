@@ -6,7 +6,7 @@
 #ifndef GROUPFS_DAEMON_GATEWAY_BEARER_H
 #define GROUPFS_DAEMON_GATEWAY_BEARER_H
 
-#include "daemon/gateway/index.h"
+#include "lib/table.h"
 #include "daemon/gateway/wheel.h"
 #include "lib/client.h"
 
@@ -21,7 +21,7 @@ struct bearers;
 struct bearer {
 	struct client_principal principal;
 	struct bearers *all;
-	struct index_node node;
+	struct table_node node;
 	struct list users; /* of bearer_user: who is told */
 	struct wheel_timer idle;
 	unsigned int refs;
@@ -35,7 +35,7 @@ struct bearer_user {
 };
 
 struct bearers {
-	struct index index;
+	struct table table;
 	struct client *client; /* borrowed */
 	struct wheel *wheel;   /* borrowed */
 	uint64_t seed;

@@ -195,7 +195,7 @@ void gateway_stop(struct gateway *gw)
 void gateway_release(struct gateway *gw)
 {
 	front_release(gw);
-	index_release(&gw->groups);
-	index_release(&gw->subs);
+	table_release(&gw->groups);
+	table_release(&gw->subs);
 	buf_release(&gw->scratch);
 }

@@ -20,7 +20,7 @@
 
 #include "daemon/gateway/bearer.h"
 #include "daemon/gateway/core_link.h"
-#include "daemon/gateway/index.h"
+#include "lib/table.h"
 #include "daemon/gateway/wheel.h"
 #include "lib/client.h"
 #include "lib/feed.h"
@@ -64,8 +64,8 @@ struct gateway {
 
 	/* ws_*.c */
 	struct list conns;
-	struct index groups; /* ws_group by id */
-	struct index subs;   /* ws_sub by connection and group */
+	struct table groups; /* ws_group by id */
+	struct table subs;   /* ws_sub by connection and group */
 	uint64_t conn_serial;
 	struct buf scratch; /* one frame, for the length of a call */
 

@@ -39,7 +39,7 @@ enum {
 
 /* A group that connections of this process are subscribed to. */
 struct ws_group {
-	struct index_node node; /* by id */
+	struct table_node node; /* by id */
 	struct list subs;
 	uint64_t group_id;
 	char name[WIRE_NAME_MAX + 1];
@@ -49,7 +49,7 @@ struct ws_sub {
 	struct feed_sub feed;
 	struct ws_conn *conn;
 	struct ws_group *group;
-	struct index_node node; /* by connection and group */
+	struct table_node node; /* by connection and group */
 	struct list of_conn;
 	struct list of_group;
 	struct list ready; /* in conn->ready while there may be something */

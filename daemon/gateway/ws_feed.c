@@ -9,10 +9,10 @@
 
 static struct ws_group *find_group(struct gateway *gw, uint64_t group_id)
 {
-	uint64_t key = index_mix(group_id, 0);
-	struct index_node *n;
+	uint64_t key = table_hash_pair(group_id, 0);
+	struct table_node *n;
 
-	for (n = index_find(&gw->groups, key); n != NULL; n = index_next(n)) {
+	for (n = table_find(&gw->groups, key); n != NULL; n = table_next(n)) {
 		struct ws_group *g = container_of(n, struct ws_group, node);
 
 		if (g->group_id == group_id)
@@ -30,7 +30,8 @@ static struct ws_group *get_group(struct gateway *gw, uint64_t group_id,
 		return g;
 	g = calloc(1, sizeof(*g));
 	if (g == NULL || !str_to_cstr(name, g->name, sizeof(g->name)) ||
-	    !index_add(&gw->groups, &g->node, index_mix(group_id, 0))) {
+	    !table_insert(&gw->groups, &g->node,
+			  table_hash_pair(group_id, 0))) {
 		free(g);
 		return NULL;
 	}
@@ -43,16 +44,16 @@ static void put_group_back(struct gateway *gw, struct ws_group *g)
 {
 	if (!list_empty(&g->subs))
 		return;
-	index_remove(&gw->groups, &g->node);
+	table_remove(&gw->groups, &g->node);
 	free(g);
 }
 
 struct ws_sub *ws_find_sub(const struct ws_conn *c, uint64_t group_id)
 {
-	uint64_t key = index_mix(c->serial, group_id);
-	struct index_node *n;
+	uint64_t key = table_hash_pair(c->serial, group_id);
+	struct table_node *n;
 
-	for (n = index_find(&c->gw->subs, key); n != NULL; n = index_next(n)) {
+	for (n = table_find(&c->gw->subs, key); n != NULL; n = table_next(n)) {
 		struct ws_sub *sub = container_of(n, struct ws_sub, node);
 
 		if (sub->conn == c && sub->group->group_id == group_id)
@@ -89,8 +90,8 @@ int ws_subscribe(struct ws_conn *c, uint64_t group_id, struct str name,
 		goto free_sub;
 	list_init(&sub->ready);
 	list_init(&sub->of_group);
-	if (!index_add(&c->gw->subs, &sub->node,
-		       index_mix(c->serial, group_id)))
+	if (!table_insert(&c->gw->subs, &sub->node,
+			  table_hash_pair(c->serial, group_id)))
 		goto put_group;
 	if (feed_subscribe(&c->gw->feed, &sub->feed, &c->bearer->principal,
 			   group_id, after_seq, on_wake) < 0)
@@ -101,7 +102,7 @@ int ws_subscribe(struct ws_conn *c, uint64_t group_id, struct str name,
 	return 0;
 
 drop_node:
-	index_remove(&c->gw->subs, &sub->node);
+	table_remove(&c->gw->subs, &sub->node);
 put_group:
 	put_group_back(c->gw, sub->group);
 free_sub:
@@ -114,7 +115,7 @@ void ws_unsubscribe(struct ws_sub *sub)
 	struct ws_conn *c = sub->conn;
 
 	feed_unsubscribe(&sub->feed);
-	index_remove(&c->gw->subs, &sub->node);
+	table_remove(&c->gw->subs, &sub->node);
 	list_remove(&sub->ready);
 	list_remove(&sub->of_conn);
 	list_remove(&sub->of_group);

@@ -4,11 +4,12 @@
  * Several elements may have one hash; the caller compares keys while he walks
  * with table_find() and table_next(). A zeroed struct table is an empty one.
  *
- * One thread. Hashes are not seeded: keys are numbers that groupd or the
- * store gave, and names that an admin added.
+ * One thread. Hashes are not seeded, but for table_hash_keyed(): it is for
+ * what strangers choose. The other keys are numbers that groupd or the store
+ * gave, and names that an admin added.
  */
-#ifndef GROUPFS_DAEMON_TABLE_H
-#define GROUPFS_DAEMON_TABLE_H
+#ifndef GROUPFS_LIB_TABLE_H
+#define GROUPFS_LIB_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,5 +43,7 @@ struct table_node *table_any(const struct table *t);
 uint64_t table_hash_u64(uint64_t x);
 uint64_t table_hash_pair(uint64_t a, uint64_t b);
 uint64_t table_hash_bytes(struct str s);
+/* seed: unpredictable, the same for a whole table. */
+uint64_t table_hash_keyed(uint64_t seed, struct str s);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/table.h"
+#include "lib/table.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -123,4 +123,13 @@ uint64_t table_hash_bytes(struct str s)
 		hash *= 0x100000001b3U;
 	}
 	return table_hash_u64(hash);
+}
+
+uint64_t table_hash_keyed(uint64_t seed, struct str s)
+{
+	uint64_t hash = seed;
+
+	for (size_t i = 0; i < s.len; i++)
+		hash = table_hash_u64(hash ^ (uint8_t)s.data[i]);
+	return hash;
 }
