@@ -67,7 +67,7 @@ static void on_state(struct client *c, bool online, const char *why)
 	if (app->fs.closing)
 		return;
 	if (online)
-		log_info("connected to groupd:");
+		log_info("connected to groupd");
 	else
 		log_info("groupd is away: why=%s", why == NULL ? "" : why);
 	feed_on_state(&app->fs.feed, online);

@@ -82,17 +82,21 @@ static void finish(struct op *op)
 	free(op);
 }
 
-/* The next one that found the client full. */
+/* Those that found the client full, as far as there is room again. */
 static void retry_stalled(struct groupfs *fs)
 {
-	struct list *l = fs->closing ? NULL : list_pop(&fs->stalled);
-	struct op *op;
+	struct list *l = NULL;
 
-	if (l == NULL)
-		return;
-	op = container_of(l, struct op, queue);
-	op->blocked = false;
-	op_ask(op, op->ask, op->answer);
+	while (!fs->closing && (l == NULL || fs->stalled.prev != l)) {
+		struct op *op;
+
+		l = list_pop(&fs->stalled);
+		if (l == NULL)
+			return;
+		op = container_of(l, struct op, queue);
+		op->blocked = false;
+		op_ask(op, op->ask, op->answer);
+	}
 }
 
 static void answered(struct client_request *req, const struct err *err,
@@ -126,10 +130,16 @@ static bool may_give_up(const struct op *op)
 
 static void give_up(struct op *op)
 {
-	if (op->asking)
+	struct groupfs *fs = op->fs;
+	bool asked = op->asking;
+
+	if (asked)
 		client_cancel(&op->request);
 	op->asking = false;
 	op_reply_err(op, EINTR);
+	/* No answer comes that would make room for them. */
+	if (asked)
+		retry_stalled(fs);
 }
 
 static void interrupted(fuse_req_t req, void *data)

@@ -67,6 +67,14 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	op->size = size;
 	op->off = (uint64_t)off;
 	op->mask = fi->flags;
+	/* A read(2) names its lock owner. Without one a page for mmap(2) or
+	 * splice(2) is to be filled: all users share the kernel's pages of a
+	 * file, so it would be shown to whoever else comes that way. EINVAL
+	 * makes programs that splice fall back to read(2). */
+	if (fi->lock_owner == 0) {
+		op_deny(op, EINVAL, "it cannot be mapped or spliced: read it");
+		return;
+	}
 	file_ops_of(op->kind)->read(op);
 }
 
@@ -92,6 +100,11 @@ static void flush_turn(struct op *op)
 	struct handle *h = op->handle;
 	int spoilt = h->spoilt;
 
+	/* Who wrote it may have been unknown when the close came. */
+	if (h->writer != NULL && h->writer != op->user) {
+		user_drop(&op->fs->users, op->user);
+		op->user = user_hold(h->writer);
+	}
 	if (spoilt != 0) {
 		buf_clear(&h->pending);
 		handle_set_clean(h);
