@@ -177,6 +177,10 @@ int mount_prepare(struct mount_options *o, struct err *err)
 	if (stat(path, &st) != 0) {
 		rc = -errno;
 		err_set(err, ERR_BAD_REQUEST, "%s: %s", path, strerror(-rc));
+	} else if (is_groupfs(path)) {
+		/* A second one would hide the first, which lives on unseen. */
+		rc = -EBUSY;
+		err_set(err, ERR_BAD_REQUEST, "%s is mounted already", path);
 	} else if (!S_ISDIR(st.st_mode)) {
 		rc = -ENOTDIR;
 		err_set(err, ERR_BAD_REQUEST, "%s is not a folder", path);

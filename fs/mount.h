@@ -13,8 +13,8 @@
 #include "fs/options.h"
 #include "lib/str.h"
 
-/* Makes the mountpoint absolute, and frees it of a groupfs that died. 0 or
- * -errno, with a sentence. */
+/* Makes the mountpoint absolute, frees it of a groupfs that died, refuses it
+ * where one lives (-EBUSY). 0 or -errno, with a sentence. */
 int mount_prepare(struct mount_options *o, struct err *err);
 
 /* The type of the mount that covers path, from the text of a mountinfo file

@@ -61,4 +61,7 @@ ok "after about 10 s, not for ever ($took s)" test $took -ge 8 -a $took -le 15
 start_groupd
 echo five >>"$M/dev/messages"
 is "and the mount goes on" "$(tail -n 1 "$M/dev/messages" | cut -f4)" five
+fails "a second mount on the same folder is refused" \
+	"$BUILD/groupfs" -f -o "socket=$SOCKET" "$M"
+like "in words" "$(cat "$T/ok.out")" 'is mounted already'
 done_testing
