@@ -49,6 +49,11 @@ extern const struct file_ops file_me_groups_ops;
 extern const struct file_ops file_me_error_ops;
 extern const struct file_ops file_me_state_ops;
 
+/* The close of what was written: sends op->body, or refuses where its encoding
+ * failed (rc, err). What was pending is cleared first: what the close reports
+ * as failed is not sent later. */
+void file_messages_send_rest(struct op *op, int rc, const struct err *err);
+
 /* Reads op->size bytes of the group's log at `from`. */
 void file_messages_read_at(struct op *op, uint64_t from, uint64_t size);
 

@@ -113,22 +113,27 @@ static void rest_sent(struct op *op, const void *body)
 	op_reply_err(op, 0);
 }
 
-/* Cleared first: what the close reports as failed is not sent later. */
-static void messages_flush(struct op *op)
+void file_messages_send_rest(struct op *op, int rc, const struct err *err)
 {
 	struct handle *h = op->handle;
-	struct err err = { 0 };
-	int rc = lines_encode_one(buf_str(&h->pending), op_max_content(op),
-				  &op->body, &err);
 
 	buf_clear(&h->pending);
 	handle_set_clean(h);
 	if (rc == -ENOMEM)
 		op_reply_err(op, ENOMEM);
 	else if (rc != 0)
-		op_fail(op, &err);
+		op_fail(op, err);
 	else
 		op_send(op, rest_sent);
+}
+
+static void messages_flush(struct op *op)
+{
+	struct err err = { 0 };
+	int rc = lines_encode_one(buf_str(&op->handle->pending),
+				  op_max_content(op), &op->body, &err);
+
+	file_messages_send_rest(op, rc, &err);
 }
 
 const struct file_ops file_messages_ops = { .stat = messages_stat,

@@ -46,30 +46,16 @@ static void post_write(struct op *op)
 		op_find_group(op, keep);
 }
 
-static void sent(struct op *op, const void *body)
-{
-	(void)body;
-	op_reply_err(op, 0);
-}
-
 static void post_flush(struct op *op)
 {
-	struct handle *h = op->handle;
-	struct str text = buf_str(&h->pending);
+	struct str text = buf_str(&op->handle->pending);
 	struct err err = { 0 };
 	int rc;
 
 	if (text.len > 0 && text.data[text.len - 1] == '\n')
 		text.len--;
 	rc = lines_encode_content(text, op_max_content(op), &op->body, &err);
-	buf_clear(&h->pending);
-	handle_set_clean(h);
-	if (rc == -ENOMEM)
-		op_reply_err(op, ENOMEM);
-	else if (rc != 0)
-		op_fail(op, &err);
-	else
-		op_send(op, sent);
+	file_messages_send_rest(op, rc, &err);
 }
 
 const struct file_ops file_post_ops = { .stat = post_stat,
