@@ -187,8 +187,8 @@ static int read_text_at(struct request *r, struct store *store,
 
 	if (body->size == 0)
 		return 0;
-	rc = store_seek(store, body->group_id, body->offset, &seq, &line_off,
-			&r->err);
+	rc = store_seek(store, body->group_id, (enum log_format)body->format,
+			body->offset, &seq, &line_off, &r->err);
 	if (rc == -ENOENT && r->err.code == ERR_NONE)
 		return 0; /* at the end */
 	if (rc < 0)

@@ -20,6 +20,15 @@ static const struct kind_info KINDS[KIND_COUNT] = {
 	[KIND_UNREAD] = { "unread", KIND_GROUP, S_IFREG | 0400 },
 	[KIND_LAST_READ] = { "last_read", KIND_GROUP, S_IFREG | 0600 },
 	[KIND_MEMBERS] = { "members", KIND_GROUP, S_IFREG | 0600 },
+	[KIND_ME_MENTIONS] = { "mentions", KIND_ME, S_IFREG | 0400 },
+	[KIND_ME_LIVE] = { "live", KIND_ME, S_IFREG | 0400 },
+	[KIND_JSONL] = { "messages.jsonl", KIND_GROUP, S_IFREG | 0600 },
+	[KIND_DESCRIPTION] = { "description", KIND_GROUP, S_IFREG | 0600 },
+	[KIND_SETTINGS] = { "settings.json", KIND_GROUP, S_IFREG | 0600 },
+	[KIND_MEDIA] = { "media", KIND_GROUP, S_IFDIR | 0755 },
+	[KIND_MEDIA_FILE] = { NULL, KIND_MEDIA, S_IFREG | 0400 },
+	[KIND_SCRATCH] = { NULL, KIND_GROUP, S_IFREG | 0600 },
+	[KIND_UPLOAD] = { NULL, KIND_MEDIA, S_IFREG | 0600 },
 };
 
 const struct kind_info *kind_info(enum kind kind)
@@ -47,26 +56,27 @@ bool kind_is_dir(enum kind kind)
 }
 
 /* Whether this kind lies in a group, or is one. */
-static bool has_group(enum kind kind)
+static bool has_id(enum kind kind)
 {
-	return kind == KIND_GROUP || KINDS[kind].parent == KIND_GROUP;
+	return kind == KIND_GROUP || KINDS[kind].parent == KIND_GROUP ||
+	       KINDS[kind].parent == KIND_MEDIA;
 }
 
-uint64_t inode_of(uint64_t group_id, enum kind kind)
+uint64_t inode_of(uint64_t id, enum kind kind)
 {
 	assert(kind > KIND_NONE && kind < KIND_COUNT);
-	assert(group_id <= INODE_GROUP_MAX);
-	assert(has_group(kind) == (group_id != 0));
-	return group_id << 8 | (uint64_t)kind;
+	assert(id <= INODE_ID_MAX);
+	assert(has_id(kind) == (id != 0));
+	return id << 8 | (uint64_t)kind;
 }
 
-bool inode_split(uint64_t ino, uint64_t *group_id, enum kind *kind)
+bool inode_split(uint64_t ino, uint64_t *id, enum kind *kind)
 {
 	uint64_t k = ino & 0xff;
 
 	if (k == KIND_NONE || k >= KIND_COUNT)
 		return false;
 	*kind = (enum kind)k;
-	*group_id = ino >> 8;
-	return has_group(*kind) == (*group_id != 0);
+	*id = ino >> 8;
+	return has_id(*kind) == (*id != 0);
 }

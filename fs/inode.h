@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What there is in the mount, and the numbers of it. Numbers are computed,
- * not remembered: group_id << 8 | kind, so nothing is kept for the kernel's
- * lookups and a forget means nothing. The root is 1, as FUSE wants it.
+ * not remembered: id << 8 | kind, so nothing is kept for the kernel's lookups
+ * and a forget means nothing. The root is 1, as FUSE wants it.
  *
- *   MOUNT/          KIND_ROOT      group 0
- *     .me/          KIND_ME        group 0
- *       name ...    KIND_ME_...    group 0
- *     GROUP/        KIND_GROUP     group n
- *       messages    KIND_MESSAGES  group n
+ *   MOUNT/          KIND_ROOT        id 0
+ *     .me/          KIND_ME          id 0
+ *       name ...    KIND_ME_...      id 0
+ *     GROUP/        KIND_GROUP       id: group_id
+ *       messages    KIND_MESSAGES    id: group_id
+ *       SCRATCH     KIND_SCRATCH     id: a number of fs/scratch
+ *       media/      KIND_MEDIA       id: group_id
+ *         FILE      KIND_MEDIA_FILE  id: media_id
+ *         FILE      KIND_UPLOAD      id: a number of fs/scratch; being copied
  *
  * Pure functions, any thread.
  */
@@ -33,11 +37,20 @@ enum kind {
 	KIND_UNREAD = 11,
 	KIND_LAST_READ = 12,
 	KIND_MEMBERS = 13,
+	KIND_ME_MENTIONS = 14,
+	KIND_ME_LIVE = 15,
+	KIND_JSONL = 16,
+	KIND_DESCRIPTION = 17,
+	KIND_SETTINGS = 18,
+	KIND_MEDIA = 19,
+	KIND_MEDIA_FILE = 20,
+	KIND_SCRATCH = 21,
+	KIND_UPLOAD = 22,
 	KIND_COUNT
 };
 
-/* A group above this has no number: it is shown to nobody. */
-#define INODE_GROUP_MAX (UINT64_MAX >> 8)
+/* What has an id above this has no number: it is shown to nobody. */
+#define INODE_ID_MAX (UINT64_MAX >> 8)
 
 struct kind_info {
 	const char *name; /* in its folder; NULL for those without one name */
@@ -52,9 +65,9 @@ const struct kind_info *kind_info(enum kind kind);
 enum kind kind_lookup(enum kind parent, const char *name);
 bool kind_is_dir(enum kind kind);
 
-/* group_id <= INODE_GROUP_MAX. */
-uint64_t inode_of(uint64_t group_id, enum kind kind);
+/* id <= INODE_ID_MAX, and 0 for kinds that have none. */
+uint64_t inode_of(uint64_t id, enum kind kind);
 /* False for a number that inode_of() never gives. */
-bool inode_split(uint64_t ino, uint64_t *group_id, enum kind *kind);
+bool inode_split(uint64_t ino, uint64_t *id, enum kind *kind);
 
 #endif

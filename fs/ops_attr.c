@@ -114,7 +114,7 @@ static void stat_node(struct op *op)
 
 static void group_looked_up(struct op *op)
 {
-	if (op->group.id == 0 || op->group.id > INODE_GROUP_MAX) {
+	if (op->group.id == 0 || op->group.id > INODE_ID_MAX) {
 		op_reply_err(op, EOVERFLOW);
 		return;
 	}

@@ -73,7 +73,7 @@ static void groups_came(struct op *op, const void *body)
 
 	while ((rc = wire_next(&list, &wire_schema_group, &g)) == 1) {
 		str_to_cstr(g.name, op->key, sizeof(op->key));
-		if (g.group_id != 0 && g.group_id <= INODE_GROUP_MAX)
+		if (g.group_id != 0 && g.group_id <= INODE_ID_MAX)
 			add_entry(&op->handle->text,
 				  inode_of(g.group_id, KIND_GROUP), KIND_GROUP,
 				  g.name);
@@ -178,7 +178,7 @@ static void created(struct op *op, const void *body)
 {
 	const struct wire_body_group *g = body;
 
-	if (g->group_id == 0 || g->group_id > INODE_GROUP_MAX)
+	if (g->group_id == 0 || g->group_id > INODE_ID_MAX)
 		op_reply_err(op, EOVERFLOW);
 	else
 		op_reply_entry(op, inode_of(g->group_id, KIND_GROUP), 0,

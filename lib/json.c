@@ -124,6 +124,12 @@ void json_put_message(struct buf *b, const struct wire_message *m)
 	buf_append_char(b, '}');
 }
 
+void json_put_message_line(struct buf *b, const struct wire_message *m)
+{
+	json_put_message(b, m);
+	buf_append_char(b, '\n');
+}
+
 /* Brackets outside of strings, so that the parser never recurses deeper. */
 static bool too_deep(struct str text)
 {

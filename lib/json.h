@@ -34,6 +34,10 @@ void json_put_epoch(struct buf *b, uint64_t epoch);
 void json_put_message_fields(struct buf *b, const struct wire_message *m);
 /* The same as one object. */
 void json_put_message(struct buf *b, const struct wire_message *m);
+/* Its line in messages.jsonl: that object and a newline. A line never changes
+ * once written, so what these write is a stored format: text.h's
+ * TEXT_RENDER_VERSION counts for them too. */
+void json_put_message_line(struct buf *b, const struct wire_message *m);
 
 struct json;
 

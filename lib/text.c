@@ -50,6 +50,37 @@ bool text_is_user_name(struct str name)
 	       !str_eq(name, str_of("everyone"));
 }
 
+bool text_is_file_name(struct str name)
+{
+	struct buf escaped = { 0 };
+	bool good;
+
+	if (name.len == 0 || name.len > WIRE_FILE_MAX || name.data[0] == '.' ||
+	    memchr(name.data, '/', name.len) != NULL || !text_is_utf8(name))
+		return false;
+	text_escape(&escaped, name);
+	good = !escaped.failed && str_eq(buf_str(&escaped), name);
+	buf_release(&escaped);
+	return good;
+}
+
+static bool is_unreserved(char c)
+{
+	return is_name_byte(c) || (c >= 'A' && c <= 'Z') || c == '~';
+}
+
+void text_media_url(struct buf *b, struct str name)
+{
+	buf_printf(b, "media/");
+	for (size_t i = 0; i < name.len; i++) {
+		if (is_unreserved(name.data[i]))
+			buf_append_char(b, name.data[i]);
+		else
+			buf_printf(b, "%%%02X",
+				   (unsigned)(uint8_t)name.data[i]);
+	}
+}
+
 /*
  * UTF-8
  */

@@ -37,6 +37,14 @@ enum {
 bool text_is_group_name(struct str name);
 bool text_is_user_name(struct str name);
 
+/* A file in media/: 1 to WIRE_FILE_MAX bytes of valid UTF-8, no '/', nothing
+ * that text_escape() would escape, and not beginning with a dot. */
+bool text_is_file_name(struct str name);
+/* Appends "media/NAME", each byte of the name but letters, digits and "-._~"
+ * percent-encoded (RFC 3986, 2.3): relative to the group, in the mount and in
+ * REST. */
+void text_media_url(struct buf *b, struct str name);
+
 /* RFC 3629: no overlongs, no surrogates, nothing above U+10FFFF. */
 bool text_is_utf8(struct str s);
 

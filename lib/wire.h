@@ -31,7 +31,7 @@
 #include "lib/str.h"
 
 enum {
-	WIRE_VERSION = 1,
+	WIRE_VERSION = 2,
 	WIRE_HEADER = 16,	     /* bytes */
 	WIRE_FRAME_MAX = 16 << 20,   /* bytes of body */
 	WIRE_NAME_MAX = 64,	     /* a group's name, bytes */
@@ -43,6 +43,8 @@ enum {
 	WIRE_DESCRIPTION_MAX = 4096, /* bytes */
 	WIRE_SETTINGS_MAX = 65536,   /* bytes of JSON */
 	WIRE_TOKEN_MAX = 128,	     /* bytes */
+	WIRE_FILE_MAX = 255,	     /* a media file's name, bytes */
+	WIRE_HASH = 32,		     /* SHA-256, bytes */
 	WIRE_PAGE_MAX = 1000,	     /* records a page */
 	WIRE_TEXT_MAX = 1 << 20	     /* bytes of one READ_TEXT */
 };
@@ -61,6 +63,18 @@ enum edit_op {
 };
 
 enum message_type { MESSAGE_TEXT = 0, MESSAGE_MEDIA = 1 };
+
+/* The two forms that a log has as a file: `messages`, `messages.jsonl`. */
+enum log_format { LOG_TEXT = 0, LOG_JSONL = 1 };
+
+/* Bits of wire_set_info.set: what is to be changed. */
+enum {
+	INFO_DESCRIPTION = 1,
+	INFO_AVATAR_URL = 2,
+	INFO_SETTINGS = 4,
+	INFO_MAX_MEMBERS = 8,
+	INFO_ALL = 15
+};
 
 /* Who a principal is: the uid that the kernel gave, or a token's owner. */
 enum principal_kind {
@@ -84,11 +98,14 @@ enum { WARN_MENTION_DROPPED = 1 };
  */
 
 /* One stored message. mentions: names with a space between, "everyone" for
- * @everyone. len: bytes of its line in `messages`, newline included. */
+ * @everyone. off, len: its line in `messages`, newline included; jsonl_off,
+ * jsonl_len: its line in `messages.jsonl`. */
 #define WIRE_MESSAGE_FIELDS(F)                                                 \
 	F(num, seq, WIRE_U64)                                                  \
 	F(num, off, WIRE_U64)                                                  \
 	F(num, len, WIRE_U64)                                                  \
+	F(num, jsonl_off, WIRE_U64)                                            \
+	F(num, jsonl_len, WIRE_U64)                                            \
 	F(num, time_ms, WIRE_U64)                                              \
 	F(num, type, 1)                                                        \
 	F(num, reply_to, WIRE_U64)                                             \
@@ -109,8 +126,10 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(str, client_id, WIRE_KEY_MAX)
 
 /* A group as one user sees it. size: end offset of `messages`; first_off:
- * offset of first_seq's line; mtime_ms: the last message's time, else the
- * group's; read_off: offset of the first unread line (size when none). */
+ * offset of first_seq's line; jsonl_size, first_jsonl_off: the same of
+ * `messages.jsonl`; mtime_ms: the last message's time, else the group's;
+ * read_off: offset of the first unread line (size when none); info_ms,
+ * members_ms: when its metadata, its members were last changed. */
 #define WIRE_GROUP_FIELDS(F)                                                   \
 	F(num, group_id, WIRE_U64)                                             \
 	F(str, name, WIRE_NAME_MAX)                                            \
@@ -120,13 +139,48 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, last_seq, WIRE_U64)                                             \
 	F(num, first_off, WIRE_U64)                                            \
 	F(num, size, WIRE_U64)                                                 \
+	F(num, first_jsonl_off, WIRE_U64)                                      \
+	F(num, jsonl_size, WIRE_U64)                                           \
 	F(num, mtime_ms, WIRE_U64)                                             \
+	F(num, info_ms, WIRE_U64)                                              \
+	F(num, members_ms, WIRE_U64)                                           \
 	F(num, last_read_seq, WIRE_U64)                                        \
 	F(num, read_off, WIRE_U64)                                             \
 	F(num, mentions, WIRE_U64)                                             \
 	F(num, member_count, WIRE_U64)                                         \
 	F(num, created_ms, WIRE_U64)                                           \
 	F(str, created_by, WIRE_USER_MAX)
+
+/* A group's metadata. settings: a JSON object, or empty. */
+#define WIRE_INFO_FIELDS(F)                                                    \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, name, WIRE_NAME_MAX)                                            \
+	F(str, description, WIRE_DESCRIPTION_MAX)                              \
+	F(str, avatar_url, WIRE_URL_MAX)                                       \
+	F(str, created_by, WIRE_USER_MAX)                                      \
+	F(num, created_ms, WIRE_U64)                                           \
+	F(num, info_ms, WIRE_U64)                                              \
+	F(num, max_members, WIRE_U64)                                          \
+	F(num, first_off, WIRE_U64)                                            \
+	F(str, settings, WIRE_SETTINGS_MAX)
+
+/* An unread message that mentions the user, and its group. */
+#define WIRE_MENTION_FIELDS(F)                                                 \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, group, WIRE_NAME_MAX)                                           \
+	WIRE_MESSAGE_FIELDS(F)
+
+/* A file in a group's media/. media_id: never used again. seq: of the message
+ * that brought it. hash: SHA-256 of its bytes. */
+#define WIRE_MEDIA_FIELDS(F)                                                   \
+	F(num, media_id, WIRE_U64)                                             \
+	F(num, group_id, WIRE_U64)                                             \
+	F(num, seq, WIRE_U64)                                                  \
+	F(num, time_ms, WIRE_U64)                                              \
+	F(num, size, WIRE_U64)                                                 \
+	F(str, name, WIRE_FILE_MAX)                                            \
+	F(str, sender, WIRE_USER_MAX)                                          \
+	F(str, hash, WIRE_HASH)
 
 #define WIRE_MEMBER_FIELDS(F)                                                  \
 	F(str, name, WIRE_USER_MAX)                                            \
@@ -157,6 +211,9 @@ enum { WARN_MENTION_DROPPED = 1 };
 	R(message, MESSAGE)                                                    \
 	R(item, ITEM)                                                          \
 	R(group, GROUP)                                                        \
+	R(info, INFO)                                                          \
+	R(mention, MENTION)                                                    \
+	R(media, MEDIA)                                                        \
 	R(member, MEMBER)                                                      \
 	R(edit, EDIT)                                                          \
 	R(name, NAME)                                                          \
@@ -236,9 +293,11 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, last_seq, WIRE_U64)                                             \
 	F(str, messages, WIRE_FRAME_MAX)
 
-/* Bytes [offset, offset + size) of `messages`; short only at its end. */
+/* Bytes [offset, offset + size) of `messages` or, by format (enum
+ * log_format), `messages.jsonl`; short only at its end. */
 #define WIRE_READ_TEXT_FIELDS(F)                                               \
 	F(num, group_id, WIRE_U64)                                             \
+	F(num, format, 1)                                                      \
 	F(num, offset, WIRE_U64)                                               \
 	F(num, size, WIRE_TEXT_MAX)
 #define WIRE_TEXT_FIELDS(F) F(str, data, WIRE_TEXT_MAX)
@@ -280,6 +339,75 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, last_seq, WIRE_U64)                                             \
 	F(num, last_read_seq, WIRE_U64)
 #define WIRE_UNWATCH_FIELDS(F) F(num, group_id, WIRE_U64)
+
+/* A group's metadata: answered with INFO, a struct wire_info. SET_INFO is for
+ * its admins, changes what `set` names (INFO_*) together, answers OK. */
+#define WIRE_GET_INFO_FIELDS(F) F(num, group_id, WIRE_U64)
+#define WIRE_SET_INFO_FIELDS(F)                                                \
+	F(num, group_id, WIRE_U64)                                             \
+	F(num, set, INFO_ALL)                                                  \
+	F(str, description, WIRE_DESCRIPTION_MAX)                              \
+	F(str, avatar_url, WIRE_URL_MAX)                                       \
+	F(num, max_members, WIRE_U64)                                          \
+	F(str, settings, WIRE_SETTINGS_MAX)
+
+/* The user's unread mentions in all his groups, by the group's name, then
+ * seq; from behind (after_group, after_seq) on. */
+#define WIRE_LIST_MENTIONS_FIELDS(F)                                           \
+	F(str, after_group, WIRE_NAME_MAX)                                     \
+	F(num, after_seq, WIRE_U64)                                            \
+	F(num, limit, WIRE_PAGE_MAX)
+#define WIRE_MENTION_LIST_FIELDS(F)                                            \
+	F(str, mentions, WIRE_FRAME_MAX)                                       \
+	F(num, complete, 1)
+
+/*
+ * Media: bytes come in pieces of an upload, whose key the client chooses at
+ * random; SEND_MEDIA makes a file and a media message of them. A piece that
+ * is sent again changes nothing, so a lost connection does no harm. With
+ * resize, data is empty and the upload becomes off bytes long. Answer OK: how
+ * long it is.
+ */
+#define WIRE_WRITE_MEDIA_FIELDS(F)                                             \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, key, WIRE_KEY_MAX)                                              \
+	F(num, off, WIRE_U64)                                                  \
+	F(num, resize, 1)                                                      \
+	F(str, data, WIRE_TEXT_MAX)
+/* content: what is said about it, may be empty. The key is the batch_id. */
+#define WIRE_SEND_MEDIA_FIELDS(F)                                              \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, key, WIRE_KEY_MAX)                                              \
+	F(str, name, WIRE_FILE_MAX)                                            \
+	F(str, content, WIRE_CONTENT_MAX)
+/* Forgets an upload that is not wanted any more. */
+#define WIRE_DROP_MEDIA_FIELDS(F)                                              \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, key, WIRE_KEY_MAX)
+/* By media_id, or by group_id and name where that is 0. Answer MEDIA. */
+#define WIRE_FIND_MEDIA_FIELDS(F)                                              \
+	F(num, media_id, WIRE_U64)                                             \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, name, WIRE_FILE_MAX)
+/* By name, from behind `after` on. */
+#define WIRE_LIST_MEDIA_FIELDS(F)                                              \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, after, WIRE_FILE_MAX)                                           \
+	F(num, limit, WIRE_PAGE_MAX)
+#define WIRE_MEDIA_LIST_FIELDS(F)                                              \
+	F(str, files, WIRE_FRAME_MAX)                                          \
+	F(num, complete, 1)
+/* Bytes [offset, offset + size) of it; short only at its end. Answer TEXT. */
+#define WIRE_READ_MEDIA_FIELDS(F)                                              \
+	F(num, media_id, WIRE_U64)                                             \
+	F(num, offset, WIRE_U64)                                               \
+	F(num, size, WIRE_TEXT_MAX)
+
+/* Bytes of the file system that the store is on: what statfs(2) shows. */
+#define WIRE_GET_SPACE_FIELDS(F) F(num, unused, 0)
+#define WIRE_SPACE_FIELDS(F)                                                   \
+	F(num, total, WIRE_U64)                                                \
+	F(num, free, WIRE_U64)
 
 /* For root and groupd's own user (CREATE_TOKEN, LIST and REVOKE also for
  * oneself). ADD_USERS answers OK: how many are new. */
@@ -356,6 +484,13 @@ enum { WARN_MENTION_DROPPED = 1 };
 	M(WATCH, watch, 26, WATCHING)                                          \
 	M(WATCHING, watching, 27, NONE)                                        \
 	M(UNWATCH, unwatch, 28, OK)                                            \
+	M(GET_INFO, get_info, 29, INFO)                                        \
+	M(INFO, info, 30, NONE)                                                \
+	M(SET_INFO, set_info, 31, OK)                                          \
+	M(LIST_MENTIONS, list_mentions, 32, MENTION_LIST)                      \
+	M(MENTION_LIST, mention_list, 33, NONE)                                \
+	M(GET_SPACE, get_space, 34, SPACE)                                     \
+	M(SPACE, space, 35, NONE)                                              \
 	M(ADD_USERS, add_users, 40, OK)                                        \
 	M(CREATE_TOKEN, create_token, 41, TOKEN)                               \
 	M(TOKEN, token, 42, NONE)                                              \
@@ -366,6 +501,14 @@ enum { WARN_MENTION_DROPPED = 1 };
 	M(STATUS, status, 47, NONE)                                            \
 	M(VERIFY, verify, 48, VERIFIED)                                        \
 	M(VERIFIED, verified, 49, NONE)                                        \
+	M(WRITE_MEDIA, write_media, 50, OK)                                    \
+	M(SEND_MEDIA, send_media, 51, SENT)                                    \
+	M(DROP_MEDIA, drop_media, 52, OK)                                      \
+	M(FIND_MEDIA, find_media, 53, MEDIA)                                   \
+	M(MEDIA, media, 54, NONE)                                              \
+	M(LIST_MEDIA, list_media, 55, MEDIA_LIST)                              \
+	M(MEDIA_LIST, media_list, 56, NONE)                                    \
+	M(READ_MEDIA, read_media, 57, TEXT)                                    \
 	M(EV_MESSAGES, ev_messages, 60, NONE)                                  \
 	M(EV_GROWN, ev_grown, 61, NONE)                                        \
 	M(EV_MEMBER, ev_member, 62, NONE)                                      \

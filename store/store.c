@@ -319,11 +319,12 @@ int store_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
 	return s->ops->scan(s, group_id, after_seq, fn, data, err);
 }
 
-int store_seek(struct store *s, uint64_t group_id, uint64_t off, uint64_t *seq,
-	       uint64_t *line_off, struct err *err)
+int store_seek(struct store *s, uint64_t group_id, enum log_format format,
+	       uint64_t off, uint64_t *seq, uint64_t *line_off, struct err *err)
 {
 	int rc = check_alive(s, err);
 
+	(void)format;
 	if (rc < 0)
 		return rc;
 	return s->ops->seek(s, group_id, off, seq, line_off, err);

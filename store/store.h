@@ -16,9 +16,9 @@
  *  - A verb that refuses (err, negative errno) has changed nothing and the
  *    transaction goes on; -EIO and -ENOSPC end the transaction: roll back.
  *    (`group_full` is -ENOSPC too, but a refusal: err->code tells.)
- *  - seq is gapless from 1, off is the exact byte offset of the message's
- *    line, both given inside the transaction. time_ms never goes back within
- *    a group.
+ *  - seq is gapless from 1, off and jsonl_off are the exact byte offsets of
+ *    the message's lines (text_render(), json_put_message_line()), all given
+ *    inside the transaction. time_ms never goes back within a group.
  *  - Membership, role, dedupe and size are checked inside the transaction.
  *  - There is one writer of a store at a time, also over processes: a second
  *    open for writing is refused (-EBUSY). A reader handle cannot write.
@@ -46,7 +46,8 @@ enum {
 	STORE_MENTIONS_MAX = 100, /* recorded per message; more are dropped */
 	STORE_EVERYONE_MAX =
 		100, /* members above which @everyone is for admins */
-	STORE_MEMBERS_MAX = 1000000
+	STORE_MEMBERS_MAX = 1000000,
+	STORE_HASH = WIRE_HASH
 };
 
 struct store;
@@ -140,6 +141,50 @@ int store_edit_members(struct store *s, struct store_edit *op, struct err *err);
 int store_set_read(struct store *s, uint64_t group_id, struct str user,
 		   uint64_t seq, uint64_t *stored, struct err *err);
 
+/* Changes what `set` names of a group's metadata, together. For its admins:
+ * `not_admin`. settings: a JSON object or empty. max_members: from 1 to
+ * STORE_MEMBERS_MAX, and not below how many there are: `bad_request`. */
+struct store_set_info {
+	uint64_t group_id;
+	struct str by;
+	unsigned set; /* INFO_* */
+	struct str description;
+	struct str avatar_url;
+	struct str settings;
+	uint64_t max_members;
+};
+int store_set_info(struct store *s, const struct store_set_info *op,
+		   struct err *err);
+
+/*
+ * Appends a media message and the file that it brings: the bytes themselves
+ * lie elsewhere, by their hash, and are there for good before this is called.
+ * The message's media_url is "media/" and the name, percent-encoded
+ * (text_media_url()). `bad_name` when the group has a file of this name, or it
+ * is none (text_is_file_name()). A batch_id already used gives the first
+ * one's numbers, as in store_append().
+ */
+struct store_media {
+	uint64_t group_id;
+	struct str user; /* the sender */
+	struct str batch_id;
+	struct str name;
+	struct str content;
+	uint8_t hash[STORE_HASH];
+	uint64_t size;
+	/* out */
+	struct wire_body_sent sent;
+	uint64_t media_id;
+};
+int store_add_media(struct store *s, struct store_media *op, struct err *err);
+
+/* Files that may have become nobody's (their group was deleted): 1 and the
+ * hash of one of them; 0: none. It stays until store_drop_garbage(). */
+int store_next_garbage(struct store *s, uint8_t hash[STORE_HASH],
+		       struct err *err);
+int store_drop_garbage(struct store *s, const uint8_t hash[STORE_HASH],
+		       struct err *err);
+
 /* Adds a user where he is missing; *added says whether. `bad_name`. */
 int store_add_user(struct store *s, struct str name, bool *added,
 		   struct err *err);
@@ -178,10 +223,37 @@ int store_list_groups(struct store *s, struct str user, struct str after,
 int store_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
 	       store_message_fn fn, void *data, struct err *err);
 
-/* The seq of the message whose line holds byte off, and the offset of that
- * line. -ENOENT when off is at or behind the end (err stays untouched). */
-int store_seek(struct store *s, uint64_t group_id, uint64_t off, uint64_t *seq,
-	       uint64_t *line_off, struct err *err);
+/* The seq of the message whose line in the log of that format holds byte off,
+ * and the offset of that line. -ENOENT when off is at or behind the end (err
+ * stays untouched). */
+int store_seek(struct store *s, uint64_t group_id, enum log_format format,
+	       uint64_t off, uint64_t *seq, uint64_t *line_off,
+	       struct err *err);
+
+/* A group's metadata. */
+int store_get_info(struct store *s, uint64_t group_id, struct str user,
+		   struct wire_info *out, struct err *err);
+
+/* A media file by its id, or by group and name where media_id is 0. The group
+ * says whether the user may see it (`no_such_group`); *found: there is one. */
+int store_find_media(struct store *s, uint64_t media_id, uint64_t group_id,
+		     struct str name, struct str user, struct wire_media *out,
+		     bool *found, struct err *err);
+typedef int (*store_media_fn)(void *data, const struct wire_media *m);
+/* A group's media files by name (byte order), after a name. */
+int store_list_media(struct store *s, uint64_t group_id, struct str after,
+		     store_media_fn fn, void *data, struct err *err);
+/* Whether any media file of any group has this hash. */
+int store_hash_used(struct store *s, const uint8_t hash[STORE_HASH], bool *used,
+		    struct err *err);
+
+/* The user's unread messages that mention him, or everyone but were not sent
+ * by him, in all his groups: by the group's name, then seq; behind
+ * (after_group, after_seq), both empty for the first. */
+typedef int (*store_mention_fn)(void *data, const struct wire_mention *m);
+int store_list_mentions(struct store *s, struct str user,
+			struct str after_group, uint64_t after_seq,
+			store_mention_fn fn, void *data, struct err *err);
 
 /* Members by name, after a name. */
 int store_list_members(struct store *s, uint64_t group_id, struct str after,

@@ -219,8 +219,8 @@ static int faulty_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
 static int faulty_seek(struct store *s, uint64_t group_id, uint64_t off,
 		       uint64_t *seq, uint64_t *line_off, struct err *err)
 {
-	return pass(s,
-		    store_seek(inner_of(s), group_id, off, seq, line_off, err));
+	return pass(s, store_seek(inner_of(s), group_id, LOG_TEXT, off, seq,
+				  line_off, err));
 }
 
 static int faulty_list_members(struct store *s, uint64_t group_id,

@@ -17,12 +17,13 @@ static void the_root_has_the_number_that_fuse_wants(void **state)
 
 static void every_number_is_split_into_what_it_was_made_of(void **state)
 {
-	static const uint64_t GROUPS[] = { 1, 2, 255, 256, INODE_GROUP_MAX };
+	static const uint64_t GROUPS[] = { 1, 2, 255, 256, INODE_ID_MAX };
 
 	(void)state;
 	for (int k = KIND_ROOT; k < KIND_COUNT; k++) {
 		enum kind parent = kind_info((enum kind)k)->parent;
-		bool in_group = k == KIND_GROUP || parent == KIND_GROUP;
+		bool in_group = k == KIND_GROUP || parent == KIND_GROUP ||
+				parent == KIND_MEDIA;
 		uint64_t group_id = 99;
 		enum kind kind = KIND_NONE;
 

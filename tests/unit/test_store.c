@@ -155,14 +155,15 @@ static void every_byte_is_found_in_its_line(void **state)
 			line++;
 			line_off = off;
 		}
-		assert_int_equal(store_seek(f->s, g, off, &seq, &at, &f->err),
-				 0);
+		assert_int_equal(
+			store_seek(f->s, g, LOG_TEXT, off, &seq, &at, &f->err),
+			0);
 		assert_int_equal(seq, line);
 		assert_int_equal(at, line_off);
 	}
-	assert_int_equal(
-		store_seek(f->s, g, text.len, &line, &line_off, &f->err),
-		-ENOENT);
+	assert_int_equal(store_seek(f->s, g, LOG_TEXT, text.len, &line,
+				    &line_off, &f->err),
+			 -ENOENT);
 	buf_release(&items);
 	buf_release(&text);
 }

@@ -531,7 +531,8 @@ static void random_find(struct store_fixture *f, const struct model_step *m,
 		   g.read_off, g.mentions, g.member_count,
 		   (int)g.created_by.len,
 		   g.created_by.len > 0 ? g.created_by.data : "");
-	rc = store_seek(f->s, m->group_id, m->number, &seq, &off, &f->err);
+	rc = store_seek(f->s, m->group_id, LOG_TEXT, m->number, &seq, &off,
+			&f->err);
 	buf_printf(out, " seek %d %" PRIu64 " %" PRIu64, rc, seq, off);
 }
 
