@@ -69,6 +69,12 @@ const struct json *json_array_at(const struct json *array, size_t i);
 bool json_as_str(const struct json *j, struct str *out);
 bool json_is_object_value(const struct json *j);
 
+/* The fields of a message to send (design.md section 3). item's strs are
+ * borrowed from j and from mentions, which it fills. max: bytes of content. 0
+ * or -errno and err. */
+int json_get_item(const struct json *j, uint64_t max, struct wire_item *item,
+		  struct buf *mentions, struct err *err);
+
 /* Appends the value as compact JSON. */
 void json_put_value(struct buf *b, const struct json *j);
 
