@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/handle.h"
+#include "fs/file.h"
 #include "fs/loop.h"
 #include "fs/mount.h"
 #include "fs/op.h"
@@ -58,6 +58,8 @@ static void on_event(struct client *c, const struct wire_header *header,
 	if (app->fs.closing)
 		return;
 	feed_on_event(&app->fs.feed, header, body);
+	if (header->type == WIRE_EV_MEMBER)
+		file_live_on_member(&app->fs, body);
 }
 
 static void on_state(struct client *c, bool online, const char *why)
@@ -71,7 +73,9 @@ static void on_state(struct client *c, bool online, const char *why)
 	else
 		log_info("groupd is away: why=%s", why == NULL ? "" : why);
 	feed_on_state(&app->fs.feed, online);
-	if (!online)
+	if (online)
+		file_live_list(&app->fs, true);
+	else
 		ops_give_up(&app->fs);
 }
 
@@ -151,6 +155,7 @@ static void on_tick(uv_timer_t *timer)
 		app->ready = true;
 		mount_ready(app->ready_fd);
 	}
+	file_live_list(&app->fs, false);
 	if (app->ticks % TIDY_TICKS == 0)
 		users_tidy(&app->fs.users);
 }
@@ -190,6 +195,7 @@ static int start_groupfs(struct app *app, const struct mount_options *o)
 	list_init(&fs->ops);
 	list_init(&fs->stalled);
 	list_init(&fs->handles);
+	list_init(&fs->streams);
 	users_init(&fs->users, &app->loop, &fs->client);
 	rc = client_start(&fs->client, &app->loop, &options);
 	if (rc == 0)

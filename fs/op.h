@@ -47,10 +47,12 @@ struct groupfs {
 	struct list ops;     /* all that the kernel waits for */
 	struct list stalled; /* the client was full: asked again */
 	struct list handles;
-	size_t writing;	     /* ops that may store something */
-	uint64_t started_ms; /* wall clock */
-	bool initialised;    /* the kernel's INIT was answered */
-	bool closing;	     /* nothing new is asked */
+	struct list streams;	      /* open .me/live */
+	size_t writing;		      /* ops that may store something */
+	struct wire_body_space space; /* as groupd last told it */
+	uint64_t started_ms;	      /* wall clock */
+	bool initialised;	      /* the kernel's INIT was answered */
+	bool closing;		      /* nothing new is asked */
 };
 
 enum op_what {
@@ -79,8 +81,12 @@ typedef void (*op_step_cb)(struct op *op);
 /* What the last FIND_GROUP said. */
 struct op_group {
 	uint64_t id;
+	enum role role;
 	uint64_t size;
+	uint64_t jsonl_size;
 	uint64_t mtime_ms;
+	uint64_t info_ms;
+	uint64_t members_ms;
 	uint64_t read_off;
 	uint64_t last_read_seq;
 	uint64_t last_seq;

@@ -75,7 +75,11 @@ bool json_is_object_value(const struct json *j);
 int json_get_item(const struct json *j, uint64_t max, struct wire_item *item,
 		  struct buf *mentions, struct err *err);
 
-/* Appends the value as compact JSON. */
+/* The i'th key of an object; false behind the last. */
+bool json_key_at(const struct json *j, size_t i, struct str *key);
+
+/* Appends the value as compact JSON, or with a member a line. */
 void json_put_value(struct buf *b, const struct json *j);
+void json_put_pretty(struct buf *b, const struct json *j);
 
 #endif

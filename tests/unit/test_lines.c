@@ -19,7 +19,8 @@ static int write_to(struct buf *rest, const char *data, struct buf *out)
 	struct err err = { 0 };
 	struct wire_item item;
 	struct str list;
-	int rc = lines_encode(buf_str(rest), str_of(data), MAX, &items, &err);
+	int rc = lines_encode(&lines_text, buf_str(rest), str_of(data), MAX,
+			      &items, &err);
 
 	buf_clear(out);
 	if (rc == 0) {
