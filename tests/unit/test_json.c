@@ -172,6 +172,33 @@ static void a_message_has_the_fields_of_the_contract(void **state)
 	buf_release(&b);
 }
 
+static void keys_are_walked_and_objects_shown_a_member_a_line(void **state)
+{
+	struct buf b = { 0 };
+	struct json *j;
+	struct err err;
+	struct str key;
+
+	(void)state;
+	assert_int_equal(
+		json_parse(&j, str_of("{\"z\":1,\"a\":{\"b\":[]}}"), MAX, &err),
+		0);
+	assert_true(json_key_at(j, 0, &key));
+	assert_true(str_eq(key, str_of("z")));
+	assert_true(json_key_at(j, 1, &key));
+	assert_true(str_eq(key, str_of("a")));
+	assert_false(json_key_at(j, 2, &key));
+	json_put_pretty(&b, j);
+	assert_string_equal(buf_cstr(&b),
+			    "{\n  \"z\": 1,\n  \"a\": {\n    \"b\": []\n"
+			    "  }\n}");
+	buf_clear(&b);
+	json_put_value(&b, j);
+	assert_string_equal(buf_cstr(&b), "{\"z\":1,\"a\":{\"b\":[]}}");
+	buf_release(&b);
+	json_free(j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +210,8 @@ int main(void)
 		cmocka_unit_test(getters_check_kind_and_range),
 		cmocka_unit_test(any_text_comes_back_as_it_was),
 		cmocka_unit_test(a_message_has_the_fields_of_the_contract),
+		cmocka_unit_test(
+			keys_are_walked_and_objects_shown_a_member_a_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
