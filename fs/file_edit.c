@@ -54,7 +54,7 @@ void file_edit_read(struct op *op, op_step_cb load)
 
 	/* Who edits reads what he wrote. */
 	if (h->dirty && h->writer == op->user)
-		op_find_group(op, answer_pending);
+		op_know_group(op, answer_pending);
 	else
 		file_text_read(op, load);
 }
@@ -111,7 +111,7 @@ void file_edit_write(struct op *op)
 		op_deny(op, EFBIG, "one edit may have %d bytes",
 			EDIT_BYTES_MAX);
 	else
-		op_find_group(op, keep);
+		op_know_group(op, keep);
 }
 
 int file_edit_truncate(struct op *op)

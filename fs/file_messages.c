@@ -67,9 +67,15 @@ static void written(struct op *op)
 	op_reply_write(op);
 }
 
+/* A stat that follows must not say less. */
+static void note_sent(struct op *op, const struct wire_body_sent *sent)
+{
+	known_reaches(&op->fs->known, op->user, op->group_id, sent->last_seq);
+}
+
 static void lines_sent(struct op *op, const void *body)
 {
-	(void)body;
+	note_sent(op, body);
 	/* It is stored; room for the remainder was made before. */
 	(void)lines_keep(&op->handle->pending, buf_str(&op->data));
 	written(op);
@@ -115,13 +121,13 @@ static void messages_write(struct op *op)
 	} else if (op->body.len > 0) {
 		op_send(op, lines_sent);
 	} else {
-		op_find_group(op, keep_rest);
+		op_know_group(op, keep_rest);
 	}
 }
 
 static void rest_sent(struct op *op, const void *body)
 {
-	(void)body;
+	note_sent(op, body);
 	op_reply_err(op, 0);
 }
 

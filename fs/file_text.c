@@ -41,7 +41,7 @@ void file_text_read(struct op *op, op_step_cb load)
 	else if (!op->handle->loaded)
 		load(op);
 	else if (op->group_id != 0)
-		op_find_group(op, answer_text);
+		op_know_group(op, answer_text);
 	else
 		answer_text(op);
 }

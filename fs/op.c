@@ -246,6 +246,7 @@ static void group_found(struct op *op, const void *body)
 				       .last_read_seq = g->last_read_seq,
 				       .last_seq = g->last_seq };
 	str_to_cstr(g->name, op->name, sizeof(op->name));
+	known_learn(&op->fs->known, op->user, g, op->asked);
 	op->then(op);
 }
 
@@ -255,6 +256,7 @@ static int ask_group(struct op *op)
 
 	if (op->group_id == 0)
 		body.name = str_of(op->name);
+	op->asked = known_ask(&op->fs->known, op->user, op->group_id, op->name);
 	return op_submit(op, WIRE_FIND_GROUP, &body);
 }
 
@@ -262,6 +264,24 @@ void op_find_group(struct op *op, op_step_cb then)
 {
 	op->then = then;
 	op_ask(op, ask_group, group_found);
+}
+
+void op_know_group(struct op *op, op_step_cb then)
+{
+	struct known_group g;
+
+	if (op->fs->closing ||
+	    !known_find(&op->fs->known, op->user, op->group_id, op->name, &g)) {
+		op_find_group(op, then);
+		return;
+	}
+	op->group = (struct op_group){ .id = g.group_id,
+				       .role = g.role,
+				       .size = g.size,
+				       .jsonl_size = g.jsonl_size,
+				       .mtime_ms = g.mtime_ms,
+				       .last_seq = g.last_seq };
+	then(op);
 }
 
 void op_make_key(struct op *op)

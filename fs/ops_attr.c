@@ -105,12 +105,29 @@ static void stat_in_group(struct op *op)
 		file->stat(op);
 }
 
+/* Whether what the kernel wants to know now is more than events tell. */
+static bool must_ask(const struct op *op)
+{
+	switch (op->kind) {
+	case KIND_UNREAD:
+	case KIND_LAST_READ:
+	case KIND_MEMBERS:
+	case KIND_DESCRIPTION:
+	case KIND_SETTINGS:
+		return op->what != OP_LOOKUP && op->what != OP_ACCESS;
+	default:
+		return false;
+	}
+}
+
 static void stat_node(struct op *op)
 {
 	const struct file_ops *file = file_ops_of(op->kind);
 
-	if (op->group_id != 0)
+	if (op->group_id != 0 && must_ask(op))
 		op_find_group(op, stat_in_group);
+	else if (op->group_id != 0)
+		op_know_group(op, stat_in_group);
 	else if (file == NULL || op->what == OP_LOOKUP || op->what == OP_ACCESS)
 		file_stat_done(op, 0, start_of(op));
 	else
@@ -141,7 +158,7 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		stat_node(op);
 	} else if (op->kind == KIND_ROOT && text_is_group_name(str_of(name)) &&
 		   str_to_cstr(str_of(name), op->name, sizeof(op->name))) {
-		op_find_group(op, group_looked_up);
+		op_know_group(op, group_looked_up);
 	} else {
 		op_reply_err(op, ENOENT);
 	}
@@ -234,7 +251,7 @@ static void refuse_change(fuse_req_t req, fuse_ino_t parent)
 	if (op == NULL)
 		return;
 	if (op->group_id != 0)
-		op_find_group(op, deny_change);
+		op_know_group(op, deny_change);
 	else
 		deny_change(op);
 }

@@ -60,8 +60,10 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	op->mask = fi->flags;
 	op->to_set = (int)fuse_req_ctx(req)->pid;
-	if (op->group_id != 0)
+	if (op->group_id != 0 && op->kind == KIND_UNREAD)
 		op_find_group(op, open_file);
+	else if (op->group_id != 0)
+		op_know_group(op, open_file);
 	else
 		open_file(op);
 }
