@@ -13,7 +13,6 @@ struct entry {
 	struct known *known;
 	struct user *user; /* held */
 	struct known_group group;
-	char name[WIRE_NAME_MAX + 1];
 	struct feed_sub sub;
 	uint64_t used_ms;
 	uint64_t reaches; /* an answer said that the log does */
@@ -54,7 +53,7 @@ static struct entry *find_name(const struct known *k, const struct user *user,
 	for (; n != NULL; n = table_next(n)) {
 		struct entry *e = container_of(n, struct entry, by_name);
 
-		if (e->user == user && strcmp(e->name, name) == 0)
+		if (e->user == user && strcmp(e->group.name, name) == 0)
 			return e;
 	}
 	return NULL;
@@ -212,7 +211,7 @@ static struct entry *add(struct known *k, struct user *user, uint64_t group_id,
 		return NULL;
 	e->known = k;
 	e->group.group_id = group_id;
-	str_to_cstr(str_of(name), e->name, sizeof(e->name));
+	str_to_cstr(str_of(name), e->group.name, sizeof(e->group.name));
 	if (!table_insert(&k->by_id, &e->by_id, id_hash(user, group_id)))
 		goto free_entry;
 	if (!table_insert(&k->by_name, &e->by_name, name_hash(user, name)))
@@ -247,14 +246,12 @@ void known_learn(struct known *k, struct user *user,
 	if (asked == k->changes && is_current(e)) {
 		e->valid = true;
 		/* An event of a later message may be here before. */
-		if (g->last_seq >= e->group.last_seq)
-			e->group =
-				(struct known_group){ .group_id = g->group_id,
-						      .last_seq = g->last_seq,
-						      .size = g->size,
-						      .jsonl_size =
-							      g->jsonl_size,
-						      .mtime_ms = g->mtime_ms };
+		if (g->last_seq >= e->group.last_seq) {
+			e->group.last_seq = g->last_seq;
+			e->group.size = g->size;
+			e->group.jsonl_size = g->jsonl_size;
+			e->group.mtime_ms = g->mtime_ms;
+		}
 		e->group.role = (enum role)g->role;
 	}
 	watch(e);

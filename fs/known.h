@@ -38,6 +38,7 @@ enum {
 
 /* What is known: the part of FIND_GROUP's answer that events keep true. */
 struct known_group {
+	char name[WIRE_NAME_MAX + 1];
 	uint64_t group_id;
 	enum role role;
 	uint64_t last_seq;

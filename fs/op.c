@@ -281,6 +281,7 @@ void op_know_group(struct op *op, op_step_cb then)
 				       .jsonl_size = g.jsonl_size,
 				       .mtime_ms = g.mtime_ms,
 				       .last_seq = g.last_seq };
+	str_to_cstr(str_of(g.name), op->name, sizeof(op->name));
 	then(op);
 }
 
