@@ -9,15 +9,20 @@
 #include <errno.h>
 #include <linux/fuse.h>
 
+#include "fs/ahead.h"
 #include "fs/file.h"
 #include "fs/lines.h"
+#include "lib/json.h"
+#include "lib/text.h"
+
+static uint64_t log_size(const struct op *op)
+{
+	return op->kind == KIND_JSONL ? op->group.jsonl_size : op->group.size;
+}
 
 static void messages_stat(struct op *op)
 {
-	file_stat_done(op,
-		       op->kind == KIND_JSONL ? op->group.jsonl_size
-					      : op->group.size,
-		       op->group.mtime_ms);
+	file_stat_done(op, log_size(op), op->group.mtime_ms);
 }
 
 static int ask_text(struct op *op)
@@ -26,7 +31,7 @@ static int ask_text(struct op *op)
 		.group_id = op->group_id,
 		.format = op->kind == KIND_JSONL ? LOG_JSONL : LOG_TEXT,
 		.offset = op->off,
-		.size = op->size
+		.size = op->want
 	};
 
 	return op_submit(op, WIRE_READ_TEXT, &body);
@@ -36,10 +41,10 @@ static void text_came(struct op *op, const void *body)
 {
 	const struct wire_body_text *text = body;
 
-	if (text->data.len > op->size)
+	if (text->data.len > op->want)
 		op_reply_err(op, EIO);
 	else
-		op_reply_buf(op, text->data.data, text->data.len);
+		ahead_answer(op, text->data);
 }
 
 void file_messages_read_at(struct op *op, uint64_t from, uint64_t size)
@@ -47,12 +52,92 @@ void file_messages_read_at(struct op *op, uint64_t from, uint64_t size)
 	op->off = from;
 	/* More than that is a short read, and the reader asks again. */
 	op->size = size > WIRE_TEXT_MAX ? WIRE_TEXT_MAX : (size_t)size;
+	op->want = op->size;
 	op_ask(op, ask_text, text_came);
+}
+
+static void ask_groupd(struct op *op)
+{
+	if (op->size > WIRE_TEXT_MAX)
+		op->size = WIRE_TEXT_MAX;
+	op->want = ahead_window(op);
+	op_ask(op, ask_text, text_came);
+}
+
+static uint64_t line_start(const struct op *op, const struct wire_message *m)
+{
+	return op->kind == KIND_JSONL ? m->jsonl_off : m->off;
+}
+
+/* The last message in memory whose line begins at or before op->off; 0: none
+ * does. */
+static uint64_t find_line(const struct op *op, const struct feed_sub *sub)
+{
+	uint64_t low;
+	uint64_t high = feed_recent(sub, &low);
+
+	if (high == 0 ||
+	    line_start(op, feed_recent_message(sub, low)) > op->off)
+		return 0;
+	while (low < high) {
+		uint64_t mid = low + (high - low + 1) / 2;
+
+		if (line_start(op, feed_recent_message(sub, mid)) > op->off)
+			high = mid - 1;
+		else
+			low = mid;
+	}
+	return low;
+}
+
+/* What was just sent is in memory: its lines are made here. */
+static bool serve_recent(struct op *op)
+{
+	const struct feed_sub *sub =
+		known_watch(&op->fs->known, op->user, op->group_id);
+	uint64_t seq = sub == NULL ? 0 : find_line(op, sub);
+	const struct wire_message *m;
+	size_t skip;
+
+	if (seq == 0)
+		return false;
+	skip = (size_t)(op->off -
+			line_start(op, feed_recent_message(sub, seq)));
+	for (; op->body.len < skip + op->size; seq++) {
+		m = feed_recent_message(sub, seq);
+		if (m == NULL)
+			break;
+		if (op->kind == KIND_JSONL)
+			json_put_message_line(&op->body, m);
+		else
+			text_render(&op->body, m);
+	}
+	if (op->body.failed || op->body.len < skip) {
+		buf_clear(&op->body);
+		return false;
+	}
+	op->off = skip;
+	op_reply_slice(op, buf_str(&op->body));
+	return true;
+}
+
+/* By a member, and how long the log is is known. */
+static void read_known(struct op *op)
+{
+	if (op->off >= log_size(op) || op->size == 0)
+		op_reply_buf(op, NULL, 0);
+	else if (!ahead_serve(op, log_size(op)) && !serve_recent(op))
+		ask_groupd(op);
 }
 
 static void messages_read(struct op *op)
 {
-	file_messages_read_at(op, op->off, op->size);
+	if (op_knows_group(op))
+		read_known(op);
+	else if (ahead_has(op))
+		op_find_group(op, read_known);
+	else
+		ask_groupd(op);
 }
 
 /* The write is done: what remains of it waits. */

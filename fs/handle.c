@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "fs/ahead.h"
 #include "fs/file.h"
 #include "fs/tgid.h"
 
@@ -41,6 +42,7 @@ void handle_drop(struct handle *h)
 	assert(h->current == NULL && list_empty(&h->queue));
 	if (h->live != NULL)
 		file_live_free(h->live);
+	ahead_free(h->ahead);
 	user_drop(&h->fs->users, h->owner);
 	user_drop(&h->fs->users, h->writer);
 	buf_release(&h->pending);

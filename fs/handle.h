@@ -16,6 +16,7 @@
 #include "lib/buf.h"
 #include "lib/list.h"
 
+struct ahead;
 struct live;
 
 struct handle {
@@ -43,7 +44,8 @@ struct handle {
 	bool loaded;
 	uint64_t begin; /* unread: its bytes of `messages` */
 	uint64_t end;
-	struct live *live; /* owned; live only */
+	struct live *live;   /* owned; live only */
+	struct ahead *ahead; /* owned; the logs only */
 };
 
 /* NULL without memory. Holds op's user as its owner; the reference is

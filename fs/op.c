@@ -266,15 +266,13 @@ void op_find_group(struct op *op, op_step_cb then)
 	op_ask(op, ask_group, group_found);
 }
 
-void op_know_group(struct op *op, op_step_cb then)
+bool op_knows_group(struct op *op)
 {
 	struct known_group g;
 
 	if (op->fs->closing ||
-	    !known_find(&op->fs->known, op->user, op->group_id, op->name, &g)) {
-		op_find_group(op, then);
-		return;
-	}
+	    !known_find(&op->fs->known, op->user, op->group_id, op->name, &g))
+		return false;
 	op->group = (struct op_group){ .id = g.group_id,
 				       .role = g.role,
 				       .size = g.size,
@@ -282,7 +280,15 @@ void op_know_group(struct op *op, op_step_cb then)
 				       .mtime_ms = g.mtime_ms,
 				       .last_seq = g.last_seq };
 	str_to_cstr(str_of(g.name), op->name, sizeof(op->name));
-	then(op);
+	return true;
+}
+
+void op_know_group(struct op *op, op_step_cb then)
+{
+	if (op_knows_group(op))
+		then(op);
+	else
+		op_find_group(op, then);
 }
 
 void op_make_key(struct op *op)

@@ -50,6 +50,7 @@ struct groupfs {
 	struct list stalled; /* the client was full: asked again */
 	struct list handles;
 	struct list streams;	      /* open .me/live */
+	size_t ahead_bytes;	      /* of fs/ahead */
 	size_t writing;		      /* ops that may store something */
 	struct wire_body_space space; /* as groupd last told it */
 	uint64_t started_ms;	      /* wall clock */
@@ -123,6 +124,7 @@ struct op {
 
 	/* What it is about. */
 	size_t size;
+	size_t want; /* bytes that groupd is asked for */
 	uint64_t off;
 	int mask;	  /* of access, of open's flags */
 	int to_set;	  /* of setattr */
@@ -146,6 +148,9 @@ int op_submit(struct op *op, enum wire_type type, const void *body);
 /* Asks groupd for the group (op->group_id, or op->name where that is 0), by
  * which the user is a member, then goes on. */
 void op_find_group(struct op *op, op_step_cb then);
+/* Whether it is known without asking: fills op->group as far as struct
+ * known_group goes. */
+bool op_knows_group(struct op *op);
 /* The same, where possible without asking: for who needs no more than what
  * struct known_group has. */
 void op_know_group(struct op *op, op_step_cb then);
