@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GROUP/messages: the log as text. Reading asks groupd for the bytes.
+ * GROUP/messages and GROUP/messages.jsonl: the log as text, and as JSON Lines.
+ * Reading asks groupd for the bytes.
  * Writing sends the complete lines of one write(2) in one batch and answers
  * when they are stored; the remainder stays in the handle until the next
  * write or the close.
@@ -13,14 +14,20 @@
 
 static void messages_stat(struct op *op)
 {
-	file_stat_done(op, op->group.size, op->group.mtime_ms);
+	file_stat_done(op,
+		       op->kind == KIND_JSONL ? op->group.jsonl_size
+					      : op->group.size,
+		       op->group.mtime_ms);
 }
 
 static int ask_text(struct op *op)
 {
-	const struct wire_body_read_text body = { .group_id = op->group_id,
-						  .offset = op->off,
-						  .size = op->size };
+	const struct wire_body_read_text body = {
+		.group_id = op->group_id,
+		.format = op->kind == KIND_JSONL ? LOG_JSONL : LOG_TEXT,
+		.offset = op->off,
+		.size = op->size
+	};
 
 	return op_submit(op, WIRE_READ_TEXT, &body);
 }
@@ -60,9 +67,15 @@ static void written(struct op *op)
 	op_reply_write(op);
 }
 
+/* A stat that follows must not say less. */
+static void note_sent(struct op *op, const struct wire_body_sent *sent)
+{
+	known_reaches(&op->fs->known, op->user, op->group_id, sent->last_seq);
+}
+
 static void lines_sent(struct op *op, const void *body)
 {
-	(void)body;
+	note_sent(op, body);
 	/* It is stored; room for the remainder was made before. */
 	(void)lines_keep(&op->handle->pending, buf_str(&op->data));
 	written(op);
@@ -79,6 +92,11 @@ static void keep_rest(struct op *op)
 		written(op);
 }
 
+static const struct lines_form *form_of(const struct op *op)
+{
+	return op->kind == KIND_JSONL ? &lines_json : &lines_text;
+}
+
 static void messages_write(struct op *op)
 {
 	struct handle *h = op->handle;
@@ -91,7 +109,7 @@ static void messages_write(struct op *op)
 			"descriptor");
 		return;
 	}
-	rc = lines_encode(buf_str(&h->pending), buf_str(&op->data),
+	rc = lines_encode(form_of(op), buf_str(&h->pending), buf_str(&op->data),
 			  op_max_content(op), &op->body, &err);
 	if (rc == -ENOMEM || !buf_reserve(&h->pending, op->data.len)) {
 		h->pending.failed = false;
@@ -103,13 +121,13 @@ static void messages_write(struct op *op)
 	} else if (op->body.len > 0) {
 		op_send(op, lines_sent);
 	} else {
-		op_find_group(op, keep_rest);
+		op_know_group(op, keep_rest);
 	}
 }
 
 static void rest_sent(struct op *op, const void *body)
 {
-	(void)body;
+	note_sent(op, body);
 	op_reply_err(op, 0);
 }
 
@@ -123,6 +141,8 @@ void file_messages_send_rest(struct op *op, int rc, const struct err *err)
 		op_reply_err(op, ENOMEM);
 	else if (rc != 0)
 		op_fail(op, err);
+	else if (op->body.len == 0)
+		op_reply_err(op, 0);
 	else
 		op_send(op, rest_sent);
 }
@@ -130,8 +150,8 @@ void file_messages_send_rest(struct op *op, int rc, const struct err *err)
 static void messages_flush(struct op *op)
 {
 	struct err err = { 0 };
-	int rc = lines_encode_one(buf_str(&op->handle->pending),
-				  op_max_content(op), &op->body, &err);
+	int rc = form_of(op)->encode(buf_str(&op->handle->pending),
+				     op_max_content(op), &op->body, &err);
 
 	file_messages_send_rest(op, rc, &err);
 }

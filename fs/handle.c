@@ -89,12 +89,14 @@ void handle_set_dirty(struct handle *h, struct user *user)
 	if (h->writer == NULL)
 		h->writer = user_hold(user);
 	h->dirty = true;
+	h->cut = false;
 }
 
 void handle_set_clean(struct handle *h)
 {
 	user_drop(&h->fs->users, h->writer);
 	h->writer = NULL;
+	h->cut = false;
 	h->dirty = false;
 	h->spoilt = 0;
 }

@@ -34,6 +34,7 @@ struct handle {
 	struct list queue;   /* those that wait for it */
 	struct buf pending;  /* written, not sent yet */
 	bool dirty;	     /* pending is to be sent at the close */
+	bool cut;	     /* emptied by the open, and nothing written */
 	int spoilt;	     /* errno of a write that failed; 0: none */
 	struct user *writer; /* held: who wrote it; NULL when not dirty */
 
