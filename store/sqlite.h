@@ -369,7 +369,7 @@ int sq_set_info(struct store *base, const struct store_set_info *op,
 		struct err *err);
 int sq_find_media(struct store *base, uint64_t media_id, uint64_t group_id,
 		  struct str name, struct str user, struct wire_media *out,
-		  bool *found, struct err *err);
+		  struct err *err);
 int sq_list_media(struct store *base, uint64_t group_id, struct str after,
 		  store_media_fn fn, void *data, struct err *err);
 int sq_hash_used(struct store *base, const uint8_t hash[STORE_HASH], bool *used,
