@@ -430,6 +430,10 @@ static void count_problem(void *data, const char *text)
 
 static void the_audit_finds_what_is_wrong(void **state)
 {
+	static const char a_stray[] =
+		"INSERT INTO messages SELECT (7<<32)+1,off,len,jsonl_off,"
+		"jsonl_len,rv,time_ms,type,reply_to,sender,media_url,mentions,"
+		"client_id,content FROM messages LIMIT 1";
 	static const char *const faults[] = {
 		"DELETE FROM messages WHERE id=(1<<32)+2",
 		"UPDATE messages SET off=off+1 WHERE id=(1<<32)+2",
@@ -449,9 +453,7 @@ static void the_audit_finds_what_is_wrong(void **state)
 		"UPDATE media SET hash=x'00'",
 		"UPDATE messages SET type=0 WHERE id=(1<<32)+5",
 		"INSERT INTO garbage SELECT hash FROM media",
-		"INSERT INTO messages SELECT (7<<32)+1,off,len,jsonl_off,"
-		"jsonl_len,rv,time_ms,type,reply_to,sender,media_url,mentions,"
-		"client_id,content FROM messages LIMIT 1",
+		a_stray,
 	};
 
 	(void)state;
