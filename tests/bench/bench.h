@@ -27,7 +27,8 @@ void bench_sample(const char *metric, const char *side, const char *unit,
 
 /* One operation: 0 or a negative errno. */
 typedef int (*bench_step_fn)(void *data);
-/* Repeats it for BENCH_SLICE_MS; the sample is microseconds each. */
+/* Repeats it for BENCH_SLICE_MS; the sample is the median call, since a disk
+ * that others use too makes some calls ten times as long. */
 void bench_slice(const char *metric, const char *side, bench_step_fn step,
 		 void *data);
 
@@ -48,8 +49,10 @@ struct direct {
 
 void direct_open(struct direct *d, const char *socket, const char *group);
 void direct_close(struct direct *d);
-/* Steps: what a stat, an append of 100 bytes and a pread of 4 KiB ask. */
+/* Steps: what an fstat, an append of 100 bytes and a pread of 4 KiB ask; and
+ * what groupd answers on its loop, without a thread. */
 int direct_find(void *data);
+int direct_unwatch(void *data);
 int direct_send(void *data);
 int direct_read(void *data);
 

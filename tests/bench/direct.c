@@ -64,6 +64,14 @@ int direct_find(void *data)
 	return ask(d, WIRE_FIND_GROUP, &body);
 }
 
+int direct_unwatch(void *data)
+{
+	struct direct *d = data;
+	const struct wire_body_unwatch body = { .group_id = d->group_id };
+
+	return ask(d, WIRE_UNWATCH, &body);
+}
+
 /* Each with a batch_id of its own, as groupfs does. */
 int direct_send(void *data)
 {

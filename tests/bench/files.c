@@ -119,6 +119,7 @@ struct below {
 	struct direct direct;
 	struct local written; /* a store of our own */
 	struct local read;    /* groupd's */
+	struct side local;    /* a file that groupfs answers for alone */
 	int sync_fd;
 };
 
@@ -133,7 +134,8 @@ static void open_below(struct below *b, char **argv)
 	buf_clear(&name);
 	buf_printf(&name, "%s/synced", argv[4]);
 	b->sync_fd = open(buf_cstr(&name), O_WRONLY | O_CREAT | O_APPEND, 0600);
-	if (name.failed || b->sync_fd < 0)
+	b->local.fd = open(argv[5], O_RDONLY | O_CLOEXEC);
+	if (name.failed || b->sync_fd < 0 || b->local.fd < 0)
 		bench_die("synced", -errno);
 	buf_release(&name);
 }
@@ -143,7 +145,30 @@ static void close_below(struct below *b)
 	direct_close(&b->direct);
 	local_close(&b->written);
 	local_close(&b->read);
+	(void)close(b->local.fd);
 	(void)close(b->sync_fd);
+}
+
+/* What the calls that go down to the store cost from each floor on. */
+static void below_fstat(struct below *b)
+{
+	bench_slice("fstat", "local", step_fstat, &b->local);
+	bench_slice("fstat", "loop", direct_unwatch, &b->direct);
+	bench_slice("fstat", "socket", direct_find, &b->direct);
+	bench_slice("fstat", "store", local_find, &b->read);
+}
+
+static void below_pread(struct below *b)
+{
+	bench_slice("pread 4K", "socket", direct_read, &b->direct);
+	bench_slice("pread 4K", "store", local_read, &b->read);
+}
+
+static void below_append(struct below *b)
+{
+	bench_slice("append", "socket", direct_send, &b->direct);
+	bench_slice("append", "store", local_append, &b->written);
+	bench_slice("append", "fdatasync", step_fdatasync, &b->sync_fd);
 }
 
 /* Side after side within each call, so that what else the machine does hits
@@ -153,34 +178,22 @@ static void one_round(struct side *sides, int count, struct below *b)
 	static const struct {
 		const char *name;
 		bench_step_fn step;
+		void (*below)(struct below *b);
 	} calls[] = {
-		{ "stat", step_stat },
-		{ "fstat", step_fstat },
-		{ "open+close", step_open },
-		{ "pread 4K", step_pread },
-		{ "append", step_append },
-		{ "open+append+close", step_open_append },
+		{ "stat", step_stat, NULL },
+		{ "fstat", step_fstat, below_fstat },
+		{ "open+close", step_open, NULL },
+		{ "pread 4K", step_pread, below_pread },
+		{ "append", step_append, below_append },
+		{ "open+append+close", step_open_append, NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		for (int j = 0; j < count; j++)
 			bench_slice(calls[i].name, sides[j].name, calls[i].step,
 				    &sides[j]);
-		if (calls[i].step == step_stat) {
-			bench_slice("stat", "socket", direct_find, &b->direct);
-			bench_slice("stat", "store", local_find, &b->read);
-		} else if (calls[i].step == step_pread) {
-			bench_slice("pread 4K", "socket", direct_read,
-				    &b->direct);
-			bench_slice("pread 4K", "store", local_read, &b->read);
-		} else if (calls[i].step == step_append) {
-			bench_slice("append", "socket", direct_send,
-				    &b->direct);
-			bench_slice("append", "store", local_append,
-				    &b->written);
-			bench_slice("append", "fdatasync", step_fdatasync,
-				    &b->sync_fd);
-		}
+		if (calls[i].below != NULL)
+			calls[i].below(b);
 	}
 }
 
@@ -188,14 +201,14 @@ int files_main(int argc, char **argv)
 {
 	struct side sides[SIDES_MAX] = { 0 };
 	uint64_t rounds = bench_env("BENCH_ROUNDS", 5);
-	int count = argc - 5;
+	int count = argc - 6;
 	struct below below;
 
 	if (count < 1 || count > SIDES_MAX)
 		bench_die("files", -EINVAL);
 	open_below(&below, argv);
 	for (int i = 0; i < count; i++)
-		open_side(&sides[i], argv[5 + i]);
+		open_side(&sides[i], argv[6 + i]);
 	for (uint64_t i = 0; i < rounds; i++)
 		one_round(sides, count, &below);
 	for (int i = 0; i < count; i++) {
@@ -265,7 +278,7 @@ int appenders_main(int argc, char **argv)
 	if (argc != 6 || (width = bench_number(argv[4])) > WIDTH_MAX)
 		bench_die("appenders", -EINVAL);
 	post = strcmp(argv[3], "post") == 0;
-	ns = bench_env("BENCH_CROWD_MS", 1000) * 1000000;
+	ns = bench_env("BENCH_CROWD_MS", 500) * 1000000;
 	c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (c == MAP_FAILED)

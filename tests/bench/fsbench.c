@@ -2,7 +2,7 @@
 /*
  * The stop watch of `make bench-fs`; tests/bench/fs.sh builds the scene.
  *
- *   fsbench files SOCKET GROUP URL DIR SIDE=FILE...
+ *   fsbench files SOCKET GROUP URL DIR LOCAL SIDE=FILE...
  *   fsbench appenders METRIC SIDE append|post WIDTH FILE
  *   fsbench time METRIC SIDE BYTES COMMAND...
  *   fsbench render URL GROUP
@@ -26,6 +26,8 @@
 #include "lib/text.h"
 
 extern char **environ;
+
+enum { CALLS_KEPT = 16384 /* of a slice, the last ones */ };
 
 void bench_die(const char *what, int rc)
 {
@@ -71,29 +73,44 @@ uint64_t bench_random(void)
 void bench_sample(const char *metric, const char *side, const char *unit,
 		  double value)
 {
-	(void)printf("%s\t%s\t%s\t%.4f\n", metric, side, unit, value);
+	const char *suffix = getenv("BENCH_SUFFIX");
+
+	(void)printf("%s%s\t%s\t%s\t%.4f\n", metric,
+		     suffix == NULL ? "" : suffix, side, unit, value);
 	(void)fflush(stdout);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a;
+	uint64_t y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
 }
 
 void bench_slice(const char *metric, const char *side, bench_step_fn step,
 		 void *data)
 {
-	uint64_t start = bench_now_ns();
-	uint64_t end = start + bench_env("BENCH_SLICE_MS", 150) * 1000000;
-	uint64_t now = start;
-	uint64_t count = 0;
+	static uint64_t took[CALLS_KEPT];
+	uint64_t end =
+		bench_now_ns() + bench_env("BENCH_SLICE_MS", 150) * 1000000;
+	uint64_t before, now = 0;
+	size_t count = 0;
 
 	while (now < end) {
-		for (int i = 0; i < 16; i++, count++) {
-			int rc = step(data);
+		int rc;
 
-			if (rc < 0)
-				bench_die(metric, rc);
-		}
+		before = bench_now_ns();
+		rc = step(data);
 		now = bench_now_ns();
+		if (rc < 0)
+			bench_die(metric, rc);
+		took[count++ % CALLS_KEPT] = now - before;
 	}
-	bench_sample(metric, side, "us",
-		     (double)(now - start) / 1000 / (double)count);
+	if (count > CALLS_KEPT)
+		count = CALLS_KEPT;
+	qsort(took, count, sizeof(took[0]), by_size);
+	bench_sample(metric, side, "us", (double)took[count / 2] / 1000);
 }
 
 const char *bench_line(void)
