@@ -19,6 +19,8 @@ struct handle *handle_new(struct op *op, int flags, pid_t pid)
 	h->group_id = op->group_id;
 	h->flags = flags;
 	h->owner = user_hold(op->user);
+	if (op->scratch != NULL)
+		h->scratch = scratch_hold(op->scratch);
 	if ((flags & O_ACCMODE) != O_RDONLY)
 		h->opener = tgid_of(pid);
 	str_to_cstr(str_of(op->name), h->group, sizeof(h->group));
@@ -41,6 +43,8 @@ void handle_drop(struct handle *h)
 	assert(h->current == NULL && list_empty(&h->queue));
 	if (h->live != NULL)
 		file_live_free(h->live);
+	if (h->scratch != NULL)
+		scratch_drop(&h->fs->scratch, h->scratch, uv_now(h->fs->loop));
 	user_drop(&h->fs->users, h->owner);
 	user_drop(&h->fs->users, h->writer);
 	buf_release(&h->pending);

@@ -28,6 +28,7 @@ struct handle {
 	int flags;		       /* of open(2) */
 	pid_t opener;		       /* the process; 0: not known */
 	struct user *owner;	       /* held: who opened it */
+	struct scratch_file *scratch;  /* held; KIND_SCRATCH only */
 
 	/* Writing. */
 	struct op *current;  /* borrowed: the one that acts */
@@ -35,6 +36,7 @@ struct handle {
 	struct buf pending;  /* written, not sent yet */
 	bool dirty;	     /* pending is to be sent at the close */
 	int spoilt;	     /* errno of a write that failed; 0: none */
+	bool cut;	     /* its opener died in the middle: no close sends */
 	struct user *writer; /* held: who wrote it; NULL when not dirty */
 
 	/* Reading: the text as it was first read. */

@@ -15,6 +15,7 @@ static const struct file_ops *const FILES[KIND_COUNT] = {
 	[KIND_UNREAD] = &file_unread_ops,
 	[KIND_LAST_READ] = &file_last_read_ops,
 	[KIND_MEMBERS] = &file_members_ops,
+	[KIND_SCRATCH] = &file_scratch_ops,
 };
 
 const struct file_ops *file_ops_of(enum kind kind)
@@ -50,6 +51,7 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.mkdir = ops_mkdir,
 	.unlink = ops_unlink,
 	.rmdir = ops_rmdir,
+	.readlink = ops_readlink,
 	.symlink = ops_symlink,
 	.rename = ops_rename,
 	.link = ops_link,
