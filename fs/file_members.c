@@ -152,8 +152,8 @@ static void members_write(struct op *op)
 	const struct handle *h = op->handle;
 	uint64_t at = (h->flags & O_APPEND) != 0 ? h->pending.len : op->off;
 
-	if (h->spoilt != 0)
-		op_reply_err(op, h->spoilt);
+	if (handle_refusal(h) != 0)
+		op_reply_err(op, handle_refusal(h));
 	else if (!handle_may_write(h, op))
 		op_deny(op, EACCES, "another user edits on this descriptor");
 	else if (at > EDIT_BYTES_MAX || op->data.len > EDIT_BYTES_MAX - at)

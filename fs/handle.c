@@ -2,6 +2,7 @@
 #include "fs/handle.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "fs/file.h"
@@ -107,6 +108,11 @@ void handle_spoil(struct handle *h, int error)
 {
 	assert(error > 0);
 	h->spoilt = error;
+}
+
+int handle_refusal(const struct handle *h)
+{
+	return h->spoilt == EINTR ? 0 : h->spoilt;
 }
 
 bool handle_is_opener(const struct handle *h, pid_t pid)

@@ -70,6 +70,9 @@ void handle_set_clean(struct handle *h);
  * not completed: the close drops it and reports the same error. In `messages`
  * a later write that succeeds (the writer tried again) makes it good. */
 void handle_spoil(struct handle *h, int error);
+/* The errno that refuses a write where nothing makes good the one that failed;
+ * 0: it may go on. An interrupted one may always be tried again. */
+int handle_refusal(const struct handle *h);
 
 /* Whether this thread is of the process that opened it. */
 bool handle_is_opener(const struct handle *h, pid_t pid);
