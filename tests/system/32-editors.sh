@@ -129,6 +129,8 @@ is "a descriptor gives him nothing" "$(as_user gfs-alice 'cat "$M/dev/link"') $(
 	$PY - "$M/own" "$(id -u gfs-bob)" <<'END'
 import os, sys
 os.mkdir(sys.argv[1])
+with open(sys.argv[1] + "/members", "w") as members:
+    members.write("gfs-bob")
 fd = os.open(sys.argv[1] + "/x", os.O_RDWR | os.O_CREAT)
 os.write(fd, b"root's")
 os.setuid(int(sys.argv[2]))
