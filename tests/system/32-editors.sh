@@ -101,6 +101,20 @@ tool "patch" \
 		patch members < p && rm p" \
 	"sed $bad members > new; diff -u members new > p; rm new;
 		patch members < p; r=\$?; rm -f p; exit \$r"
+# Too large to be installed for this alone. It wants a folder of its own.
+if command -v emacs >/dev/null; then
+	as_user gfs-alice 'mkdir -p "$HOME/.emacs.d"'
+	cat >"$T/good.el" <<'END'
+(progn (replace-regexp "^ann .*" "ann admin\nben") (goto-char (point-min))
+	(replace-regexp "^cy .*" "-cy") (save-buffer))
+END
+	echo '(progn (replace-regexp "^ann .*" "nobody-here") (save-buffer))' \
+		>"$T/bad.el"
+	tool "emacs" \
+		"emacs -Q -batch members -eval \"\$(cat $T/good.el)\" &&
+			rm -f members~" \
+		"emacs -Q -batch members -eval \"\$(cat $T/bad.el)\""
+fi
 reset
 
 # A file like any other.

@@ -60,6 +60,34 @@ sh -c 'exec > post; printf first
 	kill -9 $$' 2>/dev/null
 ok "a child may outlive it" wait_for 10 test -s "$T/late"
 is "but what it adds is not sent" "$(count_messages)" "$n"
+
+# Python tries again what a signal interrupts.
+$PY -c 'import os, signal, sys, time
+folder = sys.argv[1]
+signal.signal(signal.SIGINT, lambda *_: print("hit", flush=True))
+fd = os.open("post", os.O_WRONLY)
+os.write(fd, b"first, ")
+open(folder + "/opened", "w").close()
+while not os.path.exists(folder + "/go"):
+    time.sleep(0.01)
+os.write(fd, b"second")
+os.close(fd)' "$T" >"$T/hits" 2>&1 &
+writer=$!
+ours $writer
+ok "a writer is in the middle of a message" wait_for 10 test -e "$T/opened"
+stop_groupd
+touch "$T/go"
+hit_often() {
+	kill -INT $writer
+	lines_at_least "$T/hits" 20
+}
+ok "it waits and is interrupted again and again" wait_for 10 hit_often
+start_groupd
+wait_gone 20 $writer || kill -KILL $writer
+wait $writer
+is "it succeeds in the end" "$? $(sort -u "$T/hits")" "0 hit"
+is "and its message is there" "$(tail -n 1 messages | cut -f4)" "first, second"
+is "once" "$(grep -c second messages)" 1
 cd / || exit 1
 
 # The storm. groupd is stopped for a while, or restarted, all the time.
