@@ -36,6 +36,7 @@ struct handlers {
 	struct readers *verifier; /* a pool of one thread, for VERIFY */
 	struct sequencer *sequencer;
 	const struct env *env;
+	const char *data_dir;
 	uint64_t instance;
 	uint64_t max_content; /* may change at SIGHUP */
 	uid_t own_uid;

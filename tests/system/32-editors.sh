@@ -170,6 +170,26 @@ is "a copy into another folder, too" "$(as_user gfs-alice 'cd "$M" &&
 	ls dev | grep -c secret')" "mine
 0"
 
+# The other texts of a group.
+ok "sed -i edits a description" as_user gfs-alice 'cd "$M/dev" &&
+	echo about > description && sed -i s/about/for/ description'
+is "it is the new one" "$(as_user gfs-bob 'cat "$M/dev/description"')" for
+ok "vim does, too" as_user gfs-alice "cd \"\$M/dev\" &&
+	$vim -es $old -c 's/for/against/' -c wq description && rm description~"
+is "with its backup by renaming" \
+	"$(as_user gfs-bob 'cat "$M/dev/description"')" against
+ok "jq and mv edit the settings" as_user gfs-alice 'cd "$M/dev" &&
+	jq ".settings.color = \"red\"" settings.json > new && mv new settings.json'
+is "they are the new ones" \
+	"$(as_user gfs-bob 'jq -r .settings.color "$M/dev/settings.json"')" red
+fails "what is no JSON is refused" as_user gfs-alice \
+	'cd "$M/dev" && sed -i s/color/\"/ settings.json'
+fails "a member who is no admin is refused" \
+	as_user gfs-bob 'cd "$M/dev" && sed -i s/a/b/ description'
+is "nothing of it is done" "$(as_user gfs-bob 'cd "$M/dev" &&
+	jq -r .settings.color settings.json && cat description')" "red
+against"
+
 # Many, in one go.
 many=100000
 [ "$LOAD" = small ] && many=5000

@@ -32,14 +32,21 @@ os.kill(os.getpid(), int(signal))
 threading.Event().wait()' "$@" 2>>"$T/killed.err"
 }
 echo first >>messages
+echo what it is for >description
 for signal in 2 9 15 11; do
 	killed $signal messages "half of one"
 	killed $signal post "half of two"
 	killed $signal members "ann"
 	killed $signal last_read "0"
+	killed $signal messages.jsonl '{"content":"half of three"}'
+	killed $signal description "lost"
+	$PY -c "import os
+os.open('description', os.O_WRONLY | os.O_TRUNC)
+os.kill(os.getpid(), $signal)" 2>>"$T/killed.err"
 	is "nothing is sent of who dies by signal $signal" \
 		"$(cut -f4 messages)" first
-	is "nor applied" "$(cat members)" "$ME admin"
+	is "nor applied" "$(cat members description)" "$ME admin
+what it is for"
 done
 killed 9 messages "a whole line
 and a half"
@@ -50,6 +57,8 @@ killed 0 post "neither"
 is "so does one of post" "$(tail -n 1 messages | cut -f4)" neither
 killed 0 members ann
 is "and of members" "$(head -n 1 members)" "ann member"
+killed 0 description another
+is "and of description" "$(tail -n 1 description)" another
 # shellcheck disable=SC2016
 sh -c '{ printf a; sh -c "kill -9 \$\$"; printf b; } >> messages' 2>/dev/null
 is "a child that is killed cuts nothing" "$(tail -n 1 messages | cut -f4)" ab
