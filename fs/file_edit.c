@@ -103,8 +103,8 @@ void file_edit_write(struct op *op)
 	const struct handle *h = op->handle;
 	uint64_t at = place(op);
 
-	if (h->spoilt != 0)
-		op_reply_err(op, h->spoilt);
+	if (handle_refusal(h) != 0)
+		op_reply_err(op, handle_refusal(h));
 	else if (!handle_may_write(h, op))
 		op_deny(op, EACCES, "another user edits on this descriptor");
 	else if (at > EDIT_BYTES_MAX || op->data.len > EDIT_BYTES_MAX - at)

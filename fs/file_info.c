@@ -110,7 +110,10 @@ static void info_open(struct op *op)
 static void info_set(struct op *op, const void *body)
 {
 	(void)body;
-	op_reply_err(op, 0);
+	if (op->handle == NULL)
+		file_replaced(op);
+	else
+		op_reply_err(op, 0);
 }
 
 /* The copy stays, in case that an editor goes on with it. */
@@ -153,11 +156,19 @@ static void description_flush(struct op *op)
 	description_apply(op, buf_str(&op->handle->pending));
 }
 
+static void description_replace(struct op *op, struct str text)
+{
+	op->writes = true;
+	description_apply(op, text);
+}
+
 const struct file_ops file_description_ops = { .stat = info_stat,
 					       .open = info_open,
 					       .read = info_read,
 					       .write = file_edit_write,
 					       .flush = description_flush,
+					       .load = load,
+					       .replace = description_replace,
 					       .truncate = file_edit_truncate };
 
 /* settings.json: what is in the object is set, what is not stays. */
@@ -318,9 +329,17 @@ static void settings_flush(struct op *op)
 	settings_apply(op, buf_str(&op->handle->pending));
 }
 
+static void settings_replace(struct op *op, struct str text)
+{
+	op->writes = true;
+	settings_apply(op, text);
+}
+
 const struct file_ops file_settings_ops = { .stat = info_stat,
 					    .open = info_open,
 					    .read = info_read,
 					    .write = file_edit_write,
 					    .flush = settings_flush,
+					    .load = load,
+					    .replace = settings_replace,
 					    .truncate = file_edit_truncate };

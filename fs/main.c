@@ -105,6 +105,7 @@ static void close_all(struct app *app)
 	while (!list_empty(&fs->handles))
 		handle_drop(
 			container_of(fs->handles.next, struct handle, link));
+	scratch_release(&fs->scratch);
 	known_release(&fs->known);
 	users_release(&fs->users);
 	feed_close(&fs->feed, feed_closed);
@@ -162,6 +163,7 @@ static void on_tick(uv_timer_t *timer)
 	if (app->ticks % TIDY_TICKS == 0) {
 		known_tidy(&app->fs.known);
 		users_tidy(&app->fs.users);
+		scratch_tidy(&app->fs.scratch, uv_now(&app->loop));
 	}
 }
 
@@ -200,6 +202,7 @@ static int start_groupfs(struct app *app, const struct mount_options *o)
 	list_init(&fs->ops);
 	list_init(&fs->stalled);
 	list_init(&fs->handles);
+	scratch_init(&fs->scratch, env_system());
 	list_init(&fs->streams);
 	users_init(&fs->users, &app->loop, &fs->client);
 	known_init(&fs->known, &app->loop, &fs->client, &fs->feed, &fs->users);

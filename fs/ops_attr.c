@@ -10,6 +10,7 @@
 
 #include "fs/file.h"
 #include "fs/ops.h"
+#include "fs/ops_scratch.h"
 #include "lib/text.h"
 
 enum { BLOCK = 4096 /* bytes, of statvfs */ };
@@ -159,6 +160,8 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	} else if (op->kind == KIND_ROOT && text_is_group_name(str_of(name)) &&
 		   str_to_cstr(str_of(name), op->name, sizeof(op->name))) {
 		op_know_group(op, group_looked_up);
+	} else if (op->kind == KIND_GROUP && kind == KIND_NONE) {
+		ops_scratch_lookup(op, name);
 	} else {
 		op_reply_err(op, ENOENT);
 	}
@@ -244,12 +247,8 @@ static void deny_change(struct op *op)
 }
 
 /* Who is no member is told the same as of a folder that is not there. */
-static void refuse_change(fuse_req_t req, fuse_ino_t parent)
+static void refuse_change(struct op *op)
 {
-	struct op *op = op_new(req, OP_OTHER, parent, NULL);
-
-	if (op == NULL)
-		return;
 	if (op->group_id != 0)
 		op_know_group(op, deny_change);
 	else
@@ -259,55 +258,104 @@ static void refuse_change(fuse_req_t req, fuse_ino_t parent)
 void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       dev_t rdev)
 {
-	(void)name;
-	(void)mode;
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
 	(void)rdev;
-	refuse_change(req, parent);
+	if (op == NULL)
+		return;
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_mknod(op, name, mode);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }
 
 void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	(void)name;
-	refuse_change(req, parent);
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
+	if (op == NULL)
+		return;
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_unlink(op, name);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }
 
 void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
 	(void)name;
-	refuse_change(req, parent);
+	if (op != NULL)
+		refuse_change(op);
 }
 
 void ops_symlink(fuse_req_t req, const char *link, fuse_ino_t parent,
 		 const char *name)
 {
-	(void)link;
-	(void)name;
-	refuse_change(req, parent);
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
+	if (op == NULL)
+		return;
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_symlink(op, name, link);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }
 
 void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		fuse_ino_t new_parent, const char *new_name, unsigned int flags)
 {
-	(void)name;
-	(void)new_parent;
-	(void)new_name;
-	(void)flags;
-	refuse_change(req, parent);
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
+	if (op == NULL)
+		return;
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_rename(op, name, new_parent, new_name, flags);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }
 
 void ops_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent,
 	      const char *new_name)
 {
+	struct op *op = op_new(req, OP_OTHER, new_parent, NULL);
+
 	(void)ino;
 	(void)new_name;
-	refuse_change(req, new_parent);
+	if (op != NULL)
+		refuse_change(op);
 }
 
 void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 		mode_t mode, struct fuse_file_info *fi)
 {
-	(void)name;
-	(void)mode;
-	(void)fi;
-	refuse_change(req, parent);
+	struct op *op = op_new(req, OP_OPEN, parent, NULL);
+
+	if (op == NULL)
+		return;
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_create(op, name, mode, fi->flags);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }

@@ -11,6 +11,14 @@
 
 static const char KEY[] = "\nTgid:\t";
 
+/* Of /proc/TID/stat, see proc_pid_stat(5). */
+enum {
+	FIELD_FLAGS = 9,
+	FIELD_EXIT_CODE = 52,
+	FLAG_EXITING = 4, /* PF_EXITING of the kernel */
+	SIGNAL_BITS = 0x7f
+};
+
 pid_t tgid_parse(struct str status)
 {
 	const char *at = memmem(status.data, status.len, KEY, sizeof(KEY) - 1);
@@ -30,22 +38,79 @@ pid_t tgid_parse(struct str status)
 	return (pid_t)n;
 }
 
-pid_t tgid_of(pid_t tid)
+/* The first bytes of /proc/TID/FILE; their number, 0 for none. */
+static size_t read_proc(pid_t tid, const char *file, char *text, size_t size)
 {
-	/* Tgid is the fourth line; Name, the only long one, has 64 bytes. */
-	char text[1024];
 	struct buf path = { 0 };
 	ssize_t n = -1;
 	int fd;
 
 	if (tid <= 0)
 		return 0;
-	buf_printf(&path, "/proc/%d/status", (int)tid);
+	buf_printf(&path, "/proc/%d/%s", (int)tid, file);
 	fd = path.failed ? -1 : open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
 	buf_release(&path);
 	if (fd >= 0) {
-		n = read(fd, text, sizeof(text));
+		n = read(fd, text, size);
 		close(fd);
 	}
-	return n <= 0 ? 0 : tgid_parse(str_make(text, (size_t)n));
+	return n < 0 ? 0 : (size_t)n;
+}
+
+pid_t tgid_of(pid_t tid)
+{
+	/* Tgid is the fourth line; Name, the only long one, has 64 bytes. */
+	char text[1024];
+
+	return tgid_parse(
+		str_make(text, read_proc(tid, "status", text, sizeof(text))));
+}
+
+/* The n'th word, where that is a number. */
+static bool number_at(struct str text, int n, uint64_t *out)
+{
+	for (; text.len > 0; n--) {
+		const char *sp = memchr(text.data, ' ', text.len);
+		size_t len = sp == NULL ? text.len : (size_t)(sp - text.data);
+
+		if (n == 0)
+			return text_parse_u64(str_make(text.data, len), out);
+		if (sp == NULL)
+			break;
+		text = str_make(text.data + len + 1, text.len - len - 1);
+	}
+	return false;
+}
+
+bool tgid_parse_killed(struct str stat)
+{
+	/* The name, in parentheses, may hold any byte: field 3 follows the
+	 * last one. */
+	const char *end =
+		stat.len == 0 ? NULL : memrchr(stat.data, ')', stat.len);
+	size_t used;
+	uint64_t flags;
+	uint64_t code;
+
+	if (end == NULL)
+		return false;
+	used = (size_t)(end - stat.data) + 1;
+	stat = str_make(end + 1, stat.len - used);
+	if (stat.len > 0 && stat.data[stat.len - 1] == '\n')
+		stat.len--;
+	/* It begins with a blank, so word 0 is empty and field n is word
+	 * n - 2. The code of who is only stopped is a signal, too. */
+	return number_at(stat, FIELD_FLAGS - 2, &flags) &&
+	       (flags & FLAG_EXITING) != 0 &&
+	       number_at(stat, FIELD_EXIT_CODE - 2, &code) &&
+	       (code & SIGNAL_BITS) != 0;
+}
+
+bool tgid_is_killed(pid_t tid)
+{
+	/* 52 numbers of at most 20 digits, and the name. */
+	char text[2048];
+
+	return tgid_parse_killed(
+		str_make(text, read_proc(tid, "stat", text, sizeof(text))));
 }

@@ -6,6 +6,7 @@
 #ifndef GROUPFS_FS_TGID_H
 #define GROUPFS_FS_TGID_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "lib/str.h"
@@ -16,5 +17,12 @@ pid_t tgid_of(pid_t tid);
 
 /* The same, from the text of a /proc/TID/status. */
 pid_t tgid_parse(struct str status);
+
+/* Whether this thread ends by a signal, just now; false when it is not
+ * known. */
+bool tgid_is_killed(pid_t tid);
+
+/* The same, from the text of a /proc/TID/stat. */
+bool tgid_parse_killed(struct str stat);
 
 #endif
