@@ -38,6 +38,8 @@ void json_put_message(struct buf *b, const struct wire_message *m);
  * once written, so what these write is a stored format: text.h's
  * TEXT_RENDER_VERSION counts for them too. */
 void json_put_message_line(struct buf *b, const struct wire_message *m);
+/* Bytes that json_put_message_line() appends, without building them. */
+size_t json_message_line_len(const struct wire_message *m);
 
 struct json;
 

@@ -67,9 +67,9 @@ static void foreign_newer_and_damaged_files_are_refused(void **state)
 
 	store_close(f->s);
 	f->s = NULL;
-	run_sql(f, "PRAGMA user_version=2");
-	assert_refused(f, "format 2");
-	run_sql(f, "PRAGMA user_version=1; PRAGMA application_id=7");
+	run_sql(f, "PRAGMA user_version=3");
+	assert_refused(f, "format 3");
+	run_sql(f, "PRAGMA user_version=2; PRAGMA application_id=7");
 	assert_refused(f, "another program");
 	run_sql(f, "PRAGMA application_id=0x474D5347");
 	fixture_reopen(f);
@@ -683,9 +683,9 @@ static void the_audit_finds_what_is_wrong(void **state)
 		"UPDATE messages SET time_ms=5 WHERE id=(1<<32)+3",
 		"UPDATE groups SET member_count=9",
 		"UPDATE members SET last_read_seq=99",
-		"INSERT INTO messages SELECT (7<<32)+1,off,len,rv,time_ms,type,"
-		"reply_to,sender,media_url,mentions,client_id,content "
-		"FROM messages LIMIT 1",
+		"INSERT INTO messages SELECT (7<<32)+1,off,len,jsonl_off,"
+		"jsonl_len,rv,time_ms,type,reply_to,sender,media_url,mentions,"
+		"client_id,content FROM messages LIMIT 1",
 	};
 
 	(void)state;
