@@ -35,6 +35,10 @@ struct file_ops {
 /* NULL for folders and what has no row. */
 const struct file_ops *file_ops_of(enum kind kind);
 
+/* A folder's listing (fs/ops_dir.c): adds an entry; answers the open. */
+void dir_add(struct buf *list, uint64_t ino, enum kind kind, struct str name);
+void dir_opened(struct op *op);
+
 /* Answers the lookup, getattr, setattr or access that asked for it. */
 void file_stat_done(struct op *op, uint64_t size, uint64_t mtime_ms);
 
@@ -44,6 +48,8 @@ extern const struct file_ops file_members_ops;
 extern const struct file_ops file_live_ops;
 extern const struct file_ops file_unread_ops;
 extern const struct file_ops file_last_read_ops;
+extern const struct file_ops file_media_ops;
+extern const struct file_ops file_upload_ops;
 extern const struct file_ops file_me_name_ops;
 extern const struct file_ops file_me_groups_ops;
 extern const struct file_ops file_me_error_ops;

@@ -6,6 +6,7 @@
 
 #include "fs/file.h"
 #include "fs/tgid.h"
+#include "fs/upload.h"
 
 struct handle *handle_new(struct op *op, int flags, pid_t pid)
 {
@@ -27,6 +28,12 @@ struct handle *handle_new(struct op *op, int flags, pid_t pid)
 	return h;
 }
 
+void handle_set_upload(struct handle *h, struct upload *u)
+{
+	h->upload = upload_hold(u);
+	u->open = true;
+}
+
 struct handle *handle_hold(struct handle *h)
 {
 	h->refs++;
@@ -41,6 +48,9 @@ void handle_drop(struct handle *h)
 	assert(h->current == NULL && list_empty(&h->queue));
 	if (h->live != NULL)
 		file_live_free(h->live);
+	if (h->upload != NULL)
+		upload_closed(h->upload);
+	upload_drop(h->upload);
 	user_drop(&h->fs->users, h->owner);
 	user_drop(&h->fs->users, h->writer);
 	buf_release(&h->pending);

@@ -18,6 +18,7 @@
 #include "fs/mount.h"
 #include "fs/op.h"
 #include "fs/options.h"
+#include "fs/upload.h"
 #include "lib/env.h"
 #include "lib/log.h"
 
@@ -99,6 +100,7 @@ static void close_all(struct app *app)
 	while (!list_empty(&fs->handles))
 		handle_drop(
 			container_of(fs->handles.next, struct handle, link));
+	uploads_release(fs);
 	users_release(&fs->users);
 	feed_close(&fs->feed, feed_closed);
 	for (int i = 0; i < SIGNALS; i++)
@@ -151,8 +153,10 @@ static void on_tick(uv_timer_t *timer)
 		app->ready = true;
 		mount_ready(app->ready_fd);
 	}
-	if (app->ticks % TIDY_TICKS == 0)
+	if (app->ticks % TIDY_TICKS == 0) {
+		uploads_tidy(&app->fs);
 		users_tidy(&app->fs.users);
+	}
 }
 
 static int start_timers(struct app *app)
@@ -190,6 +194,7 @@ static int start_groupfs(struct app *app, const struct mount_options *o)
 	list_init(&fs->ops);
 	list_init(&fs->stalled);
 	list_init(&fs->handles);
+	list_init(&fs->uploads);
 	users_init(&fs->users, &app->loop, &fs->client);
 	rc = client_start(&fs->client, &app->loop, &options);
 	if (rc == 0)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "fs/handle.h"
+#include "fs/upload.h"
 #include "lib/env.h"
 
 enum { DEFAULT_MAX_CONTENT = 64 << 10 /* until groupd said its own */ };
@@ -32,11 +33,15 @@ struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 
 	if (op == NULL)
 		goto no_memory;
-	if (!inode_split(ino, &op->group_id, &op->kind)) {
+	if (!inode_split(ino, &op->id, &op->kind)) {
 		fuse_reply_err(req, ENOENT);
 		free(op);
 		return NULL;
 	}
+	if (kind_info(op->kind)->parent != KIND_MEDIA)
+		op->group_id = op->id;
+	else if (handle != NULL)
+		op->group_id = handle->group_id;
 	op->user = user_of(fs, what, ctx->uid, handle);
 	if (op->user == NULL)
 		goto no_memory;
@@ -70,6 +75,7 @@ static void finish(struct op *op)
 	list_remove(&op->queue);
 	if (op->counted)
 		fs->writing--;
+	buf_release(&op->file);
 	buf_release(&op->data);
 	buf_release(&op->body);
 	if (h != NULL) {
@@ -78,6 +84,9 @@ static void finish(struct op *op)
 			handle_drop(h);
 		handle_drop(h);
 	}
+	if (op->sends_upload)
+		op->upload->sending = false;
+	upload_drop(op->upload);
 	user_drop(&fs->users, op->user);
 	free(op);
 }
@@ -190,11 +199,17 @@ void op_block(struct op *op, struct list *on)
 		give_up(op);
 }
 
-int op_submit(struct op *op, enum wire_type type, const void *body)
+int op_submit_within(struct op *op, enum wire_type type, const void *body,
+		     uint64_t timeout_ms)
 {
 	return client_submit(&op->fs->client, &op->request,
-			     &op->user->principal, type, body,
-			     CLIENT_TIMEOUT_MS, answered);
+			     &op->user->principal, type, body, timeout_ms,
+			     answered);
+}
+
+int op_submit(struct op *op, enum wire_type type, const void *body)
+{
+	return op_submit_within(op, type, body, CLIENT_TIMEOUT_MS);
 }
 
 void op_ask(struct op *op, op_ask_fn ask, op_answer_cb answer)
@@ -300,7 +315,9 @@ size_t op_max_content(const struct op *op)
 static void put_what(const struct op *op, struct buf *b)
 {
 	const char *group = op->handle != NULL ? op->handle->group : op->name;
-	const char *file = kind_info(op->kind)->name;
+	enum kind folder = kind_info(op->kind)->parent;
+	const char *file = folder == KIND_MEDIA ? kind_info(folder)->name
+						: kind_info(op->kind)->name;
 
 	if (op->kind == KIND_ROOT)
 		buf_printf(b, "%s", group[0] == '\0' ? "the mount" : group);
@@ -346,10 +363,16 @@ void op_fail(struct op *op, const struct err *err)
 {
 	enum err_code code = code_for(op, err->code);
 
-	note(op, code == err->code && err->text[0] != '\0'
-			 ? err->text
-			 : err_sentence(code));
-	op_reply_err(op, err_errno(code));
+	/* Whoever makes a file looks first whether it is there. */
+	if (code != ERR_NO_SUCH_FILE || op->what != OP_LOOKUP)
+		note(op, code == err->code && err->text[0] != '\0'
+				 ? err->text
+				 : err_sentence(code));
+	/* It is no message that is too long. */
+	if (code == ERR_TOO_LARGE && op->upload != NULL)
+		op_reply_err(op, EFBIG);
+	else
+		op_reply_err(op, err_errno(code));
 }
 
 void op_deny(struct op *op, int error, const char *fmt, ...)
@@ -364,10 +387,19 @@ void op_deny(struct op *op, int error, const char *fmt, ...)
 	op_reply_err(op, error);
 }
 
+/* Whether its failure leaves what is being written incomplete. */
+static bool may_spoil(const struct op *op)
+{
+	if (op->what == OP_SETATTR)
+		return op->handle != NULL && op->handle->upload != NULL &&
+		       (op->to_set & FUSE_SET_ATTR_SIZE);
+	return op->what == OP_WRITE;
+}
+
 void op_reply_err(struct op *op, int error)
 {
 	assert(error >= 0);
-	if (op->what == OP_WRITE && error != 0)
+	if (error != 0 && may_spoil(op))
 		handle_spoil(op->handle, error);
 	fuse_reply_err(op->req, error);
 	finish(op);
@@ -396,8 +428,8 @@ static struct stat stat_of(const struct op *op, uint64_t ino, enum kind kind,
 
 void op_reply_attr(struct op *op, uint64_t size, uint64_t mtime_ms)
 {
-	struct stat st = stat_of(op, inode_of(op->group_id, op->kind), op->kind,
-				 size, mtime_ms);
+	struct stat st = stat_of(op, inode_of(op->id, op->kind), op->kind, size,
+				 mtime_ms);
 
 	fuse_reply_attr(op->req, &st, 0);
 	finish(op);
@@ -426,6 +458,21 @@ void op_reply_open(struct op *op, uint32_t open_flags)
 
 	/* An open that nobody waits for any more gets no release. */
 	if (fuse_reply_buf(op->req, (const char *)&out, sizeof(out)) == 0)
+		handle_hold(op->handle);
+	finish(op);
+}
+
+void op_reply_create(struct op *op, uint64_t ino, uint64_t size,
+		     uint64_t mtime_ms)
+{
+	const struct fuse_entry_param e = {
+		.ino = ino, .attr = stat_of(op, ino, op->kind, size, mtime_ms)
+	};
+	const struct fuse_file_info fi = {
+		.fh = (uint64_t)(uintptr_t)op->handle, .direct_io = 1
+	};
+
+	if (fuse_reply_create(op->req, &e, &fi) == 0)
 		handle_hold(op->handle);
 	finish(op);
 }

@@ -36,6 +36,7 @@
 
 struct handle;
 struct op;
+struct upload;
 
 /* What the parts of a mount share. */
 struct groupfs {
@@ -47,10 +48,12 @@ struct groupfs {
 	struct list ops;     /* all that the kernel waits for */
 	struct list stalled; /* the client was full: asked again */
 	struct list handles;
-	size_t writing;	     /* ops that may store something */
-	uint64_t started_ms; /* wall clock */
-	bool initialised;    /* the kernel's INIT was answered */
-	bool closing;	     /* nothing new is asked */
+	struct list uploads;
+	uint64_t last_upload; /* the number of the newest one */
+	size_t writing;	      /* ops that may store something */
+	uint64_t started_ms;  /* wall clock */
+	bool initialised;     /* the kernel's INIT was answered */
+	bool closing;	      /* nothing new is asked */
 };
 
 enum op_what {
@@ -91,13 +94,15 @@ struct op {
 	fuse_req_t req;
 	struct list link; /* in fs->ops */
 	enum op_what what;
-	uint64_t group_id;
+	uint64_t id;	   /* the inode's */
+	uint64_t group_id; /* 0: of no group, or of a file in a media/ */
 	enum kind kind;
 	uid_t uid;
 	gid_t gid;
 	pid_t tid;	       /* the thread that asks */
 	struct user *user;     /* held; NULL: nobody's, as in a release */
 	struct handle *handle; /* held; NULL for those by path */
+	struct upload *upload; /* held; NULL for what is about none */
 	bool interrupted;
 
 	/* How it waits: on one of these lists, or for groupd. */
@@ -106,6 +111,7 @@ struct op {
 	bool asking;	   /* request is the client's */
 	bool writes;	   /* what it asks may store something */
 	bool counted;	   /* in fs->writing */
+	bool sends_upload; /* so it is being sent until this ends */
 	op_step_cb run;	   /* when its turn comes */
 	op_ask_fn ask;
 	op_answer_cb answer;
@@ -121,6 +127,7 @@ struct op {
 	char name[WIRE_NAME_MAX + 1];
 	char key[WIRE_KEY_MAX + 1]; /* makes a resend harmless */
 	struct op_group group;
+	struct buf file; /* the name of a file in a media/ */
 	struct buf data; /* what was written */
 	struct buf body; /* a list to send; a text that comes in pages */
 };
@@ -132,6 +139,10 @@ struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 
 void op_ask(struct op *op, op_ask_fn ask, op_answer_cb answer);
 int op_submit(struct op *op, enum wire_type type, const void *body);
+
+/* With more time than others have. */
+int op_submit_within(struct op *op, enum wire_type type, const void *body,
+		     uint64_t timeout_ms);
 
 /* Asks groupd for the group (op->group_id, or op->name where that is 0), by
  * which the user is a member, then goes on. */
@@ -161,6 +172,9 @@ void op_reply_entry(struct op *op, uint64_t ino, uint64_t size,
 		    uint64_t mtime_ms);
 /* open_flags: FOPEN_ of <linux/fuse.h>. The kernel owns the handle then. */
 void op_reply_open(struct op *op, uint32_t open_flags);
+/* The same with the entry that it made. */
+void op_reply_create(struct op *op, uint64_t ino, uint64_t size,
+		     uint64_t mtime_ms);
 void op_reply_buf(struct op *op, const char *data, size_t len);
 /* The part of a whole text that a read at op->off asks for. */
 void op_reply_slice(struct op *op, struct str text);

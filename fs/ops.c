@@ -15,6 +15,8 @@ static const struct file_ops *const FILES[KIND_COUNT] = {
 	[KIND_UNREAD] = &file_unread_ops,
 	[KIND_LAST_READ] = &file_last_read_ops,
 	[KIND_MEMBERS] = &file_members_ops,
+	[KIND_MEDIA_FILE] = &file_media_ops,
+	[KIND_UPLOAD] = &file_upload_ops,
 };
 
 const struct file_ops *file_ops_of(enum kind kind)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fs/file.h"
+#include "fs/media.h"
 #include "fs/ops.h"
 #include "lib/text.h"
 
@@ -104,7 +105,9 @@ static void stat_node(struct op *op)
 {
 	const struct file_ops *file = file_ops_of(op->kind);
 
-	if (op->group_id != 0)
+	if (media_is_file(op->kind))
+		media_stat(op);
+	else if (op->group_id != 0)
 		op_find_group(op, stat_in_group);
 	else if (file == NULL || op->what == OP_LOOKUP || op->what == OP_ACCESS)
 		file_stat_done(op, 0, start_of(op));
@@ -122,6 +125,15 @@ static void group_looked_up(struct op *op)
 		       op->group.mtime_ms);
 }
 
+/* False: it was answered. */
+static bool take_name(struct op *op, const char *name)
+{
+	buf_append_str(&op->file, str_of(name));
+	if (op->file.failed)
+		op_reply_err(op, ENOMEM);
+	return !op->file.failed;
+}
+
 void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct op *op = op_new(req, OP_LOOKUP, parent, NULL);
@@ -129,6 +141,11 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (op == NULL)
 		return;
+	if (op->kind == KIND_MEDIA) {
+		if (take_name(op, name))
+			media_lookup(op);
+		return;
+	}
 	kind = kind_lookup(op->kind, name);
 	if (kind != KIND_NONE &&
 	    (kind_is_dir(kind) || file_ops_of(kind) != NULL)) {
@@ -191,16 +208,20 @@ static void deny_change(struct op *op)
 }
 
 /* Who is no member is told the same as of a folder that is not there. */
-static void refuse_change(fuse_req_t req, fuse_ino_t parent)
+static void refuse(struct op *op)
 {
-	struct op *op = op_new(req, OP_OTHER, parent, NULL);
-
-	if (op == NULL)
-		return;
 	if (op->group_id != 0)
 		op_find_group(op, deny_change);
 	else
 		deny_change(op);
+}
+
+static void refuse_change(fuse_req_t req, fuse_ino_t parent)
+{
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
+	if (op != NULL)
+		refuse(op);
 }
 
 void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
@@ -214,8 +235,14 @@ void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 
 void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	(void)name;
-	refuse_change(req, parent);
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
+	if (op == NULL)
+		return;
+	if (op->kind != KIND_MEDIA)
+		refuse(op);
+	else if (take_name(op, name))
+		media_unlink(op);
 }
 
 void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -235,11 +262,16 @@ void ops_symlink(fuse_req_t req, const char *link, fuse_ino_t parent,
 void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		fuse_ino_t new_parent, const char *new_name, unsigned int flags)
 {
-	(void)name;
-	(void)new_parent;
-	(void)new_name;
-	(void)flags;
-	refuse_change(req, parent);
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
+	if (op == NULL)
+		return;
+	if (op->kind != KIND_MEDIA) {
+		refuse(op);
+	} else if (take_name(op, name)) {
+		buf_append_str(&op->body, str_of(new_name));
+		media_rename(op, new_parent, flags);
+	}
 }
 
 void ops_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent,
@@ -253,8 +285,14 @@ void ops_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent,
 void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 		mode_t mode, struct fuse_file_info *fi)
 {
-	(void)name;
+	struct op *op = op_new(req, OP_OPEN, parent, NULL);
+
 	(void)mode;
-	(void)fi;
-	refuse_change(req, parent);
+	if (op == NULL)
+		return;
+	op->mask = fi->flags;
+	if (op->kind != KIND_MEDIA)
+		refuse(op);
+	else if (take_name(op, name))
+		media_create(op);
 }

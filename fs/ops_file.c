@@ -9,6 +9,7 @@
 #include <poll.h>
 
 #include "fs/file.h"
+#include "fs/media.h"
 #include "fs/ops.h"
 
 /* op->mask: the flags of open(2); op->to_set: the thread. */
@@ -51,7 +52,9 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	op->mask = fi->flags;
 	op->to_set = (int)fuse_req_ctx(req)->pid;
-	if (op->group_id != 0)
+	if (media_is_file(op->kind))
+		media_open(op);
+	else if (op->group_id != 0)
 		op_find_group(op, open_file);
 	else
 		open_file(op);
@@ -126,6 +129,10 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (op == NULL)
 		return;
+	if (media_is_file(op->kind)) {
+		media_flush(op);
+		return;
+	}
 	pending = h->dirty || h->spoilt != 0 || h->current != NULL;
 	if (pending && handle_is_opener(h, fuse_req_ctx(req)->pid))
 		handle_run(op, flush_turn);
@@ -153,6 +160,8 @@ void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (op == NULL)
 		handle_drop(h);
+	else if (media_is_file(op->kind))
+		media_release(op);
 	else
 		handle_run(op, flush_turn);
 }

@@ -6,6 +6,8 @@
 #ifndef GROUPFS_FS_TGID_H
 #define GROUPFS_FS_TGID_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "lib/str.h"
@@ -16,5 +18,18 @@ pid_t tgid_of(pid_t tid);
 
 /* The same, from the text of a /proc/TID/status. */
 pid_t tgid_parse(struct str status);
+
+/*
+ * Whether the thread's process is being ended by a signal, which is known
+ * before the kernel closes its files; false where /proc does not tell.
+ */
+bool tgid_is_killed(pid_t tid);
+
+/* The same, from the text of a /proc/PID/stat: exit_code, the last field. */
+bool tgid_parse_killed(struct str stat);
+
+/* Whether the process has a descriptor of this inode (of any mount) open; false
+ * where /proc does not tell. */
+bool tgid_has_open(pid_t pid, uint64_t ino);
 
 #endif
