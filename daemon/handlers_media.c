@@ -294,8 +294,8 @@ static void forget(struct readers_job *job, struct store *store)
 
 static bool finish_send_media(struct request *r)
 {
-	if (r->err.code != ERR_NONE || !r->media.found ||
-	    r->media.forgotten || r->handlers->stopping)
+	if (r->err.code != ERR_NONE || !r->media.found || r->media.forgotten ||
+	    r->handlers->stopping)
 		return false;
 	r->media.forgotten = true;
 	return request_work(r, forget) == 0;
