@@ -66,20 +66,24 @@ static int write_send(struct request *r, struct store *store,
 }
 
 /* Notes a user to be added with the transaction: who is not stored yet but
- * has a local account. Others are refused by the verb, which names them. */
-static int prepare_user(struct request *r, struct store *store, struct str user)
+ * has a local account. Others (*unknown) are refused by the verb, which names
+ * them. */
+static int prepare_user(struct request *r, struct store *store, struct str user,
+			bool *unknown)
 {
 	struct wire_name record = { .name = user };
 	bool found;
 	int rc = store_find_user(store, user, &found, &r->err);
 
+	*unknown = false;
 	if (rc < 0 && r->err.code == ERR_BAD_NAME) {
 		r->err.code = ERR_NONE; /* the verb says it */
 		return 0;
 	}
 	if (rc < 0)
 		return rc;
-	if (!found && auth_has_account(user))
+	*unknown = !found && !auth_has_account(user);
+	if (!found && !*unknown)
 		wire_put(&r->extra, &wire_schema_name, &record);
 	return 0;
 }
@@ -88,14 +92,19 @@ static int prepare_edits(struct request *r, struct store *store,
 			 struct str edits)
 {
 	struct wire_edit edit;
+	bool unknown;
 	int rc;
 
 	while ((rc = wire_next(&edits, &wire_schema_edit, &edit)) > 0) {
 		if (edit.op == EDIT_REMOVE)
 			continue;
-		rc = prepare_user(r, store, edit.name);
+		rc = prepare_user(r, store, edit.name, &unknown);
 		if (rc < 0)
 			return rc;
+		/* All will be refused: passwd is not asked for the rest,
+		 * which takes long where there are many. */
+		if (unknown)
+			break;
 	}
 	if (rc < 0)
 		return err_set(&r->err, ERR_BAD_REQUEST,
@@ -121,7 +130,8 @@ int request_add_users(struct request *r, struct store *store)
 int request_prepare_user(struct request *r, struct store *store,
 			 struct str user)
 {
-	int rc = prepare_user(r, store, user);
+	bool unknown;
+	int rc = prepare_user(r, store, user, &unknown);
 
 	return rc == 0 && r->extra.failed ? request_no_memory(r) : rc;
 }

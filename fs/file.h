@@ -28,6 +28,13 @@ struct file_ops {
 	/* ftruncate(2) to op->size: 0 or a negative errno. NULL: it is
 	 * accepted and changes nothing. */
 	int (*truncate)(struct op *op);
+	/* The text as reading shows it into op->body, then goes on. NULL: its
+	 * rename makes no copy and is refused. The group was found. */
+	void (*load)(struct op *op, op_step_cb then);
+	/* A rename onto it: applies text (borrowed until it returns), as a
+	 * close after writing it would, then calls file_replaced(). NULL: it
+	 * is refused. The group was found; op->handle is NULL. */
+	void (*replace)(struct op *op, struct str text);
 	/* Only appends: no O_TRUNC, nor writing without O_APPEND. */
 	bool append_only;
 };
@@ -42,6 +49,9 @@ void dir_opened(struct op *op);
 /* Answers the lookup, getattr, setattr or access that asked for it. */
 void file_stat_done(struct op *op, uint64_t size, uint64_t mtime_ms);
 
+/* What was renamed onto a fixed file is applied, and gone. */
+void file_replaced(struct op *op);
+
 extern const struct file_ops file_messages_ops;
 extern const struct file_ops file_post_ops;
 extern const struct file_ops file_members_ops;
@@ -50,6 +60,7 @@ extern const struct file_ops file_unread_ops;
 extern const struct file_ops file_last_read_ops;
 extern const struct file_ops file_media_ops;
 extern const struct file_ops file_upload_ops;
+extern const struct file_ops file_scratch_ops;
 extern const struct file_ops file_me_name_ops;
 extern const struct file_ops file_me_groups_ops;
 extern const struct file_ops file_me_error_ops;

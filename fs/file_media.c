@@ -241,6 +241,7 @@ static void written(struct op *op, const void *body)
 	const struct wire_body_ok *ok = body;
 
 	op->upload->size = ok->value;
+	op->upload->written = true;
 	upload_touch(op->upload);
 	op_reply_write(op);
 }
@@ -249,19 +250,19 @@ static void written(struct op *op, const void *body)
  * for one that was interrupted before anything came of it. */
 static void upload_write(struct op *op)
 {
-	const struct handle *h = op->handle;
+	int refusal = handle_refusal(op->handle);
 
 	if (!take_upload(op) || is_over(op))
 		return;
-	if (h->spoilt != 0 && h->spoilt != EINTR) {
-		op_reply_err(op, h->spoilt);
+	if (refusal != 0) {
+		op_reply_err(op, refusal);
 		return;
 	}
 	if (op->data.len > WIRE_TEXT_MAX) {
 		op_deny(op, EINVAL, "too much for one write");
 		return;
 	}
-	if (h->flags & O_APPEND)
+	if (op->mask & O_APPEND)
 		op->off = op->upload->size;
 	op->writes = true;
 	op_ask(op, ask_write, written);
@@ -290,10 +291,8 @@ static void sent(struct op *op, const void *body)
 
 void op_send_upload(struct op *op, struct str name, op_step_cb then)
 {
-	if (op->body.data != name.data) {
-		buf_clear(&op->body);
-		buf_append_str(&op->body, name);
-	}
+	buf_clear(&op->body);
+	buf_append_str(&op->body, name);
 	if (op->body.failed) {
 		op_reply_err(op, ENOMEM);
 		return;
@@ -333,6 +332,15 @@ static void close_upload(struct op *op)
 	}
 }
 
+/* Whether the opener closes one of several descriptors. Where that is not
+ * known, a shell closes one before it writes: then the last close decides. */
+static bool has_another(const struct handle *h)
+{
+	int rc = tgid_has_open(h->opener, inode_of(h->upload->id, KIND_UPLOAD));
+
+	return rc < 0 ? !h->upload->written : rc != 0;
+}
+
 void media_flush(struct op *op)
 {
 	struct handle *h = op->handle;
@@ -342,8 +350,7 @@ void media_flush(struct op *op)
 	} else if (tgid_is_killed(op->tid)) {
 		upload_discard(h->upload);
 		op_reply_err(op, 0);
-	} else if (tgid_has_open(h->opener,
-				 inode_of(h->upload->id, KIND_UPLOAD))) {
+	} else if (has_another(h)) {
 		op_reply_err(op, 0);
 	} else {
 		handle_run(op, close_upload);

@@ -152,8 +152,8 @@ static void members_write(struct op *op)
 	const struct handle *h = op->handle;
 	uint64_t at = (h->flags & O_APPEND) != 0 ? h->pending.len : op->off;
 
-	if (h->spoilt != 0)
-		op_reply_err(op, h->spoilt);
+	if (handle_refusal(h) != 0)
+		op_reply_err(op, handle_refusal(h));
 	else if (!handle_may_write(h, op))
 		op_deny(op, EACCES, "another user edits on this descriptor");
 	else if (at > EDIT_BYTES_MAX || op->data.len > EDIT_BYTES_MAX - at)
@@ -186,10 +186,42 @@ static int ask_edit(struct op *op)
 	return op_submit(op, WIRE_EDIT_MEMBERS, &body);
 }
 
+static void edit_done(struct op *op)
+{
+	if (op->handle == NULL)
+		file_replaced(op);
+	else
+		op_reply_err(op, 0);
+}
+
 static void edited(struct op *op, const void *body)
 {
 	(void)body;
-	op_reply_err(op, 0);
+	edit_done(op);
+}
+
+/* What was parsed into op->body. */
+static void send_edits(struct op *op, int rc, const struct err *err)
+{
+	op->writes = true;
+	if (rc == -ENOMEM)
+		op_reply_err(op, ENOMEM);
+	else if (rc != 0)
+		op_fail(op, err);
+	else if (op->body.len > EDIT_FRAME_MAX)
+		op_deny(op, EMSGSIZE, "too many members in one edit");
+	else if (op->body.len == 0)
+		edit_done(op);
+	else
+		op_ask(op, ask_edit, edited);
+}
+
+static void members_replace(struct op *op, struct str text)
+{
+	struct err err = { 0 };
+	int rc = members_edit_parse(text, &op->body, &err);
+
+	send_edits(op, rc, &err);
 }
 
 /* Cleared first: a second close applies nothing again. The copy stays, in
@@ -204,17 +236,7 @@ static void members_flush(struct op *op)
 		buf_clear(&h->pending);
 	handle_set_clean(h);
 	h->loaded = false;
-	op->writes = true;
-	if (rc == -ENOMEM)
-		op_reply_err(op, ENOMEM);
-	else if (rc != 0)
-		op_fail(op, &err);
-	else if (op->body.len > EDIT_FRAME_MAX)
-		op_deny(op, EMSGSIZE, "too many members in one edit");
-	else if (op->body.len == 0)
-		op_reply_err(op, 0);
-	else
-		op_ask(op, ask_edit, edited);
+	send_edits(op, rc, &err);
 }
 
 const struct file_ops file_members_ops = { .stat = members_stat,
@@ -222,4 +244,6 @@ const struct file_ops file_members_ops = { .stat = members_stat,
 					   .read = members_read,
 					   .write = members_write,
 					   .flush = members_flush,
+					   .load = load,
+					   .replace = members_replace,
 					   .truncate = members_truncate };

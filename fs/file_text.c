@@ -125,6 +125,10 @@ static void pointer_written(struct op *op, const void *body)
 	struct handle *h = op->handle;
 
 	(void)body;
+	if (op->handle == NULL) {
+		file_replaced(op);
+		return;
+	}
 	if (op->what != OP_WRITE) {
 		op_reply_err(op, 0);
 		return;
@@ -182,6 +186,12 @@ static void last_read_write(struct op *op)
 		set_pointer(op, buf_str(&op->body));
 }
 
+static void last_read_text(struct op *op, op_step_cb then)
+{
+	buf_printf(&op->body, "%" PRIu64 "\n", op->group.last_read_seq);
+	then(op);
+}
+
 static void last_read_flush(struct op *op)
 {
 	struct handle *h = op->handle;
@@ -198,7 +208,9 @@ static void last_read_flush(struct op *op)
 const struct file_ops file_last_read_ops = { .stat = last_read_make,
 					     .read = last_read_read,
 					     .write = last_read_write,
-					     .flush = last_read_flush };
+					     .flush = last_read_flush,
+					     .load = last_read_text,
+					     .replace = set_pointer };
 
 /* .me/name and .me/groups */
 

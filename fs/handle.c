@@ -2,6 +2,7 @@
 #include "fs/handle.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "fs/file.h"
@@ -20,6 +21,8 @@ struct handle *handle_new(struct op *op, int flags, pid_t pid)
 	h->group_id = op->group_id;
 	h->flags = flags;
 	h->owner = user_hold(op->user);
+	if (op->scratch != NULL)
+		h->scratch = scratch_hold(op->scratch);
 	if ((flags & O_ACCMODE) != O_RDONLY)
 		h->opener = tgid_of(pid);
 	str_to_cstr(str_of(op->name), h->group, sizeof(h->group));
@@ -51,6 +54,8 @@ void handle_drop(struct handle *h)
 	if (h->upload != NULL)
 		upload_closed(h->upload);
 	upload_drop(h->upload);
+	if (h->scratch != NULL)
+		scratch_drop(&h->fs->scratch, h->scratch, uv_now(h->fs->loop));
 	user_drop(&h->fs->users, h->owner);
 	user_drop(&h->fs->users, h->writer);
 	buf_release(&h->pending);
@@ -113,6 +118,11 @@ void handle_spoil(struct handle *h, int error)
 {
 	assert(error > 0);
 	h->spoilt = error;
+}
+
+int handle_refusal(const struct handle *h)
+{
+	return h->spoilt == EINTR ? 0 : h->spoilt;
 }
 
 bool handle_is_opener(const struct handle *h, pid_t pid)

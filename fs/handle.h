@@ -29,6 +29,7 @@ struct handle {
 	int flags;		       /* of open(2) */
 	pid_t opener;		       /* the process; 0: not known */
 	struct user *owner;	       /* held: who opened it */
+	struct scratch_file *scratch;  /* held; KIND_SCRATCH only */
 
 	/* Writing. */
 	struct op *current;  /* borrowed: the one that acts */
@@ -36,6 +37,7 @@ struct handle {
 	struct buf pending;  /* written, not sent yet */
 	bool dirty;	     /* pending is to be sent at the close */
 	int spoilt;	     /* errno of a write that failed; 0: none */
+	bool cut;	     /* its opener died in the middle: no close sends */
 	struct user *writer; /* held: who wrote it; NULL when not dirty */
 
 	/* Reading: the text as it was first read. */
@@ -73,6 +75,9 @@ void handle_set_clean(struct handle *h);
  * not completed: the close drops it and reports the same error. In `messages`
  * a later write that succeeds (the writer tried again) makes it good. */
 void handle_spoil(struct handle *h, int error);
+/* The errno that refuses a write where nothing makes good the one that failed;
+ * 0: it may go on. An interrupted one may always be tried again. */
+int handle_refusal(const struct handle *h);
 
 /* Whether this thread is of the process that opened it. */
 bool handle_is_opener(const struct handle *h, pid_t pid);

@@ -9,7 +9,7 @@
 static const struct kind_info KINDS[KIND_COUNT] = {
 	[KIND_ROOT] = { NULL, KIND_NONE, S_IFDIR | 0755 },
 	[KIND_ME] = { ".me", KIND_ROOT, S_IFDIR | 0555 },
-	[KIND_GROUP] = { NULL, KIND_ROOT, S_IFDIR | 0555 },
+	[KIND_GROUP] = { NULL, KIND_ROOT, S_IFDIR | 0755 },
 	[KIND_ME_NAME] = { "name", KIND_ME, S_IFREG | 0400 },
 	[KIND_ME_GROUPS] = { "groups", KIND_ME, S_IFREG | 0400 },
 	[KIND_ME_ERROR] = { "error", KIND_ME, S_IFREG | 0400 },

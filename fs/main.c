@@ -101,6 +101,7 @@ static void close_all(struct app *app)
 		handle_drop(
 			container_of(fs->handles.next, struct handle, link));
 	uploads_release(fs);
+	scratch_release(&fs->scratch);
 	users_release(&fs->users);
 	feed_close(&fs->feed, feed_closed);
 	for (int i = 0; i < SIGNALS; i++)
@@ -156,6 +157,7 @@ static void on_tick(uv_timer_t *timer)
 	if (app->ticks % TIDY_TICKS == 0) {
 		uploads_tidy(&app->fs);
 		users_tidy(&app->fs.users);
+		scratch_tidy(&app->fs.scratch, uv_now(&app->loop));
 	}
 }
 
@@ -195,6 +197,7 @@ static int start_groupfs(struct app *app, const struct mount_options *o)
 	list_init(&fs->stalled);
 	list_init(&fs->handles);
 	list_init(&fs->uploads);
+	scratch_init(&fs->scratch, env_system());
 	users_init(&fs->users, &app->loop, &fs->client);
 	rc = client_start(&fs->client, &app->loop, &options);
 	if (rc == 0)

@@ -5,7 +5,7 @@
  * makes a file and a message of it.
  *
  * What ops_*.c hands to it, by the kind of the folder or of the file. Each
- * takes the op over. op->file: the name.
+ * takes the op over.
  */
 #ifndef GROUPFS_FS_MEDIA_H
 #define GROUPFS_FS_MEDIA_H
@@ -18,12 +18,11 @@
 bool media_is_file(enum kind kind);
 
 /* In a KIND_MEDIA. */
-void media_lookup(struct op *op);
-/* op->mask: the flags of open(2). */
-void media_create(struct op *op);
-void media_unlink(struct op *op);
-/* op->body: the new name; parent: its folder's inode. */
-void media_rename(struct op *op, uint64_t new_parent, unsigned int flags);
+void media_lookup(struct op *op, const char *name);
+void media_create(struct op *op, const char *name, int flags);
+void media_unlink(struct op *op, const char *name);
+void media_rename(struct op *op, const char *name, fuse_ino_t new_parent,
+		  const char *new_name, unsigned int flags);
 /* Adds the entries to the handle's list and ends in dir_opened(). */
 void media_list(struct op *op);
 

@@ -14,6 +14,15 @@ static struct str name_of(const struct op *op)
 	return buf_str(&op->file);
 }
 
+/* False: it was answered. */
+static bool take_name(struct op *op, const char *name)
+{
+	buf_append_str(&op->file, str_of(name));
+	if (op->file.failed)
+		op_reply_err(op, ENOMEM);
+	return !op->file.failed;
+}
+
 static struct upload *own_upload(const struct op *op)
 {
 	return upload_find(op->fs, op->user, op->group_id, name_of(op));
@@ -50,10 +59,13 @@ static void file_found(struct op *op, const void *body)
 			       m->size, m->time_ms);
 }
 
-void media_lookup(struct op *op)
+void media_lookup(struct op *op, const char *name)
 {
-	const struct upload *u = own_upload(op);
+	const struct upload *u;
 
+	if (!take_name(op, name))
+		return;
+	u = own_upload(op);
 	if (u != NULL)
 		op_reply_entry(op, inode_of(u->id, KIND_UPLOAD), u->size,
 			       u->mtime_ms);
@@ -83,7 +95,8 @@ static void begun(struct op *op, const void *body)
 	const struct upload *u = op->upload;
 
 	(void)body;
-	op_reply_create(op, inode_of(u->id, KIND_UPLOAD), u->size, u->mtime_ms);
+	op_reply_created(op, inode_of(u->id, KIND_UPLOAD), u->size,
+			 u->mtime_ms);
 }
 
 static void create_in_group(struct op *op)
@@ -120,9 +133,11 @@ static void create_in_group(struct op *op)
 	op_ask(op, ask_begin, begun);
 }
 
-void media_create(struct op *op)
+void media_create(struct op *op, const char *name, int flags)
 {
-	op_find_group(op, create_in_group);
+	op->mask = flags;
+	if (take_name(op, name))
+		op_find_group(op, create_in_group);
 }
 
 /* Removing. */
@@ -147,9 +162,10 @@ static void unlink_in_group(struct op *op)
 	}
 }
 
-void media_unlink(struct op *op)
+void media_unlink(struct op *op, const char *name)
 {
-	op_find_group(op, unlink_in_group);
+	if (take_name(op, name))
+		op_find_group(op, unlink_in_group);
 }
 
 /* Renaming: what makes a file of a scratch file. */
@@ -163,12 +179,12 @@ static void deny_rename(struct op *op, const void *body)
 static void set_name(struct op *op)
 {
 	struct upload *u = op->upload;
-	struct upload *target =
-		upload_find(op->fs, op->user, op->group_id, buf_str(&op->body));
+	struct upload *target = upload_find(op->fs, op->user, op->group_id,
+					    buf_str(&op->target));
 
 	if (target != NULL && target != u)
 		upload_discard(target);
-	str_to_cstr(buf_str(&op->body), u->name, sizeof(u->name));
+	str_to_cstr(buf_str(&op->target), u->name, sizeof(u->name));
 	upload_touch(u);
 	op_reply_err(op, 0);
 }
@@ -181,7 +197,7 @@ static void rename_sent(struct op *op)
 static void rename_upload(struct op *op)
 {
 	struct upload *u = op->upload;
-	struct str to = buf_str(&op->body);
+	struct str to = buf_str(&op->target);
 	const struct upload *target =
 		upload_find(op->fs, op->user, op->group_id, to);
 
@@ -211,10 +227,14 @@ static void rename_in_group(struct op *op)
 	rename_upload(op);
 }
 
-void media_rename(struct op *op, uint64_t new_parent, unsigned int flags)
+void media_rename(struct op *op, const char *name, fuse_ino_t new_parent,
+		  const char *new_name, unsigned int flags)
 {
 	op->mask = (int)flags;
-	if (op->body.failed)
+	if (!take_name(op, name))
+		return;
+	buf_append_str(&op->target, str_of(new_name));
+	if (op->target.failed)
 		op_reply_err(op, ENOMEM);
 	else if (new_parent != inode_of(op->group_id, KIND_MEDIA))
 		op_deny(op, EXDEV, "it is copied to another folder, not moved");

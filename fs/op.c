@@ -24,30 +24,49 @@ static struct user *user_of(struct groupfs *fs, enum op_what what, uid_t uid,
 	return user_hold(h->writer != NULL ? h->writer : h->owner);
 }
 
+/* Whose file it is, is nobody else's affair. */
+static int find_scratch(struct groupfs *fs, struct op *op, uid_t uid,
+			const struct handle *h)
+{
+	struct scratch_file *f =
+		h != NULL ? h->scratch : scratch_by_id(&fs->scratch, op->id);
+	bool close = op->what == OP_FLUSH || op->what == OP_RELEASE;
+
+	if (f == NULL || (f->uid != uid && !close))
+		return h != NULL ? EACCES : ENOENT;
+	op->scratch = scratch_hold(f);
+	op->group_id = f->group_id;
+	return 0;
+}
+
 struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 		  struct handle *handle)
 {
 	struct groupfs *fs = fuse_req_userdata(req);
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct op *op = calloc(1, sizeof(*op));
+	int error = ENOMEM;
 
 	if (op == NULL)
-		goto no_memory;
-	if (!inode_split(ino, &op->id, &op->kind)) {
-		fuse_reply_err(req, ENOENT);
-		free(op);
-		return NULL;
-	}
+		goto refuse;
+	op->what = what;
+	error = ENOENT;
+	if (!inode_split(ino, &op->id, &op->kind))
+		goto refuse;
 	if (kind_info(op->kind)->parent != KIND_MEDIA)
 		op->group_id = op->id;
 	else if (handle != NULL)
 		op->group_id = handle->group_id;
+	if (op->kind == KIND_SCRATCH)
+		error = find_scratch(fs, op, ctx->uid, handle);
+	if (op->kind == KIND_SCRATCH && error != 0)
+		goto refuse;
+	error = ENOMEM;
 	op->user = user_of(fs, what, ctx->uid, handle);
 	if (op->user == NULL)
-		goto no_memory;
+		goto drop_scratch;
 	op->fs = fs;
 	op->req = req;
-	op->what = what;
 	op->uid = ctx->uid;
 	op->gid = ctx->gid;
 	op->tid = ctx->pid;
@@ -58,9 +77,12 @@ struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 	/* May call back at once; nothing waits yet, so it is only noted. */
 	fuse_req_interrupt_func(req, interrupted, op);
 	return op;
-no_memory:
+drop_scratch:
+	if (op->scratch != NULL)
+		scratch_drop(&fs->scratch, op->scratch, uv_now(fs->loop));
+refuse:
 	free(op);
-	fuse_reply_err(req, ENOMEM);
+	fuse_reply_err(req, error);
 	return NULL;
 }
 
@@ -75,9 +97,12 @@ static void finish(struct op *op)
 	list_remove(&op->queue);
 	if (op->counted)
 		fs->writing--;
-	buf_release(&op->file);
 	buf_release(&op->data);
 	buf_release(&op->body);
+	buf_release(&op->file);
+	buf_release(&op->target);
+	if (op->scratch != NULL)
+		scratch_drop(&fs->scratch, op->scratch, uv_now(fs->loop));
 	if (h != NULL) {
 		handle_done(h, op);
 		if (op->what == OP_RELEASE)
@@ -145,6 +170,9 @@ static void give_up(struct op *op)
 	if (asked)
 		client_cancel(&op->request);
 	op->asking = false;
+	/* Nothing is stored of what such a close fails to send, nor later. */
+	if (op->what == OP_FLUSH)
+		op->handle->cut = true;
 	op_reply_err(op, EINTR);
 	/* No answer comes that would make room for them. */
 	if (asked)
@@ -319,6 +347,8 @@ static void put_what(const struct op *op, struct buf *b)
 	const char *file = folder == KIND_MEDIA ? kind_info(folder)->name
 						: kind_info(op->kind)->name;
 
+	if (op->kind == KIND_SCRATCH)
+		file = op->scratch->name;
 	if (op->kind == KIND_ROOT)
 		buf_printf(b, "%s", group[0] == '\0' ? "the mount" : group);
 	else if (op->kind == KIND_ME)
@@ -363,6 +393,12 @@ void op_fail(struct op *op, const struct err *err)
 {
 	enum err_code code = code_for(op, err->code);
 
+	/* Who is no member keeps nothing in the group. */
+	if (op->group_id != 0 &&
+	    (err->code == ERR_NO_SUCH_GROUP || err->code == ERR_NOT_MEMBER)) {
+		scratch_forget(&op->fs->scratch, op->user->uid, op->group_id);
+		uploads_forget(op->fs, op->user, op->group_id);
+	}
 	/* Whoever makes a file looks first whether it is there. */
 	if (code != ERR_NO_SUCH_FILE || op->what != OP_LOOKUP)
 		note(op, code == err->code && err->text[0] != '\0'
@@ -393,7 +429,7 @@ static bool may_spoil(const struct op *op)
 	if (op->what == OP_SETATTR)
 		return op->handle != NULL && op->handle->upload != NULL &&
 		       (op->to_set & FUSE_SET_ATTR_SIZE);
-	return op->what == OP_WRITE;
+	return op->what == OP_WRITE && op->scratch == NULL;
 }
 
 void op_reply_err(struct op *op, int error)
@@ -449,6 +485,38 @@ void op_reply_entry(struct op *op, uint64_t ino, uint64_t size,
 	finish(op);
 }
 
+void op_reply_stat(struct op *op, const struct stat *st)
+{
+	fuse_reply_attr(op->req, st, 0);
+	finish(op);
+}
+
+void op_reply_node(struct op *op, const struct stat *st)
+{
+	const struct fuse_entry_param e = { .ino = st->st_ino, .attr = *st };
+
+	fuse_reply_entry(op->req, &e);
+	finish(op);
+}
+
+void op_reply_create(struct op *op, const struct stat *st)
+{
+	const struct fuse_entry_param e = { .ino = st->st_ino, .attr = *st };
+	const struct fuse_file_info fi = {
+		.fh = (uint64_t)(uintptr_t)op->handle, .direct_io = 1
+	};
+
+	if (fuse_reply_create(op->req, &e, &fi) == 0)
+		handle_hold(op->handle);
+	finish(op);
+}
+
+void op_reply_readlink(struct op *op, const char *target)
+{
+	fuse_reply_readlink(op->req, target);
+	finish(op);
+}
+
 void op_reply_open(struct op *op, uint32_t open_flags)
 {
 	/* By hand: libfuse 3.14 has no word for FOPEN_STREAM. */
@@ -462,19 +530,12 @@ void op_reply_open(struct op *op, uint32_t open_flags)
 	finish(op);
 }
 
-void op_reply_create(struct op *op, uint64_t ino, uint64_t size,
-		     uint64_t mtime_ms)
+void op_reply_created(struct op *op, uint64_t ino, uint64_t size,
+		      uint64_t mtime_ms)
 {
-	const struct fuse_entry_param e = {
-		.ino = ino, .attr = stat_of(op, ino, op->kind, size, mtime_ms)
-	};
-	const struct fuse_file_info fi = {
-		.fh = (uint64_t)(uintptr_t)op->handle, .direct_io = 1
-	};
+	const struct stat st = stat_of(op, ino, op->kind, size, mtime_ms);
 
-	if (fuse_reply_create(op->req, &e, &fi) == 0)
-		handle_hold(op->handle);
-	finish(op);
+	op_reply_create(op, &st);
 }
 
 void op_reply_buf(struct op *op, const char *data, size_t len)

@@ -28,6 +28,7 @@
 #include <uv.h>
 
 #include "fs/inode.h"
+#include "fs/scratch.h"
 #include "fs/users.h"
 #include "fs/waited.h"
 #include "lib/client.h"
@@ -45,6 +46,7 @@ struct groupfs {
 	struct feed feed;
 	struct users users;
 	struct waited waited;
+	struct scratch scratch;
 	struct list ops;     /* all that the kernel waits for */
 	struct list stalled; /* the client was full: asked again */
 	struct list handles;
@@ -103,6 +105,7 @@ struct op {
 	struct user *user;     /* held; NULL: nobody's, as in a release */
 	struct handle *handle; /* held; NULL for those by path */
 	struct upload *upload; /* held; NULL for what is about none */
+	struct scratch_file *scratch; /* held; KIND_SCRATCH, or renamed */
 	bool interrupted;
 
 	/* How it waits: on one of these lists, or for groupd. */
@@ -121,19 +124,22 @@ struct op {
 	/* What it is about. */
 	size_t size;
 	uint64_t off;
-	int mask;	  /* of access, of open's flags */
+	int mask;	  /* of access; flags of open, create, rename */
 	int to_set;	  /* of setattr */
 	struct stat attr; /* of setattr */
 	char name[WIRE_NAME_MAX + 1];
 	char key[WIRE_KEY_MAX + 1]; /* makes a resend harmless */
 	struct op_group group;
-	struct buf file; /* the name of a file in a media/ */
-	struct buf data; /* what was written */
-	struct buf body; /* a list to send; a text that comes in pages */
+	struct buf data;   /* what was written */
+	struct buf body;   /* a list to send; a text that comes in pages */
+	struct buf file;   /* a name in the folder that it is about */
+	struct buf target; /* of a rename, a symlink */
 };
 
 /* NULL: it was answered already. A handle is held. uid and gid are those of
- * the request; a release, whose are unknown, and a flush act for who wrote. */
+ * the request; a release, whose are unknown, and a flush act for who wrote.
+ * Of a scratch file group_id is its group's; to others than its owner it does
+ * not exist. */
 struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 		  struct handle *handle);
 
@@ -170,11 +176,16 @@ void op_reply_err(struct op *op, int error);
 void op_reply_attr(struct op *op, uint64_t size, uint64_t mtime_ms);
 void op_reply_entry(struct op *op, uint64_t ino, uint64_t size,
 		    uint64_t mtime_ms);
+/* The attributes, and the entry, of what keeps its own. */
+void op_reply_stat(struct op *op, const struct stat *st);
+void op_reply_node(struct op *op, const struct stat *st);
+void op_reply_create(struct op *op, const struct stat *st);
+void op_reply_readlink(struct op *op, const char *target);
 /* open_flags: FOPEN_ of <linux/fuse.h>. The kernel owns the handle then. */
 void op_reply_open(struct op *op, uint32_t open_flags);
-/* The same with the entry that it made. */
-void op_reply_create(struct op *op, uint64_t ino, uint64_t size,
-		     uint64_t mtime_ms);
+/* The same with the entry that it made, and FOPEN_DIRECT_IO. */
+void op_reply_created(struct op *op, uint64_t ino, uint64_t size,
+		      uint64_t mtime_ms);
 void op_reply_buf(struct op *op, const char *data, size_t len);
 /* The part of a whole text that a read at op->off asks for. */
 void op_reply_slice(struct op *op, struct str text);

@@ -17,6 +17,7 @@ static const struct file_ops *const FILES[KIND_COUNT] = {
 	[KIND_MEMBERS] = &file_members_ops,
 	[KIND_MEDIA_FILE] = &file_media_ops,
 	[KIND_UPLOAD] = &file_upload_ops,
+	[KIND_SCRATCH] = &file_scratch_ops,
 };
 
 const struct file_ops *file_ops_of(enum kind kind)
@@ -52,6 +53,7 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.mkdir = ops_mkdir,
 	.unlink = ops_unlink,
 	.rmdir = ops_rmdir,
+	.readlink = ops_readlink,
 	.symlink = ops_symlink,
 	.rename = ops_rename,
 	.link = ops_link,

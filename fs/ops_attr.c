@@ -10,6 +10,7 @@
 #include "fs/file.h"
 #include "fs/media.h"
 #include "fs/ops.h"
+#include "fs/ops_scratch.h"
 #include "lib/text.h"
 
 static const char NOT_THAT_WAY[] =
@@ -125,15 +126,6 @@ static void group_looked_up(struct op *op)
 		       op->group.mtime_ms);
 }
 
-/* False: it was answered. */
-static bool take_name(struct op *op, const char *name)
-{
-	buf_append_str(&op->file, str_of(name));
-	if (op->file.failed)
-		op_reply_err(op, ENOMEM);
-	return !op->file.failed;
-}
-
 void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct op *op = op_new(req, OP_LOOKUP, parent, NULL);
@@ -142,8 +134,7 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (op == NULL)
 		return;
 	if (op->kind == KIND_MEDIA) {
-		if (take_name(op, name))
-			media_lookup(op);
+		media_lookup(op, name);
 		return;
 	}
 	kind = kind_lookup(op->kind, name);
@@ -154,6 +145,8 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	} else if (op->kind == KIND_ROOT && text_is_group_name(str_of(name)) &&
 		   str_to_cstr(str_of(name), op->name, sizeof(op->name))) {
 		op_find_group(op, group_looked_up);
+	} else if (op->kind == KIND_GROUP && kind == KIND_NONE) {
+		ops_scratch_lookup(op, name);
 	} else {
 		op_reply_err(op, ENOENT);
 	}
@@ -208,7 +201,7 @@ static void deny_change(struct op *op)
 }
 
 /* Who is no member is told the same as of a folder that is not there. */
-static void refuse(struct op *op)
+static void refuse_change(struct op *op)
 {
 	if (op->group_id != 0)
 		op_find_group(op, deny_change);
@@ -216,21 +209,22 @@ static void refuse(struct op *op)
 		deny_change(op);
 }
 
-static void refuse_change(fuse_req_t req, fuse_ino_t parent)
-{
-	struct op *op = op_new(req, OP_OTHER, parent, NULL);
-
-	if (op != NULL)
-		refuse(op);
-}
-
 void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       dev_t rdev)
 {
-	(void)name;
-	(void)mode;
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
 	(void)rdev;
-	refuse_change(req, parent);
+	if (op == NULL)
+		return;
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_mknod(op, name, mode);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }
 
 void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -239,24 +233,43 @@ void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (op == NULL)
 		return;
-	if (op->kind != KIND_MEDIA)
-		refuse(op);
-	else if (take_name(op, name))
-		media_unlink(op);
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_unlink(op, name);
+		break;
+	case KIND_MEDIA:
+		media_unlink(op, name);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }
 
 void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
 	(void)name;
-	refuse_change(req, parent);
+	if (op != NULL)
+		refuse_change(op);
 }
 
 void ops_symlink(fuse_req_t req, const char *link, fuse_ino_t parent,
 		 const char *name)
 {
-	(void)link;
-	(void)name;
-	refuse_change(req, parent);
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
+	if (op == NULL)
+		return;
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_symlink(op, name, link);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }
 
 void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
@@ -266,20 +279,28 @@ void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 
 	if (op == NULL)
 		return;
-	if (op->kind != KIND_MEDIA) {
-		refuse(op);
-	} else if (take_name(op, name)) {
-		buf_append_str(&op->body, str_of(new_name));
-		media_rename(op, new_parent, flags);
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_rename(op, name, new_parent, new_name, flags);
+		break;
+	case KIND_MEDIA:
+		media_rename(op, name, new_parent, new_name, flags);
+		break;
+	default:
+		refuse_change(op);
+		break;
 	}
 }
 
 void ops_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent,
 	      const char *new_name)
 {
+	struct op *op = op_new(req, OP_OTHER, new_parent, NULL);
+
 	(void)ino;
 	(void)new_name;
-	refuse_change(req, new_parent);
+	if (op != NULL)
+		refuse_change(op);
 }
 
 void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name,
@@ -287,12 +308,17 @@ void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 {
 	struct op *op = op_new(req, OP_OPEN, parent, NULL);
 
-	(void)mode;
 	if (op == NULL)
 		return;
-	op->mask = fi->flags;
-	if (op->kind != KIND_MEDIA)
-		refuse(op);
-	else if (take_name(op, name))
-		media_create(op);
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_create(op, name, mode, fi->flags);
+		break;
+	case KIND_MEDIA:
+		media_create(op, name, fi->flags);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }

@@ -50,6 +50,17 @@ static void add_fixed(struct op *op)
 	}
 }
 
+/* The caller's own. */
+static void add_scratch(struct op *op)
+{
+	const struct scratch *s = &op->fs->scratch;
+	struct scratch_file *f = NULL;
+
+	while ((f = scratch_next(s, op->uid, op->group_id, f)) != NULL)
+		dir_add(&op->handle->text, inode_of(f->id, KIND_SCRATCH),
+			KIND_SCRATCH, str_of(f->name));
+}
+
 void dir_opened(struct op *op)
 {
 	if (op->handle->text.failed)
@@ -97,6 +108,8 @@ static void open_listing(struct op *op)
 		return;
 	}
 	add_fixed(op);
+	if (op->kind == KIND_GROUP)
+		add_scratch(op);
 	op->key[0] = '\0';
 	if (op->kind == KIND_ROOT)
 		op_ask(op, ask_groups, groups_came);
@@ -139,7 +152,8 @@ static size_t fill(struct op *op, char *out)
 			continue;
 		memcpy(&ino, entry, sizeof(ino));
 		st.st_ino = ino;
-		st.st_mode = kind_info(kind)->mode;
+		/* A scratch file may be a symbolic link: DT_UNKNOWN. */
+		st.st_mode = kind == KIND_SCRATCH ? 0 : kind_info(kind)->mode;
 		need = fuse_add_direntry(op->req, out + used, op->size - used,
 					 entry + ENTRY_HEAD, &st,
 					 (off_t)(n + 1));

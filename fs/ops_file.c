@@ -11,6 +11,7 @@
 #include "fs/file.h"
 #include "fs/media.h"
 #include "fs/ops.h"
+#include "fs/tgid.h"
 
 /* op->mask: the flags of open(2); op->to_set: the thread. */
 static void open_file(struct op *op)
@@ -90,6 +91,7 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 		return;
 	op->size = size;
 	op->off = (uint64_t)off;
+	op->mask = fi->flags;
 	buf_append(&op->data, data, size);
 	if (op->data.failed)
 		op_reply_err(op, ENOMEM);
@@ -108,7 +110,11 @@ static void flush_turn(struct op *op)
 		user_drop(&op->fs->users, op->user);
 		op->user = user_hold(h->writer);
 	}
-	if (spoilt != 0) {
+	if (h->cut) {
+		buf_clear(&h->pending);
+		handle_set_clean(h);
+		op_reply_err(op, 0);
+	} else if (spoilt != 0) {
 		buf_clear(&h->pending);
 		handle_set_clean(h);
 		op_reply_err(op, spoilt);
@@ -120,7 +126,9 @@ static void flush_turn(struct op *op)
 }
 
 /* The remainder goes when the process that opened the file closes it; what
- * its children close, and their ends, are FLUSHes too. */
+ * its children close, and their ends, are FLUSHes too. Who is killed by a
+ * signal did not say all that he wanted to: nothing of it goes, later neither.
+ */
 void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct handle *h = handle_of(fi);
@@ -134,10 +142,13 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	pending = h->dirty || h->spoilt != 0 || h->current != NULL;
-	if (pending && handle_is_opener(h, fuse_req_ctx(req)->pid))
-		handle_run(op, flush_turn);
-	else
+	if (!pending || !handle_is_opener(h, op->tid)) {
 		op_reply_err(op, 0);
+		return;
+	}
+	if (tgid_is_killed(op->tid))
+		h->cut = true;
+	handle_run(op, flush_turn);
 }
 
 /* Complete lines are stored when write(2) returns, and what is not complete

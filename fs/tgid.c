@@ -2,6 +2,7 @@
 #include "fs/tgid.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
@@ -13,6 +14,14 @@
 enum { FDS_MAX = 4096 };
 
 static const char KEY[] = "\nTgid:\t";
+
+/* Of /proc/TID/stat, see proc_pid_stat(5). */
+enum {
+	FIELD_FLAGS = 9,
+	FIELD_EXIT_CODE = 52,
+	FLAG_EXITING = 4, /* PF_EXITING of the kernel */
+	SIGNAL_BITS = 0x7f
+};
 
 pid_t tgid_parse(struct str status)
 {
@@ -33,63 +42,81 @@ pid_t tgid_parse(struct str status)
 	return (pid_t)n;
 }
 
-/* Reads the beginning of a file of /proc: how many bytes, 0 for none. */
-static size_t read_text(int at, const char *path, char *out, size_t size)
-{
-	int fd = openat(at, path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return 0;
-	n = read(fd, out, size);
-	close(fd);
-	return n <= 0 ? 0 : (size_t)n;
-}
-
-static size_t read_proc(pid_t pid, const char *file, char *out, size_t size)
+/* The first bytes of /proc/TID/FILE; their number, 0 for none. */
+static size_t read_proc(pid_t tid, const char *file, char *text, size_t size)
 {
 	struct buf path = { 0 };
-	size_t n = 0;
+	ssize_t n = -1;
+	int fd;
 
-	buf_printf(&path, "/proc/%d/%s", (int)pid, file);
-	if (pid > 0 && !path.failed)
-		n = read_text(AT_FDCWD, buf_cstr(&path), out, size);
+	if (tid <= 0)
+		return 0;
+	buf_printf(&path, "/proc/%d/%s", (int)tid, file);
+	fd = path.failed ? -1 : open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
 	buf_release(&path);
-	return n;
+	if (fd >= 0) {
+		n = read(fd, text, size);
+		close(fd);
+	}
+	return n < 0 ? 0 : (size_t)n;
 }
 
 pid_t tgid_of(pid_t tid)
 {
 	/* Tgid is the fourth line; Name, the only long one, has 64 bytes. */
 	char text[1024];
-	size_t n = read_proc(tid, "status", text, sizeof(text));
 
-	return n == 0 ? 0 : tgid_parse(str_make(text, n));
+	return tgid_parse(
+		str_make(text, read_proc(tid, "status", text, sizeof(text))));
+}
+
+/* The n'th word, where that is a number. */
+static bool number_at(struct str text, int n, uint64_t *out)
+{
+	for (; text.len > 0; n--) {
+		const char *sp = memchr(text.data, ' ', text.len);
+		size_t len = sp == NULL ? text.len : (size_t)(sp - text.data);
+
+		if (n == 0)
+			return text_parse_u64(str_make(text.data, len), out);
+		if (sp == NULL)
+			break;
+		text = str_make(text.data + len + 1, text.len - len - 1);
+	}
+	return false;
 }
 
 bool tgid_parse_killed(struct str stat)
 {
-	enum { SIGNAL_BITS = 0x7f };
-	const char *space;
+	/* The name, in parentheses, may hold any byte: field 3 follows the
+	 * last one. */
+	const char *end =
+		stat.len == 0 ? NULL : memrchr(stat.data, ')', stat.len);
+	size_t used;
+	uint64_t flags;
 	uint64_t code;
 
-	while (stat.len > 0 && stat.data[stat.len - 1] == '\n')
-		stat.len--;
-	space = stat.len == 0 ? NULL : memrchr(stat.data, ' ', stat.len);
-	if (space == NULL)
+	if (end == NULL)
 		return false;
-	space++;
-	stat.len -= (size_t)(space - stat.data);
-	return text_parse_u64(str_make(space, stat.len), &code) &&
+	used = (size_t)(end - stat.data) + 1;
+	stat = str_make(end + 1, stat.len - used);
+	if (stat.len > 0 && stat.data[stat.len - 1] == '\n')
+		stat.len--;
+	/* It begins with a blank, so word 0 is empty and field n is word
+	 * n - 2. The code of who is only stopped is a signal, too. */
+	return number_at(stat, FIELD_FLAGS - 2, &flags) &&
+	       (flags & FLAG_EXITING) != 0 &&
+	       number_at(stat, FIELD_EXIT_CODE - 2, &code) &&
 	       (code & SIGNAL_BITS) != 0;
 }
 
 bool tgid_is_killed(pid_t tid)
 {
+	/* 52 numbers of at most 20 digits, and the name. */
 	char text[2048];
-	size_t n = read_proc(tid, "stat", text, sizeof(text));
 
-	return n > 0 && tgid_parse_killed(str_make(text, n));
+	return tgid_parse_killed(
+		str_make(text, read_proc(tid, "stat", text, sizeof(text))));
 }
 
 /* Whether the text of a /proc/PID/fdinfo/FD is of this inode. */
@@ -110,31 +137,39 @@ static bool is_of(struct str info, uint64_t ino)
 	       found == ino;
 }
 
-bool tgid_has_open(pid_t pid, uint64_t ino)
+static bool fd_is_of(pid_t pid, const char *fd, uint64_t ino)
+{
+	struct buf file = { 0 };
+	char text[512];
+	size_t n = 0;
+
+	buf_printf(&file, "fdinfo/%s", fd);
+	if (!file.failed)
+		n = read_proc(pid, buf_cstr(&file), text, sizeof(text));
+	buf_release(&file);
+	return is_of(str_make(text, n), ino);
+}
+
+int tgid_has_open(pid_t pid, uint64_t ino)
 {
 	struct buf path = { 0 };
 	const struct dirent *entry;
 	bool found = false;
-	char text[512];
 	DIR *dir;
 
 	buf_printf(&path, "/proc/%d/fdinfo", (int)pid);
 	dir = pid <= 0 || path.failed ? NULL : opendir(buf_cstr(&path));
 	buf_release(&path);
 	if (dir == NULL)
-		return false;
+		return -EACCES;
 	/* The loop waits for it, so it looks at no more than FDS_MAX. */
 	for (int n = 0; n < FDS_MAX && !found; n++) {
 		entry = readdir(dir);
 		if (entry == NULL)
 			break;
-		if (entry->d_name[0] == '.')
-			continue;
-		found = is_of(
-			str_make(text, read_text(dirfd(dir), entry->d_name,
-						 text, sizeof(text))),
-			ino);
+		found = entry->d_name[0] != '.' &&
+			fd_is_of(pid, entry->d_name, ino);
 	}
 	closedir(dir);
-	return found;
+	return found ? 1 : 0;
 }

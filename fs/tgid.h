@@ -19,17 +19,15 @@ pid_t tgid_of(pid_t tid);
 /* The same, from the text of a /proc/TID/status. */
 pid_t tgid_parse(struct str status);
 
-/*
- * Whether the thread's process is being ended by a signal, which is known
- * before the kernel closes its files; false where /proc does not tell.
- */
+/* Whether this thread ends by a signal, just now; false when it is not
+ * known. */
 bool tgid_is_killed(pid_t tid);
 
-/* The same, from the text of a /proc/PID/stat: exit_code, the last field. */
+/* The same, from the text of a /proc/TID/stat. */
 bool tgid_parse_killed(struct str stat);
 
-/* Whether the process has a descriptor of this inode (of any mount) open; false
- * where /proc does not tell. */
-bool tgid_has_open(pid_t pid, uint64_t ino);
+/* Whether the process has a descriptor of this inode (of any mount) open: 1,
+ * 0, or -EACCES where we may not look. */
+int tgid_has_open(pid_t pid, uint64_t ino);
 
 #endif

@@ -160,6 +160,21 @@ void upload_closed(struct upload *u)
 		upload_discard(u);
 }
 
+void uploads_forget(struct groupfs *fs, const struct user *user,
+		    uint64_t group_id)
+{
+	struct list *next;
+
+	for (struct list *l = fs->uploads.next; l != &fs->uploads; l = next) {
+		struct upload *u = of(l);
+
+		next = l->next;
+		if (u->state == UPLOAD_BEGUN && !u->open && !u->sending &&
+		    u->user == user && u->group_id == group_id)
+			upload_discard(u);
+	}
+}
+
 void uploads_tidy(struct groupfs *fs)
 {
 	uint64_t now = uv_now(fs->loop);

@@ -38,6 +38,7 @@ struct upload {
 	uint64_t mtime_ms;
 	uint64_t used_ms; /* uv_now() */
 	bool open;	  /* a handle writes it: one at a time */
+	bool written;	  /* something was, once */
 	bool sending;
 	char name[WIRE_FILE_MAX + 1];
 	char key[WIRE_KEY_MAX + 1];
@@ -72,7 +73,10 @@ void upload_sent(struct upload *u);
 /* groupd is told to forget it. */
 void upload_discard(struct upload *u);
 
-/* Discards what was left alone. */
+/* Discards what nobody writes: a user's in a group that he left; what was left
+ * alone. */
+void uploads_forget(struct groupfs *fs, const struct user *user,
+		    uint64_t group_id);
 void uploads_tidy(struct groupfs *fs);
 /* Forgets all. No handle or op may be left. */
 void uploads_release(struct groupfs *fs);
