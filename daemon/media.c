@@ -11,27 +11,9 @@
 #include <unistd.h>
 
 #include "daemon/digest.h"
-
-static const char SEALED[] = ".sealed";
+#include "daemon/media_private.h"
 
 enum { HASH_PIECE = 256 << 10 };
-
-static int no_memory(struct err *err)
-{
-	return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
-}
-
-/* An error of the disk, in words. */
-static int failed(struct err *err, const char *what)
-{
-	int number = errno;
-
-	if (number == ENOSPC || number == EDQUOT)
-		return err_set(err, ERR_OUT_OF_SPACE,
-			       "There is no space left for media files");
-	return err_set(err, ERR_UNAVAILABLE, "Cannot %s a media file: %s", what,
-		       strerror(number));
-}
 
 static int not_begun(struct err *err)
 {
@@ -53,9 +35,8 @@ static bool is_key(struct str key)
 	return key.len > 0 && key.len <= WIRE_KEY_MAX;
 }
 
-/* "USER/GROUP.KEY" below incoming; user names are names of files. */
-static int put_path(struct buf *path, const struct media_upload *u,
-		    const char *suffix, struct err *err)
+int media_put_path(struct buf *path, const struct media_upload *u,
+		   const char *suffix, struct err *err)
 {
 	buf_clear(path);
 	if (!is_key(u->key))
@@ -65,42 +46,7 @@ static int put_path(struct buf *path, const struct media_upload *u,
 	buf_printf(path, "/%" PRIu64 ".", u->group_id);
 	buf_append_str(path, u->key);
 	buf_printf(path, "%s", suffix);
-	return path->failed ? no_memory(err) : 0;
-}
-
-struct blob_path {
-	char text[3 + 2 * STORE_HASH + 1]; /* "ab/abcdef..." */
-	char dir[3];
-};
-
-static void put_blob(struct blob_path *p, const uint8_t hash[STORE_HASH])
-{
-	static const char digits[] = "0123456789abcdef";
-	char *out = p->text + 3;
-
-	for (size_t i = 0; i < STORE_HASH; i++) {
-		*out++ = digits[hash[i] >> 4];
-		*out++ = digits[hash[i] & 15];
-	}
-	*out = '\0';
-	memcpy(p->text, p->text + 3, 2);
-	p->text[2] = '/';
-	memcpy(p->dir, p->text, 2);
-	p->dir[2] = '\0';
-}
-
-static int sync_dir(int at, const char *path)
-{
-	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = fd < 0 ? -1 : fsync(fd);
-
-	if (fd >= 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-	}
-	return rc;
+	return path->failed ? media_no_memory(err) : 0;
 }
 
 /* Opening. */
@@ -127,7 +73,7 @@ int media_open(struct media *m, const char *data, const struct env *env,
 	if (rc == 0)
 		rc = open_dir(m->root, "incoming", &m->incoming);
 	if (rc == 0)
-		rc = sync_dir(AT_FDCWD, data);
+		rc = media_sync_dir(AT_FDCWD, data);
 	if (rc < 0) {
 		rc = err_set(err, ERR_UNAVAILABLE, "Cannot make %s: %s",
 			     buf_cstr(&path), strerror(errno));
@@ -226,11 +172,11 @@ static int open_upload(struct media *m, const char *path, struct stat *st,
 	if (*fd < 0 && errno == ENOENT)
 		return not_begun(err);
 	if (*fd < 0)
-		return failed(err, "write");
+		return media_failed(err, "write");
 	if (fstat(*fd, st) == 0)
 		return 0;
 	close(*fd);
-	return failed(err, "write");
+	return media_failed(err, "write");
 }
 
 static int begin(struct media *m, const struct media_upload *u,
@@ -240,7 +186,7 @@ static int begin(struct media *m, const struct media_upload *u,
 	char user[WIRE_USER_MAX + 1];
 	bool there;
 	int fd;
-	int rc = put_path(&sealed, u, SEALED, err);
+	int rc = media_put_path(&sealed, u, MEDIA_SEALED, err);
 
 	if (rc < 0)
 		return rc;
@@ -251,7 +197,7 @@ static int begin(struct media *m, const struct media_upload *u,
 			       "This upload is complete already");
 	str_to_cstr(u->user, user, sizeof(user));
 	if (mkdirat(m->incoming, user, 0700) < 0 && errno != EEXIST)
-		return failed(err, "begin");
+		return media_failed(err, "begin");
 	if (faccessat(m->incoming, path, F_OK, 0) < 0 &&
 	    usage_of(m, path).count >= MEDIA_UPLOADS_MAX)
 		return err_set(err, ERR_RATE_LIMITED,
@@ -262,7 +208,7 @@ static int begin(struct media *m, const struct media_upload *u,
 		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
 		    0600);
 	if (fd < 0)
-		return failed(err, "begin");
+		return media_failed(err, "begin");
 	close(fd);
 	return 0;
 }
@@ -278,7 +224,7 @@ static int resize(struct media *m, const char *path, uint64_t size,
 		return rc;
 	rc = check_growth(m, path, (uint64_t)st.st_size, size, err);
 	if (rc == 0 && ftruncate(fd, (off_t)size) < 0)
-		rc = failed(err, "resize");
+		rc = media_failed(err, "resize");
 	close(fd);
 	return rc;
 }
@@ -287,7 +233,7 @@ int media_resize(struct media *m, const struct media_upload *u, uint64_t size,
 		 struct err *err)
 {
 	struct buf path = { 0 };
-	int rc = put_path(&path, u, "", err);
+	int rc = media_put_path(&path, u, "", err);
 
 	if (rc == 0) {
 		pthread_rwlock_rdlock(&m->lock);
@@ -309,7 +255,7 @@ static int write_all(int fd, struct str data, uint64_t off, struct err *err)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return failed(err, "write");
+			return media_failed(err, "write");
 		data.data += n;
 		data.len -= (size_t)n;
 		off += (uint64_t)n;
@@ -344,7 +290,7 @@ int media_write(struct media *m, const struct media_upload *u, uint64_t off,
 		struct str data, uint64_t *size, struct err *err)
 {
 	struct buf path = { 0 };
-	int rc = put_path(&path, u, "", err);
+	int rc = media_put_path(&path, u, "", err);
 
 	if (rc == 0) {
 		pthread_rwlock_rdlock(&m->lock);
@@ -377,9 +323,9 @@ static int hash_file(int fd, uint8_t hash[STORE_HASH], struct err *err)
 		off += (uint64_t)n;
 	}
 	if (n < 0)
-		rc = failed(err, "read");
+		rc = media_failed(err, "read");
 	else if (rc < 0 || digest_end(&digest, hash) < 0)
-		rc = no_memory(err);
+		rc = media_no_memory(err);
 	digest_release(&digest);
 	buf_release(&piece);
 	return rc;
@@ -408,7 +354,7 @@ static int settle(int fd, uint8_t hash[STORE_HASH], uint64_t *size,
 	if (rc < 0)
 		return rc;
 	if (fsync(fd) < 0 || fstat(fd, &st) < 0)
-		return failed(err, "store");
+		return media_failed(err, "store");
 	*size = (uint64_t)st.st_size;
 	return 0;
 }
@@ -420,19 +366,19 @@ int media_seal(struct media *m, const struct media_upload *u,
 	struct buf path = { 0 };
 	struct buf sealed = { 0 };
 	int fd = -1;
-	int rc = put_path(&path, u, "", err);
+	int rc = media_put_path(&path, u, "", err);
 
 	*found = false;
 	if (rc == 0)
-		rc = put_path(&sealed, u, SEALED, err);
+		rc = media_put_path(&sealed, u, MEDIA_SEALED, err);
 	if (rc == 0 && seal(m, buf_cstr(&path), buf_cstr(&sealed)) < 0 &&
 	    errno != ENOENT)
-		rc = failed(err, "complete");
+		rc = media_failed(err, "complete");
 	if (rc == 0) {
 		fd = openat(m->incoming, buf_cstr(&sealed),
 			    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd < 0 && errno != ENOENT)
-			rc = failed(err, "read");
+			rc = media_failed(err, "read");
 	}
 	if (rc == 0 && fd >= 0) {
 		*found = true;
@@ -445,42 +391,13 @@ int media_seal(struct media *m, const struct media_upload *u,
 	return rc;
 }
 
-static int place(struct media *m, const char *sealed,
-		 const struct blob_path *blob, struct err *err)
-{
-	if (mkdirat(m->root, blob->dir, 0700) == 0) {
-		if (fsync(m->root) < 0)
-			return failed(err, "store");
-	} else if (errno != EEXIST) {
-		return failed(err, "store");
-	}
-	if (linkat(m->incoming, sealed, m->root, blob->text, 0) < 0 &&
-	    errno != EEXIST)
-		return failed(err, "store");
-	return sync_dir(m->root, blob->dir) < 0 ? failed(err, "store") : 0;
-}
-
-int media_place(struct media *m, const struct media_upload *u,
-		const uint8_t hash[STORE_HASH], struct err *err)
-{
-	struct buf sealed = { 0 };
-	struct blob_path blob;
-	int rc = put_path(&sealed, u, SEALED, err);
-
-	put_blob(&blob, hash);
-	if (rc == 0)
-		rc = place(m, buf_cstr(&sealed), &blob, err);
-	buf_release(&sealed);
-	return rc;
-}
-
 void media_forget(struct media *m, const struct media_upload *u)
 {
 	struct buf path = { 0 };
 
-	if (put_path(&path, u, SEALED, NULL) == 0)
+	if (media_put_path(&path, u, MEDIA_SEALED, NULL) == 0)
 		unlinkat(m->incoming, buf_cstr(&path), 0);
-	if (put_path(&path, u, "", NULL) == 0)
+	if (media_put_path(&path, u, "", NULL) == 0)
 		unlinkat(m->incoming, buf_cstr(&path), 0);
 	buf_release(&path);
 }
@@ -489,7 +406,7 @@ int media_drop(struct media *m, const struct media_upload *u, struct err *err)
 {
 	struct buf path = { 0 };
 	struct stat st;
-	int rc = put_path(&path, u, SEALED, err);
+	int rc = media_put_path(&path, u, MEDIA_SEALED, err);
 
 	if (rc == 0) {
 		bool placed = fstatat(m->incoming, buf_cstr(&path), &st,
@@ -501,48 +418,6 @@ int media_drop(struct media *m, const struct media_upload *u, struct err *err)
 	}
 	buf_release(&path);
 	return rc;
-}
-
-/* Contents. */
-
-int media_read(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
-	       size_t size, struct buf *out, struct err *err)
-{
-	struct blob_path blob;
-	ssize_t n = 1;
-	int fd;
-
-	if (!buf_reserve(out, size))
-		return no_memory(err);
-	put_blob(&blob, hash);
-	fd = openat(m->root, blob.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return failed(err, "read");
-	while (size > 0 && n != 0 && off <= INT64_MAX) {
-		n = pread(fd, out->data + out->len, size, (off_t)off);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			break;
-		out->len += (size_t)n;
-		size -= (size_t)n;
-		off += (uint64_t)n;
-	}
-	close(fd);
-	return n < 0 ? failed(err, "read") : 0;
-}
-
-int media_remove(struct media *m, const uint8_t hash[STORE_HASH],
-		 struct err *err)
-{
-	struct blob_path blob;
-
-	put_blob(&blob, hash);
-	if (unlinkat(m->root, blob.text, 0) < 0 && errno != ENOENT)
-		return failed(err, "remove");
-	/* The last one of its folder; any other keeps it. */
-	unlinkat(m->root, blob.dir, AT_REMOVEDIR);
-	return 0;
 }
 
 /* Tidying. */

@@ -13,7 +13,6 @@
 #include <linux/fuse.h>
 
 #include "fs/file.h"
-#include "fs/media.h"
 #include "fs/tgid.h"
 #include "fs/upload.h"
 
@@ -21,7 +20,7 @@
  * that any request has, on a slow disk; larger ones get more. */
 enum { SEND_BYTES_PER_MS = 16 << 10 };
 
-bool media_is_file(enum kind kind)
+bool file_is_media(enum kind kind)
 {
 	return kind == KIND_MEDIA_FILE || kind == KIND_UPLOAD;
 }
@@ -112,7 +111,7 @@ static void resize(struct op *op)
 	op_ask(op, ask_resize, resized);
 }
 
-void media_stat(struct op *op)
+void file_media_stat(struct op *op)
 {
 	if (op->kind == KIND_MEDIA_FILE)
 		op_ask(op, ask_file, file_stated);
@@ -183,7 +182,7 @@ static void open_upload(struct op *op)
 	}
 }
 
-void media_open(struct op *op)
+void file_media_open(struct op *op)
 {
 	if (op->kind == KIND_MEDIA_FILE)
 		op_ask(op, ask_file, file_opened);
@@ -289,7 +288,7 @@ static void sent(struct op *op, const void *body)
 	op->then(op);
 }
 
-void op_send_upload(struct op *op, struct str name, op_step_cb then)
+void file_media_send(struct op *op, struct str name, op_step_cb then)
 {
 	buf_clear(&op->body);
 	buf_append_str(&op->body, name);
@@ -328,7 +327,7 @@ static void close_upload(struct op *op)
 	} else {
 		/* What the close reports as failed is not sent later. */
 		handle_set_clean(h);
-		op_send_upload(op, str_of(u->name), closed);
+		file_media_send(op, str_of(u->name), closed);
 	}
 }
 
@@ -341,7 +340,7 @@ static bool has_another(const struct handle *h)
 	return rc < 0 ? !h->upload->written : rc != 0;
 }
 
-void media_flush(struct op *op)
+void file_media_flush(struct op *op)
 {
 	struct handle *h = op->handle;
 
@@ -357,7 +356,7 @@ void media_flush(struct op *op)
 	}
 }
 
-void media_release(struct op *op)
+void file_media_release(struct op *op)
 {
 	if (op->handle->upload == NULL)
 		op_reply_err(op, 0);

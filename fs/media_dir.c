@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The folder: names in it come, go and are found. */
+#include "fs/media_dir.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 
 #include "fs/file.h"
 #include "fs/handle.h"
-#include "fs/media.h"
 #include "fs/upload.h"
 
 static struct str name_of(const struct op *op)
@@ -59,7 +60,7 @@ static void file_found(struct op *op, const void *body)
 			       m->size, m->time_ms);
 }
 
-void media_lookup(struct op *op, const char *name)
+void media_dir_lookup(struct op *op, const char *name)
 {
 	const struct upload *u;
 
@@ -133,7 +134,7 @@ static void create_in_group(struct op *op)
 	op_ask(op, ask_begin, begun);
 }
 
-void media_create(struct op *op, const char *name, int flags)
+void media_dir_create(struct op *op, const char *name, int flags)
 {
 	op->mask = flags;
 	if (take_name(op, name))
@@ -162,7 +163,7 @@ static void unlink_in_group(struct op *op)
 	}
 }
 
-void media_unlink(struct op *op, const char *name)
+void media_dir_unlink(struct op *op, const char *name)
 {
 	if (take_name(op, name))
 		op_find_group(op, unlink_in_group);
@@ -212,7 +213,7 @@ static void rename_upload(struct op *op)
 	else if (u->open || to.data[0] == '.')
 		set_name(op);
 	else
-		op_send_upload(op, to, rename_sent);
+		file_media_send(op, to, rename_sent);
 }
 
 static void rename_in_group(struct op *op)
@@ -227,8 +228,8 @@ static void rename_in_group(struct op *op)
 	rename_upload(op);
 }
 
-void media_rename(struct op *op, const char *name, fuse_ino_t new_parent,
-		  const char *new_name, unsigned int flags)
+void media_dir_rename(struct op *op, const char *name, fuse_ino_t new_parent,
+		      const char *new_name, unsigned int flags)
 {
 	op->mask = (int)flags;
 	if (!take_name(op, name))
@@ -290,7 +291,7 @@ static void page_came(struct op *op, const void *body)
 	}
 }
 
-void media_list(struct op *op)
+void media_dir_list(struct op *op)
 {
 	op_ask(op, ask_page, page_came);
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "fs/file.h"
-#include "fs/media.h"
+#include "fs/media_dir.h"
 #include "fs/ops.h"
 #include "fs/ops_scratch.h"
 #include "lib/text.h"
@@ -106,8 +106,8 @@ static void stat_node(struct op *op)
 {
 	const struct file_ops *file = file_ops_of(op->kind);
 
-	if (media_is_file(op->kind))
-		media_stat(op);
+	if (file_is_media(op->kind))
+		file_media_stat(op);
 	else if (op->group_id != 0)
 		op_find_group(op, stat_in_group);
 	else if (file == NULL || op->what == OP_LOOKUP || op->what == OP_ACCESS)
@@ -134,7 +134,7 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (op == NULL)
 		return;
 	if (op->kind == KIND_MEDIA) {
-		media_lookup(op, name);
+		media_dir_lookup(op, name);
 		return;
 	}
 	kind = kind_lookup(op->kind, name);
@@ -238,7 +238,7 @@ void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 		ops_scratch_unlink(op, name);
 		break;
 	case KIND_MEDIA:
-		media_unlink(op, name);
+		media_dir_unlink(op, name);
 		break;
 	default:
 		refuse_change(op);
@@ -284,7 +284,7 @@ void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		ops_scratch_rename(op, name, new_parent, new_name, flags);
 		break;
 	case KIND_MEDIA:
-		media_rename(op, name, new_parent, new_name, flags);
+		media_dir_rename(op, name, new_parent, new_name, flags);
 		break;
 	default:
 		refuse_change(op);
@@ -315,7 +315,7 @@ void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 		ops_scratch_create(op, name, mode, fi->flags);
 		break;
 	case KIND_MEDIA:
-		media_create(op, name, fi->flags);
+		media_dir_create(op, name, fi->flags);
 		break;
 	default:
 		refuse_change(op);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "fs/file.h"
-#include "fs/media.h"
+#include "fs/media_dir.h"
 #include "fs/ops.h"
 #include "lib/text.h"
 
@@ -114,7 +114,7 @@ static void open_listing(struct op *op)
 	if (op->kind == KIND_ROOT)
 		op_ask(op, ask_groups, groups_came);
 	else if (op->kind == KIND_MEDIA)
-		media_list(op);
+		media_dir_list(op);
 	else
 		dir_opened(op);
 }

@@ -9,7 +9,6 @@
 #include <poll.h>
 
 #include "fs/file.h"
-#include "fs/media.h"
 #include "fs/ops.h"
 #include "fs/tgid.h"
 
@@ -53,8 +52,8 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	op->mask = fi->flags;
 	op->to_set = (int)fuse_req_ctx(req)->pid;
-	if (media_is_file(op->kind))
-		media_open(op);
+	if (file_is_media(op->kind))
+		file_media_open(op);
 	else if (op->group_id != 0)
 		op_find_group(op, open_file);
 	else
@@ -137,8 +136,8 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (op == NULL)
 		return;
-	if (media_is_file(op->kind)) {
-		media_flush(op);
+	if (file_is_media(op->kind)) {
+		file_media_flush(op);
 		return;
 	}
 	pending = h->dirty || h->spoilt != 0 || h->current != NULL;
@@ -171,8 +170,8 @@ void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (op == NULL)
 		handle_drop(h);
-	else if (media_is_file(op->kind))
-		media_release(op);
+	else if (file_is_media(op->kind))
+		file_media_release(op);
 	else
 		handle_run(op, flush_turn);
 }
