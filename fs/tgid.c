@@ -19,7 +19,8 @@ static const char KEY[] = "\nTgid:\t";
 enum {
 	FIELD_FLAGS = 9,
 	FIELD_EXIT_CODE = 52,
-	FLAG_EXITING = 4, /* PF_EXITING of the kernel */
+	FLAG_EXITING = 4,      /* PF_EXITING of the kernel */
+	FLAG_SIGNALED = 0x400, /* PF_SIGNALED */
 	SIGNAL_BITS = 0x7f
 };
 
@@ -86,15 +87,14 @@ static bool number_at(struct str text, int n, uint64_t *out)
 	return false;
 }
 
-bool tgid_parse_killed(struct str stat)
+/* Field n of /proc/TID/stat. */
+static bool field_of(struct str stat, int n, uint64_t *out)
 {
 	/* The name, in parentheses, may hold any byte: field 3 follows the
 	 * last one. */
 	const char *end =
 		stat.len == 0 ? NULL : memrchr(stat.data, ')', stat.len);
 	size_t used;
-	uint64_t flags;
-	uint64_t code;
 
 	if (end == NULL)
 		return false;
@@ -103,20 +103,28 @@ bool tgid_parse_killed(struct str stat)
 	if (stat.len > 0 && stat.data[stat.len - 1] == '\n')
 		stat.len--;
 	/* It begins with a blank, so word 0 is empty and field n is word
-	 * n - 2. The code of who is only stopped is a signal, too. */
-	return number_at(stat, FIELD_FLAGS - 2, &flags) &&
+	 * n - 2. */
+	return number_at(stat, n - 2, out);
+}
+
+bool tgid_parse_killed(struct str stat)
+{
+	uint64_t flags;
+	uint64_t code;
+
+	/* The code of who is only stopped is a signal, too. */
+	return field_of(stat, FIELD_FLAGS, &flags) &&
 	       (flags & FLAG_EXITING) != 0 &&
-	       number_at(stat, FIELD_EXIT_CODE - 2, &code) &&
+	       field_of(stat, FIELD_EXIT_CODE, &code) &&
 	       (code & SIGNAL_BITS) != 0;
 }
 
-bool tgid_is_killed(pid_t tid)
+bool tgid_parse_signaled(struct str stat)
 {
-	/* 52 numbers of at most 20 digits, and the name. */
-	char text[2048];
+	const uint64_t both = FLAG_EXITING | FLAG_SIGNALED;
+	uint64_t flags;
 
-	return tgid_parse_killed(
-		str_make(text, read_proc(tid, "stat", text, sizeof(text))));
+	return field_of(stat, FIELD_FLAGS, &flags) && (flags & both) == both;
 }
 
 /* Whether the text of a /proc/PID/fdinfo/FD is of this inode. */
@@ -172,4 +180,16 @@ int tgid_has_open(pid_t pid, uint64_t ino)
 	}
 	closedir(dir);
 	return found ? 1 : 0;
+}
+
+bool tgid_is_killed(pid_t tid)
+{
+	/* 52 numbers of at most 20 digits, and the name. */
+	char text[2048];
+	struct str stat =
+		str_make(text, read_proc(tid, "stat", text, sizeof(text)));
+
+	/* Where another user's exit_code is hidden from us, it reads as 0. */
+	return tgid_parse_killed(stat) ||
+	       (tgid_parse_signaled(stat) && tgid_has_open(tid, 0) < 0);
 }

@@ -98,4 +98,39 @@ fails "the folder is gone for him" as_user gfs-bob 'ls $M/dev/media'
 fails "and the files" as_user gfs-bob 'stat $M/dev/media/a'
 fails "he copies nothing in" as_user gfs-bob 'cp $T/b $M/dev/media/new'
 ok "alice still reads it" as_user gfs-alice 'cmp $T/a $M/dev/media/a'
+
+# A mount that may not look into the processes of others: as of a user whom
+# groupd trusts. There a shell's first close must not send an empty file, and
+# a signal is still seen.
+mkdir "$T/mnt2"
+setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace \
+	"$BUILD/groupfs" -f -o "socket=$SOCKET,allow_other" "$T/mnt2" \
+	2>>"$T/groupfs.log" &
+ours $!
+MOUNTS="$MOUNTS $T/mnt2"
+online2() {
+	[ "$(cat "$T/mnt2/.me/state")" = online ]
+}
+ok "a second mount" wait_for 10 online2
+ok "a shell writes there" \
+	as_user gfs-alice 'echo text > $T/mnt2/dev/media/shell.txt'
+is "the whole file is sent" \
+	"$(as_user gfs-alice 'cat $M/dev/media/shell.txt')" text
+ok "cp, too" as_user gfs-alice 'cp $T/b $T/mnt2/dev/media/b'
+ok "byte for byte" as_user gfs-alice 'cmp $T/b $M/dev/media/b'
+ok "an empty one" as_user gfs-alice ': > $T/mnt2/dev/media/empty'
+ok "is sent after its last close" wait_for 5 \
+	as_user gfs-alice 'test -f $M/dev/media/empty'
+setpriv --reuid=gfs-alice --regid="$(id -g gfs-alice)" --init-groups \
+	sh -c 'exec cat "$T/fifo-a" >"$T/mnt2/dev/media/cut"' &
+cut=$!
+ours $cut
+exec 4>"$T/fifo-a"
+cat "$T/b" >&4
+ok "something is being copied" wait_for 5 incoming_are 1
+kill -TERM $cut
+exec 4>&-
+wait $cut
+ok "what a signal cuts goes" wait_for 5 none_incoming
+fails "and is not there" as_user gfs-alice 'test -e $M/dev/media/cut'
 done_testing
