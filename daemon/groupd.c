@@ -294,6 +294,7 @@ static void init_handlers(struct groupd *g)
 		.media = &g->media,
 		.sequencer = &g->sequencer,
 		.env = g->env,
+		.data_dir = g->config->data,
 		.instance = env_random_u64(g->env),
 		.max_content = g->config->max_message_bytes,
 		.own_uid = geteuid(),

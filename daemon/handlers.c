@@ -190,6 +190,8 @@ static uint64_t group_of(const struct request *r)
 		return r->body.edit_members.group_id;
 	case WIRE_DELETE_GROUP:
 		return r->body.delete_group.group_id;
+	case WIRE_SET_INFO:
+		return r->body.set_info.group_id;
 	case WIRE_SET_READ:
 		return r->body.set_read.group_id;
 	case WIRE_SEND_MEDIA:

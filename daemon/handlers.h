@@ -39,6 +39,7 @@ struct handlers {
 	struct media *media;
 	struct sequencer *sequencer;
 	const struct env *env;
+	const char *data_dir;
 	uint64_t instance;
 	uint64_t max_content; /* may change at SIGHUP */
 	uid_t own_uid;

@@ -330,6 +330,30 @@ static int write_set_read(struct request *r, struct store *store,
 	return request_answer_ok(r, stored);
 }
 
+static int write_set_info(struct request *r, struct store *store,
+			  struct list *events)
+{
+	const struct wire_body_set_info *body = &r->body.set_info;
+	const struct store_set_info op = {
+		.group_id = body->group_id,
+		.by = request_user(r),
+		.set = (unsigned)body->set,
+		.description = body->description,
+		.avatar_url = body->avatar_url,
+		.settings = body->settings,
+		.max_members = body->max_members,
+	};
+	int rc = store_set_info(store, &op, &r->err);
+
+	(void)events;
+	if (rc < 0) {
+		request_note_refusal(r, store, body->group_id);
+		return rc;
+	}
+	r->group_id = body->group_id;
+	return request_answer_ok(r, 1);
+}
+
 const struct handler handlers_writing[] = {
 	{ .type = WIRE_SEND, .begin = begin_send, .write = write_send },
 	{ .type = WIRE_EDIT_MEMBERS,
@@ -340,5 +364,6 @@ const struct handler handlers_writing[] = {
 	  .write = write_create_group },
 	{ .type = WIRE_DELETE_GROUP, .write = write_delete_group },
 	{ .type = WIRE_SET_READ, .write = write_set_read },
+	{ .type = WIRE_SET_INFO, .write = write_set_info },
 	{ .type = WIRE_NONE },
 };

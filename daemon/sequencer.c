@@ -241,17 +241,19 @@ static void *lane_main(void *arg)
 	}
 }
 
-/* Loop: the senders first, then everybody else. */
+/* Loop: who watches is told before the senders are answered, so that whoever
+ * acts on an answer finds all others knowing of it (client_is_settled()). */
 static void on_batch(void *data, struct list *el)
 {
 	struct sequencer *q = data;
 	struct batch *batch = container_of(el, struct batch, link);
 
+	for (struct list *e = batch->events.next; e != &batch->events;
+	     e = e->next)
+		q->options.on_event(q->options.data,
+				    container_of(e, struct event, link));
 	while ((el = list_pop(&batch->ops)) != NULL)
 		op_of(el)->done(op_of(el));
-	for (el = batch->events.next; el != &batch->events; el = el->next)
-		q->options.on_event(q->options.data,
-				    container_of(el, struct event, link));
 	events_clear(&batch->events);
 	free(batch);
 }

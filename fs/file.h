@@ -66,6 +66,8 @@ void file_replaced(struct op *op);
 extern const struct file_ops file_messages_ops;
 extern const struct file_ops file_post_ops;
 extern const struct file_ops file_members_ops;
+extern const struct file_ops file_description_ops;
+extern const struct file_ops file_settings_ops;
 extern const struct file_ops file_live_ops;
 extern const struct file_ops file_unread_ops;
 extern const struct file_ops file_last_read_ops;
@@ -76,6 +78,8 @@ extern const struct file_ops file_me_name_ops;
 extern const struct file_ops file_me_groups_ops;
 extern const struct file_ops file_me_error_ops;
 extern const struct file_ops file_me_state_ops;
+extern const struct file_ops file_me_mentions_ops;
+extern const struct file_ops file_me_live_ops;
 
 /* The close of what was written: sends op->body, or refuses where its encoding
  * failed (rc, err). What was pending is cleared first: what the close reports
@@ -86,6 +90,12 @@ void file_messages_send_rest(struct op *op, int rc, const struct err *err);
 void file_messages_read_at(struct op *op, uint64_t from, uint64_t size);
 
 void file_live_free(struct live *live);
+/* .me/live: somebody was added to a group. */
+void file_live_on_member(struct groupfs *fs,
+			 const struct wire_body_ev_member *ev);
+/* Has the open .me/live find their groups: all of them, now that groupd is
+ * back, or those that could not before. */
+void file_live_list(struct groupfs *fs, bool all);
 /* What poll(2) may know now; ph (owned, may be NULL) is told later. */
 void file_live_poll(struct op *op, struct fuse_pollhandle *ph);
 
@@ -96,5 +106,21 @@ void file_live_poll(struct op *op, struct fuse_pollhandle *ph);
  */
 void file_text_read(struct op *op, op_step_cb load);
 void file_text_loaded(struct op *op);
+/* op->body is the whole text, made for its size or for a read. */
+void file_text_made(struct op *op);
+/* When a file was last changed, as far as the group says. */
+uint64_t file_mtime(const struct op *op);
+
+/*
+ * A text that is edited as a whole and applied at the close (file_edit.c).
+ * file_edit_open(): load ends in file_edit_loaded() with op->body. The others
+ * are what struct file_ops has of the same name; flush is the file's own.
+ */
+void file_edit_open(struct op *op, op_step_cb load);
+void file_edit_loaded(struct op *op);
+void file_edit_stat(struct op *op, op_step_cb load);
+void file_edit_read(struct op *op, op_step_cb load);
+void file_edit_write(struct op *op);
+int file_edit_truncate(struct op *op);
 
 #endif

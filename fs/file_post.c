@@ -43,7 +43,7 @@ static void post_write(struct op *op)
 	else if (h->pending.len + op->data.len > max + 1)
 		op_deny(op, EMSGSIZE, "a message may have %zu bytes", max);
 	else
-		op_find_group(op, keep);
+		op_know_group(op, keep);
 }
 
 static void post_flush(struct op *op)

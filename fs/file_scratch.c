@@ -128,7 +128,7 @@ static void answer_read(struct op *op)
 
 static void scratch_read(struct op *op)
 {
-	op_find_group(op, answer_read);
+	op_know_group(op, answer_read);
 }
 
 /* op->mask: the descriptor's flags now. The kernel's idea of the end is older
@@ -147,7 +147,7 @@ static void write_now(struct op *op)
 
 static void scratch_write_turn(struct op *op)
 {
-	op_find_group(op, write_now);
+	op_know_group(op, write_now);
 }
 
 const struct file_ops file_scratch_ops = { .stat = scratch_stat,

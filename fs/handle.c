@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fs/ahead.h"
 #include "fs/file.h"
 #include "fs/tgid.h"
 #include "fs/upload.h"
@@ -56,6 +57,7 @@ void handle_drop(struct handle *h)
 	upload_drop(h->upload);
 	if (h->scratch != NULL)
 		scratch_drop(&h->fs->scratch, h->scratch, uv_now(h->fs->loop));
+	ahead_free(h->ahead);
 	user_drop(&h->fs->users, h->owner);
 	user_drop(&h->fs->users, h->writer);
 	buf_release(&h->pending);
@@ -104,12 +106,14 @@ void handle_set_dirty(struct handle *h, struct user *user)
 	if (h->writer == NULL)
 		h->writer = user_hold(user);
 	h->dirty = true;
+	h->cut = false;
 }
 
 void handle_set_clean(struct handle *h)
 {
 	user_drop(&h->fs->users, h->writer);
 	h->writer = NULL;
+	h->cut = false;
 	h->dirty = false;
 	h->spoilt = 0;
 }

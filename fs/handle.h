@@ -16,6 +16,7 @@
 #include "lib/buf.h"
 #include "lib/list.h"
 
+struct ahead;
 struct live;
 struct upload;
 
@@ -36,8 +37,9 @@ struct handle {
 	struct list queue;   /* those that wait for it */
 	struct buf pending;  /* written, not sent yet */
 	bool dirty;	     /* pending is to be sent at the close */
+	bool cut;	     /* emptied by the open, and nothing written */
 	int spoilt;	     /* errno of a write that failed; 0: none */
-	bool cut;	     /* its opener died in the middle: no close sends */
+	bool abandoned;	     /* its opener died in the middle: no close sends */
 	struct user *writer; /* held: who wrote it; NULL when not dirty */
 
 	/* Reading: the text as it was first read. */
@@ -45,7 +47,8 @@ struct handle {
 	bool loaded;
 	uint64_t begin; /* unread: its bytes of `messages` */
 	uint64_t end;
-	struct live *live; /* owned; live only */
+	struct live *live;   /* owned; live only */
+	struct ahead *ahead; /* owned; the logs only */
 
 	struct upload *upload; /* held; what it writes, in media/ */
 };

@@ -55,6 +55,14 @@ bool kind_is_dir(enum kind kind)
 	return info != NULL && S_ISDIR(info->mode);
 }
 
+uint32_t kind_mode(enum kind kind, bool admin)
+{
+	bool for_admins = kind == KIND_DESCRIPTION || kind == KIND_SETTINGS;
+	uint32_t mode = kind_info(kind)->mode;
+
+	return for_admins && !admin ? mode & ~(uint32_t)0222 : mode;
+}
+
 /* Whether this kind lies in a group, or is one. */
 static bool has_id(enum kind kind)
 {

@@ -172,7 +172,7 @@ static void give_up(struct op *op)
 	op->asking = false;
 	/* Nothing is stored of what such a close fails to send, nor later. */
 	if (op->what == OP_FLUSH)
-		op->handle->cut = true;
+		op->handle->abandoned = true;
 	op_reply_err(op, EINTR);
 	/* No answer comes that would make room for them. */
 	if (asked)
@@ -279,12 +279,17 @@ static void group_found(struct op *op, const void *body)
 	const struct wire_body_group *g = body;
 
 	op->group = (struct op_group){ .id = g->group_id,
+				       .role = (enum role)g->role,
 				       .size = g->size,
+				       .jsonl_size = g->jsonl_size,
 				       .mtime_ms = g->mtime_ms,
+				       .info_ms = g->info_ms,
+				       .members_ms = g->members_ms,
 				       .read_off = g->read_off,
 				       .last_read_seq = g->last_read_seq,
 				       .last_seq = g->last_seq };
 	str_to_cstr(g->name, op->name, sizeof(op->name));
+	known_learn(&op->fs->known, op->user, g, op->asked);
 	op->then(op);
 }
 
@@ -294,6 +299,7 @@ static int ask_group(struct op *op)
 
 	if (op->group_id == 0)
 		body.name = str_of(op->name);
+	op->asked = known_ask(&op->fs->known, op->user, op->group_id, op->name);
 	return op_submit(op, WIRE_FIND_GROUP, &body);
 }
 
@@ -301,6 +307,31 @@ void op_find_group(struct op *op, op_step_cb then)
 {
 	op->then = then;
 	op_ask(op, ask_group, group_found);
+}
+
+bool op_knows_group(struct op *op)
+{
+	struct known_group g;
+
+	if (op->fs->closing ||
+	    !known_find(&op->fs->known, op->user, op->group_id, op->name, &g))
+		return false;
+	op->group = (struct op_group){ .id = g.group_id,
+				       .role = g.role,
+				       .size = g.size,
+				       .jsonl_size = g.jsonl_size,
+				       .mtime_ms = g.mtime_ms,
+				       .last_seq = g.last_seq };
+	str_to_cstr(str_of(g.name), op->name, sizeof(op->name));
+	return true;
+}
+
+void op_know_group(struct op *op, op_step_cb then)
+{
+	if (op_knows_group(op))
+		then(op);
+	else
+		op_find_group(op, then);
 }
 
 void op_make_key(struct op *op)
@@ -441,6 +472,15 @@ void op_reply_err(struct op *op, int error)
 	finish(op);
 }
 
+/* 2 and one for each folder in it. Of the root they would have to be counted
+ * each time: 1 says, as on btrfs, that they are not. */
+static nlink_t links_of(enum kind kind)
+{
+	if (!kind_is_dir(kind) || kind == KIND_ROOT)
+		return 1;
+	return kind == KIND_GROUP ? 3 : 2;
+}
+
 /* The caller is shown as the owner of all that he may see. */
 static struct stat stat_of(const struct op *op, uint64_t ino, enum kind kind,
 			   uint64_t size, uint64_t mtime_ms)
@@ -450,8 +490,9 @@ static struct stat stat_of(const struct op *op, uint64_t ino, enum kind kind,
 					    (long)(mtime_ms % 1000) * 1000000 };
 
 	return (struct stat){ .st_ino = ino,
-			      .st_mode = kind_info(kind)->mode,
-			      .st_nlink = kind_is_dir(kind) ? 2 : 1,
+			      .st_mode = kind_mode(kind, op->group.role ==
+								 ROLE_ADMIN),
+			      .st_nlink = links_of(kind),
 			      .st_uid = op->uid,
 			      .st_gid = op->gid,
 			      .st_size = (off_t)size,

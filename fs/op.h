@@ -28,6 +28,7 @@
 #include <uv.h>
 
 #include "fs/inode.h"
+#include "fs/known.h"
 #include "fs/scratch.h"
 #include "fs/users.h"
 #include "fs/waited.h"
@@ -45,17 +46,21 @@ struct groupfs {
 	struct client client;
 	struct feed feed;
 	struct users users;
+	struct known known;
 	struct waited waited;
 	struct scratch scratch;
 	struct list ops;     /* all that the kernel waits for */
 	struct list stalled; /* the client was full: asked again */
 	struct list handles;
 	struct list uploads;
-	uint64_t last_upload; /* the number of the newest one */
-	size_t writing;	      /* ops that may store something */
-	uint64_t started_ms;  /* wall clock */
-	bool initialised;     /* the kernel's INIT was answered */
-	bool closing;	      /* nothing new is asked */
+	uint64_t last_upload;	      /* the number of the newest one */
+	struct list streams;	      /* open .me/live */
+	size_t ahead_bytes;	      /* of fs/ahead */
+	size_t writing;		      /* ops that may store something */
+	struct wire_body_space space; /* as groupd last told it */
+	uint64_t started_ms;	      /* wall clock */
+	bool initialised;	      /* the kernel's INIT was answered */
+	bool closing;		      /* nothing new is asked */
 };
 
 enum op_what {
@@ -81,11 +86,16 @@ typedef int (*op_ask_fn)(struct op *op);
 typedef void (*op_answer_cb)(struct op *op, const void *body);
 typedef void (*op_step_cb)(struct op *op);
 
-/* What the last FIND_GROUP said. */
+/* What the last FIND_GROUP said; op_know_group() fills what struct
+ * known_group has. */
 struct op_group {
 	uint64_t id;
+	enum role role;
 	uint64_t size;
+	uint64_t jsonl_size;
 	uint64_t mtime_ms;
+	uint64_t info_ms;
+	uint64_t members_ms;
 	uint64_t read_off;
 	uint64_t last_read_seq;
 	uint64_t last_seq;
@@ -123,6 +133,7 @@ struct op {
 
 	/* What it is about. */
 	size_t size;
+	size_t want; /* bytes that groupd is asked for */
 	uint64_t off;
 	int mask;	  /* of access; flags of open, create, rename */
 	int to_set;	  /* of setattr */
@@ -130,6 +141,7 @@ struct op {
 	char name[WIRE_NAME_MAX + 1];
 	char key[WIRE_KEY_MAX + 1]; /* makes a resend harmless */
 	struct op_group group;
+	uint64_t asked;	   /* known_ask() */
 	struct buf data;   /* what was written */
 	struct buf body;   /* a list to send; a text that comes in pages */
 	struct buf file;   /* a name in the folder that it is about */
@@ -153,6 +165,12 @@ int op_submit_within(struct op *op, enum wire_type type, const void *body,
 /* Asks groupd for the group (op->group_id, or op->name where that is 0), by
  * which the user is a member, then goes on. */
 void op_find_group(struct op *op, op_step_cb then);
+/* Whether it is known without asking: fills op->group as far as struct
+ * known_group goes. */
+bool op_knows_group(struct op *op);
+/* The same, where possible without asking: for who needs no more than what
+ * struct known_group has. */
+void op_know_group(struct op *op, op_step_cb then);
 /* Sends op->body (wire_items) to the handle's group. */
 void op_send(struct op *op, op_answer_cb answer);
 /* Fills op->key. */

@@ -18,6 +18,11 @@ static const struct file_ops *const FILES[KIND_COUNT] = {
 	[KIND_MEDIA_FILE] = &file_media_ops,
 	[KIND_UPLOAD] = &file_upload_ops,
 	[KIND_SCRATCH] = &file_scratch_ops,
+	[KIND_ME_MENTIONS] = &file_me_mentions_ops,
+	[KIND_ME_LIVE] = &file_me_live_ops,
+	[KIND_JSONL] = &file_messages_ops,
+	[KIND_DESCRIPTION] = &file_description_ops,
+	[KIND_SETTINGS] = &file_settings_ops,
 };
 
 const struct file_ops *file_ops_of(enum kind kind)

@@ -127,7 +127,7 @@ void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (op == NULL)
 		return;
 	if (op->group_id != 0)
-		op_find_group(op, open_listing);
+		op_know_group(op, open_listing);
 	else
 		open_listing(op);
 }

@@ -106,7 +106,7 @@ void ops_scratch_lookup(struct op *op, const char *name)
 	if (find(op, &op->file) == NULL)
 		op_reply_err(op, ENOENT);
 	else
-		op_find_group(op, look_up);
+		op_know_group(op, look_up);
 }
 
 /* Makes the file of op->file, which there is not yet. False: the op was
@@ -167,7 +167,7 @@ void ops_scratch_create(struct op *op, const char *name, mode_t mode, int flags)
 	op->attr.st_mode = mode;
 	op->mask = flags;
 	if (keep_name(op, &op->file, name))
-		op_find_group(op, create);
+		op_know_group(op, create);
 }
 
 static void make_node(struct op *op)
@@ -186,7 +186,7 @@ void ops_scratch_mknod(struct op *op, const char *name, mode_t mode)
 {
 	op->attr.st_mode = mode;
 	if (keep_name(op, &op->file, name))
-		op_find_group(op, make_node);
+		op_know_group(op, make_node);
 }
 
 static void make_symlink(struct op *op)
@@ -217,7 +217,7 @@ void ops_scratch_symlink(struct op *op, const char *name, const char *target)
 	if (op->target.failed)
 		op_reply_err(op, ENOMEM);
 	else
-		op_find_group(op, make_symlink);
+		op_know_group(op, make_symlink);
 }
 
 static void read_link(struct op *op)
@@ -235,7 +235,7 @@ void ops_readlink(fuse_req_t req, fuse_ino_t ino)
 	if (op == NULL)
 		return;
 	if (op->kind == KIND_SCRATCH)
-		op_find_group(op, read_link);
+		op_know_group(op, read_link);
 	else
 		op_reply_err(op, EINVAL);
 }
@@ -256,7 +256,7 @@ static void unlink_file(struct op *op)
 void ops_scratch_unlink(struct op *op, const char *name)
 {
 	if (keep_name(op, &op->file, name))
-		op_find_group(op, unlink_file);
+		op_know_group(op, unlink_file);
 }
 
 /* Renames. op->mask: the flags. */
@@ -386,5 +386,6 @@ void ops_scratch_rename(struct op *op, const char *name, fuse_ino_t new_parent,
 	if ((flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0)
 		op_reply_err(op, EINVAL);
 	else
+		/* The text of last_read is in groupd's answer only. */
 		op_find_group(op, rename_file);
 }

@@ -382,9 +382,33 @@ static int put_piece(const char *data, size_t len, void *to)
 	return b->failed ? -1 : 0;
 }
 
-void json_put_value(struct buf *b, const struct json *j)
+static void dump(struct buf *b, const struct json *j, size_t flags)
 {
 	if (json_dump_callback(value_of(j), put_piece, b,
-			       JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+			       flags | JSON_ENCODE_ANY) != 0)
 		b->failed = true;
+}
+
+void json_put_value(struct buf *b, const struct json *j)
+{
+	dump(b, j, JSON_COMPACT);
+}
+
+void json_put_pretty(struct buf *b, const struct json *j)
+{
+	dump(b, j, JSON_INDENT(2));
+}
+
+/* json_object_iter() wants the object writable; nothing here changes it. */
+bool json_key_at(const struct json *j, size_t i, struct str *key)
+{
+	json_t *object = (json_t *)(uintptr_t)value_of(j);
+	void *at = json_object_iter(object);
+
+	while (at != NULL && i-- > 0)
+		at = json_object_iter_next(object, at);
+	if (at != NULL)
+		*key = str_make(json_object_iter_key(at),
+				json_object_iter_key_len(at));
+	return at != NULL;
 }

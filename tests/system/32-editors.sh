@@ -101,6 +101,20 @@ tool "patch" \
 		patch members < p && rm p" \
 	"sed $bad members > new; diff -u members new > p; rm new;
 		patch members < p; r=\$?; rm -f p; exit \$r"
+# Too large to be installed for this alone. It wants a folder of its own.
+if command -v emacs >/dev/null; then
+	as_user gfs-alice 'mkdir -p "$HOME/.emacs.d"'
+	cat >"$T/good.el" <<'END'
+(progn (replace-regexp "^ann .*" "ann admin\nben") (goto-char (point-min))
+	(replace-regexp "^cy .*" "-cy") (save-buffer))
+END
+	echo '(progn (replace-regexp "^ann .*" "nobody-here") (save-buffer))' \
+		>"$T/bad.el"
+	tool "emacs" \
+		"emacs -Q -batch members -eval \"\$(cat $T/good.el)\" &&
+			rm -f members~" \
+		"emacs -Q -batch members -eval \"\$(cat $T/bad.el)\""
+fi
 reset
 
 # A file like any other.
@@ -155,6 +169,26 @@ is "a copy into another folder, too" "$(as_user gfs-alice 'cd "$M" &&
 	mkdir ops && mv dev/secret ops/moved && cat ops/moved &&
 	ls dev | grep -c secret')" "mine
 0"
+
+# The other texts of a group.
+ok "sed -i edits a description" as_user gfs-alice 'cd "$M/dev" &&
+	echo about > description && sed -i s/about/for/ description'
+is "it is the new one" "$(as_user gfs-bob 'cat "$M/dev/description"')" for
+ok "vim does, too" as_user gfs-alice "cd \"\$M/dev\" &&
+	$vim -es $old -c 's/for/against/' -c wq description && rm description~"
+is "with its backup by renaming" \
+	"$(as_user gfs-bob 'cat "$M/dev/description"')" against
+ok "jq and mv edit the settings" as_user gfs-alice 'cd "$M/dev" &&
+	jq ".settings.color = \"red\"" settings.json > new && mv new settings.json'
+is "they are the new ones" \
+	"$(as_user gfs-bob 'jq -r .settings.color "$M/dev/settings.json"')" red
+fails "what is no JSON is refused" as_user gfs-alice \
+	'cd "$M/dev" && sed -i s/color/\"/ settings.json'
+fails "a member who is no admin is refused" \
+	as_user gfs-bob 'cd "$M/dev" && sed -i s/a/b/ description'
+is "nothing of it is done" "$(as_user gfs-bob 'cd "$M/dev" &&
+	jq -r .settings.color settings.json && cat description')" "red
+against"
 
 # Many, in one go.
 many=100000

@@ -32,14 +32,21 @@ os.kill(os.getpid(), int(signal))
 threading.Event().wait()' "$@" 2>>"$T/killed.err"
 }
 echo first >>messages
+echo what it is for >description
 for signal in 2 9 15 11; do
 	killed $signal messages "half of one"
 	killed $signal post "half of two"
 	killed $signal members "ann"
 	killed $signal last_read "0"
+	killed $signal messages.jsonl '{"content":"half of three"}'
+	killed $signal description "lost"
+	$PY -c "import os
+os.open('description', os.O_WRONLY | os.O_TRUNC)
+os.kill(os.getpid(), $signal)" 2>>"$T/killed.err"
 	is "nothing is sent of who dies by signal $signal" \
 		"$(cut -f4 messages)" first
-	is "nor applied" "$(cat members)" "$ME admin"
+	is "nor applied" "$(cat members description)" "$ME admin
+what it is for"
 done
 killed 9 messages "a whole line
 and a half"
@@ -50,6 +57,8 @@ killed 0 post "neither"
 is "so does one of post" "$(tail -n 1 messages | cut -f4)" neither
 killed 0 members ann
 is "and of members" "$(head -n 1 members)" "ann member"
+killed 0 description another
+is "and of description" "$(tail -n 1 description)" another
 # shellcheck disable=SC2016
 sh -c '{ printf a; sh -c "kill -9 \$\$"; printf b; } >> messages' 2>/dev/null
 is "a child that is killed cuts nothing" "$(tail -n 1 messages | cut -f4)" ab
@@ -60,6 +69,34 @@ sh -c 'exec > post; printf first
 	kill -9 $$' 2>/dev/null
 ok "a child may outlive it" wait_for 10 test -s "$T/late"
 is "but what it adds is not sent" "$(count_messages)" "$n"
+
+# Python tries again what a signal interrupts.
+$PY -c 'import os, signal, sys, time
+folder = sys.argv[1]
+signal.signal(signal.SIGINT, lambda *_: print("hit", flush=True))
+fd = os.open("post", os.O_WRONLY)
+os.write(fd, b"first, ")
+open(folder + "/opened", "w").close()
+while not os.path.exists(folder + "/go"):
+    time.sleep(0.01)
+os.write(fd, b"second")
+os.close(fd)' "$T" >"$T/hits" 2>&1 &
+writer=$!
+ours $writer
+ok "a writer is in the middle of a message" wait_for 10 test -e "$T/opened"
+stop_groupd
+touch "$T/go"
+hit_often() {
+	kill -INT $writer
+	lines_at_least "$T/hits" 20
+}
+ok "it waits and is interrupted again and again" wait_for 10 hit_often
+start_groupd
+wait_gone 20 $writer || kill -KILL $writer
+wait $writer
+is "it succeeds in the end" "$? $(sort -u "$T/hits")" "0 hit"
+is "and its message is there" "$(tail -n 1 messages | cut -f4)" "first, second"
+is "once" "$(grep -c second messages)" 1
 cd / || exit 1
 
 # The storm. groupd is stopped for a while, or restarted, all the time.

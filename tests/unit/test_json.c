@@ -174,6 +174,33 @@ static void a_message_has_the_fields_of_the_contract(void **state)
 	buf_release(&b);
 }
 
+static void keys_are_walked_and_objects_shown_a_member_a_line(void **state)
+{
+	struct buf b = { 0 };
+	struct json *j;
+	struct err err;
+	struct str key;
+
+	(void)state;
+	assert_int_equal(
+		json_parse(&j, str_of("{\"z\":1,\"a\":{\"b\":[]}}"), MAX, &err),
+		0);
+	assert_true(json_key_at(j, 0, &key));
+	assert_true(str_eq(key, str_of("z")));
+	assert_true(json_key_at(j, 1, &key));
+	assert_true(str_eq(key, str_of("a")));
+	assert_false(json_key_at(j, 2, &key));
+	json_put_pretty(&b, j);
+	assert_string_equal(buf_cstr(&b),
+			    "{\n  \"z\": 1,\n  \"a\": {\n    \"b\": []\n"
+			    "  }\n}");
+	buf_clear(&b);
+	json_put_value(&b, j);
+	assert_string_equal(buf_cstr(&b), "{\"z\":1,\"a\":{\"b\":[]}}");
+	buf_release(&b);
+	json_free(j);
+}
+
 /* A string of random bytes of the kinds that matter, valid UTF-8. */
 static struct str random_text(char *out, size_t max, const char *const *parts,
 			      size_t count)
@@ -278,6 +305,8 @@ int main(void)
 		cmocka_unit_test(getters_check_kind_and_range),
 		cmocka_unit_test(any_text_comes_back_as_it_was),
 		cmocka_unit_test(a_message_has_the_fields_of_the_contract),
+		cmocka_unit_test(
+			keys_are_walked_and_objects_shown_a_member_a_line),
 		cmocka_unit_test(
 			the_length_of_a_line_is_known_without_building_it),
 		cmocka_unit_test(the_length_of_a_line_is_known_at_its_edges),
