@@ -94,10 +94,9 @@ struct store_ops {
 		    struct err *err);
 	int (*get_info)(struct store *s, uint64_t group_id, struct str user,
 			struct wire_info *out, struct err *err);
-	/* *found is false. */
 	int (*find_media)(struct store *s, uint64_t media_id, uint64_t group_id,
 			  struct str name, struct str user,
-			  struct wire_media *out, bool *found, struct err *err);
+			  struct wire_media *out, struct err *err);
 	int (*list_media)(struct store *s, uint64_t group_id, struct str after,
 			  store_media_fn fn, void *data, struct err *err);
 	/* *used is false. */

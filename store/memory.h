@@ -233,7 +233,7 @@ int mem_get_info(struct store *base, uint64_t group_id, struct str user,
 		 struct wire_info *out, struct err *err);
 int mem_find_media(struct store *base, uint64_t media_id, uint64_t group_id,
 		   struct str name, struct str user, struct wire_media *out,
-		   bool *found, struct err *err);
+		   struct err *err);
 int mem_list_media(struct store *base, uint64_t group_id, struct str after,
 		   store_media_fn fn, void *data, struct err *err);
 int mem_hash_used(struct store *base, const uint8_t hash[STORE_HASH],

@@ -155,30 +155,28 @@ static bool find_id(struct store *base, uint64_t media_id, struct mem_group **g,
 
 int mem_find_media(struct store *base, uint64_t media_id, uint64_t group_id,
 		   struct str name, struct str user, struct wire_media *out,
-		   bool *found, struct err *err)
+		   struct err *err)
 {
 	const struct mem_media *m;
 	struct mem_group *g;
 	size_t at;
-	int rc = 0;
+	int rc;
 
 	mem_lock(base);
 	if (media_id != 0) {
-		*found = find_id(base, media_id, &g, out);
+		rc = find_id(base, media_id, &g, out);
 	} else {
 		g = mem_group(base, group_id);
 		m = g == NULL ? NULL : find_name(g, name, &at);
-		*found = m != NULL;
+		rc = m != NULL;
 		if (m != NULL)
 			*out = media_of(g, m);
 	}
-	if (user.len > 0 && (g == NULL || mem_member(g, user, NULL) == NULL))
-		rc = err_set(err, ERR_NO_SUCH_GROUP, NULL);
-	mem_unlock(base);
-	if (rc < 0) {
-		*found = false;
+	if (user.len > 0 && (g == NULL || mem_member(g, user, NULL) == NULL)) {
 		*out = (struct wire_media){ 0 };
+		rc = err_set(err, ERR_NO_SUCH_GROUP, NULL);
 	}
+	mem_unlock(base);
 	return rc;
 }
 

@@ -108,9 +108,10 @@ enum {
 	X(DELETE_DEDUPE_0, "DELETE FROM dedupe_0 WHERE group_id=?1")           \
 	X(DELETE_DEDUPE_1, "DELETE FROM dedupe_1 WHERE group_id=?1")           \
 	X(GARBAGE_OF_GROUP,                                                    \
-	  "INSERT OR IGNORE INTO garbage(hash) SELECT hash FROM media m "      \
-	  "WHERE group_id=?1 AND NOT EXISTS (SELECT 1 FROM media o "           \
-	  "WHERE o.hash=m.hash AND o.group_id<>?1)")                           \
+	  "INSERT OR IGNORE INTO garbage(hash) SELECT hash FROM "              \
+	  "(SELECT DISTINCT hash FROM media WHERE group_id=?1) d "             \
+	  "WHERE NOT EXISTS (SELECT 1 FROM media o "                           \
+	  "WHERE o.hash=d.hash AND o.group_id<>?1)")                           \
 	X(DELETE_MEDIA, "DELETE FROM media WHERE group_id=?1")                 \
                                                                                \
 	X(INSERT_MEDIA,                                                        \
@@ -368,7 +369,7 @@ int sq_set_info(struct store *base, const struct store_set_info *op,
 		struct err *err);
 int sq_find_media(struct store *base, uint64_t media_id, uint64_t group_id,
 		  struct str name, struct str user, struct wire_media *out,
-		  bool *found, struct err *err);
+		  struct err *err);
 int sq_list_media(struct store *base, uint64_t group_id, struct str after,
 		  store_media_fn fn, void *data, struct err *err);
 int sq_hash_used(struct store *base, const uint8_t hash[STORE_HASH], bool *used,

@@ -115,7 +115,7 @@ static int find_media(struct sqlite_store *s, uint64_t media_id,
 {
 	sqlite3_stmt *st;
 
-	if (media_id > INT64_MAX || group_id > SQ_GROUP_MAX)
+	if (media_id > INT64_MAX || (media_id == 0 && group_id > SQ_GROUP_MAX))
 		return 0;
 	if (media_id != 0) {
 		st = sq_use(s, SQ_MEDIA_BY_ID);
@@ -130,31 +130,29 @@ static int find_media(struct sqlite_store *s, uint64_t media_id,
 
 int sq_find_media(struct store *base, uint64_t media_id, uint64_t group_id,
 		  struct str name, struct str user, struct wire_media *out,
-		  bool *found, struct err *err)
+		  struct err *err)
 {
 	struct sqlite_store *s = sq_of(base);
 	enum role role = ROLE_NONE;
+	int found;
 	int rc = sq_view_enter(s, err);
 
 	if (rc < 0)
 		return rc;
-	rc = find_media(s, media_id, media_id != 0 ? 0 : group_id, name, out,
-			err);
-	*found = rc > 0;
-	if (rc >= 0)
-		rc = 0;
+	found = find_media(s, media_id, group_id, name, out, err);
+	if (found > 0)
+		group_id = out->group_id;
 	/* What an unknown id would belong to is no group of the user either. */
-	if (rc == 0 && user.len > 0 && (*found || media_id == 0))
-		rc = sq_role(s, *found ? out->group_id : group_id, user, &role,
-			     err);
+	if (found >= 0 && user.len > 0 && (found > 0 || media_id == 0))
+		rc = sq_role(s, group_id, user, &role, err);
 	sq_view_leave(s);
+	if (found < 0)
+		rc = found;
 	if (rc == 0 && user.len > 0 && role == ROLE_NONE)
 		rc = err_set(err, ERR_NO_SUCH_GROUP, NULL);
-	if (rc < 0)
-		*found = false;
-	if (!*found)
+	if (rc < 0 || found <= 0)
 		*out = (struct wire_media){ 0 };
-	return rc;
+	return rc < 0 ? rc : found;
 }
 
 int sq_list_media(struct store *base, uint64_t group_id, struct str after,

@@ -443,18 +443,16 @@ int store_get_info(struct store *s, uint64_t group_id, struct str user,
 
 int store_find_media(struct store *s, uint64_t media_id, uint64_t group_id,
 		     struct str name, struct str user, struct wire_media *out,
-		     bool *found, struct err *err)
+		     struct err *err)
 {
 	int rc = check_alive(s, err);
 
 	*out = (struct wire_media){ 0 };
-	*found = false;
 	if (rc == 0 && user.len > 0)
 		rc = check_actor(user, err);
 	if (rc < 0)
 		return rc;
-	return s->ops->find_media(s, media_id, group_id, name, user, out, found,
-				  err);
+	return s->ops->find_media(s, media_id, group_id, name, user, out, err);
 }
 
 int store_list_media(struct store *s, uint64_t group_id, struct str after,

@@ -241,10 +241,11 @@ int store_get_info(struct store *s, uint64_t group_id, struct str user,
 
 /* A media file by its id (group_id and name do not count), or by group and
  * name where media_id is 0. Its group says whether the user may see it:
- * `no_such_group`, and so does an id that no file has. *found: there is one. */
+ * `no_such_group`, and so does an id that no file has. 1: there is one; 0:
+ * none, and *out is empty. */
 int store_find_media(struct store *s, uint64_t media_id, uint64_t group_id,
 		     struct str name, struct str user, struct wire_media *out,
-		     bool *found, struct err *err);
+		     struct err *err);
 typedef int (*store_media_fn)(void *data, const struct wire_media *m);
 /* A group's media files by name (byte order), after a name. */
 int store_list_media(struct store *s, uint64_t group_id, struct str after,

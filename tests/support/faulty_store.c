@@ -259,10 +259,10 @@ static int faulty_get_info(struct store *s, uint64_t group_id, struct str user,
 static int faulty_find_media(struct store *s, uint64_t media_id,
 			     uint64_t group_id, struct str name,
 			     struct str user, struct wire_media *out,
-			     bool *found, struct err *err)
+			     struct err *err)
 {
 	return pass(s, store_find_media(inner_of(s), media_id, group_id, name,
-					user, out, found, err));
+					user, out, err));
 }
 
 static int faulty_list_media(struct store *s, uint64_t group_id,
