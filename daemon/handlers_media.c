@@ -59,19 +59,17 @@ static int find_by_id(struct request *r, struct store *store, uint64_t media_id,
 		      struct wire_media *out)
 {
 	struct wire_media any;
-	bool found = false;
 	int rc = store_find_media(store, media_id, 0, str_of(""),
-				  request_user(r), out, &found, &r->err);
+				  request_user(r), out, &r->err);
 
-	if (rc == 0 && found) {
+	if (rc > 0) {
 		r->group_id = out->group_id;
 		return 0;
 	}
 	if (rc == 0)
 		return err_set(&r->err, ERR_NO_SUCH_GROUP, NULL);
 	if (store_find_media(store, media_id, 0, str_of(""), str_of(""), &any,
-			     &found, NULL) == 0 &&
-	    found)
+			     NULL) > 0)
 		request_note_refusal(r, store, any.group_id);
 	return rc;
 }
@@ -80,16 +78,15 @@ static int find_by_name(struct request *r, struct store *store,
 			uint64_t group_id, struct str name,
 			struct wire_media *out)
 {
-	bool found = false;
 	int rc = store_find_media(store, 0, group_id, name, request_user(r),
-				  out, &found, &r->err);
+				  out, &r->err);
 
 	if (rc < 0) {
 		request_note_refusal(r, store, group_id);
 		return rc;
 	}
 	r->group_id = group_id;
-	return found ? 0 : err_set(&r->err, ERR_NO_SUCH_FILE, NULL);
+	return rc > 0 ? 0 : err_set(&r->err, ERR_NO_SUCH_FILE, NULL);
 }
 
 static int read_find_media(struct request *r, struct store *store)
@@ -214,12 +211,10 @@ static int refuse_send_media(struct request *r, struct store *store, int rc)
 	const struct wire_body_send_media *body = &r->body.send_media;
 	struct wire_media media;
 	struct err err = r->err;
-	bool found = false;
 
 	if (err.code == ERR_BAD_NAME &&
 	    store_find_media(store, 0, body->group_id, body->name,
-			     request_user(r), &media, &found, NULL) == 0 &&
-	    found)
+			     request_user(r), &media, NULL) > 0)
 		return err_set(&r->err, ERR_FILE_EXISTS,
 			       "media/%.*s is there already and does not "
 			       "change: choose another name",
