@@ -312,17 +312,16 @@ static void close_upload(struct op *op)
 {
 	struct handle *h = op->handle;
 	struct upload *u = h->upload;
+	bool over = u->state != UPLOAD_BEGUN || u->sending;
 	int spoilt = h->spoilt;
 
 	if (op->upload == NULL)
 		op->upload = upload_hold(u);
-	if (u->state != UPLOAD_BEGUN || u->sending) {
-		op_reply_err(op, 0);
-	} else if (spoilt != 0) {
+	if (!over && spoilt != 0) {
 		handle_set_clean(h);
 		upload_discard(u);
 		op_reply_err(op, spoilt);
-	} else if (!h->dirty || upload_is_scratch(u)) {
+	} else if (over || !h->dirty || upload_is_scratch(u)) {
 		op_reply_err(op, 0);
 	} else {
 		/* What the close reports as failed is not sent later. */
@@ -344,16 +343,16 @@ void file_media_flush(struct op *op)
 {
 	struct handle *h = op->handle;
 
-	if (h->upload == NULL || !handle_is_opener(h, op->tid)) {
-		op_reply_err(op, 0);
-	} else if (tgid_is_killed(op->tid)) {
+	bool ours = h->upload != NULL && handle_is_opener(h, op->tid);
+
+	if (ours && tgid_is_killed(op->tid))
 		upload_discard(h->upload);
-		op_reply_err(op, 0);
-	} else if (has_another(h)) {
-		op_reply_err(op, 0);
-	} else {
+	else
+		ours = ours && !has_another(h);
+	if (ours)
 		handle_run(op, close_upload);
-	}
+	else
+		op_reply_err(op, 0);
 }
 
 void file_media_release(struct op *op)

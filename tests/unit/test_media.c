@@ -19,6 +19,11 @@
 
 enum { MAX = 1000 };
 
+/* One byte more than a key may have. */
+static const char LONG_KEY[] =
+	"0123456789012345678901234567890123456789012345678901234567890"
+	"1234";
+
 struct fixture {
 	char dir[64];
 	uint64_t now_ms;
@@ -228,19 +233,9 @@ static void what_was_not_begun_is_not_written(void **state)
 
 static void a_key_is_never_a_path(void **state)
 {
-	static const char *const bad[] = {
-		"",
-		"..",
-		"../x",
-		"a/b",
-		"a.b",
-		"A",
-		"a b",
-		"a\n",
-		"\xc3\xa4",
-		"0123456789012345678901234567890123456789012345678901234567890"
-		"1234"
-	};
+	static const char *const bad[] = { "",	       "..",	"../x", "a/b",
+					   "a.b",      "A",	"a b",	"a\n",
+					   "\xc3\xa4", LONG_KEY };
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
