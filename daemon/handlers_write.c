@@ -7,11 +7,6 @@
 #include "daemon/handlers.h"
 #include "lib/json.h"
 
-static int no_memory(struct request *r)
-{
-	return err_set(&r->err, ERR_UNAVAILABLE, "groupd is out of memory");
-}
-
 /* The bound that may have changed since the store was opened. */
 static int check_items(struct request *r)
 {
@@ -65,7 +60,7 @@ static int write_send(struct request *r, struct store *store,
 		if (event_add_messages(events, body->group_id,
 				       op.sent.first_seq, op.sent.last_seq,
 				       r->want) < 0)
-			return no_memory(r);
+			return request_no_memory(r);
 	}
 	return request_answer(r, &op.sent);
 }
@@ -114,7 +109,7 @@ static int prepare_edits(struct request *r, struct store *store,
 	if (rc < 0)
 		return err_set(&r->err, ERR_BAD_REQUEST,
 			       "The list of members cannot be decoded");
-	return r->extra.failed ? no_memory(r) : 0;
+	return r->extra.failed ? request_no_memory(r) : 0;
 }
 
 int request_add_users(struct request *r, struct store *store)
@@ -138,7 +133,7 @@ int request_prepare_user(struct request *r, struct store *store,
 	bool unknown;
 	int rc = prepare_user(r, store, user, &unknown);
 
-	return rc == 0 && r->extra.failed ? no_memory(r) : rc;
+	return rc == 0 && r->extra.failed ? request_no_memory(r) : rc;
 }
 
 /* Only an admin of the group may add, so only for him passwd is asked. */
@@ -166,7 +161,7 @@ static struct event *members_event(struct request *r, struct store *store,
 		return NULL;
 	e = event_add(events, EVENT_MEMBERS, group_id);
 	if (e == NULL) {
-		no_memory(r);
+		request_no_memory(r);
 		return NULL;
 	}
 	str_to_cstr(group.name, e->group, sizeof(e->group));
@@ -314,7 +309,7 @@ static int write_delete_group(struct request *r, struct store *store,
 		return rc;
 	}
 	if (event_add(events, EVENT_DELETED, group_id) == NULL)
-		return no_memory(r);
+		return request_no_memory(r);
 	return request_answer_ok(r, 1);
 }
 

@@ -24,6 +24,20 @@ static struct sequencer_op *op_of(struct list *el)
 	return container_of(el, struct sequencer_op, link);
 }
 
+/* Whether there is no room for op in this transaction. */
+static bool is_full(const struct batch *batch, size_t bytes,
+		    const struct sequencer_op *op)
+{
+	const struct sequencer_op *first;
+
+	if (batch->count == 0)
+		return false;
+	first = container_of(batch->ops.next, const struct sequencer_op, link);
+	return first->alone || op->alone ||
+	       batch->count == SEQUENCER_BATCH_OPS ||
+	       bytes + op->bytes > SEQUENCER_BATCH_BYTES;
+}
+
 /* Waits for ops; moves as many as fit one transaction. False: stop. */
 static bool take(struct lane *lane, struct batch *batch)
 {
@@ -35,9 +49,7 @@ static bool take(struct lane *lane, struct batch *batch)
 	while (!list_empty(&lane->pending)) {
 		struct sequencer_op *op = op_of(lane->pending.next);
 
-		if (batch->count == SEQUENCER_BATCH_OPS ||
-		    (batch->count > 0 &&
-		     bytes + op->bytes > SEQUENCER_BATCH_BYTES))
+		if (is_full(batch, bytes, op))
 			break;
 		list_remove(&op->link);
 		list_push(&batch->ops, &op->link);

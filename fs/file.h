@@ -42,6 +42,21 @@ struct file_ops {
 /* NULL for folders and what has no row. */
 const struct file_ops *file_ops_of(enum kind kind);
 
+/* KIND_MEDIA_FILE and KIND_UPLOAD; then these are asked in place of the table
+ * and of op_find_group(): for getattr, setattr and access; open; each FLUSH;
+ * and the RELEASE. */
+bool file_is_media(enum kind kind);
+void file_media_stat(struct op *op);
+void file_media_open(struct op *op);
+void file_media_flush(struct op *op);
+void file_media_release(struct op *op);
+/* Sends op->upload under this name, then goes on. */
+void file_media_send(struct op *op, struct str name, op_step_cb then);
+
+/* A folder's listing (fs/ops_dir.c): adds an entry; answers the open. */
+void dir_add(struct buf *list, uint64_t ino, enum kind kind, struct str name);
+void dir_opened(struct op *op);
+
 /* Answers the lookup, getattr, setattr or access that asked for it. */
 void file_stat_done(struct op *op, uint64_t size, uint64_t mtime_ms);
 
@@ -56,6 +71,8 @@ extern const struct file_ops file_settings_ops;
 extern const struct file_ops file_live_ops;
 extern const struct file_ops file_unread_ops;
 extern const struct file_ops file_last_read_ops;
+extern const struct file_ops file_media_ops;
+extern const struct file_ops file_upload_ops;
 extern const struct file_ops file_scratch_ops;
 extern const struct file_ops file_me_name_ops;
 extern const struct file_ops file_me_groups_ops;

@@ -8,6 +8,7 @@
 #include "fs/ahead.h"
 #include "fs/file.h"
 #include "fs/tgid.h"
+#include "fs/upload.h"
 
 struct handle *handle_new(struct op *op, int flags, pid_t pid)
 {
@@ -31,6 +32,12 @@ struct handle *handle_new(struct op *op, int flags, pid_t pid)
 	return h;
 }
 
+void handle_set_upload(struct handle *h, struct upload *u)
+{
+	h->upload = upload_hold(u);
+	u->open = true;
+}
+
 struct handle *handle_hold(struct handle *h)
 {
 	h->refs++;
@@ -45,6 +52,9 @@ void handle_drop(struct handle *h)
 	assert(h->current == NULL && list_empty(&h->queue));
 	if (h->live != NULL)
 		file_live_free(h->live);
+	if (h->upload != NULL)
+		upload_closed(h->upload);
+	upload_drop(h->upload);
 	if (h->scratch != NULL)
 		scratch_drop(&h->fs->scratch, h->scratch, uv_now(h->fs->loop));
 	ahead_free(h->ahead);

@@ -18,6 +18,7 @@
 
 struct ahead;
 struct live;
+struct upload;
 
 struct handle {
 	struct groupfs *fs;
@@ -48,6 +49,8 @@ struct handle {
 	uint64_t end;
 	struct live *live;   /* owned; live only */
 	struct ahead *ahead; /* owned; the logs only */
+
+	struct upload *upload; /* held; what it writes, in media/ */
 };
 
 /* NULL without memory. Holds op's user as its owner; the reference is
@@ -55,6 +58,8 @@ struct handle {
 struct handle *handle_new(struct op *op, int flags, pid_t pid);
 struct handle *handle_hold(struct handle *h);
 void handle_drop(struct handle *h);
+/* Holds it, open, until the handle goes. */
+void handle_set_upload(struct handle *h, struct upload *u);
 static inline struct handle *handle_of(const struct fuse_file_info *fi)
 {
 	return (struct handle *)(uintptr_t)fi->fh;

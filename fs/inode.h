@@ -12,7 +12,7 @@
  *       SCRATCH     KIND_SCRATCH     id: a number of fs/scratch
  *       media/      KIND_MEDIA       id: group_id
  *         FILE      KIND_MEDIA_FILE  id: media_id
- *         FILE      KIND_UPLOAD      id: a number of fs/scratch; being copied
+ *         FILE      KIND_UPLOAD      id: a number of fs/upload; being copied
  *
  * Pure functions, any thread.
  */

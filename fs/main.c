@@ -18,6 +18,7 @@
 #include "fs/mount.h"
 #include "fs/op.h"
 #include "fs/options.h"
+#include "fs/upload.h"
 #include "lib/env.h"
 #include "lib/log.h"
 
@@ -105,6 +106,7 @@ static void close_all(struct app *app)
 	while (!list_empty(&fs->handles))
 		handle_drop(
 			container_of(fs->handles.next, struct handle, link));
+	uploads_release(fs);
 	scratch_release(&fs->scratch);
 	known_release(&fs->known);
 	users_release(&fs->users);
@@ -161,6 +163,7 @@ static void on_tick(uv_timer_t *timer)
 	}
 	file_live_list(&app->fs, false);
 	if (app->ticks % TIDY_TICKS == 0) {
+		uploads_tidy(&app->fs);
 		known_tidy(&app->fs.known);
 		users_tidy(&app->fs.users);
 		scratch_tidy(&app->fs.scratch, uv_now(&app->loop));
@@ -202,6 +205,7 @@ static int start_groupfs(struct app *app, const struct mount_options *o)
 	list_init(&fs->ops);
 	list_init(&fs->stalled);
 	list_init(&fs->handles);
+	list_init(&fs->uploads);
 	scratch_init(&fs->scratch, env_system());
 	list_init(&fs->streams);
 	users_init(&fs->users, &app->loop, &fs->client);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "fs/handle.h"
+#include "fs/upload.h"
 #include "lib/env.h"
 
 enum { DEFAULT_MAX_CONTENT = 64 << 10 /* until groupd said its own */ };
@@ -28,8 +29,7 @@ static int find_scratch(struct groupfs *fs, struct op *op, uid_t uid,
 			const struct handle *h)
 {
 	struct scratch_file *f =
-		h != NULL ? h->scratch
-			  : scratch_by_id(&fs->scratch, op->group_id);
+		h != NULL ? h->scratch : scratch_by_id(&fs->scratch, op->id);
 	bool close = op->what == OP_FLUSH || op->what == OP_RELEASE;
 
 	if (f == NULL || (f->uid != uid && !close))
@@ -51,8 +51,12 @@ struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 		goto refuse;
 	op->what = what;
 	error = ENOENT;
-	if (!inode_split(ino, &op->group_id, &op->kind))
+	if (!inode_split(ino, &op->id, &op->kind))
 		goto refuse;
+	if (kind_info(op->kind)->parent != KIND_MEDIA)
+		op->group_id = op->id;
+	else if (handle != NULL)
+		op->group_id = handle->group_id;
 	if (op->kind == KIND_SCRATCH)
 		error = find_scratch(fs, op, ctx->uid, handle);
 	if (op->kind == KIND_SCRATCH && error != 0)
@@ -105,6 +109,9 @@ static void finish(struct op *op)
 			handle_drop(h);
 		handle_drop(h);
 	}
+	if (op->sends_upload)
+		op->upload->sending = false;
+	upload_drop(op->upload);
 	user_drop(&fs->users, op->user);
 	free(op);
 }
@@ -220,11 +227,17 @@ void op_block(struct op *op, struct list *on)
 		give_up(op);
 }
 
-int op_submit(struct op *op, enum wire_type type, const void *body)
+int op_submit_within(struct op *op, enum wire_type type, const void *body,
+		     uint64_t timeout_ms)
 {
 	return client_submit(&op->fs->client, &op->request,
-			     &op->user->principal, type, body,
-			     CLIENT_TIMEOUT_MS, answered);
+			     &op->user->principal, type, body, timeout_ms,
+			     answered);
+}
+
+int op_submit(struct op *op, enum wire_type type, const void *body)
+{
+	return op_submit_within(op, type, body, CLIENT_TIMEOUT_MS);
 }
 
 void op_ask(struct op *op, op_ask_fn ask, op_answer_cb answer)
@@ -361,7 +374,9 @@ size_t op_max_content(const struct op *op)
 static void put_what(const struct op *op, struct buf *b)
 {
 	const char *group = op->handle != NULL ? op->handle->group : op->name;
-	const char *file = kind_info(op->kind)->name;
+	enum kind folder = kind_info(op->kind)->parent;
+	const char *file = folder == KIND_MEDIA ? kind_info(folder)->name
+						: kind_info(op->kind)->name;
 
 	if (op->kind == KIND_SCRATCH)
 		file = op->scratch->name;
@@ -411,12 +426,20 @@ void op_fail(struct op *op, const struct err *err)
 
 	/* Who is no member keeps nothing in the group. */
 	if (op->group_id != 0 &&
-	    (err->code == ERR_NO_SUCH_GROUP || err->code == ERR_NOT_MEMBER))
+	    (err->code == ERR_NO_SUCH_GROUP || err->code == ERR_NOT_MEMBER)) {
 		scratch_forget(&op->fs->scratch, op->user->uid, op->group_id);
-	note(op, code == err->code && err->text[0] != '\0'
-			 ? err->text
-			 : err_sentence(code));
-	op_reply_err(op, err_errno(code));
+		uploads_forget(op->fs, op->user, op->group_id);
+	}
+	/* Whoever makes a file looks first whether it is there. */
+	if (code != ERR_NO_SUCH_FILE || op->what != OP_LOOKUP)
+		note(op, code == err->code && err->text[0] != '\0'
+				 ? err->text
+				 : err_sentence(code));
+	/* It is no message that is too long. */
+	if (code == ERR_TOO_LARGE && op->upload != NULL)
+		op_reply_err(op, EFBIG);
+	else
+		op_reply_err(op, err_errno(code));
 }
 
 void op_deny(struct op *op, int error, const char *fmt, ...)
@@ -431,10 +454,19 @@ void op_deny(struct op *op, int error, const char *fmt, ...)
 	op_reply_err(op, error);
 }
 
+/* Whether its failure leaves what is being written incomplete. */
+static bool may_spoil(const struct op *op)
+{
+	if (op->what == OP_SETATTR)
+		return op->handle != NULL && op->handle->upload != NULL &&
+		       (op->to_set & FUSE_SET_ATTR_SIZE);
+	return op->what == OP_WRITE && op->scratch == NULL;
+}
+
 void op_reply_err(struct op *op, int error)
 {
 	assert(error >= 0);
-	if (op->what == OP_WRITE && error != 0 && op->scratch == NULL)
+	if (error != 0 && may_spoil(op))
 		handle_spoil(op->handle, error);
 	fuse_reply_err(op->req, error);
 	finish(op);
@@ -473,8 +505,8 @@ static struct stat stat_of(const struct op *op, uint64_t ino, enum kind kind,
 
 void op_reply_attr(struct op *op, uint64_t size, uint64_t mtime_ms)
 {
-	struct stat st = stat_of(op, inode_of(op->group_id, op->kind), op->kind,
-				 size, mtime_ms);
+	struct stat st = stat_of(op, inode_of(op->id, op->kind), op->kind, size,
+				 mtime_ms);
 
 	fuse_reply_attr(op->req, &st, 0);
 	finish(op);
@@ -537,6 +569,14 @@ void op_reply_open(struct op *op, uint32_t open_flags)
 	if (fuse_reply_buf(op->req, (const char *)&out, sizeof(out)) == 0)
 		handle_hold(op->handle);
 	finish(op);
+}
+
+void op_reply_created(struct op *op, uint64_t ino, uint64_t size,
+		      uint64_t mtime_ms)
+{
+	const struct stat st = stat_of(op, ino, op->kind, size, mtime_ms);
+
+	op_reply_create(op, &st);
 }
 
 void op_reply_buf(struct op *op, const char *data, size_t len)

@@ -38,6 +38,7 @@
 
 struct handle;
 struct op;
+struct upload;
 
 /* What the parts of a mount share. */
 struct groupfs {
@@ -51,6 +52,8 @@ struct groupfs {
 	struct list ops;     /* all that the kernel waits for */
 	struct list stalled; /* the client was full: asked again */
 	struct list handles;
+	struct list uploads;
+	uint64_t last_upload;	      /* the number of the newest one */
 	struct list streams;	      /* open .me/live */
 	size_t ahead_bytes;	      /* of fs/ahead */
 	size_t writing;		      /* ops that may store something */
@@ -103,13 +106,15 @@ struct op {
 	fuse_req_t req;
 	struct list link; /* in fs->ops */
 	enum op_what what;
-	uint64_t group_id;
+	uint64_t id;	   /* the inode's */
+	uint64_t group_id; /* 0: of no group, or of a file in a media/ */
 	enum kind kind;
 	uid_t uid;
 	gid_t gid;
 	pid_t tid;	       /* the thread that asks */
 	struct user *user;     /* held; NULL: nobody's, as in a release */
 	struct handle *handle; /* held; NULL for those by path */
+	struct upload *upload; /* held; NULL for what is about none */
 	struct scratch_file *scratch; /* held; KIND_SCRATCH, or renamed */
 	bool interrupted;
 
@@ -119,6 +124,7 @@ struct op {
 	bool asking;	   /* request is the client's */
 	bool writes;	   /* what it asks may store something */
 	bool counted;	   /* in fs->writing */
+	bool sends_upload; /* so it is being sent until this ends */
 	op_step_cb run;	   /* when its turn comes */
 	op_ask_fn ask;
 	op_answer_cb answer;
@@ -151,6 +157,10 @@ struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 
 void op_ask(struct op *op, op_ask_fn ask, op_answer_cb answer);
 int op_submit(struct op *op, enum wire_type type, const void *body);
+
+/* With more time than others have. */
+int op_submit_within(struct op *op, enum wire_type type, const void *body,
+		     uint64_t timeout_ms);
 
 /* Asks groupd for the group (op->group_id, or op->name where that is 0), by
  * which the user is a member, then goes on. */
@@ -191,6 +201,9 @@ void op_reply_create(struct op *op, const struct stat *st);
 void op_reply_readlink(struct op *op, const char *target);
 /* open_flags: FOPEN_ of <linux/fuse.h>. The kernel owns the handle then. */
 void op_reply_open(struct op *op, uint32_t open_flags);
+/* The same with the entry that it made, and FOPEN_DIRECT_IO. */
+void op_reply_created(struct op *op, uint64_t ino, uint64_t size,
+		      uint64_t mtime_ms);
 void op_reply_buf(struct op *op, const char *data, size_t len);
 /* The part of a whole text that a read at op->off asks for. */
 void op_reply_slice(struct op *op, struct str text);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fs/file.h"
+#include "fs/media_dir.h"
 #include "fs/ops.h"
 #include "fs/ops_scratch.h"
 #include "lib/text.h"
@@ -125,7 +126,9 @@ static void stat_node(struct op *op)
 {
 	const struct file_ops *file = file_ops_of(op->kind);
 
-	if (op->group_id != 0 && must_ask(op))
+	if (file_is_media(op->kind))
+		file_media_stat(op);
+	else if (op->group_id != 0 && must_ask(op))
 		op_find_group(op, stat_in_group);
 	else if (op->group_id != 0)
 		op_know_group(op, stat_in_group);
@@ -152,6 +155,10 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (op == NULL)
 		return;
+	if (op->kind == KIND_MEDIA) {
+		media_dir_lookup(op, name);
+		return;
+	}
 	kind = kind_lookup(op->kind, name);
 	if (kind != KIND_NONE &&
 	    (kind_is_dir(kind) || file_ops_of(kind) != NULL)) {
@@ -283,6 +290,9 @@ void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	case KIND_GROUP:
 		ops_scratch_unlink(op, name);
 		break;
+	case KIND_MEDIA:
+		media_dir_unlink(op, name);
+		break;
 	default:
 		refuse_change(op);
 		break;
@@ -326,6 +336,9 @@ void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	case KIND_GROUP:
 		ops_scratch_rename(op, name, new_parent, new_name, flags);
 		break;
+	case KIND_MEDIA:
+		media_dir_rename(op, name, new_parent, new_name, flags);
+		break;
 	default:
 		refuse_change(op);
 		break;
@@ -353,6 +366,9 @@ void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 	switch (op->kind) {
 	case KIND_GROUP:
 		ops_scratch_create(op, name, mode, fi->flags);
+		break;
+	case KIND_MEDIA:
+		media_dir_create(op, name, fi->flags);
 		break;
 	default:
 		refuse_change(op);

@@ -11,13 +11,13 @@
 #include <string.h>
 
 #include "fs/file.h"
+#include "fs/media_dir.h"
 #include "fs/ops.h"
 #include "lib/text.h"
 
 enum { ENTRY_HEAD = 10 };
 
-static void add_entry(struct buf *list, uint64_t ino, enum kind kind,
-		      struct str name)
+void dir_add(struct buf *list, uint64_t ino, enum kind kind, struct str name)
 {
 	assert(name.len <= UINT8_MAX);
 	buf_append(list, &ino, sizeof(ino));
@@ -31,9 +31,12 @@ static void add_fixed(struct op *op)
 {
 	struct buf *list = &op->handle->text;
 
-	add_entry(list, inode_of(op->group_id, op->kind), op->kind,
-		  str_of("."));
-	add_entry(list, inode_of(0, KIND_ROOT), KIND_ROOT, str_of(".."));
+	dir_add(list, inode_of(op->group_id, op->kind), op->kind, str_of("."));
+	if (op->kind == KIND_MEDIA)
+		dir_add(list, inode_of(op->group_id, KIND_GROUP), KIND_GROUP,
+			str_of(".."));
+	else
+		dir_add(list, inode_of(0, KIND_ROOT), KIND_ROOT, str_of(".."));
 	for (int k = KIND_ROOT; k < KIND_COUNT; k++) {
 		const struct kind_info *info = kind_info((enum kind)k);
 
@@ -42,8 +45,8 @@ static void add_fixed(struct op *op)
 		if (!kind_is_dir((enum kind)k) &&
 		    file_ops_of((enum kind)k) == NULL)
 			continue;
-		add_entry(list, inode_of(op->group_id, (enum kind)k),
-			  (enum kind)k, str_of(info->name));
+		dir_add(list, inode_of(op->group_id, (enum kind)k),
+			(enum kind)k, str_of(info->name));
 	}
 }
 
@@ -54,11 +57,11 @@ static void add_scratch(struct op *op)
 	struct scratch_file *f = NULL;
 
 	while ((f = scratch_next(s, op->uid, op->group_id, f)) != NULL)
-		add_entry(&op->handle->text, inode_of(f->id, KIND_SCRATCH),
-			  KIND_SCRATCH, str_of(f->name));
+		dir_add(&op->handle->text, inode_of(f->id, KIND_SCRATCH),
+			KIND_SCRATCH, str_of(f->name));
 }
 
-static void opened(struct op *op)
+void dir_opened(struct op *op)
 {
 	if (op->handle->text.failed)
 		op_reply_err(op, ENOMEM);
@@ -85,14 +88,14 @@ static void groups_came(struct op *op, const void *body)
 	while ((rc = wire_next(&list, &wire_schema_group, &g)) == 1) {
 		str_to_cstr(g.name, op->key, sizeof(op->key));
 		if (g.group_id != 0 && g.group_id <= INODE_ID_MAX)
-			add_entry(&op->handle->text,
-				  inode_of(g.group_id, KIND_GROUP), KIND_GROUP,
-				  g.name);
+			dir_add(&op->handle->text,
+				inode_of(g.group_id, KIND_GROUP), KIND_GROUP,
+				g.name);
 	}
 	if (rc < 0)
 		op_reply_err(op, EIO);
 	else if (page->complete || op->handle->text.len == before)
-		opened(op);
+		dir_opened(op);
 	else
 		op_ask(op, ask_groups, groups_came);
 }
@@ -110,8 +113,10 @@ static void open_listing(struct op *op)
 	op->key[0] = '\0';
 	if (op->kind == KIND_ROOT)
 		op_ask(op, ask_groups, groups_came);
+	else if (op->kind == KIND_MEDIA)
+		media_dir_list(op);
 	else
-		opened(op);
+		dir_opened(op);
 }
 
 void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -61,7 +61,9 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	op->mask = fi->flags;
 	op->to_set = (int)fuse_req_ctx(req)->pid;
-	if (op->group_id != 0 && op->kind == KIND_UNREAD)
+	if (file_is_media(op->kind))
+		file_media_open(op);
+	else if (op->group_id != 0 && op->kind == KIND_UNREAD)
 		op_find_group(op, open_file);
 	else if (op->group_id != 0)
 		op_know_group(op, open_file);
@@ -145,6 +147,10 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (op == NULL)
 		return;
+	if (file_is_media(op->kind)) {
+		file_media_flush(op);
+		return;
+	}
 	pending = h->dirty || h->cut || h->spoilt != 0 || h->current != NULL;
 	if (!pending || !handle_is_opener(h, op->tid)) {
 		op_reply_err(op, 0);
@@ -175,6 +181,8 @@ void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (op == NULL)
 		handle_drop(h);
+	else if (file_is_media(op->kind))
+		file_media_release(op);
 	else
 		handle_run(op, flush_turn);
 }

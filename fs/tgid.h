@@ -7,6 +7,7 @@
 #define GROUPFS_FS_TGID_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "lib/str.h"
@@ -24,5 +25,12 @@ bool tgid_is_killed(pid_t tid);
 
 /* The same, from the text of a /proc/TID/stat. */
 bool tgid_parse_killed(struct str stat);
+/* Less exact, but shown to everybody: a thread that another one's exit(3) ends
+ * looks so, too. */
+bool tgid_parse_signaled(struct str stat);
+
+/* Whether the process has a descriptor of this inode (of any mount) open: 1,
+ * 0, or -EACCES where we may not look. */
+int tgid_has_open(pid_t pid, uint64_t ino);
 
 #endif

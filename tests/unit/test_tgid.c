@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -76,6 +78,39 @@ static void a_signal_is_told_from_an_exit(void **state)
 	assert_false(killed("sh", 4194308, 130 * 256));
 }
 
+static bool signaled(unsigned int flags)
+{
+	struct buf text = { 0 };
+	bool yes;
+
+	buf_printf(&text, "1 (a) b) S 1 1 1 1 -1 %u 1 0\n", flags);
+	yes = tgid_parse_signaled(buf_str(&text));
+	buf_release(&text);
+	return yes;
+}
+
+static void a_hidden_exit_code_leaves_the_flags(void **state)
+{
+	(void)state;
+	assert_true(signaled(0x404));
+	assert_false(signaled(0x400));
+	assert_false(signaled(0x4));
+}
+
+static void an_open_inode_is_seen_in_proc(void **state)
+{
+	struct stat st;
+	int fd = open("/proc/self/exe", O_RDONLY);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(tgid_has_open(getpid(), st.st_ino), 1);
+	close(fd);
+	assert_int_equal(tgid_has_open(getpid(), st.st_ino), 0);
+	assert_true(tgid_has_open(0, st.st_ino) < 0);
+}
+
 static void who_is_only_stopped_is_not_killed(void **state)
 {
 	(void)state;
@@ -115,6 +150,8 @@ int main(void)
 		cmocka_unit_test(a_text_without_a_number_names_nobody),
 		cmocka_unit_test(a_thread_belongs_to_its_process),
 		cmocka_unit_test(a_signal_is_told_from_an_exit),
+		cmocka_unit_test(a_hidden_exit_code_leaves_the_flags),
+		cmocka_unit_test(an_open_inode_is_seen_in_proc),
 		cmocka_unit_test(who_is_only_stopped_is_not_killed),
 		cmocka_unit_test(a_name_may_hold_blanks_and_parentheses),
 		cmocka_unit_test(a_text_that_is_cut_says_nothing),
