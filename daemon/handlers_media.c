@@ -253,12 +253,22 @@ static int write_send_media(struct request *r, struct store *store,
 				  .name = body->name,
 				  .content = body->content,
 				  .size = r->media.size };
+	struct media *media = r->handlers->media;
+	bool fresh = false;
 	int rc = check_upload(r, store);
 
 	if (rc < 0)
 		return rc;
 	memcpy(op.hash, r->media.hash, STORE_HASH);
+	/* First: an upload that was dropped just now is refused before
+	 * anything is stored, so nobody ends others' transaction with it. */
+	if (r->media.found)
+		rc = media_place(media, &u, op.hash, &fresh, &r->err);
+	if (rc < 0)
+		return rc;
 	rc = store_add_media(store, &op, &r->err);
+	if (fresh && (rc < 0 || op.sent.duplicate != 0))
+		media_remove(media, op.hash, NULL);
 	if (rc < 0)
 		return refuse_send_media(r, store, rc);
 	r->group_id = body->group_id;
@@ -266,7 +276,7 @@ static int write_send_media(struct request *r, struct store *store,
 		r->op.appended = 1;
 		/* An error of the disk ends the transaction, so nothing is
 		 * committed whose bytes are not there. */
-		rc = media_place(r->handlers->media, &u, op.hash, &r->err);
+		rc = media_settle(media, op.hash, &r->err);
 		if (rc < 0)
 			return rc;
 		if (event_add_messages(events, body->group_id,

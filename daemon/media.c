@@ -15,13 +15,6 @@
 
 enum { HASH_PIECE = 256 << 10 };
 
-static int not_begun(struct err *err)
-{
-	return err_set(err, ERR_BAD_REQUEST,
-		       "There is no such upload: it was not begun, was sent, "
-		       "or was left alone for too long");
-}
-
 /* Paths. */
 
 static bool is_key(struct str key)
@@ -170,7 +163,7 @@ static int open_upload(struct media *m, const char *path, struct stat *st,
 {
 	*fd = openat(m->incoming, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (*fd < 0 && errno == ENOENT)
-		return not_begun(err);
+		return media_not_begun(err);
 	if (*fd < 0)
 		return media_failed(err, "write");
 	if (fstat(*fd, st) == 0)

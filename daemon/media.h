@@ -7,7 +7,8 @@
  *   ab/abcdef...                    content by its SHA-256, each once
  *
  *   media_resize(0), media_write ... -> media_seal (hash, fsync)
- *     -> media_place, in the store's transaction -> media_forget
+ *     -> media_place, media_settle, in the store's transaction
+ *     -> media_forget
  *
  * media_place() gives the content its second name and keeps the first one,
  * so that whatever becomes of the transaction, the upload is still there: it
@@ -15,7 +16,7 @@
  * by the two names a content that may be nobody's.
  *
  * Nothing is remembered in memory, so uploads go on after a restart. All but
- * place and remove may be called by any thread at once; those two by the
+ * place, settle and remove may be called by any thread at once; those by the
  * lane. All block.
  */
 #ifndef GROUPFS_DAEMON_MEDIA_H
@@ -73,9 +74,14 @@ int media_write(struct media *m, const struct media_upload *u, uint64_t off,
 int media_seal(struct media *m, const struct media_upload *u,
 	       uint8_t hash[STORE_HASH], uint64_t *size, bool *found,
 	       struct err *err);
-/* Stores a sealed upload's content under its hash, for good. */
+/* Puts a sealed upload's content under its hash. *fresh: it was not there, so
+ * who goes no further takes it away again, by media_remove(). `bad_request`
+ * where the upload is gone: its user may drop it at any time. */
 int media_place(struct media *m, const struct media_upload *u,
-		const uint8_t hash[STORE_HASH], struct err *err);
+		const uint8_t hash[STORE_HASH], bool *fresh, struct err *err);
+/* What was placed is there for good. */
+int media_settle(struct media *m, const uint8_t hash[STORE_HASH],
+		 struct err *err);
 /* The upload's own name goes. */
 void media_forget(struct media *m, const struct media_upload *u);
 /* The same for one that is given up: where its content may be stored, its

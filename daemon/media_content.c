@@ -24,6 +24,13 @@ int media_failed(struct err *err, const char *what)
 		       strerror(number));
 }
 
+int media_not_begun(struct err *err)
+{
+	return err_set(err, ERR_BAD_REQUEST,
+		       "There is no such upload: it was not begun, was sent, "
+		       "or was left alone for too long");
+}
+
 int media_sync_dir(int at, const char *path)
 {
 	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -59,35 +66,45 @@ static void put_blob(struct blob_path *p, const uint8_t hash[STORE_HASH])
 	p->dir[2] = '\0';
 }
 
-static int place(struct media *m, const char *sealed,
-		 const struct blob_path *blob, struct err *err)
+static int make_dir(struct media *m, const struct blob_path *blob,
+		    struct err *err)
 {
-	if (mkdirat(m->root, blob->dir, 0700) == 0) {
-		if (fsync(m->root) < 0)
-			return media_failed(err, "store");
-	} else if (errno != EEXIST) {
-		return media_failed(err, "store");
-	}
-	if (linkat(m->incoming, sealed, m->root, blob->text, 0) < 0 &&
-	    errno != EEXIST)
-		return media_failed(err, "store");
-	return media_sync_dir(m->root, blob->dir) < 0
-		       ? media_failed(err, "store")
-		       : 0;
+	if (mkdirat(m->root, blob->dir, 0700) == 0)
+		return fsync(m->root) < 0 ? media_failed(err, "store") : 0;
+	return errno == EEXIST ? 0 : media_failed(err, "store");
 }
 
 int media_place(struct media *m, const struct media_upload *u,
-		const uint8_t hash[STORE_HASH], struct err *err)
+		const uint8_t hash[STORE_HASH], bool *fresh, struct err *err)
 {
 	struct buf sealed = { 0 };
 	struct blob_path blob;
 	int rc = media_put_path(&sealed, u, MEDIA_SEALED, err);
 
+	*fresh = false;
 	put_blob(&blob, hash);
 	if (rc == 0)
-		rc = place(m, buf_cstr(&sealed), &blob, err);
+		rc = make_dir(m, &blob, err);
+	if (rc == 0 &&
+	    linkat(m->incoming, buf_cstr(&sealed), m->root, blob.text, 0) == 0)
+		*fresh = true;
+	else if (rc == 0 && errno == ENOENT)
+		rc = media_not_begun(err);
+	else if (rc == 0 && errno != EEXIST)
+		rc = media_failed(err, "store");
 	buf_release(&sealed);
 	return rc;
+}
+
+int media_settle(struct media *m, const uint8_t hash[STORE_HASH],
+		 struct err *err)
+{
+	struct blob_path blob;
+
+	put_blob(&blob, hash);
+	return media_sync_dir(m->root, blob.dir) < 0
+		       ? media_failed(err, "store")
+		       : 0;
 }
 
 int media_read(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,

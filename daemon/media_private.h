@@ -11,6 +11,8 @@
 int media_no_memory(struct err *err);
 /* The refusal for errno, of which what ("write") failed. */
 int media_failed(struct err *err, const char *what);
+/* The refusal of an upload that is not there. */
+int media_not_begun(struct err *err);
 
 /* "USER/GROUP.KEY" and suffix, below incoming: user names are names of
  * files. `bad_request` for a bad key. */

@@ -86,6 +86,10 @@ tool "a shell's own descriptor" \
 tool "dd" 'dd if="$IN" of=dd bs=512' dd
 tool "dd conv=notrunc" 'dd if="$IN" of=dd2 conv=notrunc bs=1000' dd2
 tool "rsync" 'cp "$IN" "$T/rs"; rsync -a "$T/rs" .' rs
+ok "rsync again, of what is new only" sh -c \
+	"cp '$T/pic.png' '$T/rs2'
+	rsync -a --ignore-existing '$T/rs' '$T/rs2' '$media/'"
+is "sends that" "$(last)" "[media media/rs2] "
 tool "rsync --inplace" 'cp "$IN" "$T/rsi"; rsync --inplace -a "$T/rsi" .' rsi
 tool "tar -x" 'cp "$IN" "$T/tarred"; tar -C "$T" -cf - tarred | tar -xf -' \
 	tarred

@@ -91,8 +91,8 @@ static int count_files(const struct fixture *f, const char *match)
 	int count = -1;
 	FILE *out;
 
-	buf_printf(&command, "find %s/media -type f %s | wc -l", f->config.data,
-		   match);
+	buf_printf(&command, "find %s/media -type f %s 2>/dev/null | wc -l",
+		   f->config.data, match);
 	out = popen(buf_cstr(&command), "r");
 	assert_non_null(out);
 	assert_int_equal(fscanf(out, "%d", &count), 1);
@@ -178,6 +178,71 @@ static void a_name_is_taken_once_and_can_be_changed(void **state)
 	assert_int_equal(c.body.sent.first_seq, 2);
 	assert_int_equal(count_files(f, "-not -path '*/incoming/*'"), 2);
 	assert_int_equal(count_files(f, "-path '*/incoming/*'"), 0);
+	hang_up(&c);
+}
+
+/* A send that is refused, or was answered before, leaves no content. */
+static void what_is_not_sent_is_not_stored(void **state)
+{
+	struct fixture *f = *state;
+	struct conn c;
+	uint64_t id;
+
+	greet(&c, f);
+	id = create_group(&c);
+	share(&c, id, "k1", "x", "first");
+	assert_int_equal(resize(&c, P_ROOT, id, "k1", 0), ERR_NONE);
+	assert_int_equal(put(&c, P_ROOT, id, "k1", "second"), ERR_NONE);
+	assert_int_equal(send_file(&c, P_ROOT, id, "k1", "y"), ERR_NONE);
+	assert_int_equal(c.body.sent.duplicate, 1);
+	assert_int_equal(count_files(f, ""), 1);
+	assert_int_equal(resize(&c, P_ROOT, id, "k2", 0), ERR_NONE);
+	assert_int_equal(put(&c, P_ROOT, id, "k2", "third"), ERR_NONE);
+	assert_int_equal(send_file(&c, P_ROOT, id, "k2", "x"), ERR_FILE_EXISTS);
+	assert_int_equal(drop(&c, P_ROOT, id, "k2"), ERR_NONE);
+	assert_int_equal(count_files(f, ""), 1);
+	hang_up(&c);
+}
+
+static void send_and_drop(struct conn *c, uint64_t group_id, const char *key)
+{
+	const struct wire_body_send_media send = { .group_id = group_id,
+						   .key = str_of(key),
+						   .name = str_of(".never") };
+	const struct wire_body_drop_media gone = { .group_id = group_id,
+						   .key = str_of(key) };
+
+	write_frame(c, WIRE_SEND_MEDIA, P_DAEMON, &send);
+	write_frame(c, WIRE_DROP_MEDIA, P_DAEMON, &gone);
+}
+
+/* All at once, over and over: whatever the order is, nobody else's message
+ * fails, and nothing is left. */
+static void a_drop_while_it_is_sent_harms_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct conn attacker;
+	struct conn c;
+	uint64_t id;
+
+	greet(&c, f);
+	id = create_group(&c);
+	greet(&attacker, f);
+	for (int round = 0; round < 50; round++) {
+		assert_int_equal(resize(&attacker, P_DAEMON, id, "k1", 0),
+				 ERR_NONE);
+		assert_int_equal(resize(&attacker, P_DAEMON, id, "k2", 0),
+				 ERR_NONE);
+		send_and_drop(&attacker, id, "k1");
+		send_and_drop(&attacker, id, "k2");
+		assert_int_equal(say(&c, P_ROOT, id, "still here"), ERR_NONE);
+		for (size_t i = 0; i < 4; i++)
+			assert_true(next_frame(&attacker));
+		assert_int_equal(drop(&attacker, P_DAEMON, id, "k1"), ERR_NONE);
+		assert_int_equal(drop(&attacker, P_DAEMON, id, "k2"), ERR_NONE);
+	}
+	assert_int_equal(count_files(f, ""), 0);
+	hang_up(&attacker);
 	hang_up(&c);
 }
 
@@ -314,6 +379,8 @@ int main(void)
 		TEST(an_upload_becomes_a_file_and_a_message),
 		TEST(a_send_that_is_repeated_is_answered_as_the_first),
 		TEST(a_name_is_taken_once_and_can_be_changed),
+		TEST(what_is_not_sent_is_not_stored),
+		TEST(a_drop_while_it_is_sent_harms_nobody),
 		TEST(files_are_listed_by_name_page_by_page),
 		TEST(to_others_nothing_is_there),
 		TEST(an_upload_is_its_users_alone),

@@ -33,6 +33,7 @@ struct fixture {
 	uint8_t hash[STORE_HASH];
 	uint64_t size;
 	bool found;
+	bool fresh;
 	/* What media_tidy() asked about. */
 	int doubts;
 	bool may_go;
@@ -96,6 +97,13 @@ static int seal(struct fixture *f, const struct media_upload *u)
 	return media_seal(&f->media, u, f->hash, &f->size, &f->found, &f->err);
 }
 
+static int place(struct fixture *f, const struct media_upload *u)
+{
+	int rc = media_place(&f->media, u, f->hash, &f->fresh, &f->err);
+
+	return rc < 0 ? rc : media_settle(&f->media, f->hash, &f->err);
+}
+
 /* A sealed and placed upload of this text. */
 static void placed(struct fixture *f, const struct media_upload *u,
 		   const char *text)
@@ -104,7 +112,7 @@ static void placed(struct fixture *f, const struct media_upload *u,
 	assert_int_equal(put(f, u, 0, text), 0);
 	assert_int_equal(seal(f, u), 0);
 	assert_true(f->found);
-	assert_int_equal(media_place(&f->media, u, f->hash, &f->err), 0);
+	assert_int_equal(place(f, u), 0);
 }
 
 /* Files below DATA/media; those in incoming only, or all others. */
@@ -166,7 +174,7 @@ static void pieces_in_any_order_make_the_content(void **state)
 	assert_int_equal(put(f, &u, 6, "world"), 0);
 	assert_int_equal(seal(f, &u), 0);
 	assert_int_equal(f->size, 11);
-	assert_int_equal(media_place(&f->media, &u, f->hash, &f->err), 0);
+	assert_int_equal(place(f, &u), 0);
 	is_content(f, 0, 100, "hello world");
 	is_content(f, 4, 3, "o w");
 	is_content(f, 11, 10, "");
@@ -184,7 +192,7 @@ static void an_upload_is_resized_both_ways(void **state)
 	assert_int_equal(media_resize(&f->media, &u, 3, &f->err), 0);
 	assert_int_equal(seal(f, &u), 0);
 	assert_int_equal(f->size, 3);
-	assert_int_equal(media_place(&f->media, &u, f->hash, &f->err), 0);
+	assert_int_equal(place(f, &u), 0);
 	{
 		struct buf out = { 0 };
 
@@ -203,7 +211,9 @@ static void the_same_content_is_stored_once(void **state)
 	const struct media_upload b = upload("bob", "k1");
 
 	placed(f, &a, "same");
+	assert_true(f->fresh);
 	placed(f, &b, "same");
+	assert_false(f->fresh);
 	media_forget(&f->media, &a);
 	media_forget(&f->media, &b);
 	assert_int_equal(count_files(f, ""), 0);
@@ -380,14 +390,15 @@ static void an_upload_goes_on_after_a_restart(void **state)
 			 0);
 	assert_int_equal(put(f, &u, 6, "world"), 0);
 	assert_int_equal(seal(f, &u), 0);
-	assert_int_equal(media_place(&f->media, &u, f->hash, &f->err), 0);
+	assert_int_equal(place(f, &u), 0);
 	/* Placed again, as after a rolled back transaction. */
-	assert_int_equal(media_place(&f->media, &u, f->hash, &f->err), 0);
+	assert_int_equal(place(f, &u), 0);
 	media_forget(&f->media, &u);
 	is_content(f, 0, 100, "hello world");
 	/* What is gone cannot be placed. */
 	assert_int_equal(media_remove(&f->media, f->hash, &f->err), 0);
-	assert_int_not_equal(media_place(&f->media, &u, f->hash, &f->err), 0);
+	assert_int_equal(place(f, &u), -EINVAL);
+	assert_int_equal(f->err.code, ERR_BAD_REQUEST);
 }
 
 static void others_cannot_look_into_it(void **state)

@@ -242,6 +242,28 @@ static void two_that_end_it_fail_the_batch_and_the_next_goes_on(void **state)
 	assert_int_equal(after.op.err.code, ERR_NONE);
 }
 
+static void one_that_wants_to_be_alone_is(void **state)
+{
+	struct fixture *f = *state;
+	struct sending s[SENDERS] = { 0 };
+	uint64_t group_id = create_group(f);
+	uint64_t next = 1;
+
+	/* What fails in a transaction of its own makes nobody run again. */
+	for (size_t i = 20; i < 40; i += 5) {
+		s[i].op.alone = true;
+		s[i].fail = ERR_OUT_OF_SPACE;
+	}
+	submit_all(f, s, SENDERS, group_id);
+	run_until(f, s, SENDERS);
+	for (size_t i = 0; i < SENDERS; i++) {
+		assert_int_equal(s[i].runs, 1);
+		assert_int_equal(s[i].op.err.code, s[i].fail);
+		if (s[i].fail == 0)
+			assert_int_equal(s[i].sent.first_seq, next++);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +275,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			one_that_ends_the_transaction_fails_alone, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(one_that_wants_to_be_alone_is,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			two_that_end_it_fail_the_batch_and_the_next_goes_on,
 			set_up, tear_down),
