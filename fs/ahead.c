@@ -8,57 +8,70 @@
 #include "fs/file.h"
 #include "fs/handle.h"
 
+enum { PIECES = 3 /* one is read while two come, from two threads */ };
+
+enum piece_state { EMPTY, COMING, HERE };
+
 /* Consecutive bytes of the log. */
 struct piece {
-	struct buf data;
+	struct ahead *ahead;
+	enum piece_state state;
 	uint64_t off;
+	size_t asked; /* bytes, when COMING */
+	struct buf data;
+	struct client_request request;
 };
 
+/* The pieces follow each other, beginning with the first; behind an empty one
+ * all are empty. */
 struct ahead {
 	struct handle *handle; /* borrowed: it owns this */
-	struct piece now;
-	struct piece next;
-	struct client_request request; /* for next */
-	bool fetching;
-	size_t asked;	     /* its bytes */
+	struct piece pieces[PIECES];
+	size_t first;
 	size_t window;	     /* bytes of the next request */
 	uint64_t goes_on;    /* where the last read ended */
 	struct list waiting; /* ops that need what is coming */
 	size_t counted;	     /* bytes of fs->ahead_bytes that are ours */
 };
 
+static struct piece *nth(struct ahead *a, size_t n)
+{
+	return &a->pieces[(a->first + n) % PIECES];
+}
+
+/* As far as is known: what is coming may be shorter. */
 static uint64_t end_of(const struct piece *p)
 {
-	return p->off + p->data.len;
+	return p->off + (p->state == HERE ? p->data.len : p->asked);
 }
 
-static bool holds(const struct piece *p, uint64_t off)
+static bool covers(const struct piece *p, uint64_t off)
 {
-	return off >= p->off && off < end_of(p);
+	return p->state != EMPTY && off >= p->off && off < end_of(p);
 }
 
-static struct str slice(const struct piece *p, uint64_t off, size_t size)
+static void clear(struct piece *p)
 {
-	size_t from = (size_t)(off - p->off);
-	size_t left = p->data.len - from;
+	client_cancel(&p->request);
+	buf_release(&p->data);
+	p->state = EMPTY;
+}
 
-	return str_make(p->data.data + from, left < size ? left : size);
+static void clear_from(struct ahead *a, size_t n)
+{
+	for (; n < PIECES; n++)
+		clear(nth(a, n));
 }
 
 static void count(struct ahead *a)
 {
 	struct groupfs *fs = a->handle->fs;
-	size_t bytes = a->now.data.cap + a->next.data.cap;
+	size_t bytes = 0;
 
+	for (size_t i = 0; i < PIECES; i++)
+		bytes += a->pieces[i].data.cap;
 	fs->ahead_bytes = fs->ahead_bytes - a->counted + bytes;
 	a->counted = bytes;
-}
-
-static void move_on(struct ahead *a)
-{
-	buf_release(&a->now.data);
-	a->now = a->next;
-	a->next = (struct piece){ 0 };
 }
 
 static void grow_window(struct ahead *a)
@@ -91,117 +104,150 @@ static void wake(struct ahead *a, bool failed)
 	handle_drop(h);
 }
 
+static size_t place_of(struct ahead *a, const struct piece *p)
+{
+	size_t n = 0;
+
+	while (nth(a, n) != p)
+		n++;
+	return n;
+}
+
 static void fetched(struct client_request *req, const struct err *err,
 		    const void *body)
 {
-	struct ahead *a = req->data;
+	struct piece *p = req->data;
+	struct ahead *a = p->ahead;
 	const struct wire_body_text *text = body;
 
-	a->fetching = false;
+	assert(p->state == COMING);
+	p->state = HERE;
 	if (err == NULL)
-		buf_append_str(&a->next.data, text->data);
-	if (a->next.data.failed)
-		buf_release(&a->next.data);
+		buf_append_str(&p->data, text->data);
+	/* Where bytes are missing, what follows does not fit. */
+	if (err != NULL || p->data.failed)
+		clear_from(a, place_of(a, p));
+	else if (p->data.len < p->asked)
+		clear_from(a, place_of(a, p) + 1);
 	count(a);
 	wake(a, err != NULL);
 }
 
-/* Asks for what comes behind `now`, where that is not the end of the log. */
-static void fetch(struct ahead *a, uint64_t size)
+static bool ask(struct ahead *a, struct piece *p, uint64_t off)
 {
 	struct handle *h = a->handle;
 	const struct wire_body_read_text body = {
 		.group_id = h->group_id,
 		.format = h->kind == KIND_JSONL ? LOG_JSONL : LOG_TEXT,
-		.offset = end_of(&a->now),
+		.offset = off,
 		.size = a->window
 	};
 
-	if (a->fetching || a->next.data.len > 0 || body.offset >= size ||
-	    h->fs->closing || h->fs->ahead_bytes > AHEAD_TOTAL_MAX)
-		return;
-	a->next.off = body.offset;
-	a->asked = a->window;
-	a->request.data = a;
-	a->fetching = client_submit(&h->fs->client, &a->request,
-				    &h->owner->principal, WIRE_READ_TEXT, &body,
-				    CLIENT_TIMEOUT_MS, fetched) == 0;
+	p->ahead = a;
+	p->off = off;
+	p->asked = a->window;
+	p->request.data = p;
+	if (client_submit(&h->fs->client, &p->request, &h->owner->principal,
+			  WIRE_READ_TEXT, &body, CLIENT_TIMEOUT_MS,
+			  fetched) != 0)
+		return false;
+	p->state = COMING;
 	grow_window(a);
-}
-
-/* In time: when half of what is here is read. */
-static void fetch_early(struct ahead *a, uint64_t size)
-{
-	if (end_of(&a->now) - a->goes_on < a->now.data.len / 2 + 1)
-		fetch(a, size);
-}
-
-/* The rest of a read lies in what is coming, or at the end of the log. */
-static bool serve_both(struct ahead *a, struct op *op, struct str first,
-		       uint64_t size)
-{
-	struct str second = str_of("");
-	size_t rest = op->size - first.len;
-
-	if (a->next.data.len > 0)
-		second = slice(&a->next, a->next.off, rest);
-	if (second.len < rest && end_of(&a->now) + second.len < size)
-		return false;
-	buf_append_str(&op->body, first);
-	buf_append_str(&op->body, second);
-	if (op->body.failed)
-		return false;
-	a->goes_on = op->off + op->body.len;
-	if (second.len > 0)
-		move_on(a);
-	fetch_early(a, size);
-	count(a);
-	op_reply_buf(op, op->body.data, op->body.len);
 	return true;
 }
 
-static bool serve_now(struct ahead *a, struct op *op, uint64_t size)
+/* Asks for what comes behind the first piece, up to the end of the log. */
+static void fetch(struct ahead *a, uint64_t size)
 {
-	struct str part = slice(&a->now, op->off, op->size);
+	const struct groupfs *fs = a->handle->fs;
 
-	if (part.len < op->size)
-		return serve_both(a, op, part, size);
-	a->goes_on = op->off + part.len;
-	fetch_early(a, size);
-	op_reply_buf(op, part.data, part.len);
-	return true;
+	for (size_t n = 1; n < PIECES; n++) {
+		uint64_t off = end_of(nth(a, n - 1));
+
+		if (nth(a, n)->state != EMPTY)
+			continue;
+		if (off >= size || fs->closing ||
+		    fs->ahead_bytes > AHEAD_TOTAL_MAX ||
+		    !ask(a, nth(a, n), off))
+			return;
+	}
 }
 
-/* What is coming begins where it reads, or goes on there. */
-static bool is_coming(const struct ahead *a, const struct op *op)
+/* Drops what lies before off, where something follows. */
+static void move_to(struct ahead *a, uint64_t off)
 {
-	return a->fetching && op->off + op->size > a->next.off &&
-	       op->off < a->next.off + a->asked;
+	while (nth(a, 0)->state == HERE && off >= end_of(nth(a, 0)) &&
+	       nth(a, 1)->state != EMPTY) {
+		clear(nth(a, 0));
+		a->first = (a->first + 1) % PIECES;
+	}
+}
+
+/* Gathers the bytes of a read into op->body. False: some of them are neither
+ * here nor, as the log has that size, behind its end. *coming: they are on
+ * their way. */
+static bool gather(struct ahead *a, struct op *op, uint64_t size, bool *coming)
+{
+	uint64_t off = op->off;
+
+	*coming = false;
+	for (size_t n = 0; n < PIECES && op->body.len < op->size; n++) {
+		const struct piece *p = nth(a, n);
+		size_t from = (size_t)(off - p->off);
+		size_t len;
+
+		if (!covers(p, off))
+			break;
+		if (p->state == COMING) {
+			*coming = true;
+			return false;
+		}
+		len = p->data.len - from;
+		if (len > op->size - op->body.len)
+			len = op->size - op->body.len;
+		buf_append(&op->body, p->data.data + from, len);
+		off += len;
+	}
+	return !op->body.failed && (op->body.len == op->size || off >= size);
 }
 
 bool ahead_has(const struct op *op)
 {
 	const struct ahead *a = op->handle->ahead;
 
-	return a != NULL && op->user == op->handle->owner &&
-	       (holds(&a->now, op->off) || holds(&a->next, op->off) ||
-		is_coming(a, op));
+	if (a == NULL || op->user != op->handle->owner)
+		return false;
+	for (size_t i = 0; i < PIECES; i++) {
+		if (covers(&a->pieces[i], op->off))
+			return true;
+	}
+	return false;
 }
 
 bool ahead_serve(struct op *op, uint64_t size)
 {
 	struct ahead *a = op->handle->ahead;
+	bool coming;
+	bool all;
 
 	if (!ahead_has(op))
 		return false;
-	if (!holds(&a->now, op->off) && holds(&a->next, op->off))
-		move_on(a);
-	if (holds(&a->now, op->off) && serve_now(a, op, size))
+	move_to(a, op->off);
+	all = gather(a, op, size, &coming);
+	if (all)
+		a->goes_on = op->off + op->body.len;
+	if (all || coming) {
+		fetch(a, size);
+		count(a);
+	}
+	if (all) {
+		op_reply_buf(op, op->body.data, op->body.len);
 		return true;
-	if (!is_coming(a, op))
-		return false;
-	op_block(op, &a->waiting);
-	return true;
+	}
+	buf_release(&op->body);
+	if (coming)
+		op_block(op, &a->waiting);
+	return coming;
 }
 
 static struct ahead *ahead_of(struct handle *h)
@@ -223,7 +269,6 @@ static struct ahead *ahead_of(struct handle *h)
 size_t ahead_window(struct op *op)
 {
 	struct ahead *a;
-	bool goes_on;
 
 	if (op->user != op->handle->owner || op->size >= AHEAD_WINDOW_MAX ||
 	    op->fs->ahead_bytes > AHEAD_TOTAL_MAX)
@@ -233,29 +278,35 @@ size_t ahead_window(struct op *op)
 		return op->size;
 	/* From the start on, or where he left off; bash(1) goes back a
 	 * little after each line that it read. */
-	goes_on = op->off <= a->goes_on && op->off + op->size >= a->goes_on;
-	if (!goes_on) {
+	if (op->off > a->goes_on || op->off + op->size < a->goes_on) {
 		a->window = AHEAD_WINDOW_MIN;
 		return op->size;
 	}
-	return op->size > a->window ? op->size : a->window;
+	/* More than he wants, in any case. */
+	while (a->window <= op->size)
+		a->window *= 2;
+	return a->window;
 }
 
 static void keep(struct op *op, struct str data)
 {
 	struct ahead *a = op->handle->ahead;
+	struct piece *p;
 
-	if (a == NULL || a->fetching)
+	if (a == NULL)
 		return;
 	a->goes_on = op->off + (data.len < op->size ? data.len : op->size);
-	if (data.len <= op->size)
+	if (data.len <= op->size || !list_empty(&a->waiting))
 		return;
-	buf_release(&a->next.data);
-	buf_clear(&a->now.data);
-	buf_append_str(&a->now.data, data);
-	a->now.off = op->off;
-	if (a->now.data.failed)
-		buf_release(&a->now.data);
+	clear_from(a, 0);
+	p = nth(a, 0);
+	buf_append_str(&p->data, data);
+	if (p->data.failed) {
+		clear(p);
+		return;
+	}
+	p->off = op->off;
+	p->state = HERE;
 	grow_window(a);
 	/* More may be there: groupd gave all that was asked for. */
 	fetch(a, data.len >= op->want ? UINT64_MAX : 0);
@@ -276,9 +327,7 @@ void ahead_free(struct ahead *a)
 	if (a == NULL)
 		return;
 	assert(list_empty(&a->waiting));
-	client_cancel(&a->request);
-	buf_release(&a->now.data);
-	buf_release(&a->next.data);
+	clear_from(a, 0);
 	count(a);
 	free(a);
 }

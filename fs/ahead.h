@@ -3,13 +3,13 @@
  * Reading ahead in a log. Who reads on where he left off gets the next bytes
  * from memory, while groupd already renders those behind them:
  *
- *   read -> now (bytes that are here) -> next (bytes that are coming)
+ *   read -> a piece that is here -> pieces that are coming
  *
  * A log never changes but at its end, so bytes that are here are right for
  * ever; whether the reader still may have them is asked at every read, before
  * this is. Only the one who opened the file reads ahead.
  *
- * Bounded: two windows of AHEAD_WINDOW_MAX a handle, AHEAD_TOTAL_MAX in the
+ * Bounded: three pieces of AHEAD_WINDOW_MAX a handle, AHEAD_TOTAL_MAX in the
  * mount; above that nothing is read ahead. One loop thread.
  */
 #ifndef GROUPFS_FS_AHEAD_H
@@ -22,7 +22,7 @@
 #include "lib/str.h"
 
 enum {
-	AHEAD_WINDOW_MIN = 128 << 10,
+	AHEAD_WINDOW_MIN = 256 << 10,
 	AHEAD_WINDOW_MAX = WIRE_TEXT_MAX,
 	AHEAD_TOTAL_MAX = 64 << 20
 };
