@@ -100,7 +100,8 @@ static void run_tidy(struct readers_job *job, struct store *store)
 	struct media_keeper *k = container_of(job, struct media_keeper, tidy);
 	uint8_t hash[STORE_HASH];
 
-	/* Looked for here, so that a lane with nothing to sweep is left alone. */
+	/* Looked for here, so that a lane with nothing to sweep is left alone.
+	 */
 	k->garbage = store_next_garbage(store, hash, NULL) == 1;
 	media_tidy(k->media, doubt, k);
 }

@@ -110,7 +110,7 @@ ok "and on the same" "$PY" "$T/kicks.py" "$A" "$A" $kicks
 
 # A restart, and a role that changes.
 ok "bob is back" as_user gfs-alice "echo gfs-bob >> '$A/dev/members'"
-for i in 1 2 3; do
+for _ in 1 2 3; do
 	as_user gfs-bob "stat '$M/dev/messages' '$M/dev/description'" >/dev/null
 done
 fails "he may not write description" as_user gfs-bob "test -w '$M/dev/description'"
