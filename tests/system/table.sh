@@ -134,6 +134,7 @@ $(diff "$T/row/sent" "$T/row/got" | head -n 10 | cut -c1-200)"
 end_row() {
 	[ -n "$ROW_NAME" ] || return 0
 	ROWS=$((ROWS + 1))
+	# shellcheck disable=SC2254
 	case $ROW_NAME in
 	${GROUPFS_TEST_ROWS:-*}) ;;
 	*) return ;;
