@@ -47,11 +47,9 @@ writer() {
 	: >"$T/opened.$1"
 	until [ -e "$T/go$2" ]; do sleep 0.02; done
 	: >"$T/begun.$1"
-	if echo "during $1" >&3; then
-		echo 0
-	else
-		echo 1
-	fi >"$T/out/w$1.rc"
+	rc=0
+	echo "during $1" >&3 || rc=1
+	echo $rc >"$T/out/w$1.rc"
 }
 start_writers() {
 	writing=
