@@ -40,6 +40,7 @@ CTL_SRC := $(wildcard daemon/ctl/*.c)
 FS_SRC := $(wildcard fs/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
+BENCH_SRC := $(wildcard tests/bench/*.c)
 SYSTEM_TESTS = $(wildcard tests/system/$(T).sh)
 SRC := $(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)
 
@@ -87,7 +88,20 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libcrypto fuse3) $(LIBS_BASE)
 unit-tests: $(UNIT_TESTS)
-objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC))
+objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC))
+
+# Benchmarks, apart from the tests. The peer's source comes with libfuse3-dev.
+PEER_SRC = /usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
+$(BUILD)/bench/fsbench: $(call obj,$(BENCH_SRC) $(STORE_SRC) $(LIB_SRC))
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libcrypto)
+$(BUILD)/bench/passthrough_ll: $(PEER_SRC)
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) -O2 -g -w -DHAVE_POSIX_FALLOCATE -DHAVE_COPY_FILE_RANGE $(call pkg_cflags,fuse3) -o $@ $< $(call pkg_libs,fuse3)
+bench-fs: all $(BUILD)/bench/fsbench $(BUILD)/bench/passthrough_ll
+	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/fs.sh
 
 # The two commands, and their parts.
 deps:
@@ -108,7 +122,7 @@ test-system: all
 	$(Q)$(RUN_TESTS) $(SYSTEM_TESTS)
 
 # Lint: each part stands alone, all of them run one after the other.
-C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC)
+C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC)
 H_FILES = $(wildcard */*.h */*/*.h)
 LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man
 lint:
@@ -132,7 +146,7 @@ check-cppcheck:
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
 check-shell:
-	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh
+	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/bench/*.sh
 check-man:
 	$(Q)mandoc -T lint -W warning $(wildcard man/*.[1-9])
 
@@ -157,7 +171,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run test-deps test test-unit test-system lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run test-deps test test-unit test-system bench-fs lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is this: uids through passwd, tokens through their hash. The only file
- * that knows libcrypto. passwd lookups block: reader threads only.
+ * Who is this: uids through passwd, tokens through their hash. passwd lookups
+ * block: reader threads only.
  */
 #ifndef GROUPFS_DAEMON_AUTH_H
 #define GROUPFS_DAEMON_AUTH_H

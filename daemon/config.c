@@ -98,6 +98,30 @@ static int set_max_message(struct config *c, struct str value, struct err *err)
 			  err);
 }
 
+/* "100M": bytes, or with K, M or G behind the number, of 1024. */
+static int set_media_max(struct config *c, struct str value, struct err *err)
+{
+	unsigned shift = 0;
+	uint64_t number;
+
+	if (value.len > 0) {
+		char last = value.data[value.len - 1];
+
+		shift = last == 'K'   ? 10
+			: last == 'M' ? 20
+			: last == 'G' ? 30
+				      : 0;
+		if (shift > 0)
+			value.len--;
+	}
+	if (!text_parse_u64(value, &number) || number < 1 ||
+	    number > CONFIG_MEDIA_MAX >> shift)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "not a size from 1 to 64G");
+	c->media_max_bytes = number << shift;
+	return 0;
+}
+
 /* "24h": a number of seconds, or with one of s, m, h, d behind it. */
 static int set_dedupe(struct config *c, struct str value, struct err *err)
 {
@@ -226,6 +250,7 @@ static const struct key keys[] = {
 	{ "allowed_origins", set_origins,
 	  "LIST of web pages that may use the API" },
 	{ "max_message_bytes", set_max_message, "N" },
+	{ "media_max_bytes", set_media_max, "N of a file in media/, as 100M" },
 	{ "dedupe_window", set_dedupe, "TIME how long a client_id is known" },
 	{ "bus", not_yet, NULL },
 	{ "tls_cert", not_yet, NULL },
@@ -234,7 +259,6 @@ static const struct key keys[] = {
 	{ "tls-key", not_yet, NULL },
 	{ "rate_messages_per_second", not_yet, NULL },
 	{ "max_connections_per_user", not_yet, NULL },
-	{ "media_max_bytes", not_yet, NULL },
 };
 
 enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };
@@ -286,6 +310,7 @@ void config_defaults(struct config *c)
 		.gateways = 1,
 		.gateway_user = "nobody",
 		.max_message_bytes = 65536,
+		.media_max_bytes = UINT64_C(100) << 20,
 		.dedupe_window_ms = UINT64_C(86400000),
 	};
 }

@@ -27,6 +27,10 @@ enum {
 	CONFIG_SOCKET_MAX = 90 /* leaves room in sun_path for gateway-N.sock */
 };
 
+/* The largest media_max_bytes: what is hashed at once when a file is
+ * complete. */
+#define CONFIG_MEDIA_MAX (UINT64_C(64) << 30)
+
 struct config {
 	char data[PATH_MAX];
 	char store[PATH_MAX]; /* an URL */
@@ -36,6 +40,7 @@ struct config {
 	uint64_t gateways;
 	char gateway_user[CONFIG_USER_LEN];
 	uint64_t max_message_bytes;
+	uint64_t media_max_bytes;
 	uint64_t dedupe_window_ms;
 	uid_t trusted[CONFIG_TRUSTED_MAX];
 	size_t ntrusted;

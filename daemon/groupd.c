@@ -16,6 +16,7 @@
 enum {
 	READER_THREADS = 2,
 	READER_QUEUE = 65536,
+	MOVER_THREADS = 2,
 	VERIFY_QUEUE = 1, /* one runs, one waits */
 	SESSIONS_PER_UID = 1024,
 	EXPIRY_MS = 500,
@@ -152,6 +153,8 @@ static void on_event(void *data, struct event *e)
 	struct groupd *g = data;
 
 	fanout_event(&g->registry, e);
+	if (e->kind == EVENT_DELETED && g->keeping)
+		media_keeper_sweep(&g->keeper);
 }
 
 static bool trusts(void *data, uid_t uid)
@@ -181,6 +184,7 @@ static void figures(void *data, struct buf *out)
 	status_number(out, "requests_refused", g->handlers.refused);
 	status_sequencer(out, &g->sequencer);
 	status_number(out, "reads_queued", readers_load(&g->readers));
+	status_number(out, "media_queued", readers_load(&g->movers));
 }
 
 static void on_expiry(uv_timer_t *timer)
@@ -270,6 +274,13 @@ static int start_store(struct groupd *g, struct err *err)
 	rc = readers_start(&g->verifier, g->loop, 1, VERIFY_QUEUE,
 			   g->config->store, &g->store_options, err);
 	g->verifying = rc == 0;
+	if (rc == 0)
+		rc = readers_start(&g->movers, g->loop, MOVER_THREADS,
+				   READER_QUEUE, g->config->store,
+				   &g->store_options, err);
+	else
+		return rc;
+	g->moving = rc == 0;
 	return rc;
 }
 
@@ -279,8 +290,11 @@ static void init_handlers(struct groupd *g)
 		.registry = &g->registry,
 		.readers = &g->readers,
 		.verifier = &g->verifier,
+		.movers = &g->movers,
+		.media = &g->media,
 		.sequencer = &g->sequencer,
 		.env = g->env,
+		.data_dir = g->config->data,
 		.instance = env_random_u64(g->env),
 		.max_content = g->config->max_message_bytes,
 		.own_uid = geteuid(),
@@ -335,14 +349,17 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 	uv_timer_init(loop, &g->expiry);
 	g->expiry.data = g;
 	uv_timer_start(&g->expiry, on_expiry, EXPIRY_MS, EXPIRY_MS);
-	if (strncmp(config->store, "sqlite:", 7) == 0) {
-		rc = make_dirs(config->data, 0700, err);
-		if (rc < 0)
-			return rc;
-	}
-	rc = start_store(g, err);
+	rc = make_dirs(config->data, 0700, err);
+	if (rc == 0)
+		rc = start_store(g, err);
+	if (rc == 0)
+		rc = media_open(&g->media, config->data, env,
+				config->media_max_bytes, err);
 	if (rc < 0)
 		return rc;
+	media_keeper_start(&g->keeper, loop, &g->media, &g->movers,
+			   &g->sequencer);
+	g->keeping = true;
 	init_handlers(g);
 	return start_listening(g, err);
 }
@@ -355,6 +372,8 @@ void groupd_reload(struct groupd *g, const struct config *fresh)
 	c->ntrusted = fresh->ntrusted;
 	c->max_message_bytes = fresh->max_message_bytes;
 	g->handlers.max_content = c->max_message_bytes;
+	c->media_max_bytes = fresh->media_max_bytes;
+	media_set_max(&g->media, c->media_max_bytes);
 }
 
 /* Taking down: one part at a time, the next when the last one is gone. */
@@ -391,6 +410,16 @@ static void on_verifier_closed(struct readers *r)
 	closed(container_of(r, struct groupd, verifier));
 }
 
+static void on_movers_closed(struct readers *r)
+{
+	closed(container_of(r, struct groupd, movers));
+}
+
+static void on_keeper_closed(struct media_keeper *k)
+{
+	closed(container_of(k, struct groupd, keeper));
+}
+
 static void on_supervisor_closed(struct supervisor *s)
 {
 	closed(container_of(s, struct groupd, supervisor));
@@ -402,6 +431,7 @@ static void on_expiry_closed(uv_handle_t *handle)
 
 	if (!g->verify_abandoned)
 		registry_release(&g->registry);
+	media_close(&g->media);
 	g->state = GROUPD_STOPPED;
 	g->on_stopped(g);
 }
@@ -454,10 +484,14 @@ static void step(struct groupd *g)
 	/* Reads first: they may still hand writes on. */
 	if (begin(g, &g->listening))
 		listener_close(&g->listener, on_listener_closed);
+	else if (begin(g, &g->keeping))
+		media_keeper_close(&g->keeper, on_keeper_closed);
 	else if (begin(g, &g->reading))
 		readers_close(&g->readers, on_readers_closed);
 	else if (begin(g, &g->verifying))
 		readers_close(&g->verifier, on_verifier_closed);
+	else if (begin(g, &g->moving))
+		readers_close(&g->movers, on_movers_closed);
 	else if (begin(g, &g->sequencing))
 		sequencer_close(&g->sequencer, on_sequencer_closed);
 	else if (sessions_left(g))

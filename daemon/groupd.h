@@ -16,6 +16,8 @@
 #include "daemon/config.h"
 #include "daemon/handlers.h"
 #include "daemon/listener.h"
+#include "daemon/media.h"
+#include "daemon/media_keeper.h"
 #include "daemon/peer.h"
 #include "daemon/readers.h"
 #include "daemon/sequencer.h"
@@ -38,6 +40,9 @@ struct groupd {
 	struct sequencer sequencer;
 	struct readers readers;
 	struct readers verifier;
+	struct readers movers; /* of the media files' bytes */
+	struct media media;
+	struct media_keeper keeper;
 	struct handlers handlers;
 	struct listener listener;
 	struct supervisor supervisor;
@@ -47,6 +52,8 @@ struct groupd {
 	bool sequencing;
 	bool reading;
 	bool verifying;
+	bool moving;
+	bool keeping;
 	bool listening;
 	bool supervising;
 	bool closing;	       /* a part is being closed */
@@ -60,7 +67,7 @@ struct groupd {
 int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 		 const struct env *env, struct err *err);
 /* Applies what may change while it runs: trusted_users,
- * max_message_bytes. */
+ * max_message_bytes, media_max_bytes. */
 void groupd_reload(struct groupd *g, const struct config *fresh);
 /* Stops in order; cb when the memory is the caller's. Blocks for the batch
  * in flight. */

@@ -10,10 +10,8 @@
 static const struct handler *find_handler(enum wire_type type)
 {
 	const struct handler *const tables[] = {
-		handlers_session,
-		handlers_reading,
-		handlers_writing,
-		handlers_admin,
+		handlers_session, handlers_reading, handlers_writing,
+		handlers_admin,	  handlers_media,
 	};
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
@@ -27,14 +25,17 @@ static const struct handler *find_handler(enum wire_type type)
 	return NULL;
 }
 
+int request_no_memory(struct request *r)
+{
+	return err_set(&r->err, ERR_UNAVAILABLE, "groupd is out of memory");
+}
+
 int request_answer(struct request *r, const void *body)
 {
 	buf_clear(&r->answer);
 	wire_put_frame(&r->answer, wire_answer_of(r->handler->type), r->id,
 		       r->principal_id, body);
-	if (!r->answer.failed)
-		return 0;
-	return err_set(&r->err, ERR_UNAVAILABLE, "groupd is out of memory");
+	return r->answer.failed ? request_no_memory(r) : 0;
 }
 
 int request_answer_ok(struct request *r, uint64_t value)
@@ -123,11 +124,6 @@ static void request_finish(struct request *r)
 	session_end(s, weight);
 }
 
-static struct request *of_job(struct readers_job *job)
-{
-	return container_of(job, struct request, job);
-}
-
 static struct request *of_op(struct sequencer_op *op)
 {
 	return container_of(op, struct request, op);
@@ -143,7 +139,7 @@ static void settle(struct request *r, int rc)
 
 static void run_read(struct readers_job *job, struct store *store)
 {
-	struct request *r = of_job(job);
+	struct request *r = request_of_job(job);
 	int rc;
 
 	r->err.code = ERR_NONE;
@@ -161,7 +157,7 @@ static void run_read(struct readers_job *job, struct store *store)
 
 static void read_done(struct readers_job *job)
 {
-	request_finish(of_job(job));
+	request_finish(request_of_job(job));
 }
 
 static int run_write(struct sequencer_op *op, struct store *store,
@@ -194,8 +190,12 @@ static uint64_t group_of(const struct request *r)
 		return r->body.edit_members.group_id;
 	case WIRE_DELETE_GROUP:
 		return r->body.delete_group.group_id;
+	case WIRE_SET_INFO:
+		return r->body.set_info.group_id;
 	case WIRE_SET_READ:
 		return r->body.set_read.group_id;
+	case WIRE_SEND_MEDIA:
+		return r->body.send_media.group_id;
 	default:
 		return 0;
 	}
@@ -211,7 +211,7 @@ static int submit_write(struct request *r)
 
 static void run_prepare(struct readers_job *job, struct store *store)
 {
-	struct request *r = of_job(job);
+	struct request *r = request_of_job(job);
 
 	settle(r, r->handler->prepare(r, store));
 }
@@ -224,7 +224,7 @@ static void overloaded(struct request *r)
 
 static void prepare_done(struct readers_job *job)
 {
-	struct request *r = of_job(job);
+	struct request *r = request_of_job(job);
 
 	if (r->err.code == ERR_NONE && submit_write(r) == 0)
 		return;
@@ -233,13 +233,29 @@ static void prepare_done(struct readers_job *job)
 	request_finish(r);
 }
 
+static int submit_job(struct request *r)
+{
+	const struct handlers *h = r->handlers;
+
+	return readers_submit(r->handler->verifier ? h->verifier
+			      : r->handler->mover  ? h->movers
+						   : h->readers,
+			      &r->job);
+}
+
 int request_read_again(struct request *r)
 {
 	r->job.run = run_read;
 	r->job.done = read_done;
-	return readers_submit(r->handler->verifier ? r->handlers->verifier
-						   : r->handlers->readers,
-			      &r->job);
+	return submit_job(r);
+}
+
+int request_work(struct request *r,
+		 void (*run)(struct readers_job *job, struct store *store))
+{
+	r->job.run = run;
+	r->job.done = read_done;
+	return submit_job(r);
 }
 
 static int submit(struct request *r)
@@ -250,7 +266,7 @@ static int submit(struct request *r)
 		return submit_write(r);
 	r->job.run = run_prepare;
 	r->job.done = prepare_done;
-	return readers_submit(r->handlers->readers, &r->job);
+	return submit_job(r);
 }
 
 /* What the request and its answer may take in memory. */
@@ -260,6 +276,8 @@ static size_t weigh(const struct request *r)
 
 	if (r->handler->type == WIRE_READ_TEXT)
 		weight += (size_t)r->body.read_text.size;
+	else if (r->handler->type == WIRE_READ_MEDIA)
+		weight += (size_t)r->body.read_media.size;
 	else if (r->handler->type == WIRE_PULL)
 		weight += r->body.pull.max_bytes == 0
 				  ? WIRE_TEXT_MAX

@@ -21,6 +21,7 @@
 #include <uv.h>
 
 #include "daemon/group.h"
+#include "daemon/media.h"
 #include "daemon/peer.h"
 #include "daemon/readers.h"
 #include "daemon/sequencer.h"
@@ -34,8 +35,11 @@ struct handlers {
 	struct registry *registry;
 	struct readers *readers;
 	struct readers *verifier; /* a pool of one thread, for VERIFY */
+	struct readers *movers;	  /* those of the media files' bytes */
+	struct media *media;
 	struct sequencer *sequencer;
 	const struct env *env;
+	const char *data_dir;
 	uint64_t instance;
 	uint64_t max_content; /* may change at SIGHUP */
 	uid_t own_uid;
@@ -70,6 +74,15 @@ struct handler {
 	bool no_principal; /* needs none */
 	bool admin_only;
 	bool verifier; /* runs on that pool */
+	bool mover;    /* on this one: it waits for the disk */
+};
+
+/* What SEND_MEDIA knows of the file. */
+struct request_media {
+	bool found; /* the upload */
+	uint8_t hash[STORE_HASH];
+	uint64_t size;
+	bool forgotten; /* committed, so the upload is not needed */
 };
 
 /* One request, from its frame to its answer. */
@@ -102,6 +115,7 @@ struct request {
 	uint64_t revocations;	      /* OPEN_PRINCIPAL: when it was read */
 	struct group_pending pending; /* WATCH */
 	struct wire_body_watching watching;
+	struct request_media media;
 
 	/* private: handlers.c */
 	struct readers_job job;
@@ -129,8 +143,16 @@ int request_find_group(struct request *r, struct store *store, uint64_t id,
 /* After a verb that refused: whether the group exists for others. */
 void request_note_refusal(struct request *r, struct store *store,
 			  uint64_t group_id);
+int request_no_memory(struct request *r);
 /* Once more to the readers. -EBUSY */
 int request_read_again(struct request *r);
+/* From finish(): work that blocks first, then finish() again. -EBUSY */
+int request_work(struct request *r,
+		 void (*run)(struct readers_job *job, struct store *store));
+static inline struct request *request_of_job(struct readers_job *job)
+{
+	return container_of(job, struct request, job);
+}
 
 /* Reader: notes a user who has a local account but is not stored yet. */
 int request_prepare_user(struct request *r, struct store *store,
@@ -142,5 +164,6 @@ extern const struct handler handlers_session[];
 extern const struct handler handlers_reading[];
 extern const struct handler handlers_writing[];
 extern const struct handler handlers_admin[];
+extern const struct handler handlers_media[];
 
 #endif

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests that only read; on a reader thread, in one snapshot. */
 #include <errno.h>
+#include <string.h>
+#include <sys/statvfs.h>
 
 #include "daemon/handlers.h"
+#include "lib/json.h"
 #include "lib/text.h"
 
 /* Collects records into one page. */
@@ -11,8 +14,9 @@ struct page {
 	uint64_t limit;	 /* records left */
 	uint64_t before; /* seq bound; 0: none */
 	size_t max_bytes;
-	uint64_t skip; /* bytes of records that are not in the page */
-	bool complete; /* the walk came to its end */
+	uint64_t skip;		/* bytes of records that are not in the page */
+	enum log_format format; /* of lines */
+	bool complete;		/* the walk came to its end */
 };
 
 static uint64_t page_limit(uint64_t limit)
@@ -171,7 +175,10 @@ static int add_line(void *data, const struct wire_message *m)
 {
 	struct page *page = data;
 
-	text_render(&page->records, m);
+	if (page->format == LOG_JSONL)
+		json_put_message_line(&page->records, m);
+	else
+		text_render(&page->records, m);
 	if (page->records.failed)
 		return -ENOMEM;
 	return page->records.len >= page->skip + page->max_bytes ? 1 : 0;
@@ -185,6 +192,7 @@ static int read_text_at(struct request *r, struct store *store,
 	uint64_t seq;
 	int rc;
 
+	page->format = (enum log_format)body->format;
 	if (body->size == 0)
 		return 0;
 	rc = store_seek(store, body->group_id, (enum log_format)body->format,
@@ -266,11 +274,84 @@ static int read_list_members(struct request *r, struct store *store)
 	return rc;
 }
 
+static int read_get_info(struct request *r, struct store *store)
+{
+	uint64_t group_id = r->body.get_info.group_id;
+	struct wire_body_info answer;
+	struct wire_info info;
+	int rc = store_get_info(store, group_id, request_user(r), &info,
+				&r->err);
+
+	_Static_assert(sizeof(answer) == sizeof(info), "one list of fields");
+	if (rc < 0) {
+		request_note_refusal(r, store, group_id);
+		return rc;
+	}
+	r->group_id = group_id;
+	memcpy(&answer, &info, sizeof(answer));
+	return request_answer(r, &answer);
+}
+
+static int add_mention(void *data, const struct wire_mention *m)
+{
+	struct page *page = data;
+
+	if (page->limit == 0 ||
+	    (page->records.len > 0 &&
+	     page->records.len + m->content.len > page->max_bytes)) {
+		page->complete = false;
+		return 1;
+	}
+	page->limit--;
+	wire_put(&page->records, &wire_schema_mention, m);
+	return 0;
+}
+
+static int read_list_mentions(struct request *r, struct store *store)
+{
+	const struct wire_body_list_mentions *body = &r->body.list_mentions;
+	struct page page = { .limit = page_limit(body->limit),
+			     .max_bytes = WIRE_TEXT_MAX,
+			     .complete = true };
+	struct wire_body_mention_list answer;
+	int rc = store_list_mentions(store, request_user(r), body->after_group,
+				     body->after_seq, add_mention, &page,
+				     &r->err);
+
+	rc = page_error(r, &page, rc);
+	answer = (struct wire_body_mention_list){
+		.mentions = buf_str(&page.records),
+		.complete = page.complete,
+	};
+	if (rc == 0)
+		rc = request_answer(r, &answer);
+	buf_release(&page.records);
+	return rc;
+}
+
+static int read_get_space(struct request *r, struct store *store)
+{
+	struct wire_body_space answer = { 0 };
+	struct statvfs st;
+
+	(void)store;
+	if (statvfs(r->handlers->data_dir, &st) != 0)
+		return err_set(&r->err, ERR_UNAVAILABLE,
+			       "The store's file system cannot be read: %s",
+			       strerror(errno));
+	answer.total = (uint64_t)st.f_blocks * st.f_frsize;
+	answer.free = (uint64_t)st.f_bavail * st.f_frsize;
+	return request_answer(r, &answer);
+}
+
 const struct handler handlers_reading[] = {
 	{ .type = WIRE_FIND_GROUP, .read = read_find_group },
 	{ .type = WIRE_LIST_GROUPS, .read = read_list_groups },
 	{ .type = WIRE_PULL, .read = read_pull },
 	{ .type = WIRE_READ_TEXT, .read = read_read_text },
 	{ .type = WIRE_LIST_MEMBERS, .read = read_list_members },
+	{ .type = WIRE_GET_INFO, .read = read_get_info },
+	{ .type = WIRE_LIST_MENTIONS, .read = read_list_mentions },
+	{ .type = WIRE_GET_SPACE, .read = read_get_space },
 	{ .type = WIRE_NONE },
 };

@@ -7,11 +7,6 @@
 #include "daemon/handlers.h"
 #include "lib/json.h"
 
-static int no_memory(struct request *r)
-{
-	return err_set(&r->err, ERR_UNAVAILABLE, "groupd is out of memory");
-}
-
 /* The bound that may have changed since the store was opened. */
 static int check_items(struct request *r)
 {
@@ -65,26 +60,30 @@ static int write_send(struct request *r, struct store *store,
 		if (event_add_messages(events, body->group_id,
 				       op.sent.first_seq, op.sent.last_seq,
 				       r->want) < 0)
-			return no_memory(r);
+			return request_no_memory(r);
 	}
 	return request_answer(r, &op.sent);
 }
 
 /* Notes a user to be added with the transaction: who is not stored yet but
- * has a local account. Others are refused by the verb, which names them. */
-static int prepare_user(struct request *r, struct store *store, struct str user)
+ * has a local account. Others (*unknown) are refused by the verb, which names
+ * them. */
+static int prepare_user(struct request *r, struct store *store, struct str user,
+			bool *unknown)
 {
 	struct wire_name record = { .name = user };
 	bool found;
 	int rc = store_find_user(store, user, &found, &r->err);
 
+	*unknown = false;
 	if (rc < 0 && r->err.code == ERR_BAD_NAME) {
 		r->err.code = ERR_NONE; /* the verb says it */
 		return 0;
 	}
 	if (rc < 0)
 		return rc;
-	if (!found && auth_has_account(user))
+	*unknown = !found && !auth_has_account(user);
+	if (!found && !*unknown)
 		wire_put(&r->extra, &wire_schema_name, &record);
 	return 0;
 }
@@ -93,19 +92,24 @@ static int prepare_edits(struct request *r, struct store *store,
 			 struct str edits)
 {
 	struct wire_edit edit;
+	bool unknown;
 	int rc;
 
 	while ((rc = wire_next(&edits, &wire_schema_edit, &edit)) > 0) {
 		if (edit.op == EDIT_REMOVE)
 			continue;
-		rc = prepare_user(r, store, edit.name);
+		rc = prepare_user(r, store, edit.name, &unknown);
 		if (rc < 0)
 			return rc;
+		/* All will be refused: passwd is not asked for the rest,
+		 * which takes long where there are many. */
+		if (unknown)
+			break;
 	}
 	if (rc < 0)
 		return err_set(&r->err, ERR_BAD_REQUEST,
 			       "The list of members cannot be decoded");
-	return r->extra.failed ? no_memory(r) : 0;
+	return r->extra.failed ? request_no_memory(r) : 0;
 }
 
 int request_add_users(struct request *r, struct store *store)
@@ -126,9 +130,10 @@ int request_add_users(struct request *r, struct store *store)
 int request_prepare_user(struct request *r, struct store *store,
 			 struct str user)
 {
-	int rc = prepare_user(r, store, user);
+	bool unknown;
+	int rc = prepare_user(r, store, user, &unknown);
 
-	return rc == 0 && r->extra.failed ? no_memory(r) : rc;
+	return rc == 0 && r->extra.failed ? request_no_memory(r) : rc;
 }
 
 /* Only an admin of the group may add, so only for him passwd is asked. */
@@ -156,7 +161,7 @@ static struct event *members_event(struct request *r, struct store *store,
 		return NULL;
 	e = event_add(events, EVENT_MEMBERS, group_id);
 	if (e == NULL) {
-		no_memory(r);
+		request_no_memory(r);
 		return NULL;
 	}
 	str_to_cstr(group.name, e->group, sizeof(e->group));
@@ -304,7 +309,7 @@ static int write_delete_group(struct request *r, struct store *store,
 		return rc;
 	}
 	if (event_add(events, EVENT_DELETED, group_id) == NULL)
-		return no_memory(r);
+		return request_no_memory(r);
 	return request_answer_ok(r, 1);
 }
 
@@ -325,6 +330,30 @@ static int write_set_read(struct request *r, struct store *store,
 	return request_answer_ok(r, stored);
 }
 
+static int write_set_info(struct request *r, struct store *store,
+			  struct list *events)
+{
+	const struct wire_body_set_info *body = &r->body.set_info;
+	const struct store_set_info op = {
+		.group_id = body->group_id,
+		.by = request_user(r),
+		.set = (unsigned)body->set,
+		.description = body->description,
+		.avatar_url = body->avatar_url,
+		.settings = body->settings,
+		.max_members = body->max_members,
+	};
+	int rc = store_set_info(store, &op, &r->err);
+
+	(void)events;
+	if (rc < 0) {
+		request_note_refusal(r, store, body->group_id);
+		return rc;
+	}
+	r->group_id = body->group_id;
+	return request_answer_ok(r, 1);
+}
+
 const struct handler handlers_writing[] = {
 	{ .type = WIRE_SEND, .begin = begin_send, .write = write_send },
 	{ .type = WIRE_EDIT_MEMBERS,
@@ -335,5 +364,6 @@ const struct handler handlers_writing[] = {
 	  .write = write_create_group },
 	{ .type = WIRE_DELETE_GROUP, .write = write_delete_group },
 	{ .type = WIRE_SET_READ, .write = write_set_read },
+	{ .type = WIRE_SET_INFO, .write = write_set_info },
 	{ .type = WIRE_NONE },
 };

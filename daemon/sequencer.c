@@ -24,6 +24,20 @@ static struct sequencer_op *op_of(struct list *el)
 	return container_of(el, struct sequencer_op, link);
 }
 
+/* Whether there is no room for op in this transaction. */
+static bool is_full(const struct batch *batch, size_t bytes,
+		    const struct sequencer_op *op)
+{
+	const struct sequencer_op *first;
+
+	if (batch->count == 0)
+		return false;
+	first = container_of(batch->ops.next, const struct sequencer_op, link);
+	return first->alone || op->alone ||
+	       batch->count == SEQUENCER_BATCH_OPS ||
+	       bytes + op->bytes > SEQUENCER_BATCH_BYTES;
+}
+
 /* Waits for ops; moves as many as fit one transaction. False: stop. */
 static bool take(struct lane *lane, struct batch *batch)
 {
@@ -35,9 +49,7 @@ static bool take(struct lane *lane, struct batch *batch)
 	while (!list_empty(&lane->pending)) {
 		struct sequencer_op *op = op_of(lane->pending.next);
 
-		if (batch->count == SEQUENCER_BATCH_OPS ||
-		    (batch->count > 0 &&
-		     bytes + op->bytes > SEQUENCER_BATCH_BYTES))
+		if (is_full(batch, bytes, op))
 			break;
 		list_remove(&op->link);
 		list_push(&batch->ops, &op->link);
@@ -229,17 +241,19 @@ static void *lane_main(void *arg)
 	}
 }
 
-/* Loop: the senders first, then everybody else. */
+/* Loop: who watches is told before the senders are answered, so that whoever
+ * acts on an answer finds all others knowing of it (client_is_settled()). */
 static void on_batch(void *data, struct list *el)
 {
 	struct sequencer *q = data;
 	struct batch *batch = container_of(el, struct batch, link);
 
+	for (struct list *e = batch->events.next; e != &batch->events;
+	     e = e->next)
+		q->options.on_event(q->options.data,
+				    container_of(e, struct event, link));
 	while ((el = list_pop(&batch->ops)) != NULL)
 		op_of(el)->done(op_of(el));
-	for (el = batch->events.next; el != &batch->events; el = el->next)
-		q->options.on_event(q->options.data,
-				    container_of(el, struct event, link));
 	events_clear(&batch->events);
 	free(batch);
 }

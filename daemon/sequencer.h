@@ -48,6 +48,9 @@ struct sequencer_op {
 		   struct list *events, struct err *err);
 	/* Loop: after the commit, or refused (op->err). May free op. */
 	void (*done)(struct sequencer_op *op);
+	/* Shares its transaction with nobody: what it removes outside of the
+	 * store cannot be rolled back with the others. */
+	bool alone;
 	struct err err;	   /* ERR_NONE: committed */
 	uint64_t appended; /* messages that run() stored, for the figures */
 };

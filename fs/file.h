@@ -28,6 +28,13 @@ struct file_ops {
 	/* ftruncate(2) to op->size: 0 or a negative errno. NULL: it is
 	 * accepted and changes nothing. */
 	int (*truncate)(struct op *op);
+	/* The text as reading shows it into op->body, then goes on. NULL: its
+	 * rename makes no copy and is refused. The group was found. */
+	void (*load)(struct op *op, op_step_cb then);
+	/* A rename onto it: applies text (borrowed until it returns), as a
+	 * close after writing it would, then calls file_replaced(). NULL: it
+	 * is refused. The group was found; op->handle is NULL. */
+	void (*replace)(struct op *op, struct str text);
 	/* Only appends: no O_TRUNC, nor writing without O_APPEND. */
 	bool append_only;
 };
@@ -35,19 +42,44 @@ struct file_ops {
 /* NULL for folders and what has no row. */
 const struct file_ops *file_ops_of(enum kind kind);
 
+/* KIND_MEDIA_FILE and KIND_UPLOAD; then these are asked in place of the table
+ * and of op_find_group(): for getattr, setattr and access; open; each FLUSH;
+ * and the RELEASE. */
+bool file_is_media(enum kind kind);
+void file_media_stat(struct op *op);
+void file_media_open(struct op *op);
+void file_media_flush(struct op *op);
+void file_media_release(struct op *op);
+/* Sends op->upload under this name, then goes on. */
+void file_media_send(struct op *op, struct str name, op_step_cb then);
+
+/* A folder's listing (fs/ops_dir.c): adds an entry; answers the open. */
+void dir_add(struct buf *list, uint64_t ino, enum kind kind, struct str name);
+void dir_opened(struct op *op);
+
 /* Answers the lookup, getattr, setattr or access that asked for it. */
 void file_stat_done(struct op *op, uint64_t size, uint64_t mtime_ms);
+
+/* What was renamed onto a fixed file is applied, and gone. */
+void file_replaced(struct op *op);
 
 extern const struct file_ops file_messages_ops;
 extern const struct file_ops file_post_ops;
 extern const struct file_ops file_members_ops;
+extern const struct file_ops file_description_ops;
+extern const struct file_ops file_settings_ops;
 extern const struct file_ops file_live_ops;
 extern const struct file_ops file_unread_ops;
 extern const struct file_ops file_last_read_ops;
+extern const struct file_ops file_media_ops;
+extern const struct file_ops file_upload_ops;
+extern const struct file_ops file_scratch_ops;
 extern const struct file_ops file_me_name_ops;
 extern const struct file_ops file_me_groups_ops;
 extern const struct file_ops file_me_error_ops;
 extern const struct file_ops file_me_state_ops;
+extern const struct file_ops file_me_mentions_ops;
+extern const struct file_ops file_me_live_ops;
 
 /* The close of what was written: sends op->body, or refuses where its encoding
  * failed (rc, err). What was pending is cleared first: what the close reports
@@ -58,6 +90,12 @@ void file_messages_send_rest(struct op *op, int rc, const struct err *err);
 void file_messages_read_at(struct op *op, uint64_t from, uint64_t size);
 
 void file_live_free(struct live *live);
+/* .me/live: somebody was added to a group. */
+void file_live_on_member(struct groupfs *fs,
+			 const struct wire_body_ev_member *ev);
+/* Has the open .me/live find their groups: all of them, now that groupd is
+ * back, or those that could not before. */
+void file_live_list(struct groupfs *fs, bool all);
 /* What poll(2) may know now; ph (owned, may be NULL) is told later. */
 void file_live_poll(struct op *op, struct fuse_pollhandle *ph);
 
@@ -68,5 +106,21 @@ void file_live_poll(struct op *op, struct fuse_pollhandle *ph);
  */
 void file_text_read(struct op *op, op_step_cb load);
 void file_text_loaded(struct op *op);
+/* op->body is the whole text, made for its size or for a read. */
+void file_text_made(struct op *op);
+/* When a file was last changed, as far as the group says. */
+uint64_t file_mtime(const struct op *op);
+
+/*
+ * A text that is edited as a whole and applied at the close (file_edit.c).
+ * file_edit_open(): load ends in file_edit_loaded() with op->body. The others
+ * are what struct file_ops has of the same name; flush is the file's own.
+ */
+void file_edit_open(struct op *op, op_step_cb load);
+void file_edit_loaded(struct op *op);
+void file_edit_stat(struct op *op, op_step_cb load);
+void file_edit_read(struct op *op, op_step_cb load);
+void file_edit_write(struct op *op);
+int file_edit_truncate(struct op *op);
 
 #endif

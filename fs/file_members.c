@@ -2,19 +2,14 @@
 /*
  * GROUP/members: NAME ROLE, a line a member, sorted by name.
  *
- * What is written stays in the handle until the close and is then applied
- * in one transaction. Appended bytes are commands alone; any other write
- * goes to its place in a copy of the text (an empty one after O_TRUNC), as
- * editors expect.
+ * What is written is applied at the close, in one transaction. Appended bytes
+ * are commands alone; any other write edits a copy (file_edit.c).
  */
 #include <errno.h>
 #include <linux/fuse.h>
-#include <string.h>
 
 #include "fs/file.h"
 #include "fs/members_edit.h"
-
-enum { EDIT_BYTES_MAX = 16 << 20 };
 
 /* Of the wire's edits in one frame, with room for the other fields. */
 enum { EDIT_FRAME_MAX = WIRE_FRAME_MAX - 64 };
@@ -61,120 +56,44 @@ static void load(struct op *op, op_step_cb then)
 
 static void size_known(struct op *op)
 {
-	file_stat_done(op, op->body.len, op->group.mtime_ms);
+	file_stat_done(op, op->body.len, file_mtime(op));
+}
+
+static void load_size(struct op *op)
+{
+	load(op, size_known);
 }
 
 static void members_stat(struct op *op)
 {
-	if (op->what == OP_LOOKUP || op->what == OP_ACCESS)
-		file_stat_done(op, 0, op->group.mtime_ms);
-	else if (op->handle != NULL && op->handle->dirty)
-		file_stat_done(op, op->handle->pending.len, op->group.mtime_ms);
-	else
-		load(op, size_known);
+	file_edit_stat(op, load_size);
 }
 
-static void load_for_read(struct op *op)
+static void load_text(struct op *op)
 {
 	load(op, file_text_loaded);
 }
 
-static void answer_pending(struct op *op)
-{
-	op_reply_slice(op, buf_str(&op->handle->pending));
-}
-
 static void members_read(struct op *op)
 {
-	const struct handle *h = op->handle;
-
-	/* Who edits reads what he wrote. */
-	if (h->dirty && (h->flags & O_APPEND) == 0 && h->writer == op->user)
-		op_find_group(op, answer_pending);
+	/* Who appends has no copy. */
+	if ((op->handle->flags & O_APPEND) != 0)
+		file_text_read(op, load_text);
 	else
-		file_text_read(op, load_for_read);
+		file_edit_read(op, load_text);
 }
 
-/* The copy that a writer without O_TRUNC begins with. */
-static void copy_made(struct op *op)
+static void load_copy(struct op *op)
 {
-	op->handle->pending = op->body;
-	op->body = (struct buf){ 0 };
-	op_reply_open(op, FOPEN_DIRECT_IO);
+	load(op, file_edit_loaded);
 }
 
 static void members_open(struct op *op)
 {
-	int flags = op->handle->flags;
-
-	if ((flags & O_ACCMODE) == O_RDONLY || (flags & O_APPEND) != 0 ||
-	    (flags & O_TRUNC) != 0)
+	if ((op->handle->flags & O_APPEND) != 0)
 		op_reply_open(op, FOPEN_DIRECT_IO);
 	else
-		load(op, copy_made);
-}
-
-/* Makes the copy len bytes long; new ones are newlines, which say nothing. */
-static bool resize(struct buf *b, size_t len)
-{
-	if (len <= b->len) {
-		buf_truncate(b, len);
-		return true;
-	}
-	if (!buf_reserve(b, len - b->len)) {
-		b->failed = false;
-		return false;
-	}
-	while (b->len < len)
-		buf_append_char(b, '\n');
-	return true;
-}
-
-static void keep(struct op *op)
-{
-	struct handle *h = op->handle;
-	size_t at =
-		(h->flags & O_APPEND) != 0 ? h->pending.len : (size_t)op->off;
-	size_t end = at + op->data.len;
-
-	if (!resize(&h->pending, end > h->pending.len ? end : h->pending.len)) {
-		op_reply_err(op, ENOMEM);
-		return;
-	}
-	if (op->data.len > 0)
-		memcpy(h->pending.data + at, op->data.data, op->data.len);
-	handle_set_dirty(h, op->user);
-	op_reply_write(op);
-}
-
-static void members_write(struct op *op)
-{
-	const struct handle *h = op->handle;
-	uint64_t at = (h->flags & O_APPEND) != 0 ? h->pending.len : op->off;
-
-	if (h->spoilt != 0)
-		op_reply_err(op, h->spoilt);
-	else if (!handle_may_write(h, op))
-		op_deny(op, EACCES, "another user edits on this descriptor");
-	else if (at > EDIT_BYTES_MAX || op->data.len > EDIT_BYTES_MAX - at)
-		op_deny(op, EFBIG, "one edit may have %d bytes",
-			EDIT_BYTES_MAX);
-	else
-		op_find_group(op, keep);
-}
-
-static int members_truncate(struct op *op)
-{
-	struct handle *h = op->handle;
-
-	if (op->attr.st_size < 0 || op->attr.st_size > EDIT_BYTES_MAX)
-		return -EFBIG;
-	if (!handle_may_write(h, op))
-		return -EACCES;
-	if (!resize(&h->pending, (size_t)op->attr.st_size))
-		return -ENOMEM;
-	handle_set_dirty(h, op->user);
-	return 0;
+		file_edit_open(op, load_copy);
 }
 
 static int ask_edit(struct op *op)
@@ -186,10 +105,42 @@ static int ask_edit(struct op *op)
 	return op_submit(op, WIRE_EDIT_MEMBERS, &body);
 }
 
+static void edit_done(struct op *op)
+{
+	if (op->handle == NULL)
+		file_replaced(op);
+	else
+		op_reply_err(op, 0);
+}
+
 static void edited(struct op *op, const void *body)
 {
 	(void)body;
-	op_reply_err(op, 0);
+	edit_done(op);
+}
+
+/* What was parsed into op->body. */
+static void send_edits(struct op *op, int rc, const struct err *err)
+{
+	op->writes = true;
+	if (rc == -ENOMEM)
+		op_reply_err(op, ENOMEM);
+	else if (rc != 0)
+		op_fail(op, err);
+	else if (op->body.len > EDIT_FRAME_MAX)
+		op_deny(op, EMSGSIZE, "too many members in one edit");
+	else if (op->body.len == 0)
+		edit_done(op);
+	else
+		op_ask(op, ask_edit, edited);
+}
+
+static void members_replace(struct op *op, struct str text)
+{
+	struct err err = { 0 };
+	int rc = members_edit_parse(text, &op->body, &err);
+
+	send_edits(op, rc, &err);
 }
 
 /* Cleared first: a second close applies nothing again. The copy stays, in
@@ -204,22 +155,14 @@ static void members_flush(struct op *op)
 		buf_clear(&h->pending);
 	handle_set_clean(h);
 	h->loaded = false;
-	op->writes = true;
-	if (rc == -ENOMEM)
-		op_reply_err(op, ENOMEM);
-	else if (rc != 0)
-		op_fail(op, &err);
-	else if (op->body.len > EDIT_FRAME_MAX)
-		op_deny(op, EMSGSIZE, "too many members in one edit");
-	else if (op->body.len == 0)
-		op_reply_err(op, 0);
-	else
-		op_ask(op, ask_edit, edited);
+	send_edits(op, rc, &err);
 }
 
 const struct file_ops file_members_ops = { .stat = members_stat,
 					   .open = members_open,
 					   .read = members_read,
-					   .write = members_write,
+					   .write = file_edit_write,
 					   .flush = members_flush,
-					   .truncate = members_truncate };
+					   .load = load,
+					   .replace = members_replace,
+					   .truncate = file_edit_truncate };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GROUP/messages: the log as text. Reading asks groupd for the bytes.
+ * GROUP/messages and GROUP/messages.jsonl: the log as text, and as JSON Lines.
+ * Reading asks groupd for the bytes.
  * Writing sends the complete lines of one write(2) in one batch and answers
  * when they are stored; the remainder stays in the handle until the next
  * write or the close.
@@ -8,19 +9,30 @@
 #include <errno.h>
 #include <linux/fuse.h>
 
+#include "fs/ahead.h"
 #include "fs/file.h"
 #include "fs/lines.h"
+#include "lib/json.h"
+#include "lib/text.h"
+
+static uint64_t log_size(const struct op *op)
+{
+	return op->kind == KIND_JSONL ? op->group.jsonl_size : op->group.size;
+}
 
 static void messages_stat(struct op *op)
 {
-	file_stat_done(op, op->group.size, op->group.mtime_ms);
+	file_stat_done(op, log_size(op), op->group.mtime_ms);
 }
 
 static int ask_text(struct op *op)
 {
-	const struct wire_body_read_text body = { .group_id = op->group_id,
-						  .offset = op->off,
-						  .size = op->size };
+	const struct wire_body_read_text body = {
+		.group_id = op->group_id,
+		.format = op->kind == KIND_JSONL ? LOG_JSONL : LOG_TEXT,
+		.offset = op->off,
+		.size = op->want
+	};
 
 	return op_submit(op, WIRE_READ_TEXT, &body);
 }
@@ -29,10 +41,10 @@ static void text_came(struct op *op, const void *body)
 {
 	const struct wire_body_text *text = body;
 
-	if (text->data.len > op->size)
+	if (text->data.len > op->want)
 		op_reply_err(op, EIO);
 	else
-		op_reply_buf(op, text->data.data, text->data.len);
+		ahead_answer(op, text->data);
 }
 
 void file_messages_read_at(struct op *op, uint64_t from, uint64_t size)
@@ -40,12 +52,92 @@ void file_messages_read_at(struct op *op, uint64_t from, uint64_t size)
 	op->off = from;
 	/* More than that is a short read, and the reader asks again. */
 	op->size = size > WIRE_TEXT_MAX ? WIRE_TEXT_MAX : (size_t)size;
+	op->want = op->size;
 	op_ask(op, ask_text, text_came);
+}
+
+static void ask_groupd(struct op *op)
+{
+	if (op->size > WIRE_TEXT_MAX)
+		op->size = WIRE_TEXT_MAX;
+	op->want = ahead_window(op);
+	op_ask(op, ask_text, text_came);
+}
+
+static uint64_t line_start(const struct op *op, const struct wire_message *m)
+{
+	return op->kind == KIND_JSONL ? m->jsonl_off : m->off;
+}
+
+/* The last message in memory whose line begins at or before op->off; 0: none
+ * does. */
+static uint64_t find_line(const struct op *op, const struct feed_sub *sub)
+{
+	uint64_t low;
+	uint64_t high = feed_recent(sub, &low);
+
+	if (high == 0 ||
+	    line_start(op, feed_recent_message(sub, low)) > op->off)
+		return 0;
+	while (low < high) {
+		uint64_t mid = low + (high - low + 1) / 2;
+
+		if (line_start(op, feed_recent_message(sub, mid)) > op->off)
+			high = mid - 1;
+		else
+			low = mid;
+	}
+	return low;
+}
+
+/* What was just sent is in memory: its lines are made here. */
+static bool serve_recent(struct op *op)
+{
+	const struct feed_sub *sub =
+		known_watch(&op->fs->known, op->user, op->group_id);
+	uint64_t seq = sub == NULL ? 0 : find_line(op, sub);
+	const struct wire_message *m;
+	size_t skip;
+
+	if (seq == 0)
+		return false;
+	skip = (size_t)(op->off -
+			line_start(op, feed_recent_message(sub, seq)));
+	for (; op->body.len < skip + op->size; seq++) {
+		m = feed_recent_message(sub, seq);
+		if (m == NULL)
+			break;
+		if (op->kind == KIND_JSONL)
+			json_put_message_line(&op->body, m);
+		else
+			text_render(&op->body, m);
+	}
+	if (op->body.failed || op->body.len < skip) {
+		buf_clear(&op->body);
+		return false;
+	}
+	op->off = skip;
+	op_reply_slice(op, buf_str(&op->body));
+	return true;
+}
+
+/* By a member, and how long the log is is known. */
+static void read_known(struct op *op)
+{
+	if (op->off >= log_size(op) || op->size == 0)
+		op_reply_buf(op, NULL, 0);
+	else if (!ahead_serve(op, log_size(op)) && !serve_recent(op))
+		ask_groupd(op);
 }
 
 static void messages_read(struct op *op)
 {
-	file_messages_read_at(op, op->off, op->size);
+	if (op_knows_group(op))
+		read_known(op);
+	else if (ahead_has(op))
+		op_find_group(op, read_known);
+	else
+		ask_groupd(op);
 }
 
 /* The write is done: what remains of it waits. */
@@ -60,9 +152,15 @@ static void written(struct op *op)
 	op_reply_write(op);
 }
 
+/* A stat that follows must not say less. */
+static void note_sent(struct op *op, const struct wire_body_sent *sent)
+{
+	known_reaches(&op->fs->known, op->user, op->group_id, sent->last_seq);
+}
+
 static void lines_sent(struct op *op, const void *body)
 {
-	(void)body;
+	note_sent(op, body);
 	/* It is stored; room for the remainder was made before. */
 	(void)lines_keep(&op->handle->pending, buf_str(&op->data));
 	written(op);
@@ -79,6 +177,11 @@ static void keep_rest(struct op *op)
 		written(op);
 }
 
+static const struct lines_form *form_of(const struct op *op)
+{
+	return op->kind == KIND_JSONL ? &lines_json : &lines_text;
+}
+
 static void messages_write(struct op *op)
 {
 	struct handle *h = op->handle;
@@ -91,7 +194,7 @@ static void messages_write(struct op *op)
 			"descriptor");
 		return;
 	}
-	rc = lines_encode(buf_str(&h->pending), buf_str(&op->data),
+	rc = lines_encode(form_of(op), buf_str(&h->pending), buf_str(&op->data),
 			  op_max_content(op), &op->body, &err);
 	if (rc == -ENOMEM || !buf_reserve(&h->pending, op->data.len)) {
 		h->pending.failed = false;
@@ -103,13 +206,13 @@ static void messages_write(struct op *op)
 	} else if (op->body.len > 0) {
 		op_send(op, lines_sent);
 	} else {
-		op_find_group(op, keep_rest);
+		op_know_group(op, keep_rest);
 	}
 }
 
 static void rest_sent(struct op *op, const void *body)
 {
-	(void)body;
+	note_sent(op, body);
 	op_reply_err(op, 0);
 }
 
@@ -123,6 +226,8 @@ void file_messages_send_rest(struct op *op, int rc, const struct err *err)
 		op_reply_err(op, ENOMEM);
 	else if (rc != 0)
 		op_fail(op, err);
+	else if (op->body.len == 0)
+		op_reply_err(op, 0);
 	else
 		op_send(op, rest_sent);
 }
@@ -130,8 +235,8 @@ void file_messages_send_rest(struct op *op, int rc, const struct err *err)
 static void messages_flush(struct op *op)
 {
 	struct err err = { 0 };
-	int rc = lines_encode_one(buf_str(&op->handle->pending),
-				  op_max_content(op), &op->body, &err);
+	int rc = form_of(op)->encode(buf_str(&op->handle->pending),
+				     op_max_content(op), &op->body, &err);
 
 	file_messages_send_rest(op, rc, &err);
 }

@@ -36,14 +36,14 @@ static void post_write(struct op *op)
 	const struct handle *h = op->handle;
 	size_t max = op_max_content(op);
 
-	if (h->spoilt != 0)
-		op_reply_err(op, h->spoilt);
+	if (handle_refusal(h) != 0)
+		op_reply_err(op, handle_refusal(h));
 	else if (!handle_may_write(h, op))
 		op_deny(op, EACCES, "another user writes a message here");
 	else if (h->pending.len + op->data.len > max + 1)
 		op_deny(op, EMSGSIZE, "a message may have %zu bytes", max);
 	else
-		op_find_group(op, keep);
+		op_know_group(op, keep);
 }
 
 static void post_flush(struct op *op)

@@ -41,22 +41,30 @@ void file_text_read(struct op *op, op_step_cb load)
 	else if (!op->handle->loaded)
 		load(op);
 	else if (op->group_id != 0)
-		op_find_group(op, answer_text);
+		op_know_group(op, answer_text);
 	else
 		answer_text(op);
 }
 
-/* A text is made, for its size or for a read. */
-static void text_made(struct op *op)
+uint64_t file_mtime(const struct op *op)
+{
+	if (op->group_id == 0)
+		return op->fs->started_ms;
+	if (op->kind == KIND_MEMBERS)
+		return op->group.members_ms;
+	if (op->kind == KIND_DESCRIPTION || op->kind == KIND_SETTINGS)
+		return op->group.info_ms;
+	return op->group.mtime_ms;
+}
+
+void file_text_made(struct op *op)
 {
 	if (op->what == OP_READ)
 		file_text_loaded(op);
 	else if (op->body.failed)
 		op_reply_err(op, ENOMEM);
 	else
-		file_stat_done(op, op->body.len,
-			       op->group_id != 0 ? op->group.mtime_ms
-						 : op->fs->started_ms);
+		file_stat_done(op, op->body.len, file_mtime(op));
 }
 
 /* GROUP/last_read */
@@ -65,7 +73,7 @@ static void last_read_make(struct op *op)
 {
 	buf_clear(&op->body);
 	buf_printf(&op->body, "%" PRIu64 "\n", op->group.last_read_seq);
-	text_made(op);
+	file_text_made(op);
 }
 
 static void last_read_load(struct op *op)
@@ -125,6 +133,10 @@ static void pointer_written(struct op *op, const void *body)
 	struct handle *h = op->handle;
 
 	(void)body;
+	if (op->handle == NULL) {
+		file_replaced(op);
+		return;
+	}
 	if (op->what != OP_WRITE) {
 		op_reply_err(op, 0);
 		return;
@@ -182,6 +194,12 @@ static void last_read_write(struct op *op)
 		set_pointer(op, buf_str(&op->body));
 }
 
+static void last_read_text(struct op *op, op_step_cb then)
+{
+	buf_printf(&op->body, "%" PRIu64 "\n", op->group.last_read_seq);
+	then(op);
+}
+
 static void last_read_flush(struct op *op)
 {
 	struct handle *h = op->handle;
@@ -198,7 +216,9 @@ static void last_read_flush(struct op *op)
 const struct file_ops file_last_read_ops = { .stat = last_read_make,
 					     .read = last_read_read,
 					     .write = last_read_write,
-					     .flush = last_read_flush };
+					     .flush = last_read_flush,
+					     .load = last_read_text,
+					     .replace = set_pointer };
 
 /* .me/name and .me/groups */
 
@@ -217,7 +237,7 @@ static void name_came(struct op *op, const void *body)
 {
 	(void)body;
 	buf_printf(&op->body, "%s\n", op->user->principal.name);
-	text_made(op);
+	file_text_made(op);
 }
 
 static void name_make(struct op *op)
@@ -250,7 +270,7 @@ static void groups_came(struct op *op, const void *body)
 	if (rc < 0)
 		op_reply_err(op, EIO);
 	else if (page->complete || op->body.len == before)
-		text_made(op);
+		file_text_made(op);
 	else
 		op_ask(op, ask_groups, groups_came);
 }
@@ -266,7 +286,7 @@ static void error_make(struct op *op)
 {
 	if (op->user->refusal[0] != '\0')
 		buf_printf(&op->body, "%s\n", op->user->refusal);
-	text_made(op);
+	file_text_made(op);
 }
 
 static void state_make(struct op *op)
@@ -283,7 +303,7 @@ static void state_make(struct op *op)
 			   c->why[0] != '\0' ? c->why
 					     : "not connected to groupd yet");
 	}
-	text_made(op);
+	file_text_made(op);
 }
 
 static void name_read(struct op *op)

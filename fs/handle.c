@@ -2,10 +2,13 @@
 #include "fs/handle.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
+#include "fs/ahead.h"
 #include "fs/file.h"
 #include "fs/tgid.h"
+#include "fs/upload.h"
 
 struct handle *handle_new(struct op *op, int flags, pid_t pid)
 {
@@ -19,12 +22,20 @@ struct handle *handle_new(struct op *op, int flags, pid_t pid)
 	h->group_id = op->group_id;
 	h->flags = flags;
 	h->owner = user_hold(op->user);
+	if (op->scratch != NULL)
+		h->scratch = scratch_hold(op->scratch);
 	if ((flags & O_ACCMODE) != O_RDONLY)
 		h->opener = tgid_of(pid);
 	str_to_cstr(str_of(op->name), h->group, sizeof(h->group));
 	list_init(&h->queue);
 	list_push(&op->fs->handles, &h->link);
 	return h;
+}
+
+void handle_set_upload(struct handle *h, struct upload *u)
+{
+	h->upload = upload_hold(u);
+	u->open = true;
 }
 
 struct handle *handle_hold(struct handle *h)
@@ -41,6 +52,12 @@ void handle_drop(struct handle *h)
 	assert(h->current == NULL && list_empty(&h->queue));
 	if (h->live != NULL)
 		file_live_free(h->live);
+	if (h->upload != NULL)
+		upload_closed(h->upload);
+	upload_drop(h->upload);
+	if (h->scratch != NULL)
+		scratch_drop(&h->fs->scratch, h->scratch, uv_now(h->fs->loop));
+	ahead_free(h->ahead);
 	user_drop(&h->fs->users, h->owner);
 	user_drop(&h->fs->users, h->writer);
 	buf_release(&h->pending);
@@ -89,12 +106,14 @@ void handle_set_dirty(struct handle *h, struct user *user)
 	if (h->writer == NULL)
 		h->writer = user_hold(user);
 	h->dirty = true;
+	h->cut = false;
 }
 
 void handle_set_clean(struct handle *h)
 {
 	user_drop(&h->fs->users, h->writer);
 	h->writer = NULL;
+	h->cut = false;
 	h->dirty = false;
 	h->spoilt = 0;
 }
@@ -103,6 +122,11 @@ void handle_spoil(struct handle *h, int error)
 {
 	assert(error > 0);
 	h->spoilt = error;
+}
+
+int handle_refusal(const struct handle *h)
+{
+	return h->spoilt == EINTR ? 0 : h->spoilt;
 }
 
 bool handle_is_opener(const struct handle *h, pid_t pid)

@@ -16,7 +16,9 @@
 #include "lib/buf.h"
 #include "lib/list.h"
 
+struct ahead;
 struct live;
+struct upload;
 
 struct handle {
 	struct groupfs *fs;
@@ -28,13 +30,16 @@ struct handle {
 	int flags;		       /* of open(2) */
 	pid_t opener;		       /* the process; 0: not known */
 	struct user *owner;	       /* held: who opened it */
+	struct scratch_file *scratch;  /* held; KIND_SCRATCH only */
 
 	/* Writing. */
 	struct op *current;  /* borrowed: the one that acts */
 	struct list queue;   /* those that wait for it */
 	struct buf pending;  /* written, not sent yet */
 	bool dirty;	     /* pending is to be sent at the close */
+	bool cut;	     /* emptied by the open, and nothing written */
 	int spoilt;	     /* errno of a write that failed; 0: none */
+	bool abandoned;	     /* its opener died in the middle: no close sends */
 	struct user *writer; /* held: who wrote it; NULL when not dirty */
 
 	/* Reading: the text as it was first read. */
@@ -42,7 +47,10 @@ struct handle {
 	bool loaded;
 	uint64_t begin; /* unread: its bytes of `messages` */
 	uint64_t end;
-	struct live *live; /* owned; live only */
+	struct live *live;   /* owned; live only */
+	struct ahead *ahead; /* owned; the logs only */
+
+	struct upload *upload; /* held; what it writes, in media/ */
 };
 
 /* NULL without memory. Holds op's user as its owner; the reference is
@@ -50,6 +58,8 @@ struct handle {
 struct handle *handle_new(struct op *op, int flags, pid_t pid);
 struct handle *handle_hold(struct handle *h);
 void handle_drop(struct handle *h);
+/* Holds it, open, until the handle goes. */
+void handle_set_upload(struct handle *h, struct upload *u);
 static inline struct handle *handle_of(const struct fuse_file_info *fi)
 {
 	return (struct handle *)(uintptr_t)fi->fh;
@@ -68,6 +78,9 @@ void handle_set_clean(struct handle *h);
  * not completed: the close drops it and reports the same error. In `messages`
  * a later write that succeeds (the writer tried again) makes it good. */
 void handle_spoil(struct handle *h, int error);
+/* The errno that refuses a write where nothing makes good the one that failed;
+ * 0: it may go on. An interrupted one may always be tried again. */
+int handle_refusal(const struct handle *h);
 
 /* Whether this thread is of the process that opened it. */
 bool handle_is_opener(const struct handle *h, pid_t pid);

@@ -9,7 +9,7 @@
 static const struct kind_info KINDS[KIND_COUNT] = {
 	[KIND_ROOT] = { NULL, KIND_NONE, S_IFDIR | 0755 },
 	[KIND_ME] = { ".me", KIND_ROOT, S_IFDIR | 0555 },
-	[KIND_GROUP] = { NULL, KIND_ROOT, S_IFDIR | 0555 },
+	[KIND_GROUP] = { NULL, KIND_ROOT, S_IFDIR | 0755 },
 	[KIND_ME_NAME] = { "name", KIND_ME, S_IFREG | 0400 },
 	[KIND_ME_GROUPS] = { "groups", KIND_ME, S_IFREG | 0400 },
 	[KIND_ME_ERROR] = { "error", KIND_ME, S_IFREG | 0400 },
@@ -53,6 +53,14 @@ bool kind_is_dir(enum kind kind)
 	const struct kind_info *info = kind_info(kind);
 
 	return info != NULL && S_ISDIR(info->mode);
+}
+
+uint32_t kind_mode(enum kind kind, bool admin)
+{
+	bool for_admins = kind == KIND_DESCRIPTION || kind == KIND_SETTINGS;
+	uint32_t mode = kind_info(kind)->mode;
+
+	return for_admins && !admin ? mode & ~(uint32_t)0222 : mode;
 }
 
 /* Whether this kind lies in a group, or is one. */

@@ -12,7 +12,7 @@
  *       SCRATCH     KIND_SCRATCH     id: a number of fs/scratch
  *       media/      KIND_MEDIA       id: group_id
  *         FILE      KIND_MEDIA_FILE  id: media_id
- *         FILE      KIND_UPLOAD      id: a number of fs/scratch; being copied
+ *         FILE      KIND_UPLOAD      id: a number of fs/upload; being copied
  *
  * Pure functions, any thread.
  */
@@ -55,7 +55,7 @@ enum kind {
 struct kind_info {
 	const char *name; /* in its folder; NULL for those without one name */
 	enum kind parent;
-	uint32_t mode; /* type and permissions, as its user has them */
+	uint32_t mode; /* type and permissions, as an admin has them */
 };
 
 /* NULL for a kind that is none. */
@@ -64,6 +64,8 @@ const struct kind_info *kind_info(enum kind kind);
  * not found so. */
 enum kind kind_lookup(enum kind parent, const char *name);
 bool kind_is_dir(enum kind kind);
+/* Type and permissions, as this user has them. */
+uint32_t kind_mode(enum kind kind, bool admin);
 
 /* id <= INODE_ID_MAX, and 0 for kinds that have none. */
 uint64_t inode_of(uint64_t id, enum kind kind);

@@ -13,11 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/handle.h"
+#include "fs/file.h"
 #include "fs/loop.h"
 #include "fs/mount.h"
 #include "fs/op.h"
 #include "fs/options.h"
+#include "fs/upload.h"
 #include "lib/env.h"
 #include "lib/log.h"
 
@@ -58,6 +59,9 @@ static void on_event(struct client *c, const struct wire_header *header,
 	if (app->fs.closing)
 		return;
 	feed_on_event(&app->fs.feed, header, body);
+	known_on_event(&app->fs.known, header, body);
+	if (header->type == WIRE_EV_MEMBER)
+		file_live_on_member(&app->fs, body);
 }
 
 static void on_state(struct client *c, bool online, const char *why)
@@ -71,7 +75,10 @@ static void on_state(struct client *c, bool online, const char *why)
 	else
 		log_info("groupd is away: why=%s", why == NULL ? "" : why);
 	feed_on_state(&app->fs.feed, online);
-	if (!online)
+	known_on_state(&app->fs.known);
+	if (online)
+		file_live_list(&app->fs, true);
+	else
 		ops_give_up(&app->fs);
 }
 
@@ -99,6 +106,9 @@ static void close_all(struct app *app)
 	while (!list_empty(&fs->handles))
 		handle_drop(
 			container_of(fs->handles.next, struct handle, link));
+	uploads_release(fs);
+	scratch_release(&fs->scratch);
+	known_release(&fs->known);
 	users_release(&fs->users);
 	feed_close(&fs->feed, feed_closed);
 	for (int i = 0; i < SIGNALS; i++)
@@ -151,8 +161,13 @@ static void on_tick(uv_timer_t *timer)
 		app->ready = true;
 		mount_ready(app->ready_fd);
 	}
-	if (app->ticks % TIDY_TICKS == 0)
+	file_live_list(&app->fs, false);
+	if (app->ticks % TIDY_TICKS == 0) {
+		uploads_tidy(&app->fs);
+		known_tidy(&app->fs.known);
 		users_tidy(&app->fs.users);
+		scratch_tidy(&app->fs.scratch, uv_now(&app->loop));
+	}
 }
 
 static int start_timers(struct app *app)
@@ -190,7 +205,11 @@ static int start_groupfs(struct app *app, const struct mount_options *o)
 	list_init(&fs->ops);
 	list_init(&fs->stalled);
 	list_init(&fs->handles);
+	list_init(&fs->uploads);
+	scratch_init(&fs->scratch, env_system());
+	list_init(&fs->streams);
 	users_init(&fs->users, &app->loop, &fs->client);
+	known_init(&fs->known, &app->loop, &fs->client, &fs->feed, &fs->users);
 	rc = client_start(&fs->client, &app->loop, &options);
 	if (rc == 0)
 		rc = feed_start(&fs->feed, &app->loop, &fs->client);

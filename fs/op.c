@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "fs/handle.h"
+#include "fs/upload.h"
 #include "lib/env.h"
 
 enum { DEFAULT_MAX_CONTENT = 64 << 10 /* until groupd said its own */ };
@@ -23,26 +24,49 @@ static struct user *user_of(struct groupfs *fs, enum op_what what, uid_t uid,
 	return user_hold(h->writer != NULL ? h->writer : h->owner);
 }
 
+/* Whose file it is, is nobody else's affair. */
+static int find_scratch(struct groupfs *fs, struct op *op, uid_t uid,
+			const struct handle *h)
+{
+	struct scratch_file *f =
+		h != NULL ? h->scratch : scratch_by_id(&fs->scratch, op->id);
+	bool close = op->what == OP_FLUSH || op->what == OP_RELEASE;
+
+	if (f == NULL || (f->uid != uid && !close))
+		return h != NULL ? EACCES : ENOENT;
+	op->scratch = scratch_hold(f);
+	op->group_id = f->group_id;
+	return 0;
+}
+
 struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 		  struct handle *handle)
 {
 	struct groupfs *fs = fuse_req_userdata(req);
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct op *op = calloc(1, sizeof(*op));
+	int error = ENOMEM;
 
 	if (op == NULL)
-		goto no_memory;
-	if (!inode_split(ino, &op->group_id, &op->kind)) {
-		fuse_reply_err(req, ENOENT);
-		free(op);
-		return NULL;
-	}
+		goto refuse;
+	op->what = what;
+	error = ENOENT;
+	if (!inode_split(ino, &op->id, &op->kind))
+		goto refuse;
+	if (kind_info(op->kind)->parent != KIND_MEDIA)
+		op->group_id = op->id;
+	else if (handle != NULL)
+		op->group_id = handle->group_id;
+	if (op->kind == KIND_SCRATCH)
+		error = find_scratch(fs, op, ctx->uid, handle);
+	if (op->kind == KIND_SCRATCH && error != 0)
+		goto refuse;
+	error = ENOMEM;
 	op->user = user_of(fs, what, ctx->uid, handle);
 	if (op->user == NULL)
-		goto no_memory;
+		goto drop_scratch;
 	op->fs = fs;
 	op->req = req;
-	op->what = what;
 	op->uid = ctx->uid;
 	op->gid = ctx->gid;
 	op->tid = ctx->pid;
@@ -53,9 +77,12 @@ struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 	/* May call back at once; nothing waits yet, so it is only noted. */
 	fuse_req_interrupt_func(req, interrupted, op);
 	return op;
-no_memory:
+drop_scratch:
+	if (op->scratch != NULL)
+		scratch_drop(&fs->scratch, op->scratch, uv_now(fs->loop));
+refuse:
 	free(op);
-	fuse_reply_err(req, ENOMEM);
+	fuse_reply_err(req, error);
 	return NULL;
 }
 
@@ -72,12 +99,19 @@ static void finish(struct op *op)
 		fs->writing--;
 	buf_release(&op->data);
 	buf_release(&op->body);
+	buf_release(&op->file);
+	buf_release(&op->target);
+	if (op->scratch != NULL)
+		scratch_drop(&fs->scratch, op->scratch, uv_now(fs->loop));
 	if (h != NULL) {
 		handle_done(h, op);
 		if (op->what == OP_RELEASE)
 			handle_drop(h);
 		handle_drop(h);
 	}
+	if (op->sends_upload)
+		op->upload->sending = false;
+	upload_drop(op->upload);
 	user_drop(&fs->users, op->user);
 	free(op);
 }
@@ -136,6 +170,9 @@ static void give_up(struct op *op)
 	if (asked)
 		client_cancel(&op->request);
 	op->asking = false;
+	/* Nothing is stored of what such a close fails to send, nor later. */
+	if (op->what == OP_FLUSH)
+		op->handle->abandoned = true;
 	op_reply_err(op, EINTR);
 	/* No answer comes that would make room for them. */
 	if (asked)
@@ -190,11 +227,17 @@ void op_block(struct op *op, struct list *on)
 		give_up(op);
 }
 
-int op_submit(struct op *op, enum wire_type type, const void *body)
+int op_submit_within(struct op *op, enum wire_type type, const void *body,
+		     uint64_t timeout_ms)
 {
 	return client_submit(&op->fs->client, &op->request,
-			     &op->user->principal, type, body,
-			     CLIENT_TIMEOUT_MS, answered);
+			     &op->user->principal, type, body, timeout_ms,
+			     answered);
+}
+
+int op_submit(struct op *op, enum wire_type type, const void *body)
+{
+	return op_submit_within(op, type, body, CLIENT_TIMEOUT_MS);
 }
 
 void op_ask(struct op *op, op_ask_fn ask, op_answer_cb answer)
@@ -236,12 +279,17 @@ static void group_found(struct op *op, const void *body)
 	const struct wire_body_group *g = body;
 
 	op->group = (struct op_group){ .id = g->group_id,
+				       .role = (enum role)g->role,
 				       .size = g->size,
+				       .jsonl_size = g->jsonl_size,
 				       .mtime_ms = g->mtime_ms,
+				       .info_ms = g->info_ms,
+				       .members_ms = g->members_ms,
 				       .read_off = g->read_off,
 				       .last_read_seq = g->last_read_seq,
 				       .last_seq = g->last_seq };
 	str_to_cstr(g->name, op->name, sizeof(op->name));
+	known_learn(&op->fs->known, op->user, g, op->asked);
 	op->then(op);
 }
 
@@ -251,6 +299,7 @@ static int ask_group(struct op *op)
 
 	if (op->group_id == 0)
 		body.name = str_of(op->name);
+	op->asked = known_ask(&op->fs->known, op->user, op->group_id, op->name);
 	return op_submit(op, WIRE_FIND_GROUP, &body);
 }
 
@@ -258,6 +307,31 @@ void op_find_group(struct op *op, op_step_cb then)
 {
 	op->then = then;
 	op_ask(op, ask_group, group_found);
+}
+
+bool op_knows_group(struct op *op)
+{
+	struct known_group g;
+
+	if (op->fs->closing ||
+	    !known_find(&op->fs->known, op->user, op->group_id, op->name, &g))
+		return false;
+	op->group = (struct op_group){ .id = g.group_id,
+				       .role = g.role,
+				       .size = g.size,
+				       .jsonl_size = g.jsonl_size,
+				       .mtime_ms = g.mtime_ms,
+				       .last_seq = g.last_seq };
+	str_to_cstr(str_of(g.name), op->name, sizeof(op->name));
+	return true;
+}
+
+void op_know_group(struct op *op, op_step_cb then)
+{
+	if (op_knows_group(op))
+		then(op);
+	else
+		op_find_group(op, then);
 }
 
 void op_make_key(struct op *op)
@@ -300,8 +374,12 @@ size_t op_max_content(const struct op *op)
 static void put_what(const struct op *op, struct buf *b)
 {
 	const char *group = op->handle != NULL ? op->handle->group : op->name;
-	const char *file = kind_info(op->kind)->name;
+	enum kind folder = kind_info(op->kind)->parent;
+	const char *file = folder == KIND_MEDIA ? kind_info(folder)->name
+						: kind_info(op->kind)->name;
 
+	if (op->kind == KIND_SCRATCH)
+		file = op->scratch->name;
 	if (op->kind == KIND_ROOT)
 		buf_printf(b, "%s", group[0] == '\0' ? "the mount" : group);
 	else if (op->kind == KIND_ME)
@@ -346,10 +424,22 @@ void op_fail(struct op *op, const struct err *err)
 {
 	enum err_code code = code_for(op, err->code);
 
-	note(op, code == err->code && err->text[0] != '\0'
-			 ? err->text
-			 : err_sentence(code));
-	op_reply_err(op, err_errno(code));
+	/* Who is no member keeps nothing in the group. */
+	if (op->group_id != 0 &&
+	    (err->code == ERR_NO_SUCH_GROUP || err->code == ERR_NOT_MEMBER)) {
+		scratch_forget(&op->fs->scratch, op->user->uid, op->group_id);
+		uploads_forget(op->fs, op->user, op->group_id);
+	}
+	/* Whoever makes a file looks first whether it is there. */
+	if (code != ERR_NO_SUCH_FILE || op->what != OP_LOOKUP)
+		note(op, code == err->code && err->text[0] != '\0'
+				 ? err->text
+				 : err_sentence(code));
+	/* It is no message that is too long. */
+	if (code == ERR_TOO_LARGE && op->upload != NULL)
+		op_reply_err(op, EFBIG);
+	else
+		op_reply_err(op, err_errno(code));
 }
 
 void op_deny(struct op *op, int error, const char *fmt, ...)
@@ -364,13 +454,31 @@ void op_deny(struct op *op, int error, const char *fmt, ...)
 	op_reply_err(op, error);
 }
 
+/* Whether its failure leaves what is being written incomplete. */
+static bool may_spoil(const struct op *op)
+{
+	if (op->what == OP_SETATTR)
+		return op->handle != NULL && op->handle->upload != NULL &&
+		       (op->to_set & FUSE_SET_ATTR_SIZE);
+	return op->what == OP_WRITE && op->scratch == NULL;
+}
+
 void op_reply_err(struct op *op, int error)
 {
 	assert(error >= 0);
-	if (op->what == OP_WRITE && error != 0)
+	if (error != 0 && may_spoil(op))
 		handle_spoil(op->handle, error);
 	fuse_reply_err(op->req, error);
 	finish(op);
+}
+
+/* 2 and one for each folder in it. Of the root they would have to be counted
+ * each time: 1 says, as on btrfs, that they are not. */
+static nlink_t links_of(enum kind kind)
+{
+	if (!kind_is_dir(kind) || kind == KIND_ROOT)
+		return 1;
+	return kind == KIND_GROUP ? 3 : 2;
 }
 
 /* The caller is shown as the owner of all that he may see. */
@@ -382,8 +490,9 @@ static struct stat stat_of(const struct op *op, uint64_t ino, enum kind kind,
 					    (long)(mtime_ms % 1000) * 1000000 };
 
 	return (struct stat){ .st_ino = ino,
-			      .st_mode = kind_info(kind)->mode,
-			      .st_nlink = kind_is_dir(kind) ? 2 : 1,
+			      .st_mode = kind_mode(kind, op->group.role ==
+								 ROLE_ADMIN),
+			      .st_nlink = links_of(kind),
 			      .st_uid = op->uid,
 			      .st_gid = op->gid,
 			      .st_size = (off_t)size,
@@ -396,8 +505,8 @@ static struct stat stat_of(const struct op *op, uint64_t ino, enum kind kind,
 
 void op_reply_attr(struct op *op, uint64_t size, uint64_t mtime_ms)
 {
-	struct stat st = stat_of(op, inode_of(op->group_id, op->kind), op->kind,
-				 size, mtime_ms);
+	struct stat st = stat_of(op, inode_of(op->id, op->kind), op->kind, size,
+				 mtime_ms);
 
 	fuse_reply_attr(op->req, &st, 0);
 	finish(op);
@@ -417,6 +526,38 @@ void op_reply_entry(struct op *op, uint64_t ino, uint64_t size,
 	finish(op);
 }
 
+void op_reply_stat(struct op *op, const struct stat *st)
+{
+	fuse_reply_attr(op->req, st, 0);
+	finish(op);
+}
+
+void op_reply_node(struct op *op, const struct stat *st)
+{
+	const struct fuse_entry_param e = { .ino = st->st_ino, .attr = *st };
+
+	fuse_reply_entry(op->req, &e);
+	finish(op);
+}
+
+void op_reply_create(struct op *op, const struct stat *st)
+{
+	const struct fuse_entry_param e = { .ino = st->st_ino, .attr = *st };
+	const struct fuse_file_info fi = {
+		.fh = (uint64_t)(uintptr_t)op->handle, .direct_io = 1
+	};
+
+	if (fuse_reply_create(op->req, &e, &fi) == 0)
+		handle_hold(op->handle);
+	finish(op);
+}
+
+void op_reply_readlink(struct op *op, const char *target)
+{
+	fuse_reply_readlink(op->req, target);
+	finish(op);
+}
+
 void op_reply_open(struct op *op, uint32_t open_flags)
 {
 	/* By hand: libfuse 3.14 has no word for FOPEN_STREAM. */
@@ -428,6 +569,14 @@ void op_reply_open(struct op *op, uint32_t open_flags)
 	if (fuse_reply_buf(op->req, (const char *)&out, sizeof(out)) == 0)
 		handle_hold(op->handle);
 	finish(op);
+}
+
+void op_reply_created(struct op *op, uint64_t ino, uint64_t size,
+		      uint64_t mtime_ms)
+{
+	const struct stat st = stat_of(op, ino, op->kind, size, mtime_ms);
+
+	op_reply_create(op, &st);
 }
 
 void op_reply_buf(struct op *op, const char *data, size_t len)

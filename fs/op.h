@@ -28,6 +28,8 @@
 #include <uv.h>
 
 #include "fs/inode.h"
+#include "fs/known.h"
+#include "fs/scratch.h"
 #include "fs/users.h"
 #include "fs/waited.h"
 #include "lib/client.h"
@@ -36,6 +38,7 @@
 
 struct handle;
 struct op;
+struct upload;
 
 /* What the parts of a mount share. */
 struct groupfs {
@@ -43,14 +46,21 @@ struct groupfs {
 	struct client client;
 	struct feed feed;
 	struct users users;
+	struct known known;
 	struct waited waited;
+	struct scratch scratch;
 	struct list ops;     /* all that the kernel waits for */
 	struct list stalled; /* the client was full: asked again */
 	struct list handles;
-	size_t writing;	     /* ops that may store something */
-	uint64_t started_ms; /* wall clock */
-	bool initialised;    /* the kernel's INIT was answered */
-	bool closing;	     /* nothing new is asked */
+	struct list uploads;
+	uint64_t last_upload;	      /* the number of the newest one */
+	struct list streams;	      /* open .me/live */
+	size_t ahead_bytes;	      /* of fs/ahead */
+	size_t writing;		      /* ops that may store something */
+	struct wire_body_space space; /* as groupd last told it */
+	uint64_t started_ms;	      /* wall clock */
+	bool initialised;	      /* the kernel's INIT was answered */
+	bool closing;		      /* nothing new is asked */
 };
 
 enum op_what {
@@ -76,11 +86,16 @@ typedef int (*op_ask_fn)(struct op *op);
 typedef void (*op_answer_cb)(struct op *op, const void *body);
 typedef void (*op_step_cb)(struct op *op);
 
-/* What the last FIND_GROUP said. */
+/* What the last FIND_GROUP said; op_know_group() fills what struct
+ * known_group has. */
 struct op_group {
 	uint64_t id;
+	enum role role;
 	uint64_t size;
+	uint64_t jsonl_size;
 	uint64_t mtime_ms;
+	uint64_t info_ms;
+	uint64_t members_ms;
 	uint64_t read_off;
 	uint64_t last_read_seq;
 	uint64_t last_seq;
@@ -91,13 +106,16 @@ struct op {
 	fuse_req_t req;
 	struct list link; /* in fs->ops */
 	enum op_what what;
-	uint64_t group_id;
+	uint64_t id;	   /* the inode's */
+	uint64_t group_id; /* 0: of no group, or of a file in a media/ */
 	enum kind kind;
 	uid_t uid;
 	gid_t gid;
 	pid_t tid;	       /* the thread that asks */
 	struct user *user;     /* held; NULL: nobody's, as in a release */
 	struct handle *handle; /* held; NULL for those by path */
+	struct upload *upload; /* held; NULL for what is about none */
+	struct scratch_file *scratch; /* held; KIND_SCRATCH, or renamed */
 	bool interrupted;
 
 	/* How it waits: on one of these lists, or for groupd. */
@@ -106,6 +124,7 @@ struct op {
 	bool asking;	   /* request is the client's */
 	bool writes;	   /* what it asks may store something */
 	bool counted;	   /* in fs->writing */
+	bool sends_upload; /* so it is being sent until this ends */
 	op_step_cb run;	   /* when its turn comes */
 	op_ask_fn ask;
 	op_answer_cb answer;
@@ -114,28 +133,44 @@ struct op {
 
 	/* What it is about. */
 	size_t size;
+	size_t want; /* bytes that groupd is asked for */
 	uint64_t off;
-	int mask;	  /* of access, of open's flags */
+	int mask;	  /* of access; flags of open, create, rename */
 	int to_set;	  /* of setattr */
 	struct stat attr; /* of setattr */
 	char name[WIRE_NAME_MAX + 1];
 	char key[WIRE_KEY_MAX + 1]; /* makes a resend harmless */
 	struct op_group group;
-	struct buf data; /* what was written */
-	struct buf body; /* a list to send; a text that comes in pages */
+	uint64_t asked;	   /* known_ask() */
+	struct buf data;   /* what was written */
+	struct buf body;   /* a list to send; a text that comes in pages */
+	struct buf file;   /* a name in the folder that it is about */
+	struct buf target; /* of a rename, a symlink */
 };
 
 /* NULL: it was answered already. A handle is held. uid and gid are those of
- * the request; a release, whose are unknown, and a flush act for who wrote. */
+ * the request; a release, whose are unknown, and a flush act for who wrote.
+ * Of a scratch file group_id is its group's; to others than its owner it does
+ * not exist. */
 struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 		  struct handle *handle);
 
 void op_ask(struct op *op, op_ask_fn ask, op_answer_cb answer);
 int op_submit(struct op *op, enum wire_type type, const void *body);
 
+/* With more time than others have. */
+int op_submit_within(struct op *op, enum wire_type type, const void *body,
+		     uint64_t timeout_ms);
+
 /* Asks groupd for the group (op->group_id, or op->name where that is 0), by
  * which the user is a member, then goes on. */
 void op_find_group(struct op *op, op_step_cb then);
+/* Whether it is known without asking: fills op->group as far as struct
+ * known_group goes. */
+bool op_knows_group(struct op *op);
+/* The same, where possible without asking: for who needs no more than what
+ * struct known_group has. */
+void op_know_group(struct op *op, op_step_cb then);
 /* Sends op->body (wire_items) to the handle's group. */
 void op_send(struct op *op, op_answer_cb answer);
 /* Fills op->key. */
@@ -159,8 +194,16 @@ void op_reply_err(struct op *op, int error);
 void op_reply_attr(struct op *op, uint64_t size, uint64_t mtime_ms);
 void op_reply_entry(struct op *op, uint64_t ino, uint64_t size,
 		    uint64_t mtime_ms);
+/* The attributes, and the entry, of what keeps its own. */
+void op_reply_stat(struct op *op, const struct stat *st);
+void op_reply_node(struct op *op, const struct stat *st);
+void op_reply_create(struct op *op, const struct stat *st);
+void op_reply_readlink(struct op *op, const char *target);
 /* open_flags: FOPEN_ of <linux/fuse.h>. The kernel owns the handle then. */
 void op_reply_open(struct op *op, uint32_t open_flags);
+/* The same with the entry that it made, and FOPEN_DIRECT_IO. */
+void op_reply_created(struct op *op, uint64_t ino, uint64_t size,
+		      uint64_t mtime_ms);
 void op_reply_buf(struct op *op, const char *data, size_t len);
 /* The part of a whole text that a read at op->off asks for. */
 void op_reply_slice(struct op *op, struct str text);

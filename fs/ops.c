@@ -15,6 +15,14 @@ static const struct file_ops *const FILES[KIND_COUNT] = {
 	[KIND_UNREAD] = &file_unread_ops,
 	[KIND_LAST_READ] = &file_last_read_ops,
 	[KIND_MEMBERS] = &file_members_ops,
+	[KIND_MEDIA_FILE] = &file_media_ops,
+	[KIND_UPLOAD] = &file_upload_ops,
+	[KIND_SCRATCH] = &file_scratch_ops,
+	[KIND_ME_MENTIONS] = &file_me_mentions_ops,
+	[KIND_ME_LIVE] = &file_me_live_ops,
+	[KIND_JSONL] = &file_messages_ops,
+	[KIND_DESCRIPTION] = &file_description_ops,
+	[KIND_SETTINGS] = &file_settings_ops,
 };
 
 const struct file_ops *file_ops_of(enum kind kind)
@@ -50,6 +58,7 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.mkdir = ops_mkdir,
 	.unlink = ops_unlink,
 	.rmdir = ops_rmdir,
+	.readlink = ops_readlink,
 	.symlink = ops_symlink,
 	.rename = ops_rename,
 	.link = ops_link,

@@ -23,6 +23,7 @@ void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       dev_t rdev);
 void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
 void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void ops_readlink(fuse_req_t req, fuse_ino_t ino);
 void ops_symlink(fuse_req_t req, const char *link, fuse_ino_t parent,
 		 const char *name);
 void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name,

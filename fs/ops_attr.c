@@ -4,12 +4,17 @@
  * only after groupd said that the caller is a member of it.
  */
 #include <errno.h>
+#include <limits.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "fs/file.h"
+#include "fs/media_dir.h"
 #include "fs/ops.h"
+#include "fs/ops_scratch.h"
 #include "lib/text.h"
+
+enum { BLOCK = 4096 /* bytes, of statvfs */ };
 
 static const char NOT_THAT_WAY[] =
 	"nothing can be made, renamed or removed here (mkdir at the top makes "
@@ -22,7 +27,8 @@ static uint64_t start_of(const struct op *op)
 
 static void answer_access(struct op *op)
 {
-	unsigned int mode = (kind_info(op->kind)->mode >> 6) & 7;
+	unsigned int mode =
+		(kind_mode(op->kind, op->group.role == ROLE_ADMIN) >> 6) & 7;
 
 	if (((unsigned int)op->mask & ~mode) != 0)
 		op_reply_err(op, EACCES);
@@ -48,7 +54,8 @@ static void answer_setattr(struct op *op, uint64_t size, uint64_t mtime_ms)
 		op_deny(op, EPERM, "the owner cannot be changed");
 		return;
 	}
-	if (resize && (kind_info(op->kind)->mode & S_IWUSR) == 0) {
+	if (resize && (kind_mode(op->kind, op->group.role == ROLE_ADMIN) &
+		       S_IWUSR) == 0) {
 		op_deny(op, EACCES, "it cannot be written");
 		return;
 	}
@@ -100,12 +107,31 @@ static void stat_in_group(struct op *op)
 		file->stat(op);
 }
 
+/* Whether what the kernel wants to know now is more than events tell. */
+static bool must_ask(const struct op *op)
+{
+	switch (op->kind) {
+	case KIND_UNREAD:
+	case KIND_LAST_READ:
+	case KIND_MEMBERS:
+	case KIND_DESCRIPTION:
+	case KIND_SETTINGS:
+		return op->what != OP_LOOKUP && op->what != OP_ACCESS;
+	default:
+		return false;
+	}
+}
+
 static void stat_node(struct op *op)
 {
 	const struct file_ops *file = file_ops_of(op->kind);
 
-	if (op->group_id != 0)
+	if (file_is_media(op->kind))
+		file_media_stat(op);
+	else if (op->group_id != 0 && must_ask(op))
 		op_find_group(op, stat_in_group);
+	else if (op->group_id != 0)
+		op_know_group(op, stat_in_group);
 	else if (file == NULL || op->what == OP_LOOKUP || op->what == OP_ACCESS)
 		file_stat_done(op, 0, start_of(op));
 	else
@@ -129,6 +155,10 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (op == NULL)
 		return;
+	if (op->kind == KIND_MEDIA) {
+		media_dir_lookup(op, name);
+		return;
+	}
 	kind = kind_lookup(op->kind, name);
 	if (kind != KIND_NONE &&
 	    (kind_is_dir(kind) || file_ops_of(kind) != NULL)) {
@@ -136,7 +166,9 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		stat_node(op);
 	} else if (op->kind == KIND_ROOT && text_is_group_name(str_of(name)) &&
 		   str_to_cstr(str_of(name), op->name, sizeof(op->name))) {
-		op_find_group(op, group_looked_up);
+		op_know_group(op, group_looked_up);
+	} else if (op->kind == KIND_GROUP && kind == KIND_NONE) {
+		ops_scratch_lookup(op, name);
 	} else {
 		op_reply_err(op, ENOENT);
 	}
@@ -174,15 +206,46 @@ void ops_access(fuse_req_t req, fuse_ino_t ino, int mask)
 	stat_node(op);
 }
 
+static void answer_space(struct op *op)
+{
+	const struct wire_body_space *space = &op->fs->space;
+	const struct statvfs st = {
+		.f_bsize = BLOCK,
+		.f_frsize = BLOCK,
+		.f_blocks = (fsblkcnt_t)(space->total / BLOCK),
+		.f_bfree = (fsblkcnt_t)(space->free / BLOCK),
+		.f_bavail = (fsblkcnt_t)(space->free / BLOCK),
+		.f_namemax = NAME_MAX,
+	};
+
+	op_reply_statfs(op, &st);
+}
+
+static int ask_space(struct op *op)
+{
+	const struct wire_body_get_space body = { 0 };
+
+	return op_submit(op, WIRE_GET_SPACE, &body);
+}
+
+static void space_came(struct op *op, const void *body)
+{
+	op->fs->space = *(const struct wire_body_space *)body;
+	answer_space(op);
+}
+
+/* Of the file system that the store is on. While groupd is away df(1) sees
+ * what was known last: it asks for every mount there is and must not wait. */
 void ops_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-	const struct statvfs st = { .f_bsize = 4096,
-				    .f_frsize = 4096,
-				    .f_namemax = 255 };
 	struct op *op = op_new(req, OP_OTHER, ino, NULL);
 
-	if (op != NULL)
-		op_reply_statfs(op, &st);
+	if (op == NULL)
+		return;
+	if (op->fs->client.online)
+		op_ask(op, ask_space, space_came);
+	else
+		answer_space(op);
 }
 
 static void deny_change(struct op *op)
@@ -191,14 +254,10 @@ static void deny_change(struct op *op)
 }
 
 /* Who is no member is told the same as of a folder that is not there. */
-static void refuse_change(fuse_req_t req, fuse_ino_t parent)
+static void refuse_change(struct op *op)
 {
-	struct op *op = op_new(req, OP_OTHER, parent, NULL);
-
-	if (op == NULL)
-		return;
 	if (op->group_id != 0)
-		op_find_group(op, deny_change);
+		op_know_group(op, deny_change);
 	else
 		deny_change(op);
 }
@@ -206,55 +265,113 @@ static void refuse_change(fuse_req_t req, fuse_ino_t parent)
 void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       dev_t rdev)
 {
-	(void)name;
-	(void)mode;
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
 	(void)rdev;
-	refuse_change(req, parent);
+	if (op == NULL)
+		return;
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_mknod(op, name, mode);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }
 
 void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	(void)name;
-	refuse_change(req, parent);
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
+	if (op == NULL)
+		return;
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_unlink(op, name);
+		break;
+	case KIND_MEDIA:
+		media_dir_unlink(op, name);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }
 
 void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
 	(void)name;
-	refuse_change(req, parent);
+	if (op != NULL)
+		refuse_change(op);
 }
 
 void ops_symlink(fuse_req_t req, const char *link, fuse_ino_t parent,
 		 const char *name)
 {
-	(void)link;
-	(void)name;
-	refuse_change(req, parent);
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
+	if (op == NULL)
+		return;
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_symlink(op, name, link);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }
 
 void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 		fuse_ino_t new_parent, const char *new_name, unsigned int flags)
 {
-	(void)name;
-	(void)new_parent;
-	(void)new_name;
-	(void)flags;
-	refuse_change(req, parent);
+	struct op *op = op_new(req, OP_OTHER, parent, NULL);
+
+	if (op == NULL)
+		return;
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_rename(op, name, new_parent, new_name, flags);
+		break;
+	case KIND_MEDIA:
+		media_dir_rename(op, name, new_parent, new_name, flags);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }
 
 void ops_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent,
 	      const char *new_name)
 {
+	struct op *op = op_new(req, OP_OTHER, new_parent, NULL);
+
 	(void)ino;
 	(void)new_name;
-	refuse_change(req, new_parent);
+	if (op != NULL)
+		refuse_change(op);
 }
 
 void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 		mode_t mode, struct fuse_file_info *fi)
 {
-	(void)name;
-	(void)mode;
-	(void)fi;
-	refuse_change(req, parent);
+	struct op *op = op_new(req, OP_OPEN, parent, NULL);
+
+	if (op == NULL)
+		return;
+	switch (op->kind) {
+	case KIND_GROUP:
+		ops_scratch_create(op, name, mode, fi->flags);
+		break;
+	case KIND_MEDIA:
+		media_dir_create(op, name, fi->flags);
+		break;
+	default:
+		refuse_change(op);
+		break;
+	}
 }

@@ -11,13 +11,13 @@
 #include <string.h>
 
 #include "fs/file.h"
+#include "fs/media_dir.h"
 #include "fs/ops.h"
 #include "lib/text.h"
 
 enum { ENTRY_HEAD = 10 };
 
-static void add_entry(struct buf *list, uint64_t ino, enum kind kind,
-		      struct str name)
+void dir_add(struct buf *list, uint64_t ino, enum kind kind, struct str name)
 {
 	assert(name.len <= UINT8_MAX);
 	buf_append(list, &ino, sizeof(ino));
@@ -31,9 +31,12 @@ static void add_fixed(struct op *op)
 {
 	struct buf *list = &op->handle->text;
 
-	add_entry(list, inode_of(op->group_id, op->kind), op->kind,
-		  str_of("."));
-	add_entry(list, inode_of(0, KIND_ROOT), KIND_ROOT, str_of(".."));
+	dir_add(list, inode_of(op->group_id, op->kind), op->kind, str_of("."));
+	if (op->kind == KIND_MEDIA)
+		dir_add(list, inode_of(op->group_id, KIND_GROUP), KIND_GROUP,
+			str_of(".."));
+	else
+		dir_add(list, inode_of(0, KIND_ROOT), KIND_ROOT, str_of(".."));
 	for (int k = KIND_ROOT; k < KIND_COUNT; k++) {
 		const struct kind_info *info = kind_info((enum kind)k);
 
@@ -42,12 +45,23 @@ static void add_fixed(struct op *op)
 		if (!kind_is_dir((enum kind)k) &&
 		    file_ops_of((enum kind)k) == NULL)
 			continue;
-		add_entry(list, inode_of(op->group_id, (enum kind)k),
-			  (enum kind)k, str_of(info->name));
+		dir_add(list, inode_of(op->group_id, (enum kind)k),
+			(enum kind)k, str_of(info->name));
 	}
 }
 
-static void opened(struct op *op)
+/* The caller's own. */
+static void add_scratch(struct op *op)
+{
+	const struct scratch *s = &op->fs->scratch;
+	struct scratch_file *f = NULL;
+
+	while ((f = scratch_next(s, op->uid, op->group_id, f)) != NULL)
+		dir_add(&op->handle->text, inode_of(f->id, KIND_SCRATCH),
+			KIND_SCRATCH, str_of(f->name));
+}
+
+void dir_opened(struct op *op)
 {
 	if (op->handle->text.failed)
 		op_reply_err(op, ENOMEM);
@@ -74,14 +88,14 @@ static void groups_came(struct op *op, const void *body)
 	while ((rc = wire_next(&list, &wire_schema_group, &g)) == 1) {
 		str_to_cstr(g.name, op->key, sizeof(op->key));
 		if (g.group_id != 0 && g.group_id <= INODE_ID_MAX)
-			add_entry(&op->handle->text,
-				  inode_of(g.group_id, KIND_GROUP), KIND_GROUP,
-				  g.name);
+			dir_add(&op->handle->text,
+				inode_of(g.group_id, KIND_GROUP), KIND_GROUP,
+				g.name);
 	}
 	if (rc < 0)
 		op_reply_err(op, EIO);
 	else if (page->complete || op->handle->text.len == before)
-		opened(op);
+		dir_opened(op);
 	else
 		op_ask(op, ask_groups, groups_came);
 }
@@ -94,11 +108,15 @@ static void open_listing(struct op *op)
 		return;
 	}
 	add_fixed(op);
+	if (op->kind == KIND_GROUP)
+		add_scratch(op);
 	op->key[0] = '\0';
 	if (op->kind == KIND_ROOT)
 		op_ask(op, ask_groups, groups_came);
+	else if (op->kind == KIND_MEDIA)
+		media_dir_list(op);
 	else
-		opened(op);
+		dir_opened(op);
 }
 
 void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -109,7 +127,7 @@ void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (op == NULL)
 		return;
 	if (op->group_id != 0)
-		op_find_group(op, open_listing);
+		op_know_group(op, open_listing);
 	else
 		open_listing(op);
 }
@@ -134,7 +152,8 @@ static size_t fill(struct op *op, char *out)
 			continue;
 		memcpy(&ino, entry, sizeof(ino));
 		st.st_ino = ino;
-		st.st_mode = kind_info(kind)->mode;
+		/* A scratch file may be a symbolic link: DT_UNKNOWN. */
+		st.st_mode = kind == KIND_SCRATCH ? 0 : kind_info(kind)->mode;
 		need = fuse_add_direntry(op->req, out + used, op->size - used,
 					 entry + ENTRY_HEAD, &st,
 					 (off_t)(n + 1));

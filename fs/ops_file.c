@@ -10,19 +10,29 @@
 
 #include "fs/file.h"
 #include "fs/ops.h"
+#include "fs/tgid.h"
+
+static void deny_open(struct op *op, unsigned int mode)
+{
+	if ((mode & S_IRUSR) == 0)
+		op_deny(op, EACCES, "it can only be written");
+	else if (mode != kind_info(op->kind)->mode)
+		op_deny(op, EACCES, "only an admin of the group may write it");
+	else
+		op_deny(op, EACCES, "it can only be read");
+}
 
 /* op->mask: the flags of open(2); op->to_set: the thread. */
 static void open_file(struct op *op)
 {
 	const struct file_ops *file = file_ops_of(op->kind);
-	unsigned int mode = kind_info(op->kind)->mode;
+	bool admin = op->group.role == ROLE_ADMIN;
+	unsigned int mode = kind_mode(op->kind, admin);
 	int way = op->mask & O_ACCMODE;
 
 	if ((way != O_WRONLY && (mode & S_IRUSR) == 0) ||
 	    (way != O_RDONLY && (mode & S_IWUSR) == 0)) {
-		op_deny(op, EACCES,
-			(mode & S_IRUSR) == 0 ? "it can only be written"
-					      : "it can only be read");
+		deny_open(op, mode);
 		return;
 	}
 	if (file->append_only && way != O_RDONLY &&
@@ -51,8 +61,12 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	op->mask = fi->flags;
 	op->to_set = (int)fuse_req_ctx(req)->pid;
-	if (op->group_id != 0)
+	if (file_is_media(op->kind))
+		file_media_open(op);
+	else if (op->group_id != 0 && op->kind == KIND_UNREAD)
 		op_find_group(op, open_file);
+	else if (op->group_id != 0)
+		op_know_group(op, open_file);
 	else
 		open_file(op);
 }
@@ -87,6 +101,7 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 		return;
 	op->size = size;
 	op->off = (uint64_t)off;
+	op->mask = fi->flags;
 	buf_append(&op->data, data, size);
 	if (op->data.failed)
 		op_reply_err(op, ENOMEM);
@@ -105,11 +120,15 @@ static void flush_turn(struct op *op)
 		user_drop(&op->fs->users, op->user);
 		op->user = user_hold(h->writer);
 	}
-	if (spoilt != 0) {
+	if (h->abandoned) {
+		buf_clear(&h->pending);
+		handle_set_clean(h);
+		op_reply_err(op, 0);
+	} else if (spoilt != 0) {
 		buf_clear(&h->pending);
 		handle_set_clean(h);
 		op_reply_err(op, spoilt);
-	} else if (h->dirty) {
+	} else if (h->dirty || (h->cut && op->what == OP_RELEASE)) {
 		file_ops_of(op->kind)->flush(op);
 	} else {
 		op_reply_err(op, 0);
@@ -117,7 +136,9 @@ static void flush_turn(struct op *op)
 }
 
 /* The remainder goes when the process that opened the file closes it; what
- * its children close, and their ends, are FLUSHes too. */
+ * its children close, and their ends, are FLUSHes too. Who is killed by a
+ * signal did not say all that he wanted to: nothing of it goes, later neither.
+ */
 void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct handle *h = handle_of(fi);
@@ -126,11 +147,18 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (op == NULL)
 		return;
-	pending = h->dirty || h->spoilt != 0 || h->current != NULL;
-	if (pending && handle_is_opener(h, fuse_req_ctx(req)->pid))
-		handle_run(op, flush_turn);
-	else
+	if (file_is_media(op->kind)) {
+		file_media_flush(op);
+		return;
+	}
+	pending = h->dirty || h->cut || h->spoilt != 0 || h->current != NULL;
+	if (!pending || !handle_is_opener(h, op->tid)) {
 		op_reply_err(op, 0);
+		return;
+	}
+	if (tgid_is_killed(op->tid))
+		h->abandoned = true;
+	handle_run(op, flush_turn);
 }
 
 /* Complete lines are stored when write(2) returns, and what is not complete
@@ -153,6 +181,8 @@ void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (op == NULL)
 		handle_drop(h);
+	else if (file_is_media(op->kind))
+		file_media_release(op);
 	else
 		handle_run(op, flush_turn);
 }
@@ -162,7 +192,7 @@ void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 {
 	struct op *op = op_new(req, OP_POLL, ino, handle_of(fi));
 
-	if (op != NULL && op->kind == KIND_LIVE) {
+	if (op != NULL && (op->kind == KIND_LIVE || op->kind == KIND_ME_LIVE)) {
 		file_live_poll(op, ph);
 		return;
 	}

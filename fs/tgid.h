@@ -6,6 +6,8 @@
 #ifndef GROUPFS_FS_TGID_H
 #define GROUPFS_FS_TGID_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "lib/str.h"
@@ -16,5 +18,19 @@ pid_t tgid_of(pid_t tid);
 
 /* The same, from the text of a /proc/TID/status. */
 pid_t tgid_parse(struct str status);
+
+/* Whether this thread ends by a signal, just now; false when it is not
+ * known. */
+bool tgid_is_killed(pid_t tid);
+
+/* The same, from the text of a /proc/TID/stat. */
+bool tgid_parse_killed(struct str stat);
+/* Less exact, but shown to everybody: a thread that another one's exit(3) ends
+ * looks so, too. */
+bool tgid_parse_signaled(struct str stat);
+
+/* Whether the process has a descriptor of this inode (of any mount) open: 1,
+ * 0, or -EACCES where we may not look. */
+int tgid_has_open(pid_t pid, uint64_t ino);
 
 #endif

@@ -339,6 +339,12 @@ int client_attach(struct client *c, int fd)
 	return 0;
 }
 
+bool client_is_settled(const struct client *c)
+{
+	return c->online && c->p->conn != NULL &&
+	       client_conn_is_drained(c->p->conn);
+}
+
 void client_drop(struct client *c, const char *why)
 {
 	if (c->p->conn != NULL)

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "lib/err.h"
@@ -214,6 +215,16 @@ int client_conn_attach(uv_loop_t *loop, int fd,
 	}
 	*out = conn;
 	return 0;
+}
+
+bool client_conn_is_drained(const struct client_conn *conn)
+{
+	uv_os_fd_t fd;
+	int waiting = 0;
+
+	return conn->in.len == 0 && !conn->closing &&
+	       uv_fileno((const uv_handle_t *)&conn->pipe, &fd) == 0 &&
+	       ioctl(fd, FIONREAD, &waiting) == 0 && waiting == 0;
 }
 
 struct buf *client_conn_out(struct client_conn *conn)

@@ -62,4 +62,7 @@ int client_conn_flush(struct client_conn *conn);
 
 void client_conn_close(struct client_conn *conn);
 
+/* Nothing that came is left unread or not handled. */
+bool client_conn_is_drained(const struct client_conn *conn);
+
 #endif

@@ -43,7 +43,10 @@
 	X(UNAVAILABLE, "unavailable", 503, EIO, "groupd is not available now") \
 	X(OUTCOME_UNKNOWN, "outcome_unknown", 503, EIO,                        \
 	  "It is not known whether this was stored: send it again with the "   \
-	  "same client_id")
+	  "same client_id")                                                    \
+	X(NO_SUCH_FILE, "no_such_file", 404, ENOENT, "There is no such file")  \
+	X(FILE_EXISTS, "file_exists", 409, EEXIST,                             \
+	  "A file of this name exists already")
 
 enum err_code {
 	ERR_NONE = 0,

@@ -135,6 +135,31 @@ bool feed_caught_up(const struct feed_sub *sub)
 	return sub->state == FEED_LIVE && sub->cursor >= sub->group->last_seq;
 }
 
+bool feed_is_current(const struct feed_sub *sub)
+{
+	return sub->state == FEED_LIVE && sub->watch->made;
+}
+
+uint64_t feed_recent(const struct feed_sub *sub, uint64_t *first)
+{
+	uint64_t last = sub->group->last_seq;
+	const struct feed_group_private *g = sub->group->p;
+
+	assert(sub->state == FEED_LIVE);
+	if (last == 0 || feed_recent_find(g, last) == NULL)
+		return 0;
+	*first = last - g->count + 1;
+	return last;
+}
+
+const struct wire_message *feed_recent_message(const struct feed_sub *sub,
+					       uint64_t seq)
+{
+	const struct feed_message *m = feed_recent_find(sub->group->p, seq);
+
+	return m == NULL ? NULL : &m->m;
+}
+
 const struct feed_group *feed_group_of(const struct feed_sub *sub)
 {
 	assert(sub->state == FEED_LIVE);

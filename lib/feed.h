@@ -139,6 +139,17 @@ void feed_unread(struct feed_sub *sub);
 /* LIVE, and nothing known is left to read. */
 bool feed_caught_up(const struct feed_sub *sub);
 
+/* LIVE, and the watch is made on the present connection: what happens to the
+ * group from now on is told. */
+bool feed_is_current(const struct feed_sub *sub);
+
+/* The messages of a LIVE sub's group that are in memory: those from *first to
+ * the result, which is the group's last_seq; 0: none are. */
+uint64_t feed_recent(const struct feed_sub *sub, uint64_t *first);
+/* One of them, borrowed until the end of this loop turn. */
+const struct wire_message *feed_recent_message(const struct feed_sub *sub,
+					       uint64_t seq);
+
 /* What is known of the group of a LIVE sub. */
 const struct feed_group *feed_group_of(const struct feed_sub *sub);
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <string.h>
 
 #include "lib/text.h"
 
@@ -128,6 +129,77 @@ void json_put_message_line(struct buf *b, const struct wire_message *m)
 {
 	json_put_message(b, m);
 	buf_append_char(b, '\n');
+}
+
+/* How much longer a byte is in a string of JSON than by itself. */
+static size_t escape_extra(unsigned int c)
+{
+	if (!needs_escape(c))
+		return 0;
+	return short_escape(c) != 0 ? 1 : strlen("u0000");
+}
+
+/* Bytes that json_put_str() appends. */
+static size_t str_len(struct str s)
+{
+	size_t len = s.len + 2;
+
+	for (size_t i = 0; i < s.len; i++)
+		len += escape_extra((uint8_t)s.data[i]);
+	return len;
+}
+
+/* Bytes that put_mentions() appends. */
+static size_t mentions_len(struct str names)
+{
+	size_t len = strlen(",\"mentions\":[]");
+	size_t from = 0;
+	size_t comma = 0;
+
+	for (size_t i = 0; i <= names.len; i++) {
+		if (i < names.len && names.data[i] != ' ')
+			continue;
+		if (i > from) {
+			len += comma +
+			       str_len(str_make(names.data + from, i - from));
+			comma = 1;
+		}
+		from = i + 1;
+	}
+	return len;
+}
+
+static size_t decimal_len(uint64_t v)
+{
+	size_t n = 1;
+
+	while (v >= 10) {
+		v /= 10;
+		n++;
+	}
+	return n;
+}
+
+size_t json_message_line_len(const struct wire_message *m)
+{
+	/* What stands in every line, with the shorter type. */
+	size_t len = strlen("{\"sequence_number\":,\"timestamp\":\"\","
+			    "\"sender\":,\"content\":,"
+			    "\"message_type\":\"text\"}\n") +
+		     TEXT_TIME_LEN;
+
+	if (m->type == MESSAGE_MEDIA)
+		len += strlen("media") - strlen("text");
+	len += decimal_len(m->seq) + str_len(m->sender) + str_len(m->content);
+	if (m->media_url.len > 0)
+		len += strlen(",\"media_url\":") + str_len(m->media_url);
+	if (m->reply_to != 0)
+		len += strlen(",\"reply_to_seq\":") + decimal_len(m->reply_to);
+	if (m->mentions.len > 0)
+		len += mentions_len(m->mentions);
+	if (m->client_id.len > 0)
+		len += strlen(",\"client_id\":") + str_len(m->client_id);
+	return len;
 }
 
 /* Brackets outside of strings, so that the parser never recurses deeper. */
@@ -310,9 +382,33 @@ static int put_piece(const char *data, size_t len, void *to)
 	return b->failed ? -1 : 0;
 }
 
-void json_put_value(struct buf *b, const struct json *j)
+static void dump(struct buf *b, const struct json *j, size_t flags)
 {
 	if (json_dump_callback(value_of(j), put_piece, b,
-			       JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+			       flags | JSON_ENCODE_ANY) != 0)
 		b->failed = true;
+}
+
+void json_put_value(struct buf *b, const struct json *j)
+{
+	dump(b, j, JSON_COMPACT);
+}
+
+void json_put_pretty(struct buf *b, const struct json *j)
+{
+	dump(b, j, JSON_INDENT(2));
+}
+
+/* json_object_iter() wants the object writable; nothing here changes it. */
+bool json_key_at(const struct json *j, size_t i, struct str *key)
+{
+	json_t *object = (json_t *)(uintptr_t)value_of(j);
+	void *at = json_object_iter(object);
+
+	while (at != NULL && i-- > 0)
+		at = json_object_iter_next(object, at);
+	if (at != NULL)
+		*key = str_make(json_object_iter_key(at),
+				json_object_iter_key_len(at));
+	return at != NULL;
 }

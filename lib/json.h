@@ -38,6 +38,8 @@ void json_put_message(struct buf *b, const struct wire_message *m);
  * once written, so what these write is a stored format: text.h's
  * TEXT_RENDER_VERSION counts for them too. */
 void json_put_message_line(struct buf *b, const struct wire_message *m);
+/* Bytes that json_put_message_line() appends, without building them. */
+size_t json_message_line_len(const struct wire_message *m);
 
 struct json;
 
@@ -69,7 +71,17 @@ const struct json *json_array_at(const struct json *array, size_t i);
 bool json_as_str(const struct json *j, struct str *out);
 bool json_is_object_value(const struct json *j);
 
-/* Appends the value as compact JSON. */
+/* The fields of a message to send (design.md section 3). item's strs are
+ * borrowed from j and from mentions, which it fills. max: bytes of content. 0
+ * or -errno and err. */
+int json_get_item(const struct json *j, uint64_t max, struct wire_item *item,
+		  struct buf *mentions, struct err *err);
+
+/* The i'th key of an object; false behind the last. */
+bool json_key_at(const struct json *j, size_t i, struct str *key);
+
+/* Appends the value as compact JSON, or with a member a line. */
 void json_put_value(struct buf *b, const struct json *j);
+void json_put_pretty(struct buf *b, const struct json *j);
 
 #endif

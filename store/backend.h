@@ -61,6 +61,15 @@ struct store_ops {
 			    struct err *err);
 	int (*set_read)(struct store *s, uint64_t group_id, struct str user,
 			uint64_t seq, uint64_t *stored, struct err *err);
+	/* What op->set names is checked, but for the number of members. */
+	int (*set_info)(struct store *s, const struct store_set_info *op,
+			struct err *err);
+	/* message: op's as append() takes it, one item with the media_url of
+	 * op->name; its sent becomes op->sent. op->media_id is 0. */
+	int (*add_media)(struct store *s, struct store_media *op,
+			 struct store_append *message, struct err *err);
+	int (*drop_garbage)(struct store *s, const uint8_t hash[STORE_HASH],
+			    struct err *err);
 	int (*add_user)(struct store *s, struct str name, bool *added,
 			struct err *err);
 	int (*create_token)(struct store *s, struct str user,
@@ -80,8 +89,24 @@ struct store_ops {
 			   store_group_fn fn, void *data, struct err *err);
 	int (*scan)(struct store *s, uint64_t group_id, uint64_t after_seq,
 		    store_message_fn fn, void *data, struct err *err);
-	int (*seek)(struct store *s, uint64_t group_id, uint64_t off,
-		    uint64_t *seq, uint64_t *line_off, struct err *err);
+	int (*seek)(struct store *s, uint64_t group_id, enum log_format format,
+		    uint64_t off, uint64_t *seq, uint64_t *line_off,
+		    struct err *err);
+	int (*get_info)(struct store *s, uint64_t group_id, struct str user,
+			struct wire_info *out, struct err *err);
+	int (*find_media)(struct store *s, uint64_t media_id, uint64_t group_id,
+			  struct str name, struct str user,
+			  struct wire_media *out, struct err *err);
+	int (*list_media)(struct store *s, uint64_t group_id, struct str after,
+			  store_media_fn fn, void *data, struct err *err);
+	/* *used is false. */
+	int (*hash_used)(struct store *s, const uint8_t hash[STORE_HASH],
+			 bool *used, struct err *err);
+	int (*next_garbage)(struct store *s, uint8_t hash[STORE_HASH],
+			    struct err *err);
+	int (*list_mentions)(struct store *s, struct str user,
+			     struct str after_group, uint64_t after_seq,
+			     store_mention_fn fn, void *data, struct err *err);
 	int (*list_members)(struct store *s, uint64_t group_id,
 			    struct str after, store_member_fn fn, void *data,
 			    struct err *err);
@@ -98,6 +123,19 @@ struct store_ops {
 		     struct err *err);
 	int (*verify)(struct store *s, struct store_verify *v, struct err *err);
 };
+
+/* A mention is a message and its group. */
+static inline struct wire_mention store_mention_of(uint64_t group_id,
+						   struct str group,
+						   const struct wire_message *m)
+{
+	struct wire_mention out = { .group_id = group_id, .group = group };
+
+#define STORE_COPY(kind, name, bound) out.name = m->name;
+	WIRE_MESSAGE_FIELDS(STORE_COPY)
+#undef STORE_COPY
+	return out;
+}
 
 /* Opens what stands behind "SCHEME:". options has its defaults filled in and
  * stays valid only for the call; copy it into the new handle. */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "lib/json.h"
 #include "lib/text.h"
 
 /* The next word of a list with spaces between; false at its end. */
@@ -39,6 +40,23 @@ static int check_mentions(struct str mentions, struct err *err)
 
 /* The line shows "[media URL] ": a space or a control byte in the URL would
  * make it ambiguous. */
+static int check_url(struct str url, const char *what, struct err *err)
+{
+	if (!text_is_utf8(url))
+		return err_set(err, ERR_BAD_UTF8, "%s is not valid UTF-8",
+			       what);
+	for (size_t i = 0; i < url.len; i++) {
+		char c = url.data[i];
+
+		if ((c >= 0 && c <= ' ') || c == 0x7f)
+			return err_set(err, ERR_BAD_REQUEST,
+				       "%s holds a space or a control "
+				       "character",
+				       what);
+	}
+	return 0;
+}
+
 static int check_media_url(const struct wire_item *item, struct err *err)
 {
 	if (item->type == MESSAGE_TEXT) {
@@ -50,18 +68,7 @@ static int check_media_url(const struct wire_item *item, struct err *err)
 	if (item->media_url.len == 0)
 		return err_set(err, ERR_BAD_REQUEST,
 			       "A media message needs a media_url");
-	if (!text_is_utf8(item->media_url))
-		return err_set(err, ERR_BAD_UTF8,
-			       "media_url is not valid UTF-8");
-	for (size_t i = 0; i < item->media_url.len; i++) {
-		char c = item->media_url.data[i];
-
-		if ((c >= 0 && c <= ' ') || c == 0x7f)
-			return err_set(err, ERR_BAD_REQUEST,
-				       "media_url holds a space or a control "
-				       "character");
-	}
-	return 0;
+	return check_url(item->media_url, "media_url", err);
 }
 
 static int check_item(const struct wire_item *item, uint64_t max_content,
@@ -115,6 +122,68 @@ int input_refuse_reply(uint64_t reply_to, size_t n, size_t count,
 			 reply_to);
 
 	return count > 1 ? err_wrap(err, "line %zu", n) : rc;
+}
+
+int input_check_settings(struct str settings, struct err *err)
+{
+	struct json *json;
+
+	if (settings.len == 0)
+		return 0;
+	if (settings.len > WIRE_SETTINGS_MAX)
+		return err_set(err, ERR_TOO_LARGE, "The settings are too long");
+	if (!text_is_utf8(settings))
+		return err_set(err, ERR_BAD_UTF8, NULL);
+	if (json_parse(&json, settings, WIRE_SETTINGS_MAX, NULL) < 0)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "The settings must be a JSON object");
+	json_free(json);
+	return 0;
+}
+
+int input_check_description(struct str description, struct err *err)
+{
+	if (description.len > WIRE_DESCRIPTION_MAX)
+		return err_set(err, ERR_TOO_LARGE,
+			       "The description is too long");
+	return text_is_utf8(description) ? 0 : err_set(err, ERR_BAD_UTF8, NULL);
+}
+
+int input_check_info(const struct store_set_info *op, struct err *err)
+{
+	int rc = 0;
+
+	if ((op->set & ~(unsigned)INFO_ALL) != 0)
+		return err_set(err, ERR_BAD_REQUEST, NULL);
+	if ((op->set & INFO_DESCRIPTION) != 0)
+		rc = input_check_description(op->description, err);
+	if (rc == 0 && (op->set & INFO_AVATAR_URL) != 0)
+		rc = op->avatar_url.len > WIRE_URL_MAX
+			     ? err_set(err, ERR_TOO_LARGE,
+				       "avatar_url is too long")
+			     : check_url(op->avatar_url, "avatar_url", err);
+	if (rc == 0 && (op->set & INFO_SETTINGS) != 0)
+		rc = input_check_settings(op->settings, err);
+	if (rc == 0 && (op->set & INFO_MAX_MEMBERS) != 0 &&
+	    (op->max_members < 1 || op->max_members > STORE_MEMBERS_MAX))
+		rc = err_set(err, ERR_BAD_REQUEST,
+			     "max_members is from 1 to %d", STORE_MEMBERS_MAX);
+	return rc;
+}
+
+int input_refuse_max_members(uint64_t count, struct err *err)
+{
+	return err_set(err, ERR_BAD_REQUEST,
+		       "max_members cannot be below the %" PRIu64
+		       " members that there are",
+		       count);
+}
+
+int input_refuse_media_name(struct str name, struct err *err)
+{
+	return err_set(err, ERR_BAD_NAME,
+		       "This group has a media file of this name already: %.*s",
+		       (int)name.len, name.data);
 }
 
 int input_check_user(struct str name, struct err *err)

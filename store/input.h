@@ -15,6 +15,7 @@
 #include "lib/err.h"
 #include "lib/str.h"
 #include "lib/wire.h"
+#include "store/store.h"
 
 enum {
 	/* "@name"s of one message that are looked up; those behind are
@@ -36,6 +37,17 @@ int input_refuse_reply(uint64_t reply_to, size_t n, size_t count,
  * only additions. *count is how many there are. */
 int input_check_edits(struct str edits, bool creating, size_t *count,
 		      struct err *err);
+
+int input_check_description(struct str description, struct err *err);
+/* What a group's settings may be: a JSON object, or empty. */
+int input_check_settings(struct str settings, struct err *err);
+/* What op->set names of a group's metadata; how many members there are is
+ * left to the back end. */
+int input_check_info(const struct store_set_info *op, struct err *err);
+/* The refusals of a max_members below count, and of a second media file of a
+ * name. */
+int input_refuse_max_members(uint64_t count, struct err *err);
+int input_refuse_media_name(struct str name, struct err *err);
 
 /* A user's name that comes with a request; `bad_name` otherwise. */
 int input_check_user(struct str name, struct err *err);

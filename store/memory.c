@@ -72,14 +72,35 @@ bool mem_copy(struct mem_array *out, const struct mem_array *in, size_t size)
 	return true;
 }
 
+bool mem_set_text(struct mem_array *a, struct str s)
+{
+	/* The copy's type is the array's; its bytes are not written. */
+	struct mem_array from = { .data = (void *)(uintptr_t)s.data,
+				  .count = s.len };
+	struct mem_array copy;
+
+	if (!mem_copy(&copy, &from, 1))
+		return false;
+	free(a->data);
+	*a = copy;
+	return true;
+}
+
 bool mem_copy_content(struct mem_content *out, const struct mem_content *in)
 {
 	*out = (struct mem_content){ .messages = in->messages,
+				     .max_members = in->max_members,
+				     .info_ms = in->info_ms,
+				     .members_ms = in->members_ms,
 				     .deleted = in->deleted };
 	if (mem_copy(&out->members, &in->members, sizeof(struct mem_member)) &&
 	    mem_copy(&out->mentions, &in->mentions,
 		     sizeof(struct mem_mention)) &&
-	    mem_copy(&out->dedupe, &in->dedupe, sizeof(struct mem_dedupe)))
+	    mem_copy(&out->dedupe, &in->dedupe, sizeof(struct mem_dedupe)) &&
+	    mem_copy(&out->media, &in->media, sizeof(struct mem_media)) &&
+	    mem_copy(&out->description, &in->description, 1) &&
+	    mem_copy(&out->avatar_url, &in->avatar_url, 1) &&
+	    mem_copy(&out->settings, &in->settings, 1))
 		return true;
 	mem_release_content(out);
 	return false;
@@ -90,6 +111,10 @@ void mem_release_content(struct mem_content *c)
 	free(c->members.data);
 	free(c->mentions.data);
 	free(c->dedupe.data);
+	free(c->media.data);
+	free(c->description.data);
+	free(c->avatar_url.data);
+	free(c->settings.data);
 	*c = (struct mem_content){ 0 };
 }
 
@@ -148,16 +173,16 @@ struct mem_group *mem_group_by_name(struct store *base, struct str name)
 static int compare(const char *name, struct str other)
 {
 	size_t len = strlen(name);
-	int order = memcmp(name, other.data, len < other.len ? len : other.len);
+	size_t both = len < other.len ? len : other.len;
+	int order = both == 0 ? 0 : memcmp(name, other.data, both);
 
 	if (order != 0)
 		return order;
 	return len < other.len ? -1 : len > other.len;
 }
 
-/* Where a name is or belongs in an array of structs that begin with it. */
-static bool find_name(const struct mem_array *a, size_t size, struct str name,
-		      size_t *at)
+bool mem_find_name(const struct mem_array *a, size_t size, struct str name,
+		   size_t *at)
 {
 	size_t low = 0;
 	size_t high = a->count;
@@ -179,11 +204,16 @@ static bool find_name(const struct mem_array *a, size_t size, struct str name,
 	return false;
 }
 
+bool mem_is_after(const char *name, struct str after)
+{
+	return compare(name, after) > 0;
+}
+
 struct mem_member *mem_member(struct mem_group *g, struct str name, size_t *at)
 {
 	size_t i;
-	bool found = find_name(&g->content.members, sizeof(struct mem_member),
-			       name, &i);
+	bool found = mem_find_name(&g->content.members,
+				   sizeof(struct mem_member), name, &i);
 
 	if (at != NULL)
 		*at = i;
@@ -193,8 +223,8 @@ struct mem_member *mem_member(struct mem_group *g, struct str name, size_t *at)
 bool mem_find_user(struct store *base, struct str name, size_t *at)
 {
 	size_t i;
-	bool found = find_name(&mem_of(base)->db->globals.users,
-			       sizeof(struct mem_user), name, &i);
+	bool found = mem_find_name(&mem_of(base)->db->globals.users,
+				   sizeof(struct mem_user), name, &i);
 
 	if (at != NULL)
 		*at = i;
@@ -222,6 +252,16 @@ uint64_t mem_size(const struct mem_group *g)
 	return last->m.off + last->m.len;
 }
 
+uint64_t mem_jsonl_size(const struct mem_group *g)
+{
+	const struct mem_message *last;
+
+	if (g->messages.count == 0)
+		return 0;
+	last = mem_message(g, mem_last_seq(g));
+	return last->m.jsonl_off + last->m.jsonl_len;
+}
+
 uint64_t mem_last_ms(const struct mem_group *g)
 {
 	if (g->messages.count == 0)
@@ -232,12 +272,15 @@ uint64_t mem_last_ms(const struct mem_group *g)
 static bool copy_globals(struct mem_globals *out, const struct mem_globals *in)
 {
 	*out = *in;
+	out->users = (struct mem_array){ 0 };
 	out->tokens = (struct mem_array){ 0 };
-	if (!mem_copy(&out->users, &in->users, sizeof(struct mem_user)))
-		return false;
-	if (mem_copy(&out->tokens, &in->tokens, sizeof(struct mem_token)))
+	out->garbage = (struct mem_array){ 0 };
+	if (mem_copy(&out->users, &in->users, sizeof(struct mem_user)) &&
+	    mem_copy(&out->tokens, &in->tokens, sizeof(struct mem_token)) &&
+	    mem_copy(&out->garbage, &in->garbage, sizeof(struct mem_hash)))
 		return true;
 	free(out->users.data);
+	free(out->tokens.data);
 	return false;
 }
 
@@ -245,6 +288,7 @@ static void release_globals(struct mem_globals *g)
 {
 	free(g->users.data);
 	free(g->tokens.data);
+	free(g->garbage.data);
 	*g = (struct mem_globals){ 0 };
 }
 
@@ -357,6 +401,9 @@ static const struct store_ops memory_ops = {
 	.delete_group = mem_delete_group,
 	.edit_members = mem_edit_members,
 	.set_read = mem_set_read,
+	.set_info = mem_set_info,
+	.add_media = mem_add_media,
+	.drop_garbage = mem_drop_garbage,
 	.add_user = mem_add_user,
 	.create_token = mem_create_token,
 	.revoke_token = mem_revoke_token,
@@ -364,6 +411,12 @@ static const struct store_ops memory_ops = {
 	.list_groups = mem_list_groups,
 	.scan = mem_scan,
 	.seek = mem_seek,
+	.get_info = mem_get_info,
+	.find_media = mem_find_media,
+	.list_media = mem_list_media,
+	.hash_used = mem_hash_used,
+	.next_garbage = mem_next_garbage,
+	.list_mentions = mem_list_mentions,
 	.list_members = mem_list_members,
 	.role = mem_role,
 	.find_user = mem_find_user_op,

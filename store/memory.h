@@ -8,6 +8,7 @@
  *   memory_append.c  append, dedupe, mentions, read pointers
  *   memory_write.c   groups, members, users, tokens
  *   memory_read.c    the reading verbs
+ *   memory_media.c   media files and what became garbage of them
  *
  * One mutex a store: held over a transaction or a snapshot, else over each
  * verb. It is recursive, so a callback may call verbs of its own handle.
@@ -57,11 +58,32 @@ struct mem_dedupe {
 	struct wire_body_sent sent;
 };
 
+struct mem_media {
+	char name[WIRE_FILE_MAX + 1];
+	char sender[WIRE_USER_MAX + 1];
+	uint8_t hash[STORE_HASH];
+	uint64_t media_id;
+	uint64_t seq;
+	uint64_t time_ms;
+	uint64_t size;
+};
+
+struct mem_hash {
+	uint8_t bytes[STORE_HASH];
+};
+
 /* What a rollback brings back. */
 struct mem_content {
 	struct mem_array members; /* by name */
 	struct mem_array mentions;
 	struct mem_array dedupe;
+	struct mem_array media;	      /* by name */
+	struct mem_array description; /* bytes, like the next two */
+	struct mem_array avatar_url;
+	struct mem_array settings;
+	uint64_t max_members;
+	uint64_t info_ms;
+	uint64_t members_ms;
 	size_t messages;
 	bool deleted;
 };
@@ -96,8 +118,10 @@ struct mem_token {
 struct mem_globals {
 	struct mem_array users; /* by name */
 	struct mem_array tokens;
+	struct mem_array garbage; /* of struct mem_hash, in their order */
 	size_t groups;
 	uint64_t last_token_id;
+	uint64_t last_media_id;
 	uint64_t generation; /* of dedupe */
 	uint64_t generation_start_ms;
 };
@@ -137,6 +161,8 @@ bool mem_copy_content(struct mem_content *out, const struct mem_content *in);
 void mem_release_content(struct mem_content *c);
 /* Drops messages behind the first n. */
 void mem_cut_messages(struct mem_group *g, size_t n);
+/* Makes the bytes those of s. */
+bool mem_set_text(struct mem_array *a, struct str s);
 /* To be called before a group is changed in a transaction. */
 int mem_touch(struct store *base, struct mem_group *g, struct err *err);
 void mem_free_group(struct mem_group *g);
@@ -149,12 +175,37 @@ bool mem_find_user(struct store *base, struct str name, size_t *at);
 /* The end of the log. */
 uint64_t mem_last_seq(const struct mem_group *g);
 uint64_t mem_size(const struct mem_group *g);
+uint64_t mem_jsonl_size(const struct mem_group *g);
 uint64_t mem_last_ms(const struct mem_group *g);
 struct mem_message *mem_message(const struct mem_group *g, uint64_t seq);
+
+/* Where a name is or belongs in an array of structs that begin with it. */
+bool mem_find_name(const struct mem_array *a, size_t size, struct str name,
+		   size_t *at);
+/* Whether a name comes behind `after` in byte order. */
+bool mem_is_after(const char *name, struct str after);
+
+/* memory_media.c: the file of the message that was just appended, or was with
+ * this batch_id before. */
+int mem_check_media_name(struct mem_group *g, const struct store_media *op,
+			 struct err *err);
+int mem_insert_media(struct store *base, struct mem_group *g,
+		     struct store_media *op, const struct wire_body_sent *sent,
+		     struct err *err);
+void mem_find_sent_media(const struct mem_group *g, struct store_media *op,
+			 const struct wire_body_sent *sent);
+/* Makes garbage of what only this group has. */
+int mem_drop_media(struct store *base, struct mem_group *g, struct err *err);
 
 /* The operations. */
 int mem_append(struct store *base, struct store_append *op, size_t count,
 	       struct err *err);
+int mem_add_media(struct store *base, struct store_media *op,
+		  struct store_append *message, struct err *err);
+int mem_set_info(struct store *base, const struct store_set_info *op,
+		 struct err *err);
+int mem_drop_garbage(struct store *base, const uint8_t hash[STORE_HASH],
+		     struct err *err);
 int mem_set_read(struct store *base, uint64_t group_id, struct str user,
 		 uint64_t seq, uint64_t *stored, struct err *err);
 int mem_create_group(struct store *base, struct store_create *op,
@@ -176,8 +227,22 @@ int mem_list_groups(struct store *base, struct str user, struct str after,
 		    store_group_fn fn, void *data, struct err *err);
 int mem_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
 	     store_message_fn fn, void *data, struct err *err);
-int mem_seek(struct store *base, uint64_t group_id, uint64_t off, uint64_t *seq,
-	     uint64_t *line_off, struct err *err);
+int mem_seek(struct store *base, uint64_t group_id, enum log_format format,
+	     uint64_t off, uint64_t *seq, uint64_t *line_off, struct err *err);
+int mem_get_info(struct store *base, uint64_t group_id, struct str user,
+		 struct wire_info *out, struct err *err);
+int mem_find_media(struct store *base, uint64_t media_id, uint64_t group_id,
+		   struct str name, struct str user, struct wire_media *out,
+		   struct err *err);
+int mem_list_media(struct store *base, uint64_t group_id, struct str after,
+		   store_media_fn fn, void *data, struct err *err);
+int mem_hash_used(struct store *base, const uint8_t hash[STORE_HASH],
+		  bool *used, struct err *err);
+int mem_next_garbage(struct store *base, uint8_t hash[STORE_HASH],
+		     struct err *err);
+int mem_list_mentions(struct store *base, struct str user,
+		      struct str after_group, uint64_t after_seq,
+		      store_mention_fn fn, void *data, struct err *err);
 int mem_list_members(struct store *base, uint64_t group_id, struct str after,
 		     store_member_fn fn, void *data, struct err *err);
 int mem_role(struct store *base, uint64_t group_id, struct str user,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/json.h"
 #include "lib/text.h"
 #include "store/input.h"
 
@@ -12,6 +13,7 @@
 struct append {
 	struct store *base;
 	struct store_append *op;
+	struct store_media *media; /* the file that comes with it, or NULL */
 	struct mem_group *g;
 	enum role role;
 	uint64_t now_ms;
@@ -172,6 +174,7 @@ static int add_message(struct append *a, const struct wire_message *m,
 	out->m.mentions = keep(&at, m->mentions);
 	out->m.client_id = keep(&at, m->client_id);
 	out->m.len = text_render_len(&out->m);
+	out->m.jsonl_len = json_message_line_len(&out->m);
 	a->g->content.messages = all->count;
 	return 0;
 }
@@ -198,6 +201,7 @@ static int store_item(struct append *a, const struct wire_item *item,
 {
 	struct wire_message m = { .seq = mem_last_seq(a->g) + 1,
 				  .off = mem_size(a->g),
+				  .jsonl_off = mem_jsonl_size(a->g),
 				  .time_ms = a->now_ms,
 				  .type = item->type,
 				  .reply_to = item->reply_to,
@@ -273,6 +277,9 @@ static int append_or_undo(struct append *a, struct err *err)
 	size_t dedupe = a->g->content.dedupe.count;
 	int rc = append_items(a, err);
 
+	if (rc == 0 && a->media != NULL)
+		rc = mem_insert_media(a->base, a->g, a->media, &a->op->sent,
+				      err);
 	if (rc == 0)
 		return 0;
 	mem_cut_messages(a->g, messages);
@@ -283,37 +290,65 @@ static int append_or_undo(struct append *a, struct err *err)
 	return rc;
 }
 
+static int append_new(struct append *a, struct err *err)
+{
+	int rc = 0;
+
+	if (a->media != NULL)
+		rc = mem_check_media_name(a->g, a->media, err);
+	if (rc == 0)
+		rc = mem_touch(a->base, a->g, err);
+	return rc < 0 ? rc : append_or_undo(a, err);
+}
+
+static int append(struct append *a, struct err *err)
+{
+	struct store_append *op = a->op;
+	const struct mem_dedupe *d = NULL;
+	struct mem_member *sender;
+	int rc = 0;
+
+	a->g = mem_group(a->base, op->group_id);
+	sender = a->g == NULL ? NULL : mem_member(a->g, op->user, NULL);
+	if (sender == NULL)
+		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	a->role = sender->role;
+	a->now_ms = env_now_ms(a->base->options.env);
+	if (a->now_ms < mem_last_ms(a->g))
+		a->now_ms = mem_last_ms(a->g);
+	if (op->batch_id.len > 0)
+		d = find_dedupe(a, 'b', op->batch_id);
+	if (d != NULL) {
+		op->sent = d->sent;
+		op->sent.duplicate = 1;
+		if (a->media != NULL)
+			mem_find_sent_media(a->g, a->media, &op->sent);
+	} else {
+		rc = append_new(a, err);
+	}
+	if (rc < 0)
+		return rc;
+	op->sent.epoch = a->g->epoch;
+	op->end_off = mem_size(a->g);
+	return 0;
+}
+
 int mem_append(struct store *base, struct store_append *op, size_t count,
 	       struct err *err)
 {
 	struct append a = { .base = base, .op = op, .count = count };
-	const struct mem_dedupe *d = NULL;
-	struct mem_member *sender;
-	int rc;
 
-	a.g = mem_group(base, op->group_id);
-	sender = a.g == NULL ? NULL : mem_member(a.g, op->user, NULL);
-	if (sender == NULL)
-		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
-	a.role = sender->role;
-	a.now_ms = env_now_ms(base->options.env);
-	if (a.now_ms < mem_last_ms(a.g))
-		a.now_ms = mem_last_ms(a.g);
-	if (op->batch_id.len > 0)
-		d = find_dedupe(&a, 'b', op->batch_id);
-	if (d != NULL) {
-		op->sent = d->sent;
-		op->sent.duplicate = 1;
-	} else {
-		rc = mem_touch(base, a.g, err);
-		if (rc == 0)
-			rc = append_or_undo(&a, err);
-		if (rc < 0)
-			return rc;
-	}
-	op->sent.epoch = a.g->epoch;
-	op->end_off = mem_size(a.g);
-	return 0;
+	return append(&a, err);
+}
+
+int mem_add_media(struct store *base, struct store_media *op,
+		  struct store_append *message, struct err *err)
+{
+	struct append a = {
+		.base = base, .op = message, .media = op, .count = 1
+	};
+
+	return append(&a, err);
 }
 
 int mem_set_read(struct store *base, uint64_t group_id, struct str user,

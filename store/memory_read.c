@@ -6,7 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/json.h"
 #include "lib/text.h"
+
+/* Whether a mention is one of this member that he has not read. */
+static bool is_news(const struct mem_mention *mention,
+		    const struct mem_member *member)
+{
+	bool self = strcmp(mention->name, member->name) == 0;
+
+	return mention->seq > member->last_read_seq &&
+	       self != mention->everyone;
+}
 
 static uint64_t count_mentions(const struct mem_group *g,
 			       const struct mem_member *member)
@@ -14,12 +25,8 @@ static uint64_t count_mentions(const struct mem_group *g,
 	const struct mem_mention *all = g->content.mentions.data;
 	uint64_t count = 0;
 
-	for (size_t i = 0; i < g->content.mentions.count; i++) {
-		bool self = strcmp(all[i].name, member->name) == 0;
-
-		count += all[i].seq > member->last_read_seq &&
-			 self != all[i].everyone;
-	}
+	for (size_t i = 0; i < g->content.mentions.count; i++)
+		count += is_news(&all[i], member);
 	return count;
 }
 
@@ -34,9 +41,12 @@ static void read_group(struct mem_group *g, const struct mem_member *member,
 		.first_seq = 1,
 		.last_seq = mem_last_seq(g),
 		.size = mem_size(g),
+		.jsonl_size = mem_jsonl_size(g),
 		.mtime_ms = mem_last_ms(g),
 		.member_count = g->content.members.count,
 		.created_ms = g->created_ms,
+		.info_ms = g->content.info_ms,
+		.members_ms = g->content.members_ms,
 		.created_by = str_of(g->created_by),
 	};
 	if (member == NULL)
@@ -96,19 +106,6 @@ static struct mem_group **sorted_groups(struct store *base, struct str user,
 	return groups;
 }
 
-/* Whether a name comes behind `after` in byte order. */
-static bool is_after(const char *name, struct str after)
-{
-	char text[WIRE_NAME_MAX + 1];
-
-	/* No name is as long as what does not fit: compare its beginning. */
-	if (after.len >= sizeof(text))
-		after.len = sizeof(text) - 1;
-	if (!str_to_cstr(after, text, sizeof(text)))
-		return false;
-	return strcmp(name, text) > 0;
-}
-
 int mem_list_groups(struct store *base, struct str user, struct str after,
 		    store_group_fn fn, void *data, struct err *err)
 {
@@ -122,7 +119,7 @@ int mem_list_groups(struct store *base, struct str user, struct str after,
 	if (groups == NULL)
 		rc = mem_no_memory(base, err);
 	for (size_t i = 0; rc == 0 && i < count; i++) {
-		if (!is_after(groups[i]->name, after))
+		if (!mem_is_after(groups[i]->name, after))
 			continue;
 		read_group(groups[i], mem_member(groups[i], user, NULL), &out);
 		rc = fn(data, &out);
@@ -150,8 +147,8 @@ int mem_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
 	return rc < 0 ? rc : 0;
 }
 
-int mem_seek(struct store *base, uint64_t group_id, uint64_t off, uint64_t *seq,
-	     uint64_t *line_off, struct err *err)
+int mem_seek(struct store *base, uint64_t group_id, enum log_format format,
+	     uint64_t off, uint64_t *seq, uint64_t *line_off, struct err *err)
 {
 	struct mem_group *g;
 	int rc = -ENOENT;
@@ -161,15 +158,92 @@ int mem_seek(struct store *base, uint64_t group_id, uint64_t off, uint64_t *seq,
 	g = mem_group(base, group_id);
 	for (uint64_t i = 1; g != NULL && rc < 0 && i <= mem_last_seq(g); i++) {
 		const struct wire_message *m = &mem_message(g, i)->m;
+		bool jsonl = format == LOG_JSONL;
+		uint64_t at = jsonl ? m->jsonl_off : m->off;
 
-		if (off < m->off + m->len) {
+		if (off < at + (jsonl ? m->jsonl_len : m->len)) {
 			*seq = i;
-			*line_off = m->off;
+			*line_off = at;
 			rc = 0;
 		}
 	}
 	mem_unlock(base);
 	return rc;
+}
+
+static struct str text_of(const struct mem_array *a)
+{
+	return str_make(a->data, a->count);
+}
+
+int mem_get_info(struct store *base, uint64_t group_id, struct str user,
+		 struct wire_info *out, struct err *err)
+{
+	struct mem_group *g;
+	int rc = 0;
+
+	mem_lock(base);
+	g = mem_group(base, group_id);
+	if (g == NULL || (user.len > 0 && mem_member(g, user, NULL) == NULL))
+		rc = err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	else
+		*out = (struct wire_info){
+			.group_id = g->group_id,
+			.name = str_of(g->name),
+			.description = text_of(&g->content.description),
+			.avatar_url = text_of(&g->content.avatar_url),
+			.created_by = str_of(g->created_by),
+			.created_ms = g->created_ms,
+			.info_ms = g->content.info_ms,
+			.max_members = g->content.max_members,
+			.settings = text_of(&g->content.settings),
+		};
+	mem_unlock(base);
+	return rc;
+}
+
+/* The records of a group are in the order of their seq. */
+static int list_of_group(struct mem_group *g, struct str user,
+			 uint64_t after_seq, store_mention_fn fn, void *data)
+{
+	const struct mem_mention *all = g->content.mentions.data;
+	const struct mem_member *member = mem_member(g, user, NULL);
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < g->content.mentions.count; i++) {
+		struct wire_mention mention;
+
+		if (!is_news(&all[i], member) || all[i].seq <= after_seq)
+			continue;
+		mention = store_mention_of(g->group_id, str_of(g->name),
+					   &mem_message(g, all[i].seq)->m);
+		rc = fn(data, &mention);
+	}
+	return rc;
+}
+
+int mem_list_mentions(struct store *base, struct str user,
+		      struct str after_group, uint64_t after_seq,
+		      store_mention_fn fn, void *data, struct err *err)
+{
+	struct mem_group **groups;
+	size_t count;
+	int rc = 0;
+
+	mem_lock(base);
+	groups = sorted_groups(base, user, &count);
+	if (groups == NULL)
+		rc = mem_no_memory(base, err);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		bool same = str_eq(str_of(groups[i]->name), after_group);
+
+		if (same || mem_is_after(groups[i]->name, after_group))
+			rc = list_of_group(groups[i], user,
+					   same ? after_seq : 0, fn, data);
+	}
+	free(groups);
+	mem_unlock(base);
+	return rc < 0 ? rc : 0;
 }
 
 int mem_list_members(struct store *base, uint64_t group_id, struct str after,
@@ -188,7 +262,7 @@ int mem_list_members(struct store *base, uint64_t group_id, struct str after,
 					 .role = all[i].role,
 					 .joined_ms = all[i].joined_ms };
 
-		if (is_after(all[i].name, after))
+		if (mem_is_after(all[i].name, after))
 			rc = fn(data, &m);
 	}
 	mem_unlock(base);
@@ -284,13 +358,15 @@ int mem_count(struct store *base, struct store_counts *out, struct err *err)
 static void verify_group(const struct mem_group *g, struct store_verify *v)
 {
 	uint64_t off = 0;
+	uint64_t jsonl_off = 0;
 
 	for (uint64_t seq = 1; seq <= mem_last_seq(g); seq++) {
 		const struct wire_message *m = &mem_message(g, seq)->m;
 		char text[160];
 
 		if (m->seq != seq || m->off != off ||
-		    m->len != text_render_len(m)) {
+		    m->len != text_render_len(m) || m->jsonl_off != jsonl_off ||
+		    m->jsonl_len != json_message_line_len(m)) {
 			snprintf(text, sizeof(text),
 				 "Group %s: message %" PRIu64
 				 " is not what and where it must be",
@@ -298,7 +374,36 @@ static void verify_group(const struct mem_group *g, struct store_verify *v)
 			v->problem(v->data, text);
 		}
 		off = m->off + m->len;
+		jsonl_off = m->jsonl_off + m->jsonl_len;
 		v->messages++;
+	}
+}
+
+static bool is_message_of_media(const struct mem_group *g,
+				const struct mem_media *media)
+{
+	const struct wire_message *m;
+	struct buf url = { 0 };
+	bool same;
+
+	if (media->seq < 1 || media->seq > mem_last_seq(g))
+		return false;
+	m = &mem_message(g, media->seq)->m;
+	text_media_url(&url, str_of(media->name));
+	same = m->type == MESSAGE_MEDIA && str_eq(m->media_url, buf_str(&url));
+	buf_release(&url);
+	return same;
+}
+
+static void verify_media(const struct mem_group *g, struct store_verify *v)
+{
+	const struct mem_media *all = g->content.media.data;
+
+	for (size_t i = 0; i < g->content.media.count; i++) {
+		if (!is_message_of_media(g, &all[i]))
+			v->problem(v->data,
+				   "A media file has not the message that "
+				   "brought it");
 	}
 }
 
@@ -313,6 +418,7 @@ int mem_verify(struct store *base, struct store_verify *v, struct err *err)
 			continue;
 		v->groups++;
 		verify_group(g, v);
+		verify_media(g, v);
 	}
 	mem_unlock(base);
 	return 0;

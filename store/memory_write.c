@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/input.h"
+
 /* One edit of a group's members under way. */
 struct editing {
 	struct store *base;
@@ -42,7 +44,7 @@ static int add_member(struct editing *e, size_t at, struct str name,
 	if (!mem_find_user(e->base, name, NULL))
 		return err_set(err, ERR_NO_SUCH_USER, "There is no user %.*s",
 			       (int)name.len, name.data);
-	if (members->count >= STORE_MEMBERS_MAX)
+	if (members->count >= e->g->content.max_members)
 		return err_set(err, ERR_GROUP_FULL,
 			       "This group is full: %.*s cannot be added",
 			       (int)name.len, name.data);
@@ -102,6 +104,14 @@ static bool has_admin(const struct mem_group *g)
 	return false;
 }
 
+/* Now, or a time that is not past yet. */
+static uint64_t later(uint64_t time_ms, struct store *base)
+{
+	uint64_t now_ms = env_now_ms(base->options.env);
+
+	return now_ms > time_ms ? now_ms : time_ms;
+}
+
 static int apply_edits(struct editing *e, struct str edits, struct err *err)
 {
 	struct wire_edit edit;
@@ -111,6 +121,9 @@ static int apply_edits(struct editing *e, struct str edits, struct err *err)
 		rc = apply_edit(e, &edit, err);
 	if (rc == 0 && !has_admin(e->g))
 		rc = err_set(err, ERR_LAST_ADMIN, NULL);
+	if (rc == 0 && e->op->count > 0)
+		e->g->content.members_ms =
+			later(e->g->content.members_ms, e->base);
 	return rc;
 }
 
@@ -175,6 +188,9 @@ static struct mem_group *new_group(struct store *base,
 	g->group_id = db->groups.count;
 	g->epoch = env_random_u64(base->options.env);
 	g->created_ms = env_now_ms(base->options.env);
+	g->content.info_ms = g->created_ms;
+	g->content.members_ms = g->created_ms;
+	g->content.max_members = STORE_MEMBERS_MAX;
 	str_to_cstr(op->name, g->name, sizeof(g->name));
 	str_to_cstr(op->creator, g->created_by, sizeof(g->created_by));
 	if (op->key.len > 0)
@@ -204,6 +220,12 @@ int mem_create_group(struct store *base, struct store_create *op,
 	if (g == NULL)
 		return mem_no_memory(base, err);
 	e.g = g;
+	if (!mem_set_text(&g->content.description, op->description) ||
+	    !mem_set_text(&g->content.settings, op->settings)) {
+		mem_of(base)->db->groups.count--;
+		mem_free_group(g);
+		return mem_no_memory(base, err);
+	}
 	rc = add_member(&e, 0, op->creator, ROLE_ADMIN, err);
 	if (rc == 0)
 		rc = apply_edits(&e, op->members, err);
@@ -230,8 +252,52 @@ int mem_delete_group(struct store *base, uint64_t group_id, struct str by,
 		return err_set(err, ERR_NOT_ADMIN, NULL);
 	rc = mem_touch(base, g, err);
 	if (rc == 0)
+		rc = mem_drop_media(base, g, err);
+	if (rc == 0)
 		g->content.deleted = true;
 	return rc;
+}
+
+static int set_texts(struct store *base, struct mem_group *g,
+		     const struct store_set_info *op, struct err *err)
+{
+	struct mem_content *c = &g->content;
+
+	if (((op->set & INFO_DESCRIPTION) != 0 &&
+	     !mem_set_text(&c->description, op->description)) ||
+	    ((op->set & INFO_AVATAR_URL) != 0 &&
+	     !mem_set_text(&c->avatar_url, op->avatar_url)) ||
+	    ((op->set & INFO_SETTINGS) != 0 &&
+	     !mem_set_text(&c->settings, op->settings)))
+		return mem_no_memory(base, err);
+	return 0;
+}
+
+int mem_set_info(struct store *base, const struct store_set_info *op,
+		 struct err *err)
+{
+	struct mem_group *g = mem_group(base, op->group_id);
+	struct mem_member *by = g == NULL ? NULL : mem_member(g, op->by, NULL);
+	int rc;
+
+	if (by == NULL)
+		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	if (by->role != ROLE_ADMIN)
+		return err_set(err, ERR_NOT_ADMIN, NULL);
+	if ((op->set & INFO_MAX_MEMBERS) != 0 &&
+	    op->max_members < g->content.members.count)
+		return input_refuse_max_members(g->content.members.count, err);
+	if (op->set == 0)
+		return 0;
+	rc = mem_touch(base, g, err);
+	if (rc == 0)
+		rc = set_texts(base, g, op, err);
+	if (rc < 0)
+		return rc;
+	if ((op->set & INFO_MAX_MEMBERS) != 0)
+		g->content.max_members = op->max_members;
+	g->content.info_ms = later(g->content.info_ms, base);
+	return 0;
 }
 
 int mem_add_user(struct store *base, struct str name, bool *added,

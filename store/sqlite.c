@@ -20,6 +20,7 @@ static void sq_close(struct store *base)
 		close(s->lock_fd);
 	buf_release(&s->path);
 	buf_release(&s->names);
+	buf_release(&s->held);
 	free(s);
 }
 
@@ -116,6 +117,9 @@ static const struct store_ops sqlite_ops = {
 	.delete_group = sq_delete_group,
 	.edit_members = sq_edit_members,
 	.set_read = sq_set_read,
+	.set_info = sq_set_info,
+	.add_media = sq_add_media,
+	.drop_garbage = sq_drop_garbage,
 	.add_user = sq_add_user,
 	.create_token = sq_create_token,
 	.revoke_token = sq_revoke_token,
@@ -123,6 +127,12 @@ static const struct store_ops sqlite_ops = {
 	.list_groups = sq_list_groups,
 	.scan = sq_scan,
 	.seek = sq_seek,
+	.get_info = sq_get_info,
+	.find_media = sq_find_media,
+	.list_media = sq_list_media,
+	.hash_used = sq_hash_used,
+	.next_garbage = sq_next_garbage,
+	.list_mentions = sq_list_mentions,
 	.list_members = sq_list_members,
 	.role = sq_role_op,
 	.find_user = sq_find_user,

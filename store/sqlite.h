@@ -5,8 +5,10 @@
  *   sqlite.c          open, close, transactions, snapshots, checkpoints
  *   sqlite_schema.c   the tables and their migrations
  *   sqlite_util.c     statements, binding, errors
- *   sqlite_append.c   append and its dedupe, mentions, read pointers
- *   sqlite_members.c  groups and their members
+ *   sqlite_append.c   append and its dedupe, read pointers
+ *   sqlite_mentions.c the mentions of a message, recorded and listed
+ *   sqlite_media.c    media files and what became garbage of them
+ *   sqlite_members.c  groups, their metadata and their members
  *   sqlite_users.c    users, tokens, counts
  *   sqlite_read.c     groups as users see them, messages, byte offsets
  *   sqlite_verify.c   the audit
@@ -27,7 +29,7 @@
 
 enum {
 	SQ_APPLICATION_ID = 0x474D5347, /* 'GMSG' */
-	SQ_USER_VERSION = 1,
+	SQ_USER_VERSION = 2,
 	SQ_CHECKPOINT_PAGES = 500, /* bounds the WAL and the longest commit */
 	SQ_BUSY_MS = 5000,
 	SQ_GROUP_MAX = INT32_MAX /* a group_id leaves 32 bits for seq */
@@ -49,16 +51,16 @@ enum {
                                                                                \
 	X(MEMBER_GROUP,                                                        \
 	  "SELECT m.role,m.last_read_seq,g.epoch,g.member_count,"              \
-	  "g.first_seq,g.tail_seq,g.tail_off,g.tail_ms,g.max_members "         \
+	  "g.first_seq,g.tail_seq,g.tail_off,g.tail_jsonl,g.tail_ms,"          \
+	  "g.max_members "                                                     \
 	  "FROM members m JOIN groups g ON g.group_id=m.group_id "             \
 	  "WHERE m.group_id=?1 AND m.name=?2")                                 \
-	X(TAIL, "SELECT id,off+len,time_ms FROM messages "                     \
+	X(TAIL, "SELECT id,off+len,jsonl_off+jsonl_len,time_ms FROM messages " \
 		"WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1")         \
 	X(INSERT_MESSAGE,                                                      \
-	  "INSERT INTO messages(id,off,len,rv,time_ms,type,reply_to,sender,"   \
-	  "media_url,mentions,client_id,content) "                             \
-	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)")                    \
-	X(MESSAGE, "SELECT off,len,time_ms FROM messages WHERE id=?1")         \
+	  "INSERT INTO messages(id,off,len,jsonl_off,jsonl_len,rv,time_ms,"    \
+	  "type,reply_to,sender,media_url,mentions,client_id,content) "        \
+	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)")            \
 	X(INSERT_MENTION, "INSERT OR IGNORE INTO mentions(name,group_id,seq) " \
 			  "VALUES(?1,?2,?3)")                                  \
 	X(INSERT_EVERYONE,                                                     \
@@ -82,8 +84,20 @@ enum {
 			 "WHERE name=?1")                                      \
 	X(INSERT_GROUP,                                                        \
 	  "INSERT INTO groups(name,epoch,created_by,create_key,created_ms,"    \
-	  "description,settings,max_members,tail_ms) "                         \
-	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?5)")                                \
+	  "description,settings,max_members,tail_ms,info_ms,members_ms) "      \
+	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?5,?5,?5)")                          \
+	X(INFO, "SELECT g.group_id,g.name,g.description,g.avatar_url,"         \
+		"g.created_by,g.created_ms,g.info_ms,g.max_members,"           \
+		"g.first_off,g.settings,m.role FROM groups g "                 \
+		"LEFT JOIN members m "                                         \
+		"ON m.group_id=g.group_id AND m.name=?2 "                      \
+		"WHERE g.group_id=?1")                                         \
+	X(SET_INFO, "UPDATE groups SET "                                       \
+		    "description=CASE WHEN ?2&1 THEN ?3 ELSE description END," \
+		    "avatar_url=CASE WHEN ?2&2 THEN ?4 ELSE avatar_url END,"   \
+		    "settings=CASE WHEN ?2&4 THEN ?5 ELSE settings END,"       \
+		    "max_members=CASE WHEN ?2&8 THEN ?6 ELSE max_members END," \
+		    "info_ms=max(info_ms,?7) WHERE group_id=?1")               \
 	X(DELETE_GROUP, "DELETE FROM groups WHERE group_id=?1")                \
 	X(DELETE_MESSAGES, "DELETE FROM messages WHERE id BETWEEN ?1 AND ?2")  \
 	X(DELETE_MENTIONS,                                                     \
@@ -93,6 +107,27 @@ enum {
 	X(DELETE_MEMBERS, "DELETE FROM members WHERE group_id=?1")             \
 	X(DELETE_DEDUPE_0, "DELETE FROM dedupe_0 WHERE group_id=?1")           \
 	X(DELETE_DEDUPE_1, "DELETE FROM dedupe_1 WHERE group_id=?1")           \
+	X(GARBAGE_OF_GROUP,                                                    \
+	  "INSERT OR IGNORE INTO garbage(hash) SELECT hash FROM "              \
+	  "(SELECT DISTINCT hash FROM media WHERE group_id=?1) d "             \
+	  "WHERE NOT EXISTS (SELECT 1 FROM media o "                           \
+	  "WHERE o.hash=d.hash AND o.group_id<>?1)")                           \
+	X(DELETE_MEDIA, "DELETE FROM media WHERE group_id=?1")                 \
+                                                                               \
+	X(INSERT_MEDIA,                                                        \
+	  "INSERT INTO media(group_id,name,seq,time_ms,size,hash,sender) "     \
+	  "VALUES(?1,?2,?3,?4,?5,?6,?7)")                                      \
+	X(MEDIA_OF_SEQ, "SELECT media_id FROM media "                          \
+			"WHERE group_id=?1 AND seq=?2")                        \
+	X(MEDIA_BY_ID, SQ_MEDIA_COLUMNS "FROM media WHERE media_id=?1")        \
+	X(MEDIA_BY_NAME,                                                       \
+	  SQ_MEDIA_COLUMNS "FROM media WHERE group_id=?1 AND name=?2")         \
+	X(MEDIA_OF, SQ_MEDIA_COLUMNS "FROM media "                             \
+				     "WHERE group_id=?1 AND name>?2 "          \
+				     "ORDER BY name")                          \
+	X(HASH_USED, "SELECT 1 FROM media WHERE hash=?1 LIMIT 1")              \
+	X(GARBAGE, "SELECT hash FROM garbage ORDER BY hash LIMIT 1")           \
+	X(DROP_GARBAGE, "DELETE FROM garbage WHERE hash=?1")                   \
                                                                                \
 	X(ROLE, "SELECT role FROM members WHERE group_id=?1 AND name=?2")      \
 	X(INSERT_MEMBER,                                                       \
@@ -105,7 +140,8 @@ enum {
 			   "AND group_id=?2")                                  \
 	X(AN_ADMIN, "SELECT 1 FROM members WHERE group_id=?1 AND role=1 "      \
 		    "LIMIT 1")                                                 \
-	X(MEMBER_COUNT, "UPDATE groups SET member_count=?2 WHERE group_id=?1") \
+	X(MEMBER_COUNT, "UPDATE groups SET member_count=?2,"                   \
+			"members_ms=max(members_ms,?3) WHERE group_id=?1")     \
 	X(MEMBERS, "SELECT name,role,joined_ms FROM members "                  \
 		   "WHERE group_id=?1 AND name>?2 ORDER BY name")              \
                                                                                \
@@ -134,27 +170,46 @@ enum {
 	  "SELECT (SELECT count(*) FROM mentions WHERE name=?1 AND "           \
 	  "group_id=?2 AND seq>?3)+(SELECT count(*) FROM everyone WHERE "      \
 	  "group_id=?2 AND seq>?3 AND sender<>?1)")                            \
+	X(MENTION_GROUPS, "SELECT g.group_id,g.name,m.last_read_seq "          \
+			  "FROM members m JOIN groups g "                      \
+			  "ON g.group_id=m.group_id "                          \
+			  "WHERE m.name=?1 AND g.name>=?2 ORDER BY g.name")    \
+	X(MENTIONS_OF,                                                         \
+	  "SELECT seq FROM mentions WHERE name=?1 AND group_id=?2 AND seq>?3 " \
+	  "UNION ALL SELECT seq FROM everyone "                                \
+	  "WHERE group_id=?2 AND seq>?3 AND sender<>?1 ORDER BY seq")          \
 	X(SCAN, SQ_MESSAGE_COLUMNS "FROM messages WHERE id BETWEEN ?1 AND ?2 " \
 				   "ORDER BY id")                              \
-	X(LINES, "SELECT id,off,len FROM messages "                            \
-		 "WHERE id BETWEEN ?1 AND ?2 ORDER BY id")                     \
-	X(FIRST, "SELECT id,off FROM messages "                                \
-		 "WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1")             \
+	X(MESSAGE, SQ_MESSAGE_COLUMNS "FROM messages WHERE id=?1")             \
+	X(LINE, SQ_LINE_COLUMNS "FROM messages WHERE id=?1")                   \
+	X(LINES, SQ_LINE_COLUMNS "FROM messages WHERE id BETWEEN ?1 AND ?2 "   \
+				 "ORDER BY id")                                \
 	X(ALL_GROUPS,                                                          \
-	  "SELECT group_id,name,first_seq,first_off,tail_seq,tail_off,"        \
+	  "SELECT group_id,name,first_seq,first_off,first_jsonl_off,tail_seq," \
 	  "member_count FROM groups ORDER BY group_id")                        \
 	X(ALL_MEMBERS, "SELECT name,role,last_read_seq FROM members "          \
 		       "WHERE group_id=?1")                                    \
 	X(ALL_MESSAGES, "SELECT count(*) FROM messages")                       \
+	X(ALL_MEDIA,                                                           \
+	  "SELECT x.media_id,x.name,x.seq,x.time_ms,x.hash,x.sender,"          \
+	  "m.type,m.media_url,m.time_ms,m.sender FROM media x "                \
+	  "LEFT JOIN messages m ON m.id=(x.group_id<<32|x.seq)")               \
+	X(USED_GARBAGE, "SELECT count(*) FROM garbage g WHERE EXISTS "         \
+			"(SELECT 1 FROM media m WHERE m.hash=g.hash)")         \
 	X(INTEGRITY, "PRAGMA integrity_check(100)")
 
 #define SQ_GROUP_COLUMNS                                                       \
 	"SELECT g.group_id,g.name,g.epoch,g.first_seq,g.first_off,"            \
 	"g.tail_seq,g.tail_off,g.tail_ms,g.member_count,g.created_ms,"         \
-	"g.created_by,m.role,m.last_read_seq "
+	"g.created_by,m.role,m.last_read_seq,g.first_jsonl_off,g.tail_jsonl,"  \
+	"g.info_ms,g.members_ms "
 #define SQ_MESSAGE_COLUMNS                                                     \
-	"SELECT id,off,len,time_ms,type,reply_to,sender,media_url,mentions,"   \
-	"client_id,content,rv "
+	"SELECT id,off,len,jsonl_off,jsonl_len,time_ms,type,reply_to,sender,"  \
+	"media_url,mentions,client_id,content,rv "
+/* A search reads one of the two pairs. */
+#define SQ_LINE_COLUMNS "SELECT id,off,len,jsonl_off,jsonl_len "
+#define SQ_MEDIA_COLUMNS                                                       \
+	"SELECT media_id,group_id,seq,time_ms,size,name,sender,hash "
 
 enum sq_statement {
 #define SQ_ENUM(ENUM, sql) SQ_##ENUM,
@@ -172,6 +227,7 @@ struct sqlite_store {
 	int wal_pages;	  /* what the last commit left in the WAL */
 	unsigned views;	  /* nested sq_view_enter()s that began a view */
 	struct buf names; /* scratch: the mentions of one message */
+	struct buf held;  /* what the strs point to that a verb handed out */
 
 	/* The writer's copy of meta, read again after a rollback. */
 	bool dedupe_known;
@@ -209,6 +265,9 @@ void sq_bind(sqlite3_stmt *st, int i, uint64_t value);
 void sq_bind_text(sqlite3_stmt *st, int i, struct str s);
 void sq_bind_blob(sqlite3_stmt *st, int i, struct str s);
 void sq_bind_bytes(sqlite3_stmt *st, int i, struct str s);
+/* Never NULL, for what names are compared with. */
+void sq_bind_after(sqlite3_stmt *st, int i, struct str name);
+void sq_bind_hash(sqlite3_stmt *st, int i, const uint8_t hash[STORE_HASH]);
 uint64_t sq_column(sqlite3_stmt *st, int i);
 /* Borrowed until the statement steps on. */
 struct str sq_column_str(sqlite3_stmt *st, int i);
@@ -247,6 +306,7 @@ int sq_pragma(struct sqlite_store *s, const char *sql, int64_t *out,
 struct sq_tail {
 	uint64_t seq;
 	uint64_t off;
+	uint64_t jsonl_off;
 	uint64_t time_ms;
 };
 /* Replaces the floor that *tail holds by the last message, if any. */
@@ -270,9 +330,32 @@ int sq_find_member(struct sqlite_store *s, uint64_t group_id, struct str user,
 int sq_role(struct sqlite_store *s, uint64_t group_id, struct str user,
 	    enum role *role, struct err *err);
 
+/* sqlite_mentions.c */
+
+/* Records who is mentioned in message seq of the group, and leaves the names
+ * in s->names. *warnings gains WARN_MENTION_DROPPED where some are left out. */
+int sq_record_mentions(struct sqlite_store *s, const struct store_append *op,
+		       const struct sq_member *sender, uint64_t seq,
+		       const struct wire_item *item, uint64_t *warnings,
+		       struct err *err);
+
+/* sqlite_media.c */
+
+/* `bad_name` when the group has a file of this name. */
+int sq_check_media_name(struct sqlite_store *s, const struct store_media *op,
+			struct err *err);
+/* The file of the message that was just appended, or was with this batch_id
+ * before: fills op->media_id. */
+int sq_insert_media(struct sqlite_store *s, struct store_media *op,
+		    const struct wire_body_sent *sent, struct err *err);
+int sq_find_sent_media(struct sqlite_store *s, struct store_media *op,
+		       const struct wire_body_sent *sent, struct err *err);
+
 /* The operations. */
 int sq_append(struct store *base, struct store_append *op, size_t count,
 	      struct err *err);
+int sq_add_media(struct store *base, struct store_media *op,
+		 struct store_append *message, struct err *err);
 int sq_set_read(struct store *base, uint64_t group_id, struct str user,
 		uint64_t seq, uint64_t *stored, struct err *err);
 int sq_create_group(struct store *base, struct store_create *op,
@@ -280,6 +363,24 @@ int sq_create_group(struct store *base, struct store_create *op,
 int sq_delete_group(struct store *base, uint64_t group_id, struct str by,
 		    struct err *err);
 int sq_edit_members(struct store *base, struct store_edit *op, struct err *err);
+int sq_get_info(struct store *base, uint64_t group_id, struct str user,
+		struct wire_info *out, struct err *err);
+int sq_set_info(struct store *base, const struct store_set_info *op,
+		struct err *err);
+int sq_find_media(struct store *base, uint64_t media_id, uint64_t group_id,
+		  struct str name, struct str user, struct wire_media *out,
+		  struct err *err);
+int sq_list_media(struct store *base, uint64_t group_id, struct str after,
+		  store_media_fn fn, void *data, struct err *err);
+int sq_hash_used(struct store *base, const uint8_t hash[STORE_HASH], bool *used,
+		 struct err *err);
+int sq_next_garbage(struct store *base, uint8_t hash[STORE_HASH],
+		    struct err *err);
+int sq_drop_garbage(struct store *base, const uint8_t hash[STORE_HASH],
+		    struct err *err);
+int sq_list_mentions(struct store *base, struct str user,
+		     struct str after_group, uint64_t after_seq,
+		     store_mention_fn fn, void *data, struct err *err);
 int sq_list_members(struct store *base, uint64_t group_id, struct str after,
 		    store_member_fn fn, void *data, struct err *err);
 int sq_role_op(struct store *base, uint64_t group_id, struct str user,
@@ -305,11 +406,13 @@ int sq_list_groups(struct store *base, struct str user, struct str after,
 		   store_group_fn fn, void *data, struct err *err);
 int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
 	    store_message_fn fn, void *data, struct err *err);
-int sq_seek(struct store *base, uint64_t group_id, uint64_t off, uint64_t *seq,
-	    uint64_t *line_off, struct err *err);
+int sq_seek(struct store *base, uint64_t group_id, enum log_format format,
+	    uint64_t off, uint64_t *seq, uint64_t *line_off, struct err *err);
 int sq_verify(struct store *base, struct store_verify *v, struct err *err);
 
-/* sqlite_read.c: fills m from a row of SQ_MESSAGE_COLUMNS. */
+/* sqlite_read.c: fills m from a row of SQ_MESSAGE_COLUMNS, and the column that
+ * follows these. */
 void sq_read_message(sqlite3_stmt *st, struct wire_message *m);
+enum { SQ_MESSAGE_RV = 13 };
 
 #endif

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "lib/json.h"
 #include "lib/text.h"
 #include "store/input.h"
 
@@ -12,6 +13,7 @@
 struct append {
 	struct sqlite_store *s;
 	struct store_append *op;
+	struct store_media *media; /* the file that comes with it, or NULL */
 	struct sq_member sender;
 	struct sq_tail tail; /* of the log as it grows */
 	uint64_t now_ms;     /* of all its messages */
@@ -174,7 +176,8 @@ int sq_tail(struct sqlite_store *s, uint64_t group_id, struct sq_tail *tail,
 	if (rc > 0) {
 		tail->seq = sq_seq(sq_column(st, 0));
 		tail->off = sq_column(st, 1);
-		tail->time_ms = sq_column(st, 2);
+		tail->jsonl_off = sq_column(st, 2);
+		tail->time_ms = sq_column(st, 3);
 		sqlite3_reset(st);
 	}
 	return rc < 0 ? rc : 0;
@@ -203,8 +206,9 @@ int sq_find_member(struct sqlite_store *s, uint64_t group_id, struct str user,
 	out->first_seq = sq_column(st, 4);
 	out->tail.seq = sq_column(st, 5);
 	out->tail.off = sq_column(st, 6);
-	out->tail.time_ms = sq_column(st, 7);
-	out->max_members = sq_column(st, 8);
+	out->tail.jsonl_off = sq_column(st, 7);
+	out->tail.time_ms = sq_column(st, 8);
+	out->max_members = sq_column(st, 9);
 	sqlite3_reset(st);
 	return sq_tail(s, group_id, &out->tail, err);
 }
@@ -230,110 +234,6 @@ int sq_role(struct sqlite_store *s, uint64_t group_id, struct str user,
 	return rc < 0 ? rc : 0;
 }
 
-/* The mentions of one message that are recorded. */
-struct mentioned {
-	struct str names[STORE_MENTIONS_MAX + 1]; /* and "everyone" */
-	size_t count;
-	bool everyone;
-	bool dropped;
-};
-
-static bool is_mentioned(const struct mentioned *m, struct str name)
-{
-	for (size_t i = 0; i < m->count; i++) {
-		if (str_eq(m->names[i], name))
-			return true;
-	}
-	return false;
-}
-
-static int add_mention(struct append *a, struct mentioned *m, struct str name,
-		       struct err *err)
-{
-	enum role role;
-	int rc;
-
-	if (str_eq(name, a->op->user) || is_mentioned(m, name))
-		return 0;
-	if (str_eq(name, str_of("everyone"))) {
-		if (a->sender.member_count > STORE_EVERYONE_MAX &&
-		    a->sender.role != ROLE_ADMIN) {
-			m->dropped = true;
-			return 0;
-		}
-		m->everyone = true;
-		m->names[m->count++] = name;
-		return 0;
-	}
-	rc = sq_role(a->s, a->op->group_id, name, &role, err);
-	if (rc < 0 || role == ROLE_NONE)
-		return rc;
-	if (m->count - m->everyone == STORE_MENTIONS_MAX) {
-		m->dropped = true;
-		return 0;
-	}
-	m->names[m->count++] = name;
-	return 0;
-}
-
-/* Everybody's record holds for those who are named too. */
-static int insert_mentions(struct append *a, const struct mentioned *m,
-			   struct err *err)
-{
-	uint64_t seq = a->tail.seq + 1;
-	int rc = 0;
-
-	if (m->everyone) {
-		sqlite3_stmt *st = sq_use(a->s, SQ_INSERT_EVERYONE);
-
-		sq_bind(st, 1, a->op->group_id);
-		sq_bind(st, 2, seq);
-		sq_bind_text(st, 3, a->op->user);
-		return sq_run(a->s, st, err);
-	}
-	for (size_t i = 0; rc == 0 && i < m->count; i++) {
-		sqlite3_stmt *st = sq_use(a->s, SQ_INSERT_MENTION);
-
-		sq_bind_text(st, 1, m->names[i]);
-		sq_bind(st, 2, a->op->group_id);
-		sq_bind(st, 3, seq);
-		rc = sq_run(a->s, st, err);
-	}
-	return rc;
-}
-
-/* Leaves the names in s->names. */
-static int record_mentions(struct append *a, const struct wire_item *item,
-			   struct dedupe *d, struct err *err)
-{
-	struct input_mentions it;
-	struct mentioned m;
-	struct str name;
-	int rc = 0;
-
-	buf_clear(&a->s->names);
-	input_mentions_init(&it, item);
-	if (!it.in_content && item->mentions.len == 0)
-		return 0;
-	m.count = 0;
-	m.everyone = false;
-	m.dropped = false;
-	while (rc == 0 && input_next_mention(&it, &name))
-		rc = add_mention(a, &m, name, err);
-	if (rc < 0)
-		return rc;
-	if (m.dropped || it.dropped)
-		d->warnings |= WARN_MENTION_DROPPED;
-	for (size_t i = 0; i < m.count; i++) {
-		if (i > 0)
-			buf_append_char(&a->s->names, ' ');
-		buf_append_str(&a->s->names, m.names[i]);
-	}
-	if (a->s->names.failed)
-		return sq_no_memory(a->s, err);
-	return insert_mentions(a, &m, err);
-}
-
 static int insert_message(struct append *a, const struct wire_message *m,
 			  struct err *err)
 {
@@ -342,15 +242,17 @@ static int insert_message(struct append *a, const struct wire_message *m,
 	sq_bind(st, 1, sq_id(a->op->group_id, m->seq));
 	sq_bind(st, 2, m->off);
 	sq_bind(st, 3, m->len);
-	sq_bind(st, 4, TEXT_RENDER_VERSION);
-	sq_bind(st, 5, m->time_ms);
-	sq_bind(st, 6, m->type);
-	sq_bind(st, 7, m->reply_to);
-	sq_bind_text(st, 8, m->sender);
-	sq_bind_text(st, 9, m->media_url);
-	sq_bind_text(st, 10, m->mentions);
-	sq_bind_bytes(st, 11, m->client_id);
-	sq_bind_blob(st, 12, m->content);
+	sq_bind(st, 4, m->jsonl_off);
+	sq_bind(st, 5, m->jsonl_len);
+	sq_bind(st, 6, TEXT_RENDER_VERSION);
+	sq_bind(st, 7, m->time_ms);
+	sq_bind(st, 8, m->type);
+	sq_bind(st, 9, m->reply_to);
+	sq_bind_text(st, 10, m->sender);
+	sq_bind_text(st, 11, m->media_url);
+	sq_bind_text(st, 12, m->mentions);
+	sq_bind_bytes(st, 13, m->client_id);
+	sq_bind_blob(st, 14, m->content);
 	return sq_run(a->s, st, err);
 }
 
@@ -382,6 +284,7 @@ static int store_item(struct append *a, const struct wire_item *item,
 	struct wire_message m = {
 		.seq = a->tail.seq + 1,
 		.off = a->tail.off,
+		.jsonl_off = a->tail.jsonl_off,
 		.time_ms = a->now_ms,
 		.type = item->type,
 		.reply_to = item->reply_to,
@@ -394,12 +297,14 @@ static int store_item(struct append *a, const struct wire_item *item,
 			    .last_seq = m.seq,
 			    .off = m.off,
 			    .time_ms = m.time_ms };
-	int rc = record_mentions(a, item, &d, err);
+	int rc = sq_record_mentions(a->s, a->op, &a->sender, m.seq, item,
+				    &d.warnings, err);
 
 	if (rc < 0)
 		return rc;
 	m.mentions = buf_str(&a->s->names);
 	m.len = text_render_len(&m);
+	m.jsonl_len = json_message_line_len(&m);
 	rc = insert_message(a, &m, err);
 	if (rc == 0 && key->len > 0)
 		rc = put_dedupe(a, key, &d, err);
@@ -407,6 +312,7 @@ static int store_item(struct append *a, const struct wire_item *item,
 		return rc;
 	a->tail.seq = m.seq;
 	a->tail.off = m.off + m.len;
+	a->tail.jsonl_off = m.jsonl_off + m.jsonl_len;
 	a->tail.time_ms = m.time_ms;
 	note_item(a, &d, false);
 	return 0;
@@ -500,35 +406,69 @@ static int find_batch(struct append *a, struct err *err)
 	return 1;
 }
 
+/* All items, and the file that comes with one; a file is refused before the
+ * first write too. */
+static int append_new(struct append *a, struct err *err)
+{
+	int rc = 0;
+
+	if (a->media != NULL)
+		rc = sq_check_media_name(a->s, a->media, err);
+	if (rc == 0 && a->count > 1)
+		rc = sq_save(a->s, err);
+	if (rc < 0)
+		return rc;
+	rc = append_items(a, err);
+	if (a->count > 1)
+		rc = sq_end_save(a->s, rc, err);
+	if (rc == 0 && a->media != NULL)
+		rc = sq_insert_media(a->s, a->media, &a->op->sent, err);
+	return rc;
+}
+
+static int append(struct append *a, struct err *err)
+{
+	struct store_append *op = a->op;
+	int rc = sq_find_member(a->s, op->group_id, op->user, &a->sender, err);
+
+	if (rc < 0)
+		return rc;
+	a->tail = a->sender.tail;
+	a->now_ms = env_now_ms(a->s->base.options.env);
+	if (a->now_ms < a->tail.time_ms)
+		a->now_ms = a->tail.time_ms;
+	rc = find_batch(a, err);
+	if (rc == 0)
+		rc = append_new(a, err);
+	else if (rc > 0 && a->media != NULL)
+		rc = sq_find_sent_media(a->s, a->media, &op->sent, err);
+	if (rc < 0) {
+		/* What was undone may have turned the generations. */
+		a->s->dedupe_known = false;
+		op->sent = (struct wire_body_sent){ 0 };
+		return rc;
+	}
+	op->sent.epoch = a->sender.epoch;
+	op->end_off = a->tail.off;
+	return 0;
+}
+
 int sq_append(struct store *base, struct store_append *op, size_t count,
 	      struct err *err)
 {
 	struct append a = { .s = sq_of(base), .op = op, .count = count };
-	int rc = sq_find_member(a.s, op->group_id, op->user, &a.sender, err);
 
-	if (rc < 0)
-		return rc;
-	a.tail = a.sender.tail;
-	a.now_ms = env_now_ms(base->options.env);
-	if (a.now_ms < a.tail.time_ms)
-		a.now_ms = a.tail.time_ms;
-	rc = find_batch(&a, err);
-	if (rc == 0 && count > 1)
-		rc = sq_save(a.s, err);
-	if (rc == 0) {
-		rc = append_items(&a, err);
-		if (count > 1)
-			rc = sq_end_save(a.s, rc, err);
-	}
-	if (rc < 0) {
-		/* What was undone may have turned the generations. */
-		a.s->dedupe_known = false;
-		op->sent = (struct wire_body_sent){ 0 };
-		return rc;
-	}
-	op->sent.epoch = a.sender.epoch;
-	op->end_off = a.tail.off;
-	return 0;
+	return append(&a, err);
+}
+
+int sq_add_media(struct store *base, struct store_media *op,
+		 struct store_append *message, struct err *err)
+{
+	struct append a = {
+		.s = sq_of(base), .op = message, .media = op, .count = 1
+	};
+
+	return append(&a, err);
 }
 
 int sq_set_read(struct store *base, uint64_t group_id, struct str user,

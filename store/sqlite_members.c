@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/input.h"
+
 /* One edit of a group's members under way. */
 struct editing {
 	struct sqlite_store *s;
@@ -175,6 +177,7 @@ static int set_member_count(struct editing *e, struct err *err)
 
 	sq_bind(st, 1, e->group_id);
 	sq_bind(st, 2, e->member_count);
+	sq_bind(st, 3, e->now_ms);
 	return sq_run(e->s, st, err);
 }
 
@@ -341,8 +344,9 @@ int sq_delete_group(struct store *base, uint64_t group_id, struct str by,
 {
 	/* Members last: the mentions are found through them. */
 	static const enum sq_statement of_group[] = {
-		SQ_DELETE_EVERYONE, SQ_DELETE_DEDUPE_0, SQ_DELETE_DEDUPE_1,
-		SQ_DELETE_MENTIONS, SQ_DELETE_MEMBERS,	SQ_DELETE_GROUP
+		SQ_DELETE_EVERYONE,  SQ_DELETE_DEDUPE_0, SQ_DELETE_DEDUPE_1,
+		SQ_GARBAGE_OF_GROUP, SQ_DELETE_MEDIA,	 SQ_DELETE_MENTIONS,
+		SQ_DELETE_MEMBERS,   SQ_DELETE_GROUP
 	};
 	struct sqlite_store *s = sq_of(base);
 	struct sq_member m;
@@ -366,6 +370,95 @@ int sq_delete_group(struct store *base, uint64_t group_id, struct str by,
 	return rc;
 }
 
+/* Moves the strs of out from a row into s->held. */
+static int hold_info(struct sqlite_store *s, struct wire_info *out,
+		     struct err *err)
+{
+	struct str *const strs[] = { &out->name, &out->description,
+				     &out->avatar_url, &out->created_by,
+				     &out->settings };
+	const char *at;
+
+	buf_clear(&s->held);
+	for (size_t i = 0; i < sizeof(strs) / sizeof(strs[0]); i++)
+		buf_append_str(&s->held, *strs[i]);
+	if (s->held.failed)
+		return sq_no_memory(s, err);
+	at = s->held.data;
+	for (size_t i = 0; i < sizeof(strs) / sizeof(strs[0]); i++) {
+		strs[i]->data = at;
+		at += strs[i]->len;
+	}
+	return 0;
+}
+
+int sq_get_info(struct store *base, uint64_t group_id, struct str user,
+		struct wire_info *out, struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	sqlite3_stmt *st = sq_use(s, SQ_INFO);
+	int rc;
+
+	if (group_id > SQ_GROUP_MAX)
+		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	sq_bind(st, 1, group_id);
+	sq_bind_text(st, 2, user);
+	rc = sq_step(s, st, err);
+	if (rc < 0)
+		return rc;
+	if (rc == 0 ||
+	    (user.len > 0 && sqlite3_column_type(st, 10) == SQLITE_NULL)) {
+		sqlite3_reset(st);
+		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	}
+	*out = (struct wire_info){ .group_id = sq_column(st, 0),
+				   .name = sq_column_str(st, 1),
+				   .description = sq_column_str(st, 2),
+				   .avatar_url = sq_column_str(st, 3),
+				   .created_by = sq_column_str(st, 4),
+				   .created_ms = sq_column(st, 5),
+				   .info_ms = sq_column(st, 6),
+				   .max_members = sq_column(st, 7),
+				   .first_off = sq_column(st, 8),
+				   .settings = sq_column_str(st, 9) };
+	rc = hold_info(s, out, err);
+	sqlite3_reset(st);
+	return rc;
+}
+
+/* SQ_SET_INFO spells them out. */
+_Static_assert(INFO_DESCRIPTION == 1 && INFO_AVATAR_URL == 2 &&
+		       INFO_SETTINGS == 4 && INFO_MAX_MEMBERS == 8,
+	       "what the statement tests");
+
+int sq_set_info(struct store *base, const struct store_set_info *op,
+		struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	struct sq_member m;
+	sqlite3_stmt *st;
+	int rc = sq_find_member(s, op->group_id, op->by, &m, err);
+
+	if (rc < 0)
+		return rc;
+	if (m.role != ROLE_ADMIN)
+		return err_set(err, ERR_NOT_ADMIN, NULL);
+	if ((op->set & INFO_MAX_MEMBERS) != 0 &&
+	    op->max_members < m.member_count)
+		return input_refuse_max_members(m.member_count, err);
+	if (op->set == 0)
+		return 0;
+	st = sq_use(s, SQ_SET_INFO);
+	sq_bind(st, 1, op->group_id);
+	sq_bind(st, 2, op->set);
+	sq_bind_text(st, 3, op->description);
+	sq_bind_text(st, 4, op->avatar_url);
+	sq_bind_text(st, 5, op->settings);
+	sq_bind(st, 6, op->max_members);
+	sq_bind(st, 7, env_now_ms(base->options.env));
+	return sq_run(s, st, err);
+}
+
 int sq_list_members(struct store *base, uint64_t group_id, struct str after,
 		    store_member_fn fn, void *data, struct err *err)
 {
@@ -377,8 +470,7 @@ int sq_list_members(struct store *base, uint64_t group_id, struct str after,
 		return 0;
 	st = sq_use(s, SQ_MEMBERS);
 	sq_bind(st, 1, group_id);
-	sqlite3_bind_text(st, 2, after.len > 0 ? after.data : "",
-			  (int)after.len, SQLITE_STATIC);
+	sq_bind_after(st, 2, after);
 	while ((rc = sq_step(s, st, err)) > 0) {
 		struct wire_member m = { .name = sq_column_str(st, 0),
 					 .role = sq_column(st, 1),

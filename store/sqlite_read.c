@@ -17,13 +17,13 @@ static int end_walk(sqlite3_stmt *st, int rc)
 static int line_offset(struct sqlite_store *s, uint64_t group_id, uint64_t seq,
 		       uint64_t *off, struct err *err)
 {
-	sqlite3_stmt *st = sq_use(s, SQ_MESSAGE);
+	sqlite3_stmt *st = sq_use(s, SQ_LINE);
 	int rc;
 
 	sq_bind(st, 1, sq_id(group_id, seq));
 	rc = sq_step(s, st, err);
 	if (rc > 0) {
-		*off = sq_column(st, 0);
+		*off = sq_column(st, 1);
 		sqlite3_reset(st);
 	}
 	return rc < 0 ? rc : 0;
@@ -59,17 +59,23 @@ static int read_group(struct sqlite_store *s, sqlite3_stmt *st, struct str user,
 				  .epoch = sq_column(st, 2),
 				  .first_seq = sq_column(st, 3),
 				  .first_off = sq_column(st, 4),
+				  .first_jsonl_off = sq_column(st, 13),
 				  .member_count = sq_column(st, 8),
 				  .created_ms = sq_column(st, 9),
 				  .created_by = sq_column_str(st, 10),
+				  .info_ms = sq_column(st, 15),
+				  .members_ms = sq_column(st, 16),
 				  .role = ROLE_NONE };
-	tail = (struct sq_tail){ sq_column(st, 5), sq_column(st, 6),
-				 sq_column(st, 7) };
+	tail = (struct sq_tail){ .seq = sq_column(st, 5),
+				 .off = sq_column(st, 6),
+				 .jsonl_off = sq_column(st, 14),
+				 .time_ms = sq_column(st, 7) };
 	rc = sq_tail(s, g->group_id, &tail, err);
 	if (rc < 0)
 		return rc;
 	g->last_seq = tail.seq;
 	g->size = tail.off;
+	g->jsonl_size = tail.jsonl_off;
 	g->mtime_ms = tail.time_ms;
 	g->read_off = g->first_off;
 	if (sqlite3_column_type(st, 11) == SQLITE_NULL)
@@ -164,9 +170,7 @@ int sq_list_groups(struct store *base, struct str user, struct str after,
 		return rc;
 	st = sq_use(s, SQ_GROUPS_OF);
 	sq_bind_text(st, 1, user);
-	/* Not NULL, which no name is greater than. */
-	sqlite3_bind_text(st, 2, after.len > 0 ? after.data : "",
-			  (int)after.len, SQLITE_STATIC);
+	sq_bind_after(st, 2, after);
 	while ((rc = sq_step(s, st, err)) > 0) {
 		rc = read_group(s, st, user, &g, err);
 		if (rc == 0)
@@ -184,14 +188,16 @@ void sq_read_message(sqlite3_stmt *st, struct wire_message *m)
 	m->seq = sq_seq(sq_column(st, 0));
 	m->off = sq_column(st, 1);
 	m->len = sq_column(st, 2);
-	m->time_ms = sq_column(st, 3);
-	m->type = sq_column(st, 4);
-	m->reply_to = sq_column(st, 5);
-	m->sender = sq_column_str(st, 6);
-	m->media_url = sq_column_str(st, 7);
-	m->mentions = sq_column_str(st, 8);
-	m->client_id = sq_column_str(st, 9);
-	m->content = sq_column_str(st, 10);
+	m->jsonl_off = sq_column(st, 3);
+	m->jsonl_len = sq_column(st, 4);
+	m->time_ms = sq_column(st, 5);
+	m->type = sq_column(st, 6);
+	m->reply_to = sq_column(st, 7);
+	m->sender = sq_column_str(st, 8);
+	m->media_url = sq_column_str(st, 9);
+	m->mentions = sq_column_str(st, 10);
+	m->client_id = sq_column_str(st, 11);
+	m->content = sq_column_str(st, 12);
 }
 
 int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
@@ -220,6 +226,7 @@ int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
  * byte is low_off and whose end is high_off. */
 struct search {
 	uint64_t group_id;
+	enum log_format format;
 	uint64_t off;
 	uint64_t low;
 	uint64_t low_off;
@@ -229,11 +236,21 @@ struct search {
 
 enum { SCAN_LINES = 32 }; /* a range this short is stepped through */
 
+/* The line of a row of SQ_LINE_COLUMNS, in the log that is searched. */
+static void read_line(const struct search *q, sqlite3_stmt *st, uint64_t *off,
+		      uint64_t *len)
+{
+	int column = q->format == LOG_JSONL ? 3 : 1;
+
+	*off = sq_column(st, column);
+	*len = sq_column(st, column + 1);
+}
+
 /* Looks at one line between. 1: it holds the byte, low is it. */
 static int probe(struct sqlite_store *s, struct search *q, uint64_t guess,
 		 struct err *err)
 {
-	sqlite3_stmt *st = sq_use(s, SQ_MESSAGE);
+	sqlite3_stmt *st = sq_use(s, SQ_LINE);
 	uint64_t off;
 	uint64_t len;
 	int rc;
@@ -244,8 +261,7 @@ static int probe(struct sqlite_store *s, struct search *q, uint64_t guess,
 		return sq_fail(s, SQLITE_CORRUPT, err); /* a gap */
 	if (rc < 0)
 		return rc;
-	off = sq_column(st, 0);
-	len = sq_column(st, 1);
+	read_line(q, st, &off, &len);
 	sqlite3_reset(st);
 	if (q->off < off) {
 		q->high = guess - 1;
@@ -280,14 +296,15 @@ static uint64_t guess_seq(const struct search *q, unsigned probes)
 static int step_to(struct sqlite_store *s, struct search *q, struct err *err)
 {
 	sqlite3_stmt *st = sq_use(s, SQ_LINES);
+	uint64_t off;
+	uint64_t len;
 	int rc;
 
 	sq_bind(st, 1, sq_id(q->group_id, q->low));
 	sq_bind(st, 2, sq_id(q->group_id, q->high));
 	while ((rc = sq_step(s, st, err)) > 0) {
-		uint64_t off = sq_column(st, 1);
-
-		if (q->off < off + sq_column(st, 2)) {
+		read_line(q, st, &off, &len);
+		if (q->off < off + len) {
 			q->low = sq_seq(sq_column(st, 0));
 			q->low_off = off;
 			sqlite3_reset(st);
@@ -303,23 +320,24 @@ static int begin_search(struct sqlite_store *s, struct search *q,
 {
 	struct sq_tail tail = { 0 };
 	sqlite3_stmt *st;
+	uint64_t len;
 	int rc = sq_tail(s, q->group_id, &tail, err);
 
 	if (rc < 0)
 		return rc;
-	if (q->off >= tail.off)
+	q->high = tail.seq;
+	q->high_off = q->format == LOG_JSONL ? tail.jsonl_off : tail.off;
+	if (q->off >= q->high_off)
 		return -ENOENT;
-	st = sq_use(s, SQ_FIRST);
+	st = sq_use(s, SQ_LINES);
 	sq_bind(st, 1, sq_id(q->group_id, 0));
 	sq_bind(st, 2, sq_id(q->group_id, SQ_SEQ_MAX));
 	rc = sq_step(s, st, err);
 	if (rc <= 0)
 		return rc < 0 ? rc : -ENOENT;
 	q->low = sq_seq(sq_column(st, 0));
-	q->low_off = sq_column(st, 1);
+	read_line(q, st, &q->low_off, &len);
 	sqlite3_reset(st);
-	q->high = tail.seq;
-	q->high_off = tail.off;
 	/* Before the first line: what retention took away. */
 	return q->off < q->low_off ? -ENOENT : 0;
 }
@@ -336,11 +354,13 @@ static int search(struct sqlite_store *s, struct search *q, struct err *err)
 	return rc < 0 ? rc : 0;
 }
 
-int sq_seek(struct store *base, uint64_t group_id, uint64_t off, uint64_t *seq,
-	    uint64_t *line_off, struct err *err)
+int sq_seek(struct store *base, uint64_t group_id, enum log_format format,
+	    uint64_t off, uint64_t *seq, uint64_t *line_off, struct err *err)
 {
 	struct sqlite_store *s = sq_of(base);
-	struct search q = { .group_id = group_id, .off = off };
+	struct search q = { .group_id = group_id,
+			    .format = format,
+			    .off = off };
 	int rc;
 
 	if (group_id > SQ_GROUP_MAX)

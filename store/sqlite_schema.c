@@ -2,7 +2,9 @@
 #include "store/sqlite.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
+#include <stdio.h>
+
+#include "lib/json.h"
 
 /*
  * Why it looks so:
@@ -104,13 +106,65 @@ static const char schema_1[] =
 	"  PRIMARY KEY(group_id, name, key)) STRICT, WITHOUT ROWID;"
 	"PRAGMA application_id=0x474D5347;";
 
+/*
+ * Version 2: messages.jsonl has offsets of its own, metadata and members have
+ * times, and there are media files.
+ *  - What a message's line needs to be found stands before its content, so
+ *    the table is made anew and copy_messages() fills it.
+ *  - garbage holds hashes that no media row has: bytes to be thrown away.
+ */
+static const char schema_2[] =
+	"ALTER TABLE groups ADD COLUMN "
+	"  first_jsonl_off INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE groups ADD COLUMN tail_jsonl INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE groups ADD COLUMN info_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE groups ADD COLUMN members_ms INTEGER NOT NULL DEFAULT 0;"
+	/* The best that version 1 knew. */
+	"UPDATE groups SET info_ms=created_ms, members_ms=max(created_ms,"
+	"  coalesce((SELECT max(joined_ms) FROM members m"
+	"  WHERE m.group_id=groups.group_id),0));"
+	"ALTER TABLE messages RENAME TO messages_1;"
+	"CREATE TABLE messages("
+	"  id INTEGER PRIMARY KEY," /* group_id << 32 | seq */
+	"  off INTEGER NOT NULL,"
+	"  len INTEGER NOT NULL,"
+	"  jsonl_off INTEGER NOT NULL,"
+	"  jsonl_len INTEGER NOT NULL,"
+	"  rv INTEGER NOT NULL,"
+	"  time_ms INTEGER NOT NULL,"
+	"  type INTEGER NOT NULL,"
+	"  reply_to INTEGER NOT NULL,"
+	"  sender TEXT NOT NULL,"
+	"  media_url TEXT,"
+	"  mentions TEXT,"
+	"  client_id BLOB,"
+	"  content BLOB NOT NULL) STRICT;"
+	"CREATE TABLE media("
+	/* Never used again: readers hold ids. */
+	"  media_id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  group_id INTEGER NOT NULL,"
+	"  name TEXT NOT NULL,"
+	"  seq INTEGER NOT NULL,"
+	"  time_ms INTEGER NOT NULL,"
+	"  size INTEGER NOT NULL,"
+	"  hash BLOB NOT NULL,"
+	"  sender TEXT NOT NULL,"
+	"  UNIQUE(group_id, name),"
+	"  UNIQUE(group_id, seq)) STRICT;"
+	"CREATE INDEX media_of_hash ON media(hash, group_id);"
+	"CREATE TABLE garbage(hash BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;";
+
+static int copy_messages(struct sqlite_store *s, struct err *err);
+
 /* Each brings a store from version `from` to from + 1, in one transaction
- * with the new number. */
+ * with the new number: the script, then what SQL cannot say. */
 static const struct migration {
 	int from;
 	const char *sql;
+	int (*finish)(struct sqlite_store *s, struct err *err);
 } migrations[] = {
-	{ 0, schema_1 },
+	{ 0, schema_1, NULL },
+	{ 1, schema_2, copy_messages },
 };
 
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == SQ_USER_VERSION,
@@ -181,19 +235,103 @@ int sq_schema_check(struct sqlite_store *s, struct err *err)
 	return rc;
 }
 
+/* The columns of messages in version 1, in their order. */
+#define COLUMNS_1                                                              \
+	"id,off,len,rv,time_ms,type,reply_to,sender,media_url,mentions,"       \
+	"client_id,content"
+enum { COLUMNS_1_COUNT = 12 };
+
+/* What a line of messages.jsonl is made of. */
+static struct wire_message read_message_1(sqlite3_stmt *st)
+{
+	return (struct wire_message){ .seq = sq_seq(sq_column(st, 0)),
+				      .time_ms = sq_column(st, 4),
+				      .type = sq_column(st, 5),
+				      .reply_to = sq_column(st, 6),
+				      .sender = sq_column_str(st, 7),
+				      .media_url = sq_column_str(st, 8),
+				      .mentions = sq_column_str(st, 9),
+				      .client_id = sq_column_str(st, 10),
+				      .content = sq_column_str(st, 11) };
+}
+
+static int copy_rows(struct sqlite_store *s, sqlite3_stmt *from,
+		     sqlite3_stmt *to, struct err *err)
+{
+	uint64_t group_id = 0;
+	uint64_t off = 0;
+	int rc;
+
+	while ((rc = sq_step(s, from, err)) > 0) {
+		struct wire_message m = read_message_1(from);
+		size_t len = json_message_line_len(&m);
+
+		/* A group's messages follow each other. */
+		if (sq_column(from, 0) >> 32 != group_id)
+			off = 0;
+		group_id = sq_column(from, 0) >> 32;
+		for (int i = 0; i < COLUMNS_1_COUNT; i++) {
+			if (sqlite3_bind_value(to, i + 1,
+					       sqlite3_column_value(from, i)) !=
+			    SQLITE_OK)
+				return sq_no_memory(s, err);
+		}
+		sq_bind(to, COLUMNS_1_COUNT + 1, off);
+		sq_bind(to, COLUMNS_1_COUNT + 2, len);
+		rc = sq_run(s, to, err);
+		if (rc < 0)
+			return rc;
+		off += len;
+	}
+	return rc;
+}
+
+/* Only C knows how long a line of JSON is. */
+static int copy_messages(struct sqlite_store *s, struct err *err)
+{
+	sqlite3_stmt *from = NULL;
+	sqlite3_stmt *to = NULL;
+	int result = sqlite3_prepare_v2(
+		s->db, "SELECT " COLUMNS_1 " FROM messages_1 ORDER BY id", -1,
+		&from, NULL);
+	int rc;
+
+	if (result == SQLITE_OK)
+		result = sqlite3_prepare_v2(
+			s->db,
+			"INSERT INTO messages(" COLUMNS_1
+			",jsonl_off,jsonl_len) "
+			"VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
+			"?14)",
+			-1, &to, NULL);
+	rc = result == SQLITE_OK ? copy_rows(s, from, to, err)
+				 : sq_fail(s, result, err);
+	sqlite3_finalize(from);
+	sqlite3_finalize(to);
+	return rc < 0 ? rc : sq_exec(s, "DROP TABLE messages_1", err);
+}
+
+/* What fails leaves the transaction open: closing the file undoes it. */
 static int migrate(struct sqlite_store *s, const struct migration *m,
 		   struct err *err)
 {
-	struct buf sql;
-	int rc;
+	char end[64];
+	int rc = sq_exec(s, "BEGIN IMMEDIATE", err);
 
-	buf_init(&sql);
-	buf_printf(&sql, "BEGIN IMMEDIATE;%sPRAGMA user_version=%d;COMMIT;",
-		   m->sql, m->from + 1);
-	rc = sql.failed ? sq_no_memory(s, err)
-			: sq_exec(s, buf_cstr(&sql), err);
-	buf_release(&sql);
-	return rc;
+	if (rc == 0)
+		rc = sq_exec(s, m->sql, err);
+	if (rc == 0 && m->finish != NULL)
+		rc = m->finish(s, err);
+	snprintf(end, sizeof(end), "PRAGMA user_version=%d; COMMIT",
+		 m->from + 1);
+	return rc < 0 ? rc : sq_exec(s, end, err);
+}
+
+/* A migration may have written each page anew: its log would stay as large as
+ * the store. */
+static int shorten_log(struct sqlite_store *s, struct err *err)
+{
+	return sq_pragma(s, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, err);
 }
 
 int sq_schema_apply(struct sqlite_store *s, struct err *err)
@@ -201,9 +339,11 @@ int sq_schema_apply(struct sqlite_store *s, struct err *err)
 	int64_t version = 0;
 	int rc = sq_pragma(s, "PRAGMA user_version", &version, err);
 
+	if (rc < 0 || version == SQ_USER_VERSION)
+		return rc;
 	while (rc == 0 && version < SQ_USER_VERSION) {
 		rc = migrate(s, &migrations[version], err);
 		version++;
 	}
-	return rc;
+	return rc < 0 ? rc : shorten_log(s, err);
 }

@@ -67,6 +67,17 @@ void sq_bind_bytes(sqlite3_stmt *st, int i, struct str s)
 		sq_bind_blob(st, i, s);
 }
 
+void sq_bind_after(sqlite3_stmt *st, int i, struct str name)
+{
+	must_bind(sqlite3_bind_text(st, i, name.len > 0 ? name.data : "",
+				    (int)name.len, SQLITE_STATIC));
+}
+
+void sq_bind_hash(sqlite3_stmt *st, int i, const uint8_t hash[STORE_HASH])
+{
+	sq_bind_blob(st, i, str_make((const char *)hash, (size_t)STORE_HASH));
+}
+
 uint64_t sq_column(sqlite3_stmt *st, int i)
 {
 	return (uint64_t)sqlite3_column_int64(st, i);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/json.h"
 #include "lib/text.h"
 
 enum { PROBLEMS_MAX = 100 };
@@ -19,6 +20,7 @@ struct audit {
 	struct str name;
 	uint64_t next_seq; /* what the next message must have */
 	uint64_t next_off;
+	uint64_t next_jsonl;
 	uint64_t last_ms;
 };
 
@@ -42,6 +44,26 @@ static void problem(struct audit *a, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	a->v->problem(a->v->data, text);
+}
+
+/* The message's line in messages.jsonl. */
+static void check_json_line(struct audit *a, const struct wire_message *m)
+{
+	int len = (int)a->name.len;
+	const char *name = a->name.data;
+
+	if (m->jsonl_off != a->next_jsonl)
+		problem(a,
+			"Group %.*s: the JSON of message %" PRIu64
+			" begins at byte %" PRIu64 ", not %" PRIu64,
+			len, name, m->seq, m->jsonl_off, a->next_jsonl);
+	if (m->jsonl_len != json_message_line_len(m))
+		problem(a,
+			"Group %.*s: the JSON of message %" PRIu64
+			" has %zu bytes, not %" PRIu64,
+			len, name, m->seq, json_message_line_len(m),
+			m->jsonl_len);
+	a->next_jsonl = m->jsonl_off + m->jsonl_len;
 }
 
 static void check_message(struct audit *a, const struct wire_message *m,
@@ -70,6 +92,7 @@ static void check_message(struct audit *a, const struct wire_message *m,
 			"Group %.*s: the line of message %" PRIu64
 			" has %zu bytes, not %" PRIu64,
 			len, name, m->seq, text_render_len(m), m->len);
+	check_json_line(a, m);
 	if (m->time_ms < a->last_ms)
 		problem(a,
 			"Group %.*s: the time of message %" PRIu64 " goes back",
@@ -92,7 +115,7 @@ static int check_log(struct audit *a, struct err *err)
 		if (rc < 0)
 			return rc;
 		sq_read_message(st, &m);
-		check_message(a, &m, sq_column(st, 11));
+		check_message(a, &m, sq_column(st, SQ_MESSAGE_RV));
 	}
 	sqlite3_reset(st);
 	return 0;
@@ -138,12 +161,13 @@ static int check_groups(struct audit *a, struct err *err)
 	int rc = 0;
 
 	while (!is_full(a) && (rc = sq_step(a->s, st, err)) > 0) {
-		uint64_t floor_seq = sq_column(st, 4);
+		uint64_t floor_seq = sq_column(st, 5);
 
 		a->group_id = sq_column(st, 0);
 		a->name = sq_column_str(st, 1);
 		a->next_seq = sq_column(st, 2);
 		a->next_off = sq_column(st, 3);
+		a->next_jsonl = sq_column(st, 4);
 		a->last_ms = 0;
 		a->v->groups++;
 		rc = check_log(a, err);
@@ -175,6 +199,64 @@ static int check_strays(struct audit *a, struct err *err)
 	return 0;
 }
 
+/* Whether the message of a row of SQ_ALL_MEDIA is the one that brought it. */
+static bool is_message_of_media(sqlite3_stmt *st, struct buf *url)
+{
+	if (sqlite3_column_type(st, 6) == SQLITE_NULL)
+		return false;
+	buf_clear(url);
+	text_media_url(url, sq_column_str(st, 1));
+	return sq_column(st, 6) == MESSAGE_MEDIA &&
+	       str_eq(sq_column_str(st, 7), buf_str(url)) &&
+	       sq_column(st, 8) == sq_column(st, 3) &&
+	       str_eq(sq_column_str(st, 9), sq_column_str(st, 5));
+}
+
+static int check_media(struct audit *a, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(a->s, SQ_ALL_MEDIA);
+	struct buf url = { 0 };
+	int rc = 0;
+
+	while (!is_full(a) && (rc = sq_step(a->s, st, err)) > 0) {
+		struct str name = sq_column_str(st, 1);
+
+		if (!is_message_of_media(st, &url))
+			problem(a,
+				"Media file %" PRIu64
+				" (%.*s): message %" PRIu64
+				" is not what brought it",
+				sq_column(st, 0), (int)name.len, name.data,
+				sq_column(st, 2));
+		if (sq_column_str(st, 4).len != STORE_HASH)
+			problem(a,
+				"Media file %" PRIu64 ": its hash is damaged",
+				sq_column(st, 0));
+	}
+	sqlite3_reset(st);
+	if (rc >= 0 && url.failed)
+		rc = sq_no_memory(a->s, err);
+	buf_release(&url);
+	return rc < 0 ? rc : 0;
+}
+
+/* What is used must never be thrown away. */
+static int check_garbage(struct audit *a, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(a->s, SQ_USED_GARBAGE);
+	int rc = sq_step(a->s, st, err);
+	uint64_t used;
+
+	if (rc < 0)
+		return rc;
+	used = sq_column(st, 0);
+	sqlite3_reset(st);
+	if (used > 0)
+		problem(a, "%" PRIu64 " media files are used and garbage",
+			used);
+	return 0;
+}
+
 static int check_file(struct audit *a, struct err *err)
 {
 	sqlite3_stmt *st = sq_use(a->s, SQ_INTEGRITY);
@@ -200,6 +282,10 @@ int sq_verify(struct store *base, struct store_verify *v, struct err *err)
 	rc = check_groups(&a, err);
 	if (rc == 0)
 		rc = check_strays(&a, err);
+	if (rc == 0)
+		rc = check_media(&a, err);
+	if (rc == 0)
+		rc = check_garbage(&a, err);
 	if (rc == 0)
 		rc = check_file(&a, err);
 	sq_view_leave(a.s);

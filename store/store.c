@@ -175,19 +175,18 @@ int store_append(struct store *s, struct store_append *op, struct err *err)
 static int check_create(const struct store_create *op, struct err *err)
 {
 	size_t count;
+	int rc;
 
 	if (!text_is_group_name(op->name))
 		return err_set(err, ERR_BAD_NAME, "That is not a group's name");
-	if (op->description.len > WIRE_DESCRIPTION_MAX)
-		return err_set(err, ERR_TOO_LARGE,
-			       "The description is too long");
-	if (op->settings.len > WIRE_SETTINGS_MAX)
-		return err_set(err, ERR_TOO_LARGE, "The settings are too long");
-	if (!text_is_utf8(op->description) || !text_is_utf8(op->settings))
-		return err_set(err, ERR_BAD_UTF8, NULL);
 	if (op->key.len > WIRE_KEY_MAX)
 		return err_set(err, ERR_BAD_REQUEST, "The key is too long");
-	return input_check_edits(op->members, true, &count, err);
+	rc = input_check_description(op->description, err);
+	if (rc == 0)
+		rc = input_check_settings(op->settings, err);
+	if (rc == 0)
+		rc = input_check_edits(op->members, true, &count, err);
+	return rc;
 }
 
 int store_create_group(struct store *s, struct store_create *op,
@@ -244,6 +243,106 @@ int store_set_read(struct store *s, uint64_t group_id, struct str user,
 	if (rc < 0)
 		return rc;
 	return s->ops->set_read(s, group_id, user, seq, stored, err);
+}
+
+int store_set_info(struct store *s, const struct store_set_info *op,
+		   struct err *err)
+{
+	int rc = check_writer(s, err);
+
+	if (rc == 0)
+		rc = check_actor(op->by, err);
+	if (rc == 0)
+		rc = input_check_info(op, err);
+	if (rc < 0)
+		return rc;
+	return s->ops->set_info(s, op, err);
+}
+
+/* Writes the message that brings the file. */
+static int put_media_item(const struct store_media *op, struct buf *items,
+			  struct err *err)
+{
+	struct wire_item item = { .type = MESSAGE_MEDIA,
+				  .content = op->content };
+	struct buf url = { 0 };
+
+	/* Beyond it, a struct wire_item cannot be encoded. */
+	if (op->content.len > WIRE_CONTENT_MAX)
+		return err_set(err, ERR_TOO_LARGE, NULL);
+	text_media_url(&url, op->name);
+	item.media_url = buf_str(&url);
+	if (url.failed)
+		items->failed = true;
+	else
+		wire_put(items, &wire_schema_item, &item);
+	buf_release(&url);
+	if (items->failed)
+		return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
+	return 0;
+}
+
+/* The message is checked and stored as one that was sent by itself. */
+static int add_media(struct store *s, struct store_media *op, struct buf *items,
+		     struct err *err)
+{
+	struct store_append message = { .group_id = op->group_id,
+					.user = op->user,
+					.batch_id = op->batch_id };
+	size_t count;
+	int rc = put_media_item(op, items, err);
+
+	message.items = buf_str(items);
+	if (rc == 0)
+		rc = input_check_items(message.items, s->options.max_content,
+				       &count, err);
+	if (rc == 0)
+		rc = s->ops->add_media(s, op, &message, err);
+	if (rc == 0)
+		op->sent = message.sent;
+	return rc;
+}
+
+int store_add_media(struct store *s, struct store_media *op, struct err *err)
+{
+	struct buf items = { 0 };
+	int rc = check_writer(s, err);
+
+	op->sent = (struct wire_body_sent){ 0 };
+	op->media_id = 0;
+	if (rc == 0)
+		rc = check_actor(op->user, err);
+	if (rc == 0 && op->batch_id.len > WIRE_KEY_MAX)
+		rc = err_set(err, ERR_BAD_REQUEST, "The batch_id is too long");
+	if (rc == 0 && !text_is_file_name(op->name))
+		rc = err_set(err, ERR_BAD_NAME,
+			     "That is no name for a media file");
+	if (rc == 0 && op->size > INT64_MAX)
+		rc = err_set(err, ERR_TOO_LARGE, "The file is too large");
+	if (rc == 0)
+		rc = add_media(s, op, &items, err);
+	buf_release(&items);
+	return rc;
+}
+
+int store_next_garbage(struct store *s, uint8_t hash[STORE_HASH],
+		       struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	if (rc < 0)
+		return rc;
+	return s->ops->next_garbage(s, hash, err);
+}
+
+int store_drop_garbage(struct store *s, const uint8_t hash[STORE_HASH],
+		       struct err *err)
+{
+	int rc = check_writer(s, err);
+
+	if (rc < 0)
+		return rc;
+	return s->ops->drop_garbage(s, hash, err);
 }
 
 int store_add_user(struct store *s, struct str name, bool *added,
@@ -324,10 +423,69 @@ int store_seek(struct store *s, uint64_t group_id, enum log_format format,
 {
 	int rc = check_alive(s, err);
 
-	(void)format;
 	if (rc < 0)
 		return rc;
-	return s->ops->seek(s, group_id, off, seq, line_off, err);
+	return s->ops->seek(s, group_id, format, off, seq, line_off, err);
+}
+
+int store_get_info(struct store *s, uint64_t group_id, struct str user,
+		   struct wire_info *out, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	*out = (struct wire_info){ 0 };
+	if (rc == 0 && user.len > 0)
+		rc = check_actor(user, err);
+	if (rc < 0)
+		return rc;
+	return s->ops->get_info(s, group_id, user, out, err);
+}
+
+int store_find_media(struct store *s, uint64_t media_id, uint64_t group_id,
+		     struct str name, struct str user, struct wire_media *out,
+		     struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	*out = (struct wire_media){ 0 };
+	if (rc == 0 && user.len > 0)
+		rc = check_actor(user, err);
+	if (rc < 0)
+		return rc;
+	return s->ops->find_media(s, media_id, group_id, name, user, out, err);
+}
+
+int store_list_media(struct store *s, uint64_t group_id, struct str after,
+		     store_media_fn fn, void *data, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	if (rc < 0)
+		return rc;
+	return s->ops->list_media(s, group_id, after, fn, data, err);
+}
+
+int store_hash_used(struct store *s, const uint8_t hash[STORE_HASH], bool *used,
+		    struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	*used = false;
+	if (rc < 0)
+		return rc;
+	return s->ops->hash_used(s, hash, used, err);
+}
+
+int store_list_mentions(struct store *s, struct str user,
+			struct str after_group, uint64_t after_seq,
+			store_mention_fn fn, void *data, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	if (rc < 0)
+		return rc;
+	return s->ops->list_mentions(s, user, after_group, after_seq, fn, data,
+				     err);
 }
 
 int store_list_members(struct store *s, uint64_t group_id, struct str after,

@@ -101,7 +101,7 @@ struct store_create {
 	struct str name;
 	struct str creator;
 	struct str description;
-	struct str settings; /* JSON object, or empty */
+	struct str settings; /* JSON object, or empty: `bad_request` */
 	struct str members;  /* wire list of `edit`: EDIT_ADD or EDIT_ADMIN */
 	struct str key;
 	/* out */
@@ -141,9 +141,11 @@ int store_edit_members(struct store *s, struct store_edit *op, struct err *err);
 int store_set_read(struct store *s, uint64_t group_id, struct str user,
 		   uint64_t seq, uint64_t *stored, struct err *err);
 
-/* Changes what `set` names of a group's metadata, together. For its admins:
- * `not_admin`. settings: a JSON object or empty. max_members: from 1 to
- * STORE_MEMBERS_MAX, and not below how many there are: `bad_request`. */
+/* Changes what `set` names of a group's metadata, together, and its info_ms;
+ * with nothing named, only asks whether `by` may. For its admins: `not_admin`.
+ * avatar_url: without spaces and control characters. settings: a JSON object
+ * or empty, kept as it is written. max_members: from 1 to STORE_MEMBERS_MAX,
+ * and not below how many there are: `bad_request`. */
 struct store_set_info {
 	uint64_t group_id;
 	struct str by;
@@ -162,7 +164,8 @@ int store_set_info(struct store *s, const struct store_set_info *op,
  * The message's media_url is "media/" and the name, percent-encoded
  * (text_media_url()). `bad_name` when the group has a file of this name, or it
  * is none (text_is_file_name()). A batch_id already used gives the first
- * one's numbers, as in store_append().
+ * one's numbers, as in store_append(), and its media_id whatever the name is
+ * now. The hash is garbage no longer.
  */
 struct store_media {
 	uint64_t group_id;
@@ -178,8 +181,10 @@ struct store_media {
 };
 int store_add_media(struct store *s, struct store_media *op, struct err *err);
 
-/* Files that may have become nobody's (their group was deleted): 1 and the
- * hash of one of them; 0: none. It stays until store_drop_garbage(). */
+/* Files that have become nobody's (the last group that had them was deleted):
+ * 1 and the hash of one of them; 0: none. It stays until store_drop_garbage()
+ * or store_add_media(). Reads only, on any handle; but only inside the
+ * transaction that drops it is it certain that no file has this hash. */
 int store_next_garbage(struct store *s, uint8_t hash[STORE_HASH],
 		       struct err *err);
 int store_drop_garbage(struct store *s, const uint8_t hash[STORE_HASH],
@@ -234,11 +239,13 @@ int store_seek(struct store *s, uint64_t group_id, enum log_format format,
 int store_get_info(struct store *s, uint64_t group_id, struct str user,
 		   struct wire_info *out, struct err *err);
 
-/* A media file by its id, or by group and name where media_id is 0. The group
- * says whether the user may see it (`no_such_group`); *found: there is one. */
+/* A media file by its id (group_id and name do not count), or by group and
+ * name where media_id is 0. Its group says whether the user may see it:
+ * `no_such_group`, and so does an id that no file has. 1: there is one; 0:
+ * none, and *out is empty. */
 int store_find_media(struct store *s, uint64_t media_id, uint64_t group_id,
 		     struct str name, struct str user, struct wire_media *out,
-		     bool *found, struct err *err);
+		     struct err *err);
 typedef int (*store_media_fn)(void *data, const struct wire_media *m);
 /* A group's media files by name (byte order), after a name. */
 int store_list_media(struct store *s, uint64_t group_id, struct str after,
@@ -249,7 +256,9 @@ int store_hash_used(struct store *s, const uint8_t hash[STORE_HASH], bool *used,
 
 /* The user's unread messages that mention him, or everyone but were not sent
  * by him, in all his groups: by the group's name, then seq; behind
- * (after_group, after_seq), both empty for the first. */
+ * (after_group, after_seq), both empty for the first. Costs what he has of
+ * groups and of such messages, whatever else was written. Not to be called
+ * from its own callback. */
 typedef int (*store_mention_fn)(void *data, const struct wire_mention *m);
 int store_list_mentions(struct store *s, struct str user,
 			struct str after_group, uint64_t after_seq,
@@ -285,8 +294,9 @@ struct store_counts {
 int store_count(struct store *s, struct store_counts *out, struct err *err);
 
 /* Checks the whole store: each group's seq and offsets, each line's length
- * against its rendering, and the engine's own integrity check. problem() is
- * called with a sentence for each fault. */
+ * against its rendering (in both formats), the message of each media file, and
+ * the engine's own integrity check. problem() is called with a sentence for
+ * each fault. */
 struct store_verify {
 	void (*problem)(void *data, const char *text);
 	void *data;

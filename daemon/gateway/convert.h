@@ -11,11 +11,6 @@
 #include "lib/json.h"
 #include "lib/wire.h"
 
-/* The fields of a message to send. item's strs are borrowed from j and from
- * mentions, which it fills. max: bytes of content. 0 or -errno and err. */
-int convert_item(const struct json *j, uint64_t max, struct wire_item *item,
-		 struct buf *mentions, struct err *err);
-
 /* Appends "sequence_number":… of a single message, without braces. */
 void convert_put_sent(struct buf *b, const struct wire_body_sent *sent);
 

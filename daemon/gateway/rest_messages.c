@@ -43,7 +43,7 @@ static int get_item(struct http_request *r, struct wire_item *item,
 	if (!r->has_body)
 		return err_set(err, ERR_BAD_REQUEST, "The body is missing");
 	if (!r->is_text)
-		return convert_item(r->json, max, item, mentions, err);
+		return json_get_item(r->json, max, item, mentions, err);
 	*item = (struct wire_item){ .content = buf_str(&r->body) };
 	if (item->content.len > max)
 		return err_set(err, ERR_TOO_LARGE, NULL);

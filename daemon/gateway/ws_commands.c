@@ -164,8 +164,8 @@ static void send_item(struct ws_command *cmd)
 	struct err err;
 	char key[33];
 	uint64_t max = cmd->conn->gw->client.max_content;
-	int rc = convert_item(cmd->json, max == 0 ? WIRE_CONTENT_MAX : max,
-			      &item, &mentions, &err);
+	int rc = json_get_item(cmd->json, max == 0 ? WIRE_CONTENT_MAX : max,
+			       &item, &mentions, &err);
 
 	if (rc == 0)
 		wire_put(&items, &wire_schema_item, &item);

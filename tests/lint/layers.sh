@@ -28,9 +28,9 @@ refuse '^lib/' '^"(store|daemon|fs|tests)/' 'lib/ stands alone'
 refuse '^store/' '^"(daemon|fs|tests)/' 'store/ knows lib/ only'
 refuse '^daemon/[^/]*$' '^"(fs|tests|daemon/gateway|daemon/ctl)/' \
 	'the core knows lib/ and store/ only'
-refuse '^daemon/gateway/' '^"(store|fs|tests|daemon/ctl|daemon/[^/]*\.h)' \
+refuse '^daemon/gateway/' '^"(store|fs|tests|daemon/ctl|daemon/[^/]*[.]h)' \
 	'the gateway knows lib/ only'
-refuse '^daemon/ctl/' '^"(store|fs|tests|daemon/gateway|daemon/[^/]*\.h)' \
+refuse '^daemon/ctl/' '^"(store|fs|tests|daemon/gateway|daemon/[^/]*[.]h)' \
 	'groupctl knows lib/ only'
 refuse '^fs/' '^"(store|daemon|tests)/' 'fs/ knows lib/ only'
 refuse '^(lib|store|daemon|fs)/' '^"[^/]*"$' \
@@ -48,8 +48,8 @@ place() {
 place '^daemon/gateway/' '^<libwebsockets' libwebsockets
 place '^fs/' '^<fuse' libfuse
 place '^store/' '^<sqlite3' SQLite
-place '^lib/json\.c$' '^<jansson' jansson
-place '^daemon/[^/]*$' '^<openssl' OpenSSL
+place '^lib/json[.]c$' '^<jansson' jansson
+place '^daemon/digest[.]c$' '^<openssl' OpenSSL
 place '^(lib/(client|feed)[^/]*|daemon/.*|fs/[^/]*)$' '^<uv' libuv
 
 [ $failed = 0 ] && echo "layers: includes go one way"

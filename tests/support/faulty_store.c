@@ -161,6 +161,32 @@ static int faulty_set_read(struct store *s, uint64_t group_id, struct str user,
 				      err));
 }
 
+static int faulty_set_info(struct store *s, const struct store_set_info *op,
+			   struct err *err)
+{
+	return pass(s, store_set_info(inner_of(s), op, err));
+}
+
+/* The inner store makes the message anew. */
+static int faulty_add_media(struct store *s, struct store_media *op,
+			    struct store_append *message, struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_ADD_MEDIA);
+	int rc;
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	rc = pass(s, store_add_media(inner_of(s), op, err));
+	message->sent = op->sent;
+	return rc;
+}
+
+static int faulty_drop_garbage(struct store *s, const uint8_t hash[STORE_HASH],
+			       struct err *err)
+{
+	return pass(s, store_drop_garbage(inner_of(s), hash, err));
+}
+
 static int faulty_add_user(struct store *s, struct str name, bool *added,
 			   struct err *err)
 {
@@ -216,11 +242,56 @@ static int faulty_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
 		s, store_scan(inner_of(s), group_id, after_seq, fn, data, err));
 }
 
-static int faulty_seek(struct store *s, uint64_t group_id, uint64_t off,
-		       uint64_t *seq, uint64_t *line_off, struct err *err)
+static int faulty_seek(struct store *s, uint64_t group_id,
+		       enum log_format format, uint64_t off, uint64_t *seq,
+		       uint64_t *line_off, struct err *err)
 {
-	return pass(s, store_seek(inner_of(s), group_id, LOG_TEXT, off, seq,
+	return pass(s, store_seek(inner_of(s), group_id, format, off, seq,
 				  line_off, err));
+}
+
+static int faulty_get_info(struct store *s, uint64_t group_id, struct str user,
+			   struct wire_info *out, struct err *err)
+{
+	return pass(s, store_get_info(inner_of(s), group_id, user, out, err));
+}
+
+static int faulty_find_media(struct store *s, uint64_t media_id,
+			     uint64_t group_id, struct str name,
+			     struct str user, struct wire_media *out,
+			     struct err *err)
+{
+	return pass(s, store_find_media(inner_of(s), media_id, group_id, name,
+					user, out, err));
+}
+
+static int faulty_list_media(struct store *s, uint64_t group_id,
+			     struct str after, store_media_fn fn, void *data,
+			     struct err *err)
+{
+	return pass(s, store_list_media(inner_of(s), group_id, after, fn, data,
+					err));
+}
+
+static int faulty_hash_used(struct store *s, const uint8_t hash[STORE_HASH],
+			    bool *used, struct err *err)
+{
+	return pass(s, store_hash_used(inner_of(s), hash, used, err));
+}
+
+static int faulty_next_garbage(struct store *s, uint8_t hash[STORE_HASH],
+			       struct err *err)
+{
+	return pass(s, store_next_garbage(inner_of(s), hash, err));
+}
+
+static int faulty_list_mentions(struct store *s, struct str user,
+				struct str after_group, uint64_t after_seq,
+				store_mention_fn fn, void *data,
+				struct err *err)
+{
+	return pass(s, store_list_mentions(inner_of(s), user, after_group,
+					   after_seq, fn, data, err));
 }
 
 static int faulty_list_members(struct store *s, uint64_t group_id,
@@ -284,6 +355,9 @@ static const struct store_ops faulty_ops = {
 	.delete_group = faulty_delete_group,
 	.edit_members = faulty_edit_members,
 	.set_read = faulty_set_read,
+	.set_info = faulty_set_info,
+	.add_media = faulty_add_media,
+	.drop_garbage = faulty_drop_garbage,
 	.add_user = faulty_add_user,
 	.create_token = faulty_create_token,
 	.revoke_token = faulty_revoke_token,
@@ -291,6 +365,12 @@ static const struct store_ops faulty_ops = {
 	.list_groups = faulty_list_groups,
 	.scan = faulty_scan,
 	.seek = faulty_seek,
+	.get_info = faulty_get_info,
+	.find_media = faulty_find_media,
+	.list_media = faulty_list_media,
+	.hash_used = faulty_hash_used,
+	.next_garbage = faulty_next_garbage,
+	.list_mentions = faulty_list_mentions,
 	.list_members = faulty_list_members,
 	.role = faulty_role,
 	.find_user = faulty_find_user,

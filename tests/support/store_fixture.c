@@ -204,3 +204,30 @@ struct wire_group fixture_find(struct store_fixture *f, uint64_t group_id,
 		fail_msg("find: %s", f->err.text);
 	return g;
 }
+
+static int start(void **state, const char *scheme)
+{
+	struct store_fixture *f = malloc(sizeof(*f));
+
+	assert_non_null(f);
+	fixture_init(f, scheme);
+	*state = f;
+	return 0;
+}
+
+int fixture_start_sqlite(void **state)
+{
+	return start(state, "sqlite");
+}
+
+int fixture_start_memory(void **state)
+{
+	return start(state, "memory");
+}
+
+int fixture_stop(void **state)
+{
+	fixture_release(*state);
+	free(*state);
+	return 0;
+}

@@ -56,4 +56,17 @@ void fixture_verify(struct store_fixture *f);
 struct wire_group fixture_find(struct store_fixture *f, uint64_t group_id,
 			       const char *user);
 
+/* The set-up and the end of a test whose state is a struct store_fixture. */
+int fixture_start_sqlite(void **state);
+int fixture_start_memory(void **state);
+int fixture_stop(void **state);
+
+/* Two rows of a table of tests: once on each back end. */
+#define FIXTURE_ON_EACH(test)                                                  \
+	{ "sqlite: " #test, test, fixture_start_sqlite, fixture_stop, NULL },  \
+	{                                                                      \
+		"memory: " #test, test, fixture_start_memory, fixture_stop,    \
+			NULL                                                   \
+	}
+
 #endif

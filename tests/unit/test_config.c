@@ -35,6 +35,7 @@ static void every_key_is_taken(void **state)
 				 "allowed_origins = https://a.example "
 				 "http://b:80\n"
 				 "max_message_bytes = 1000\n"
+				 "media_max_bytes = 3M\n"
 				 "dedupe_window = 2d\n",
 				 &rc, &err);
 
@@ -53,6 +54,7 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(c->norigins, 2);
 	assert_string_equal(c->origins[1], "http://b:80");
 	assert_int_equal(c->max_message_bytes, 1000);
+	assert_int_equal(c->media_max_bytes, 3 << 20);
 	assert_int_equal(c->dedupe_window_ms, 172800000);
 	free(c);
 }
@@ -71,6 +73,13 @@ static void bad_lines_are_refused_with_file_and_line(void **state)
 		{ "gateways = -1", "groupd.conf:1: gateways: not a number" },
 		{ "max_message_bytes = 0", "groupd.conf:1: max_message_bytes" },
 		{ "max_message_bytes = 1048577", "groupd.conf:1: max_" },
+		{ "media_max_bytes = 0",
+		  "groupd.conf:1: media_max_bytes: not a "
+		  "size from 1 to 64G" },
+		{ "media_max_bytes = 65G", "not a size" },
+		{ "media_max_bytes = 18446744073709551615K", "not a size" },
+		{ "media_max_bytes = M", "not a size" },
+		{ "media_max_bytes = 1T", "not a size" },
 		{ "dedupe_window = 59s", "not a time from 1m to 365d" },
 		{ "dedupe_window = 99999999999999999999d", "not a time" },
 		{ "listen = nowhere", "not HOST:PORT" },
@@ -94,6 +103,29 @@ static void bad_lines_are_refused_with_file_and_line(void **state)
 		assert_int_equal(rc, -EINVAL);
 		if (strstr(err.text, cases[i].says) == NULL)
 			fail_msg("case %zu says: %s", i, err.text);
+		free(c);
+	}
+}
+
+static void sizes_have_units_of_1024(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t size;
+	} cases[] = { { "media_max_bytes = 1", 1 },
+		      { "media_max_bytes = 7K", 7 << 10 },
+		      { "media_max_bytes=64G", UINT64_C(64) << 30 },
+		      { "media_max_bytes = 68719476736", UINT64_C(64) << 30 },
+		      { "", 104857600 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct err err = { 0 };
+		int rc;
+		struct config *c = parse(cases[i].text, &rc, &err);
+
+		assert_int_equal(rc, 0);
+		assert_true(c->media_max_bytes == cases[i].size);
 		free(c);
 	}
 }
@@ -134,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key_is_taken),
 		cmocka_unit_test(bad_lines_are_refused_with_file_and_line),
+		cmocka_unit_test(sizes_have_units_of_1024),
 		cmocka_unit_test(command_line_wins_and_refuses_doubles),
 	};
 

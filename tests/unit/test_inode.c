@@ -81,6 +81,16 @@ static void folders_and_files_have_their_modes(void **state)
 	assert_null(kind_info(KIND_COUNT));
 }
 
+static void metadata_is_written_by_admins_only(void **state)
+{
+	(void)state;
+	assert_int_equal(kind_mode(KIND_DESCRIPTION, true), S_IFREG | 0600);
+	assert_int_equal(kind_mode(KIND_DESCRIPTION, false), S_IFREG | 0400);
+	assert_int_equal(kind_mode(KIND_SETTINGS, false), S_IFREG | 0400);
+	assert_int_equal(kind_mode(KIND_MEMBERS, false), S_IFREG | 0600);
+	assert_int_equal(kind_mode(KIND_MESSAGES, false), S_IFREG | 0600);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -90,6 +100,7 @@ int main(void)
 		cmocka_unit_test(numbers_that_are_never_given_are_refused),
 		cmocka_unit_test(names_are_found_in_their_own_folder_only),
 		cmocka_unit_test(folders_and_files_have_their_modes),
+		cmocka_unit_test(metadata_is_written_by_admins_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -172,6 +174,126 @@ static void a_message_has_the_fields_of_the_contract(void **state)
 	buf_release(&b);
 }
 
+static void keys_are_walked_and_objects_shown_a_member_a_line(void **state)
+{
+	struct buf b = { 0 };
+	struct json *j;
+	struct err err;
+	struct str key;
+
+	(void)state;
+	assert_int_equal(
+		json_parse(&j, str_of("{\"z\":1,\"a\":{\"b\":[]}}"), MAX, &err),
+		0);
+	assert_true(json_key_at(j, 0, &key));
+	assert_true(str_eq(key, str_of("z")));
+	assert_true(json_key_at(j, 1, &key));
+	assert_true(str_eq(key, str_of("a")));
+	assert_false(json_key_at(j, 2, &key));
+	json_put_pretty(&b, j);
+	assert_string_equal(buf_cstr(&b),
+			    "{\n  \"z\": 1,\n  \"a\": {\n    \"b\": []\n"
+			    "  }\n}");
+	buf_clear(&b);
+	json_put_value(&b, j);
+	assert_string_equal(buf_cstr(&b), "{\"z\":1,\"a\":{\"b\":[]}}");
+	buf_release(&b);
+	json_free(j);
+}
+
+/* A string of random bytes of the kinds that matter, valid UTF-8. */
+static struct str random_text(char *out, size_t max, const char *const *parts,
+			      size_t count)
+{
+	size_t len = 0;
+	size_t want = (size_t)random() % max;
+
+	for (;;) {
+		const char *part = parts[(size_t)random() % count];
+		/* The last part stands for NUL. */
+		size_t n = part[0] == '\0' ? 1 : strlen(part);
+
+		if (len + n > want)
+			return str_make(out, len);
+		memcpy(out + len, part, n);
+		len += n;
+	}
+}
+
+static struct str random_names(char *out, size_t max)
+{
+	static const char *const names[] = { " ", "bob", "everyone",
+					     " ", "x",	 "a.b-c_d" };
+
+	return random_text(out, max, names, 6);
+}
+
+static void assert_line_len(const struct wire_message *m)
+{
+	struct buf b = { 0 };
+
+	json_put_message_line(&b, m);
+	assert_false(b.failed);
+	if (json_message_line_len(m) != b.len)
+		fail_msg("%zu, not %zu: %s", json_message_line_len(m), b.len,
+			 buf_cstr(&b));
+	buf_release(&b);
+}
+
+static void the_length_of_a_line_is_known_without_building_it(void **state)
+{
+	static const char *const nasty[] = {
+		"a",	   "\"",       "\\",	   "\b",
+		"\f",	   "\n",       "\r",	   "\t",
+		"\x01",	   "\x1b",     "\x1f",	   "\x7f",
+		"\x20",	   "/",	       "\xc3\xa9", "\xe2\x80\xa8",
+		"<",	   "\xc2\x80", "@bob",	   "\xf0\x9f\x98\x80",
+		"\\u0000", ""
+	};
+	const size_t count = sizeof(nasty) / sizeof(nasty[0]);
+	char content[400], url[60], id[20], names[60];
+
+	(void)state;
+	srandom(5);
+	for (unsigned i = 0; i < 20000; i++) {
+		struct wire_message m = {
+			.seq = (uint64_t)random() >> random() % 31,
+			.time_ms = (uint64_t)random() * 1000,
+			.type = (uint64_t)random() % 2,
+			.sender = str_of("alice"),
+			.content = random_text(content, 400, nasty, count),
+			.media_url = random_text(url, 60, nasty, count),
+			.mentions = random_names(names, 60),
+			.client_id = random_text(id, 20, nasty, count),
+			.reply_to = i % 3 == 0 ? (uint64_t)random() : 0,
+		};
+
+		assert_line_len(&m);
+	}
+}
+
+static void the_length_of_a_line_is_known_at_its_edges(void **state)
+{
+	static const uint64_t numbers[] = {
+		0, 1, 9, 10, 999, 1000, UINT64_MAX
+	};
+	char every_byte[256];
+	struct wire_message m = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		m.seq = numbers[i];
+		m.reply_to = numbers[i];
+		assert_line_len(&m);
+	}
+	for (unsigned i = 0; i < 256; i++)
+		every_byte[i] = (char)i;
+	m.content = str_make(every_byte, sizeof(every_byte));
+	assert_line_len(&m);
+	m.mentions = str_of("  ");
+	assert_line_len(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +305,11 @@ int main(void)
 		cmocka_unit_test(getters_check_kind_and_range),
 		cmocka_unit_test(any_text_comes_back_as_it_was),
 		cmocka_unit_test(a_message_has_the_fields_of_the_contract),
+		cmocka_unit_test(
+			keys_are_walked_and_objects_shown_a_member_a_line),
+		cmocka_unit_test(
+			the_length_of_a_line_is_known_without_building_it),
+		cmocka_unit_test(the_length_of_a_line_is_known_at_its_edges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -19,7 +20,8 @@ static int write_to(struct buf *rest, const char *data, struct buf *out)
 	struct err err = { 0 };
 	struct wire_item item;
 	struct str list;
-	int rc = lines_encode(buf_str(rest), str_of(data), MAX, &items, &err);
+	int rc = lines_encode(&lines_text, buf_str(rest), str_of(data), MAX,
+			      &items, &err);
 
 	buf_clear(out);
 	if (rc == 0) {
@@ -142,6 +144,77 @@ static void a_whole_content_is_no_reply_and_keeps_newlines(void **state)
 	buf_release(&items);
 }
 
+/* The items of JSON lines: "REPLY:CONTENT|" each. */
+static int json_lines(const char *data, struct buf *out, struct err *err)
+{
+	struct buf items = { 0 };
+	struct wire_item item;
+	struct str list;
+	int rc = lines_encode(&lines_json, str_of(""), str_of(data), MAX,
+			      &items, err);
+
+	buf_clear(out);
+	list = buf_str(&items);
+	while (rc == 0 && wire_next(&list, &wire_schema_item, &item) == 1)
+		buf_printf(out, "%d:%.*s|", (int)item.reply_to,
+			   (int)item.content.len, item.content.data);
+	buf_release(&items);
+	return rc;
+}
+
+static void
+a_line_of_json_is_a_message_and_a_blank_one_says_nothing(void **state)
+{
+	struct buf out = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(json_lines("{\"content\":\"a\\nb\"}\n \t\r\n\n"
+				    "{\"content\":\"c\",\"reply_to_seq\":7,"
+				    "\"sequence_number\":9}\nrest",
+				    &out, &err),
+			 0);
+	assert_string_equal(buf_cstr(&out), "0:a\nb|7:c|");
+	buf_release(&out);
+}
+
+static void what_is_no_message_in_json_is_refused_with_its_line(void **state)
+{
+	static const struct {
+		const char *line;
+		enum err_code code;
+	} BAD[] = {
+		{ "not json\n", ERR_BAD_REQUEST },
+		{ "[]\n", ERR_BAD_REQUEST },
+		{ "{}\n", ERR_BAD_REQUEST },
+		{ "{\"content\":7}\n", ERR_BAD_REQUEST },
+		{ "{\"content\":\"seventeen bytes..\"}\n", ERR_TOO_LARGE },
+		{ "{\"content\":\"\xff\"}\n", ERR_BAD_UTF8 },
+		{ "{\"content\":\"a\",\"mentions\":[\"A b\"]}\n",
+		  ERR_BAD_REQUEST },
+		{ "{\"content\":\"a\",\"message_type\":\"x\"}\n",
+		  ERR_BAD_REQUEST },
+	};
+	struct buf two = { 0 };
+	struct buf out = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+		struct err err = { 0 };
+
+		assert_int_not_equal(json_lines(BAD[i].line, &out, &err), 0);
+		assert_int_equal(err.code, BAD[i].code);
+		assert_null(strstr(err.text, "line 1:"));
+		buf_clear(&two);
+		buf_printf(&two, "{\"content\":\"\"}\n%s", BAD[i].line);
+		assert_int_not_equal(json_lines(buf_cstr(&two), &out, &err), 0);
+		assert_int_equal(err.code, BAD[i].code);
+		assert_non_null(strstr(err.text, "line 2: "));
+	}
+	buf_release(&two);
+	buf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +227,10 @@ int main(void)
 		cmocka_unit_test(text_that_is_not_utf8_is_refused),
 		cmocka_unit_test(
 			a_whole_content_is_no_reply_and_keeps_newlines),
+		cmocka_unit_test(
+			a_line_of_json_is_a_message_and_a_blank_one_says_nothing),
+		cmocka_unit_test(
+			what_is_no_message_in_json_is_refused_with_its_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,33 +15,6 @@
 #include "lib/text.h"
 #include "tests/support/store_fixture.h"
 
-static int start(void **state, const char *scheme)
-{
-	struct store_fixture *f = malloc(sizeof(*f));
-
-	assert_non_null(f);
-	fixture_init(f, scheme);
-	*state = f;
-	return 0;
-}
-
-static int start_sqlite(void **state)
-{
-	return start(state, "sqlite");
-}
-
-static int start_memory(void **state)
-{
-	return start(state, "memory");
-}
-
-static int stop(void **state)
-{
-	fixture_release(*state);
-	free(*state);
-	return 0;
-}
-
 /* Collects what a walk gives as text. */
 static int take_line(void *data, const struct wire_message *m)
 {
@@ -668,34 +641,28 @@ static void there_is_one_writer_and_readers_do_not_write(void **state)
 			 -EINVAL);
 }
 
-#define ON_EACH(test)                                                          \
-	{ "sqlite: " #test, test, start_sqlite, stop, NULL },                  \
-	{                                                                      \
-		"memory: " #test, test, start_memory, stop, NULL               \
-	}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_EACH(seqs_are_gapless_and_offsets_exact),
-		ON_EACH(every_byte_is_found_in_its_line),
-		ON_EACH(who_is_no_member_finds_no_group),
-		ON_EACH(a_refused_batch_stores_nothing_and_goes_on),
-		ON_EACH(what_is_rolled_back_is_gone),
-		ON_EACH(a_client_id_is_stored_once),
-		ON_EACH(ids_are_forgotten_after_two_windows),
-		ON_EACH(time_never_goes_back),
-		ON_EACH(bad_messages_are_refused),
-		ON_EACH(members_are_mentioned_and_nobody_else),
-		ON_EACH(everyone_in_a_large_group_is_for_admins),
-		ON_EACH(a_new_member_finds_the_last_fifty_unread),
-		ON_EACH(edits_are_applied_in_order_or_not_at_all),
-		ON_EACH(a_group_keeps_an_admin),
-		ON_EACH(a_creation_resent_makes_no_second_group),
-		ON_EACH(pointers_only_move_forward),
-		ON_EACH(groups_are_listed_by_name),
-		ON_EACH(tokens_end_and_are_revoked),
-		ON_EACH(there_is_one_writer_and_readers_do_not_write),
+		FIXTURE_ON_EACH(seqs_are_gapless_and_offsets_exact),
+		FIXTURE_ON_EACH(every_byte_is_found_in_its_line),
+		FIXTURE_ON_EACH(who_is_no_member_finds_no_group),
+		FIXTURE_ON_EACH(a_refused_batch_stores_nothing_and_goes_on),
+		FIXTURE_ON_EACH(what_is_rolled_back_is_gone),
+		FIXTURE_ON_EACH(a_client_id_is_stored_once),
+		FIXTURE_ON_EACH(ids_are_forgotten_after_two_windows),
+		FIXTURE_ON_EACH(time_never_goes_back),
+		FIXTURE_ON_EACH(bad_messages_are_refused),
+		FIXTURE_ON_EACH(members_are_mentioned_and_nobody_else),
+		FIXTURE_ON_EACH(everyone_in_a_large_group_is_for_admins),
+		FIXTURE_ON_EACH(a_new_member_finds_the_last_fifty_unread),
+		FIXTURE_ON_EACH(edits_are_applied_in_order_or_not_at_all),
+		FIXTURE_ON_EACH(a_group_keeps_an_admin),
+		FIXTURE_ON_EACH(a_creation_resent_makes_no_second_group),
+		FIXTURE_ON_EACH(pointers_only_move_forward),
+		FIXTURE_ON_EACH(groups_are_listed_by_name),
+		FIXTURE_ON_EACH(tokens_end_and_are_revoked),
+		FIXTURE_ON_EACH(there_is_one_writer_and_readers_do_not_write),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

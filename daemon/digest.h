@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SHA-256. The only file that knows libcrypto. Any thread; a digest has one
+ * owner.
+ */
+#ifndef GROUPFS_DAEMON_DIGEST_H
+#define GROUPFS_DAEMON_DIGEST_H
+
+#include <stdint.h>
+
+#include "lib/str.h"
+#include "store/store.h"
+
+/* Of all the bytes that are added between start and end. */
+struct digest {
+	void *context; /* owned */
+};
+
+/* -ENOMEM */
+int digest_start(struct digest *d);
+int digest_add(struct digest *d, struct str data);
+/* Fills hash, and releases, whatever it returns. */
+int digest_end(struct digest *d, uint8_t hash[STORE_HASH]);
+/* For one that is not to be ended. Takes a zeroed one. */
+void digest_release(struct digest *d);
+
+/* Of one text. -ENOMEM */
+int digest_of(struct str data, uint8_t hash[STORE_HASH]);
+
+#endif

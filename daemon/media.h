@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bytes of media files, in DATA/media:
+ *
+ *   incoming/USER/GROUP.KEY         an upload that is being written
+ *   incoming/USER/GROUP.KEY.sealed  one that is complete: nothing writes it
+ *   ab/abcdef...                    content by its SHA-256, each once
+ *
+ *   media_resize(0), media_write ... -> media_seal (hash, fsync)
+ *     -> media_place, in the store's transaction -> media_forget
+ *
+ * media_place() gives the content its second name and keeps the first one,
+ * so that whatever becomes of the transaction, the upload is still there: it
+ * can be placed again, and where it never comes to that, media_tidy() finds
+ * by the two names a content that may be nobody's.
+ *
+ * Nothing is remembered in memory, so uploads go on after a restart. All but
+ * place and remove may be called by any thread at once; those two by the
+ * lane. All block.
+ */
+#ifndef GROUPFS_DAEMON_MEDIA_H
+#define GROUPFS_DAEMON_MEDIA_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "lib/env.h"
+#include "lib/err.h"
+#include "lib/str.h"
+#include "store/store.h"
+
+enum {
+	MEDIA_UPLOADS_MAX = 64,		/* that a user may have begun */
+	MEDIA_QUOTA = 4,		/* times max_bytes that they may have */
+	MEDIA_STALE_MS = 60 * 60 * 1000 /* not written for so long: removed */
+};
+
+struct media {
+	const struct env *env; /* borrowed */
+	int root;	       /* DATA/media */
+	int incoming;
+	atomic_uint_fast64_t max_bytes;
+	/* Read: one file is written. Write: files get other names. */
+	pthread_rwlock_t lock;
+};
+
+/* Whose upload, where to: together its name. The key is the client's. */
+struct media_upload {
+	uint64_t group_id;
+	struct str user;
+	struct str key;
+};
+
+/* Makes the folders below data, which is there. */
+int media_open(struct media *m, const char *data, const struct env *env,
+	       uint64_t max_bytes, struct err *err);
+/* Takes a zeroed one. */
+void media_close(struct media *m);
+void media_set_max(struct media *m, uint64_t max_bytes);
+
+/* Makes the upload so long; size 0 begins it. *size: how long it is then. */
+int media_resize(struct media *m, const struct media_upload *u, uint64_t size,
+		 struct err *err);
+/* Puts data at off. What was written so once can be written so again. */
+int media_write(struct media *m, const struct media_upload *u, uint64_t off,
+		struct str data, uint64_t *size, struct err *err);
+/* Ends the writing: the bytes are on disk, these are their hash and number.
+ * May be called again. *found: there is such an upload. */
+int media_seal(struct media *m, const struct media_upload *u,
+	       uint8_t hash[STORE_HASH], uint64_t *size, bool *found,
+	       struct err *err);
+/* Stores a sealed upload's content under its hash, for good. */
+int media_place(struct media *m, const struct media_upload *u,
+		const uint8_t hash[STORE_HASH], struct err *err);
+/* The upload's own name goes. */
+void media_forget(struct media *m, const struct media_upload *u);
+/* The same for one that is given up: where its content may be stored, its
+ * name stays for media_tidy(). `bad_request` for a bad key. */
+int media_drop(struct media *m, const struct media_upload *u, struct err *err);
+
+/* Appends up to size bytes from off on; fewer only at the end. */
+int media_read(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
+	       size_t size, struct buf *out, struct err *err);
+/* Removes a content that is nobody's. One that is gone already is no error. */
+int media_remove(struct media *m, const uint8_t hash[STORE_HASH],
+		 struct err *err);
+
+/* Removes the uploads that nobody has written for MEDIA_STALE_MS. doubt() is
+ * told the content of those that may be stored and nobody's; true: their name
+ * may go. */
+typedef bool (*media_doubt_fn)(void *data, const uint8_t hash[STORE_HASH]);
+void media_tidy(struct media *m, media_doubt_fn doubt, void *data);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* Contents by their hash, and what both files share. */
+#include "daemon/media_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int media_no_memory(struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
+}
+
+int media_failed(struct err *err, const char *what)
+{
+	int number = errno;
+
+	if (number == ENOSPC || number == EDQUOT)
+		return err_set(err, ERR_OUT_OF_SPACE,
+			       "There is no space left for media files");
+	return err_set(err, ERR_UNAVAILABLE, "Cannot %s a media file: %s", what,
+		       strerror(number));
+}
+
+int media_sync_dir(int at, const char *path)
+{
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 ? -1 : fsync(fd);
+
+	if (fd >= 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+	}
+	return rc;
+}
+
+struct blob_path {
+	char text[3 + 2 * STORE_HASH + 1]; /* "ab/abcdef..." */
+	char dir[3];
+};
+
+static void put_blob(struct blob_path *p, const uint8_t hash[STORE_HASH])
+{
+	static const char digits[] = "0123456789abcdef";
+	char *out = p->text + 3;
+
+	for (size_t i = 0; i < STORE_HASH; i++) {
+		*out++ = digits[hash[i] >> 4];
+		*out++ = digits[hash[i] & 15];
+	}
+	*out = '\0';
+	memcpy(p->text, p->text + 3, 2);
+	p->text[2] = '/';
+	memcpy(p->dir, p->text, 2);
+	p->dir[2] = '\0';
+}
+
+static int place(struct media *m, const char *sealed,
+		 const struct blob_path *blob, struct err *err)
+{
+	if (mkdirat(m->root, blob->dir, 0700) == 0) {
+		if (fsync(m->root) < 0)
+			return media_failed(err, "store");
+	} else if (errno != EEXIST) {
+		return media_failed(err, "store");
+	}
+	if (linkat(m->incoming, sealed, m->root, blob->text, 0) < 0 &&
+	    errno != EEXIST)
+		return media_failed(err, "store");
+	return media_sync_dir(m->root, blob->dir) < 0
+		       ? media_failed(err, "store")
+		       : 0;
+}
+
+int media_place(struct media *m, const struct media_upload *u,
+		const uint8_t hash[STORE_HASH], struct err *err)
+{
+	struct buf sealed = { 0 };
+	struct blob_path blob;
+	int rc = media_put_path(&sealed, u, MEDIA_SEALED, err);
+
+	put_blob(&blob, hash);
+	if (rc == 0)
+		rc = place(m, buf_cstr(&sealed), &blob, err);
+	buf_release(&sealed);
+	return rc;
+}
+
+int media_read(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
+	       size_t size, struct buf *out, struct err *err)
+{
+	struct blob_path blob;
+	ssize_t n = 1;
+	int fd;
+
+	if (!buf_reserve(out, size))
+		return media_no_memory(err);
+	put_blob(&blob, hash);
+	fd = openat(m->root, blob.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return media_failed(err, "read");
+	while (size > 0 && n != 0 && off <= INT64_MAX) {
+		n = pread(fd, out->data + out->len, size, (off_t)off);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		out->len += (size_t)n;
+		size -= (size_t)n;
+		off += (uint64_t)n;
+	}
+	close(fd);
+	return n < 0 ? media_failed(err, "read") : 0;
+}
+
+int media_remove(struct media *m, const uint8_t hash[STORE_HASH],
+		 struct err *err)
+{
+	struct blob_path blob;
+
+	put_blob(&blob, hash);
+	if (unlinkat(m->root, blob.text, 0) < 0 && errno != ENOENT)
+		return media_failed(err, "remove");
+	/* The last one of its folder; any other keeps it. */
+	unlinkat(m->root, blob.dir, AT_REMOVEDIR);
+	return 0;
+}

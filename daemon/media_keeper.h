@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When media files are cleaned away: uploads that were left alone, at start
+ * and every 10 minutes; contents that are nobody's since their group was
+ * deleted, at start and after each deletion; those that a transaction which
+ * was rolled back may have left, with the uploads.
+ *
+ *   media_keeper_sweep --lane--> a few contents a transaction --> again
+ *   timer --mover--> media_tidy --doubts--> lane --mover--> media_tidy
+ *
+ * Whether a content is anybody's is asked on the lane, in a transaction of
+ * its own, so never while an upload is between its placing and its commit.
+ *
+ * The loop, but for what it gives to the lane and to the movers.
+ */
+#ifndef GROUPFS_DAEMON_MEDIA_KEEPER_H
+#define GROUPFS_DAEMON_MEDIA_KEEPER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/media.h"
+#include "daemon/readers.h"
+#include "daemon/sequencer.h"
+
+enum {
+	MEDIA_KEEPER_FEW = 16, /* contents a transaction */
+	MEDIA_KEEPER_MS = 10 * 60 * 1000
+};
+
+struct media_keeper {
+	struct media *media; /* borrowed, as the next two */
+	struct readers *movers;
+	struct sequencer *sequencer;
+	uv_timer_t timer;
+	bool stopping;
+
+	/* The sweep, on the lane. */
+	struct sequencer_op sweep;
+	bool sweeping;
+	bool again;   /* asked for meanwhile */
+	size_t swept; /* by the last transaction */
+
+	/* The tidying, on a mover, and its doubts, on the lane. */
+	struct readers_job tidy;
+	struct sequencer_op decide;
+	bool tidying;
+	bool decided; /* what is in doubts */
+	size_t ndoubts;
+	uint8_t doubts[MEDIA_KEEPER_FEW][STORE_HASH];
+
+	void (*on_close)(struct media_keeper *k);
+};
+
+/* Begins with both at once. */
+void media_keeper_start(struct media_keeper *k, uv_loop_t *loop,
+			struct media *media, struct readers *movers,
+			struct sequencer *sequencer);
+/* A deletion was committed. */
+void media_keeper_sweep(struct media_keeper *k);
+/* Nothing more is given to others. cb: the timer is gone. Movers and
+ * sequencer are closed before its memory goes. */
+void media_keeper_close(struct media_keeper *k,
+			void (*cb)(struct media_keeper *k));
+
+#endif

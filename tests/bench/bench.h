@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fsbench: the parts that its main() is made of. A benchmark that cannot go
+ * on says why and ends the process. One thread.
+ *
+ * Each measurement is one line on stdout: METRIC TAB SIDE TAB UNIT TAB VALUE.
+ * report.py makes medians, spreads and ratios of them.
+ */
+#ifndef GROUPFS_TESTS_BENCH_BENCH_H
+#define GROUPFS_TESTS_BENCH_BENCH_H
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "lib/client.h"
+#include "store/store.h"
+
+void bench_die(const char *what, int rc) __attribute__((noreturn));
+uint64_t bench_now_ns(void);
+/* A number of the environment. */
+uint64_t bench_env(const char *name, uint64_t otherwise);
+/* Decimal, or the end. */
+uint64_t bench_number(const char *text);
+uint64_t bench_random(void);
+void bench_sample(const char *metric, const char *side, const char *unit,
+		  double value);
+
+/* One operation: 0 or a negative errno. */
+typedef int (*bench_step_fn)(void *data);
+/* Repeats it for BENCH_SLICE_MS; the sample is the median call, since a disk
+ * that others use too makes some calls ten times as long. */
+void bench_slice(const char *metric, const char *side, bench_step_fn step,
+		 void *data);
+
+/* groupd asked over its socket, without FUSE, one request at a time. */
+struct direct {
+	uint64_t group_id;
+	uint64_t size; /* of its log, when last found */
+
+	/* private */
+	uv_loop_t loop;
+	struct client client;
+	struct client_principal self;
+	struct client_request request;
+	const char *group; /* borrowed */
+	bool done;
+	int rc;
+};
+
+void direct_open(struct direct *d, const char *socket, const char *group);
+void direct_close(struct direct *d);
+/* Steps: what an fstat, an append of 100 bytes and a pread of 4 KiB ask; and
+ * what groupd answers on its loop, without a thread. */
+int direct_find(void *data);
+int direct_unwatch(void *data);
+int direct_send(void *data);
+int direct_read(void *data);
+
+/* A store in this process: what is left when there is no daemon either. */
+struct local {
+	struct store *store; /* owned */
+	uint64_t group_id;
+	uint64_t size;
+	struct buf out; /* owned */
+};
+
+/* A new store with one group, for local_append(). */
+void local_make(struct local *l, const char *url);
+/* groupd's own store, read only. */
+void local_open(struct local *l, const char *url, const char *group);
+void local_close(struct local *l);
+int local_find(void *data);
+int local_append(void *data);
+int local_read(void *data);
+/* Renders the whole log of the group; its bytes. */
+uint64_t local_render(struct local *l);
+
+/* The line that all appends write: 100 bytes with its newline. */
+enum { BENCH_LINE = 100, BENCH_PAGE = 4096 };
+const char *bench_line(void);
+
+/* The commands. */
+int files_main(int argc, char **argv);
+int appenders_main(int argc, char **argv);
+int mkdirs_main(int argc, char **argv);
+int history_main(int argc, char **argv);
+
+#endif

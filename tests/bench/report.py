@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Samples of `make bench-fs` as a table, and as JSON: report.py SAMPLES [JSON]
+
+A sample is a line METRIC TAB SIDE TAB UNIT TAB VALUE. Of each metric and side
+the median, the lowest and the highest; the ratio is of the medians, ours by
+the peer's, and shows the rounds' own lowest and highest ratio beside it."""
+import json
+import statistics
+import sys
+
+OURS, PEER = "ours", "peer"
+COMMITS = ("socket", "store", "fdatasync")
+# METRIC, SIDE, the least and the most that ours may be by that side's.
+AIMS = (
+    ("stat", PEER, None, 1.3),
+    ("fstat", PEER, None, 1.3),
+    ("open+close", PEER, None, 1.3),
+    ("append - store", PEER, None, 1.3),
+    ("open+append+close - store", PEER, None, 1.3),
+    ("first ls", PEER, None, 1.3),
+    ("first ls -l", PEER, None, 1.3),
+    ("cat", "store", 0.7, None),
+)
+
+
+def read(path):
+    """{metric: {side: (unit, [values in order])}}"""
+    metrics = {}
+    with open(path, encoding="utf-8") as samples:
+        for line in samples:
+            metric, side, unit, value = line.rstrip("\n").split("\t")
+            sides = metrics.setdefault(metric, {})
+            sides.setdefault(side, (unit, []))[1].append(float(value))
+    return metrics
+
+
+def less_the_commit(metrics):
+    """Each round's append, less what the same round's commit took without the
+    mount. The peer commits nothing."""
+    result = {}
+    for metric, sides in metrics.items():
+        result[metric] = sides
+        call, comma, where = metric.partition(",")
+        if call not in ("append", "open+append+close"):
+            continue
+        for commit in COMMITS:
+            spent = metrics["append" + comma + where][commit][1]
+            rest = [a - b for a, b in zip(sides[OURS][1], spent)]
+            result[f"{call} - {commit}{comma}{where}"] = {
+                OURS: ("us", rest),
+                PEER: sides[PEER],
+            }
+    return result
+
+
+def summary(unit, values):
+    return {
+        "unit": unit,
+        "median": statistics.median(values),
+        "low": min(values),
+        "high": max(values),
+        "rounds": len(values),
+    }
+
+
+def ratio(sides, side):
+    """Ours by that side's, where they are of one kind."""
+    if sides[OURS][0] != sides[side][0]:
+        return None
+    ours, other = sides[OURS][1], sides[side][1]
+    rounds = [a / b for a, b in zip(ours, other) if b]
+    middle = statistics.median(other)
+    if not rounds or not middle:
+        return None
+    return {
+        "median": statistics.median(ours) / middle,
+        "low": min(rounds),
+        "high": max(rounds),
+    }
+
+
+def report(metrics):
+    result = {}
+    for metric, sides in metrics.items():
+        entry = {name: summary(*values) for name, values in sides.items()}
+        for name in sides:
+            if name != OURS and OURS in sides:
+                entry[name]["ours_by_this"] = ratio(sides, name)
+        result[metric] = entry
+    return result
+
+
+def aims(result):
+    """What issue 3 asks for, and what there is."""
+    wanted = [(metric + where, *rest) for metric, *rest in AIMS
+              for where in ("", ", one CPU")]
+    for metric, side, least, most in wanted:
+        r = result.get(metric, {}).get(side, {}).get("ours_by_this")
+        if r is None:
+            continue
+        met = (least or 0) <= r["median"] <= (most or float("inf"))
+        aim = f"<= {most}" if most else f">= {least}"
+        yield {"metric": metric, "side": side, "aim": aim,
+               "is": r["median"], "met": met}
+
+
+def number(value):
+    if abs(value) >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def table(result):
+    print(f"{'':45} {'median':>9} {'low..high':>19}        ours by it")
+    for metric, sides in result.items():
+        for name, s in sides.items():
+            spread = f"{number(s['low'])}..{number(s['high'])}"
+            r = s.get("ours_by_this")
+            by = "" if r is None else (
+                f"{r['median']:7.2f}  ({r['low']:.2f}..{r['high']:.2f})"
+            )
+            print(
+                f"{metric:36} {name:<12} {number(s['median']):>9}"
+                f" {spread:>17} {s['unit']:<10}{by}".rstrip()
+            )
+        print()
+
+
+def main():
+    metrics = read(sys.argv[1])
+    result = report(less_the_commit(metrics))
+    table(result)
+    result["aims"] = list(aims(result))
+    for aim in result["aims"]:
+        print(f"{'met   ' if aim['met'] else 'MISSED'} {aim['metric']}, by"
+              f" {aim['side']}: {aim['is']:.2f} (aim {aim['aim']})")
+    if len(sys.argv) > 2:
+        with open(sys.argv[2], "w", encoding="utf-8") as out:
+            json.dump(result, out, indent=1)
+            out.write("\n")
+
+
+main()

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Random operations on SQLite and on the reference (memory): both must answer
+ * the same, word for word, and hold the same in the end.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/json.h"
+#include "lib/text.h"
+#include "tests/support/store_fixture.h"
+
+/* One random operation on one store; what came of it, as text. */
+struct model_step {
+	unsigned what;
+	unsigned number;
+	uint64_t group_id;
+	char user[8];
+	char other[8];
+	uint64_t seq;
+};
+
+static void note_sent(struct buf *out, const struct store_append *op)
+{
+	const struct wire_body_sent *s = &op->sent;
+
+	buf_printf(out,
+		   " %" PRIu64 "-%" PRIu64 "@%" PRIu64 "..%" PRIu64 " %" PRIu64
+		   " %" PRIu64 " %" PRIu64,
+		   s->first_seq, s->last_seq, s->offset, op->end_off,
+		   s->time_ms, s->duplicate, s->warnings);
+}
+
+static void random_append(struct store_fixture *f, const struct model_step *m,
+			  struct buf *out)
+{
+	static const char *const texts[16] = {
+		"hi",	   "@u1 @u2 \n@u9", "",	    "@everyone",
+		"\x1b[2J", "@u3",	    "\"",   "\\",
+		"@u4 @u5", "[media ",	    ">1 x", "a",
+		"b",	   "c\td",	    "e",    "\xff"
+	};
+	struct store_append op = { .group_id = m->group_id,
+				   .user = str_of(m->user) };
+	struct buf items = { 0 };
+	char id[16] = "";
+	int rc;
+
+	for (unsigned i = 0; i <= m->number % 3; i++) {
+		if (m->number % 2 == 0)
+			snprintf(id, sizeof(id), "c%u",
+				 (m->number / 8 + i) % 20);
+		fixture_item(&items, texts[(m->number / 2 + i) % 16],
+			     m->number % 5 == 0 ? m->seq : 0, id);
+	}
+	if (m->number % 4 == 0) {
+		snprintf(id, sizeof(id), "b%u", m->number / 8 % 20);
+		op.batch_id = str_of(id);
+	}
+	op.items = buf_str(&items);
+	rc = store_append(f->s, &op, &f->err);
+	buf_printf(out, "append %d", rc);
+	note_sent(out, &op);
+	buf_release(&items);
+}
+
+static void random_edit(struct store_fixture *f, const struct model_step *m,
+			struct buf *out)
+{
+	struct store_edit op = { .group_id = m->group_id,
+				 .by = str_of(m->user) };
+	struct buf edits = { 0 };
+	int rc;
+
+	fixture_edit(&edits, m->number % 4, m->other);
+	if (m->number % 3 == 0)
+		fixture_edit(&edits, m->number / 4 % 4, m->user);
+	op.edits = buf_str(&edits);
+	rc = store_edit_members(f->s, &op, &f->err);
+	buf_printf(out, "edit %d", rc);
+	for (size_t i = 0; i < op.count; i++)
+		buf_printf(out, " %d %d %s %" PRIu64, op.changes[i].change,
+			   op.changes[i].role, op.changes[i].user,
+			   op.changes[i].last_read_seq);
+	free(op.changes);
+	buf_release(&edits);
+}
+
+static void random_group(struct store_fixture *f, const struct model_step *m,
+			 struct buf *out)
+{
+	struct store_create op = { .creator = str_of(m->user) };
+	struct buf edits = { 0 };
+	char name[16];
+	int rc;
+
+	snprintf(name, sizeof(name), "g%u", m->number % 12);
+	op.name = str_of(name);
+	op.key = str_of(m->number % 2 ? "key" : "");
+	fixture_edit(&edits, m->number % 3 ? EDIT_ADD : EDIT_ADMIN, m->other);
+	op.members = buf_str(&edits);
+	rc = store_create_group(f->s, &op, &f->err);
+	buf_printf(out, "create %d %" PRIu64 " %d", rc, op.group_id,
+		   op.existed);
+	buf_release(&edits);
+}
+
+static void note_str(struct buf *out, struct str s)
+{
+	buf_append_char(out, ' ');
+	buf_append_str(out, s);
+}
+
+static void random_media(struct store_fixture *f, const struct model_step *m,
+			 struct buf *out)
+{
+	static const char *const captions[] = { "", "@u1", "@everyone",
+						"@u2 @u0" };
+	struct store_media op = { .group_id = m->group_id,
+				  .user = str_of(m->user),
+				  .content = str_of(captions[m->number % 4]),
+				  .size = m->number };
+	char name[16];
+	char id[16];
+	int rc;
+
+	snprintf(name, sizeof(name), "%sf %u", m->number % 50 ? "" : ".",
+		 m->number / 16 % 30);
+	op.name = str_of(name);
+	memset(op.hash, (int)(m->number / 8 % 16), sizeof(op.hash));
+	snprintf(id, sizeof(id), "b%u", m->number / 8 % 20);
+	if (m->number % 3 == 0)
+		op.batch_id = str_of(id);
+	rc = store_add_media(f->s, &op, &f->err);
+	buf_printf(out,
+		   "media %d %" PRIu64 " %" PRIu64 "@%" PRIu64 " %" PRIu64
+		   " %" PRIu64 " %" PRIu64,
+		   rc, op.media_id, op.sent.first_seq, op.sent.offset,
+		   op.sent.time_ms, op.sent.duplicate, op.sent.warnings);
+}
+
+static void random_info(struct store_fixture *f, const struct model_step *m,
+			struct buf *out)
+{
+	static const char *const settings[] = { "", "{}", "{\"a\":[1]}", "[]" };
+	struct store_set_info op = { .group_id = m->group_id,
+				     .by = str_of(m->user),
+				     .set = m->number % 16,
+				     .description = str_of(m->other),
+				     .avatar_url = str_of(m->user),
+				     .settings = str_of(
+					     settings[m->number / 16 % 4]),
+				     .max_members = m->number / 64 % 12 };
+	struct wire_info info;
+	int rc = store_set_info(f->s, &op, &f->err);
+
+	buf_printf(out, "set_info %d", rc);
+	rc = store_get_info(f->s, m->group_id, str_of(m->other), &info,
+			    &f->err);
+	buf_printf(out, " info %d %" PRIu64 " %" PRIu64 " %" PRIu64, rc,
+		   info.created_ms, info.info_ms, info.max_members);
+	note_str(out, info.name);
+	note_str(out, info.description);
+	note_str(out, info.avatar_url);
+	note_str(out, info.created_by);
+	note_str(out, info.settings);
+}
+
+static int note_media(void *data, const struct wire_media *m)
+{
+	buf_printf(data,
+		   "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+		   " %d",
+		   m->media_id, m->group_id, m->seq, m->time_ms, m->size,
+		   m->hash.data[0]);
+	note_str(data, m->name);
+	note_str(data, m->sender);
+	return 0;
+}
+
+static void random_find_media(struct store_fixture *f,
+			      const struct model_step *m, struct buf *out)
+{
+	uint8_t hash[STORE_HASH];
+	struct wire_media media;
+	bool used;
+	int rc = store_find_media(f->s, m->number % 2 ? m->seq : 0, m->group_id,
+				  str_of("f 7"), str_of(m->user), &media,
+				  &f->err);
+
+	buf_printf(out, "find_media %d ", rc);
+	if (rc > 0)
+		note_media(out, &media);
+	store_list_media(f->s, m->group_id, str_of("f 2"), note_media, out,
+			 &f->err);
+	memset(hash, (int)(m->number / 8 % 16), sizeof(hash));
+	store_hash_used(f->s, hash, &used, &f->err);
+	rc = store_next_garbage(f->s, hash, &f->err);
+	buf_printf(out, " used %d garbage %d %d", used, rc, hash[0]);
+	if (m->number % 5 == 0)
+		store_drop_garbage(f->s, hash, &f->err);
+}
+
+/* A page of at most four. */
+static int note_mention(void *data, const struct wire_mention *m)
+{
+	buf_printf(data, "%" PRIu64 " %" PRIu64 " %" PRIu64, m->group_id,
+		   m->seq, m->jsonl_off);
+	note_str(data, m->group);
+	note_str(data, m->content);
+	buf_append_str(data, str_of("; "));
+	return m->seq % 4 == 0;
+}
+
+static void random_find(struct store_fixture *f, const struct model_step *m,
+			struct buf *out)
+{
+	struct wire_group g;
+	uint64_t seq = 0;
+	uint64_t off = 0;
+	int rc = store_find_group(f->s, m->group_id, str_of(""),
+				  str_of(m->user), &g, &f->err);
+
+	buf_printf(out,
+		   "find %d %.*s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+		   " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+		   " %" PRIu64 " %" PRIu64 " %.*s",
+		   rc, (int)g.name.len, g.name.len > 0 ? g.name.data : "",
+		   g.role, g.last_seq, g.size, g.mtime_ms, g.last_read_seq,
+		   g.read_off, g.mentions, g.member_count, g.jsonl_size,
+		   g.info_ms, g.members_ms, (int)g.created_by.len,
+		   g.created_by.len > 0 ? g.created_by.data : "");
+	rc = store_seek(f->s, m->group_id, LOG_TEXT, m->number, &seq, &off,
+			&f->err);
+	buf_printf(out, " seek %d %" PRIu64 " %" PRIu64, rc, seq, off);
+	rc = store_seek(f->s, m->group_id, LOG_JSONL, m->number / 2, &seq, &off,
+			&f->err);
+	buf_printf(out, " jsonl %d %" PRIu64 " %" PRIu64, rc, seq, off);
+}
+
+static int note_message(void *data, const struct wire_message *m)
+{
+	text_render(data, m);
+	json_put_message_line(data, m);
+	buf_printf(data, "%" PRIu64 " %" PRIu64 "\n", m->jsonl_off,
+		   m->jsonl_len);
+	return 0;
+}
+
+static int note_group(void *data, const struct wire_group *g)
+{
+	buf_printf(data, "%.*s %" PRIu64 " %" PRIu64 "; ", (int)g->name.len,
+		   g->name.data, g->last_read_seq, g->mentions);
+	return 0;
+}
+
+static int note_member(void *data, const struct wire_member *m)
+{
+	buf_printf(data, "%.*s %" PRIu64 " %" PRIu64 "; ", (int)m->name.len,
+		   m->name.data, m->role, m->joined_ms);
+	return 0;
+}
+
+static void take_step(struct store_fixture *f, const struct model_step *m,
+		      struct buf *out)
+{
+	uint64_t stored = 0;
+	int rc;
+
+	if (m->what < 36) {
+		random_append(f, m, out);
+	} else if (m->what < 44) {
+		random_media(f, m, out);
+	} else if (m->what < 56) {
+		random_edit(f, m, out);
+	} else if (m->what < 60) {
+		random_info(f, m, out);
+	} else if (m->what < 65) {
+		random_group(f, m, out);
+	} else if (m->what < 70) {
+		random_find_media(f, m, out);
+	} else if (m->what < 74) {
+		store_list_mentions(f->s, str_of(m->user),
+				    str_of(m->number % 2 ? "g3" : ""),
+				    m->number % 2 ? m->seq : 0, note_mention,
+				    out, &f->err);
+	} else if (m->what < 80) {
+		rc = store_set_read(f->s, m->group_id, str_of(m->user),
+				    m->number % 9 ? m->seq : WIRE_READ_ALL,
+				    &stored, &f->err);
+		buf_printf(out, "read %d %" PRIu64, rc, rc < 0 ? 0 : stored);
+	} else if (m->what < 90) {
+		random_find(f, m, out);
+	} else if (m->what < 93) {
+		store_list_groups(f->s, str_of(m->user), str_of("g1"),
+				  note_group, out, &f->err);
+		store_list_members(f->s, m->group_id, str_of("u1"), note_member,
+				   out, &f->err);
+	} else if (m->what < 95) {
+		rc = store_delete_group(f->s, m->group_id, str_of(m->user),
+					&f->err);
+		buf_printf(out, "delete %d", rc);
+	} else if (m->what < 98) {
+		store_commit(f->s, &f->err);
+		fixture_begin(f);
+	} else {
+		store_rollback(f->s);
+		fixture_begin(f);
+	}
+}
+
+static void note_all(struct store_fixture *f, struct buf *out)
+{
+	for (uint64_t g = 1; g < 200; g++) {
+		store_scan(f->s, g, 0, note_message, out, &f->err);
+		store_list_members(f->s, g, str_of(""), note_member, out,
+				   &f->err);
+		store_list_media(f->s, g, str_of(""), note_media, out, &f->err);
+	}
+}
+
+/* Mostly a group that there is. */
+static uint64_t random_id(struct store_fixture *f)
+{
+	struct wire_group g;
+	char name[16];
+	long n = random() % 12;
+
+	if (random() % 16 == 0)
+		return (uint64_t)random() % 24;
+	g.group_id = 0;
+	for (long i = 0; i < 12 && g.group_id == 0; i++) {
+		snprintf(name, sizeof(name), "g%ld", (n + i) % 12);
+		store_find_group(f->s, 0, str_of(name), str_of(""), &g,
+				 &f->err);
+	}
+	return g.group_id;
+}
+
+static struct model_step random_step(struct store_fixture *f)
+{
+	struct model_step m = { .what = (unsigned)random() % 100,
+				.number = (unsigned)random() % 5000,
+				.group_id = random_id(f),
+				.seq = (uint64_t)random() % 40 };
+
+	/* u9 is never added. */
+	snprintf(m.user, sizeof(m.user), "u%d",
+		 (int)(random() % (random() % 2 ? 3 : 9)));
+	snprintf(m.other, sizeof(m.other), "u%d", (int)(random() % 10));
+	return m;
+}
+
+static void compare_to_model(unsigned seed, unsigned steps)
+{
+	struct store_fixture sqlite;
+	struct store_fixture memory;
+	struct buf a = { 0 };
+	struct buf b = { 0 };
+
+	fixture_init(&sqlite, "sqlite");
+	fixture_init(&memory, "memory");
+	fixture_users(&sqlite, "u0 u1 u2 u3 u4 u5 u6 u7 u8");
+	fixture_users(&memory, "u0 u1 u2 u3 u4 u5 u6 u7 u8");
+	srandom(seed);
+	fixture_begin(&sqlite);
+	fixture_begin(&memory);
+	for (unsigned i = 0; i < steps; i++) {
+		struct model_step m = random_step(&memory);
+
+		buf_clear(&a);
+		buf_clear(&b);
+		sqlite.err.code = memory.err.code = ERR_NONE;
+		sqlite.now_ms += m.number * 2000;
+		memory.now_ms = sqlite.now_ms;
+		take_step(&sqlite, &m, &a);
+		take_step(&memory, &m, &b);
+		if (!str_eq(buf_str(&a), buf_str(&b)) ||
+		    sqlite.err.code != memory.err.code)
+			fail_msg("seed %u step %u (%u):\n sqlite %s (%s)\n"
+				 " memory %s (%s)",
+				 seed, i, m.what, buf_cstr(&a), sqlite.err.text,
+				 buf_cstr(&b), memory.err.text);
+	}
+	fixture_commit(&sqlite);
+	fixture_commit(&memory);
+	note_all(&sqlite, &a);
+	note_all(&memory, &b);
+	assert_true(str_eq(buf_str(&a), buf_str(&b)));
+	fixture_verify(&sqlite);
+	fixture_verify(&memory);
+	fixture_release(&sqlite);
+	fixture_release(&memory);
+	buf_release(&a);
+	buf_release(&b);
+}
+
+static void random_operations_give_what_the_reference_gives(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= 16; seed++)
+		compare_to_model(seed, 2000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			random_operations_give_what_the_reference_gives),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
