@@ -98,8 +98,10 @@ static bool doubt(void *data, const uint8_t hash[STORE_HASH])
 static void run_tidy(struct readers_job *job, struct store *store)
 {
 	struct media_keeper *k = container_of(job, struct media_keeper, tidy);
+	uint8_t hash[STORE_HASH];
 
-	(void)store;
+	/* Looked for here, so that a lane with nothing to sweep is left alone. */
+	k->garbage = store_next_garbage(store, hash, NULL) == 1;
 	media_tidy(k->media, doubt, k);
 }
 
@@ -139,6 +141,8 @@ static void tidy_done(struct readers_job *job)
 	struct media_keeper *k = container_of(job, struct media_keeper, tidy);
 
 	k->tidying = false;
+	if (k->garbage)
+		submit_sweep(k);
 	if (k->decided || k->ndoubts == 0 || k->stopping)
 		return;
 	k->decide = (struct sequencer_op){ .run = run_decide,
@@ -151,7 +155,6 @@ static void on_timer(uv_timer_t *timer)
 {
 	struct media_keeper *k = timer->data;
 
-	submit_sweep(k);
 	if (k->tidying)
 		return;
 	k->decided = false;

@@ -40,6 +40,7 @@ struct media_keeper {
 	/* The sweep, on the lane. */
 	struct sequencer_op sweep;
 	bool sweeping;
+	bool garbage; /* the last tidying saw some */
 	bool again;   /* asked for meanwhile */
 	size_t swept; /* by the last transaction */
 

@@ -226,7 +226,7 @@ static int ask_groups(struct op *op)
 {
 	const struct wire_body_list_groups body = {
 		.after = str_of(op->name),
-		.limit = op->kind == KIND_ME_NAME ? 1 : WIRE_PAGE_MAX
+		.limit = op->kind == KIND_ME_NAME ? 1 : WIRE_GROUPS_MAX
 	};
 
 	return op_submit(op, WIRE_LIST_GROUPS, &body);

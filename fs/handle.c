@@ -7,6 +7,7 @@
 
 #include "fs/ahead.h"
 #include "fs/file.h"
+#include "fs/listing.h"
 #include "fs/tgid.h"
 #include "fs/upload.h"
 
@@ -58,6 +59,7 @@ void handle_drop(struct handle *h)
 	if (h->scratch != NULL)
 		scratch_drop(&h->fs->scratch, h->scratch, uv_now(h->fs->loop));
 	ahead_free(h->ahead);
+	listing_free(h->listing);
 	user_drop(&h->fs->users, h->owner);
 	user_drop(&h->fs->users, h->writer);
 	buf_release(&h->pending);

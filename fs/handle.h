@@ -17,6 +17,7 @@
 #include "lib/list.h"
 
 struct ahead;
+struct listing;
 struct live;
 struct upload;
 
@@ -47,8 +48,9 @@ struct handle {
 	bool loaded;
 	uint64_t begin; /* unread: its bytes of `messages` */
 	uint64_t end;
-	struct live *live;   /* owned; live only */
-	struct ahead *ahead; /* owned; the logs only */
+	struct live *live;	 /* owned; live only */
+	struct listing *listing; /* owned; the root only */
+	struct ahead *ahead;	 /* owned; the logs only */
 
 	struct upload *upload; /* held; what it writes, in media/ */
 };

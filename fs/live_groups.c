@@ -55,7 +55,7 @@ static void list_page(struct live *live)
 {
 	const struct wire_body_list_groups body = { .after =
 							    str_of(live->after),
-						    .limit = WIRE_PAGE_MAX };
+						    .limit = WIRE_GROUPS_MAX };
 	struct handle *h = live->handle;
 
 	live->listing.data = live;

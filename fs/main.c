@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fs/file.h"
+#include "fs/listing.h"
 #include "fs/loop.h"
 #include "fs/mount.h"
 #include "fs/op.h"
@@ -60,6 +61,8 @@ static void on_event(struct client *c, const struct wire_header *header,
 		return;
 	feed_on_event(&app->fs.feed, header, body);
 	known_on_event(&app->fs.known, header, body);
+	if (header->type == WIRE_EV_MEMBER || header->type == WIRE_EV_DELETED)
+		listing_end_all(&app->fs);
 	if (header->type == WIRE_EV_MEMBER)
 		file_live_on_member(&app->fs, body);
 }
@@ -76,6 +79,7 @@ static void on_state(struct client *c, bool online, const char *why)
 		log_info("groupd is away: why=%s", why == NULL ? "" : why);
 	feed_on_state(&app->fs.feed, online);
 	known_on_state(&app->fs.known);
+	listing_end_all(&app->fs);
 	if (online)
 		file_live_list(&app->fs, true);
 	else
@@ -208,6 +212,7 @@ static int start_groupfs(struct app *app, const struct mount_options *o)
 	list_init(&fs->uploads);
 	scratch_init(&fs->scratch, env_system());
 	list_init(&fs->streams);
+	list_init(&fs->listings);
 	users_init(&fs->users, &app->loop, &fs->client);
 	known_init(&fs->known, &app->loop, &fs->client, &fs->feed, &fs->users);
 	rc = client_start(&fs->client, &app->loop, &options);

@@ -56,6 +56,7 @@ struct groupfs {
 	struct list uploads;
 	uint64_t last_upload;	      /* the number of the newest one */
 	struct list streams;	      /* open .me/live */
+	struct list listings;	      /* open root folders that answer */
 	size_t ahead_bytes;	      /* of fs/ahead */
 	size_t writing;		      /* ops that may store something */
 	struct wire_body_space space; /* as groupd last told it */

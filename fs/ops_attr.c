@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fs/file.h"
+#include "fs/listing.h"
 #include "fs/media_dir.h"
 #include "fs/ops.h"
 #include "fs/ops_scratch.h"
@@ -122,12 +123,26 @@ static bool must_ask(const struct op *op)
 	}
 }
 
+/* A group that the caller has just listed. */
+static bool stat_listed(struct op *op)
+{
+	struct listing_entry e;
+
+	if (op->kind != KIND_GROUP || op->what != OP_GETATTR ||
+	    !listing_find(op, &e))
+		return false;
+	file_stat_done(op, 0, e.mtime_ms);
+	return true;
+}
+
 static void stat_node(struct op *op)
 {
 	const struct file_ops *file = file_ops_of(op->kind);
 
 	if (file_is_media(op->kind))
 		file_media_stat(op);
+	else if (stat_listed(op))
+		return;
 	else if (op->group_id != 0 && must_ask(op))
 		op_find_group(op, stat_in_group);
 	else if (op->group_id != 0)
@@ -148,6 +163,16 @@ static void group_looked_up(struct op *op)
 		       op->group.mtime_ms);
 }
 
+static void look_up_group(struct op *op)
+{
+	struct listing_entry e;
+
+	if (listing_find(op, &e))
+		op_reply_entry(op, e.ino, 0, e.mtime_ms);
+	else
+		op_know_group(op, group_looked_up);
+}
+
 void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct op *op = op_new(req, OP_LOOKUP, parent, NULL);
@@ -166,7 +191,7 @@ void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		stat_node(op);
 	} else if (op->kind == KIND_ROOT && text_is_group_name(str_of(name)) &&
 		   str_to_cstr(str_of(name), op->name, sizeof(op->name))) {
-		op_know_group(op, group_looked_up);
+		look_up_group(op);
 	} else if (op->kind == KIND_GROUP && kind == KIND_NONE) {
 		ops_scratch_lookup(op, name);
 	} else {

@@ -1,30 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Folders. A listing is made when the folder is opened and kept in the
- * handle's text, one entry after the other: number (8 bytes), kind (1),
- * length of the name (1), name, NUL. An entry's place in it is its offset
- * for readdir(3).
+ * handle's text. An entry's place in it is its offset for readdir(3).
  */
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
-#include <string.h>
 
 #include "fs/file.h"
+#include "fs/listing.h"
 #include "fs/media_dir.h"
 #include "fs/ops.h"
 #include "lib/text.h"
 
-enum { ENTRY_HEAD = 10 };
-
 void dir_add(struct buf *list, uint64_t ino, enum kind kind, struct str name)
 {
-	assert(name.len <= UINT8_MAX);
-	buf_append(list, &ino, sizeof(ino));
-	buf_append_char(list, (char)kind);
-	buf_append_char(list, (char)(uint8_t)name.len);
-	buf_append_str(list, name);
-	buf_append_char(list, '\0');
+	const struct listing_entry e = { .ino = ino,
+					 .kind = kind,
+					 .name = name };
+
+	listing_add(list, &e);
 }
 
 static void add_fixed(struct op *op)
@@ -72,7 +66,7 @@ void dir_opened(struct op *op)
 static int ask_groups(struct op *op)
 {
 	const struct wire_body_list_groups body = { .after = str_of(op->key),
-						    .limit = WIRE_PAGE_MAX };
+						    .limit = WIRE_GROUPS_MAX };
 
 	return op_submit(op, WIRE_LIST_GROUPS, &body);
 }
@@ -80,24 +74,31 @@ static int ask_groups(struct op *op)
 static void groups_came(struct op *op, const void *body)
 {
 	const struct wire_body_group_list *page = body;
+	struct handle *h = op->handle;
 	struct str list = page->groups;
 	struct wire_group g;
-	size_t before = op->handle->text.len;
+	size_t before = h->text.len;
 	int rc;
 
 	while ((rc = wire_next(&list, &wire_schema_group, &g)) == 1) {
+		struct listing_entry e = { .mtime_ms = g.mtime_ms,
+					   .kind = KIND_GROUP,
+					   .name = g.name };
+
 		str_to_cstr(g.name, op->key, sizeof(op->key));
-		if (g.group_id != 0 && g.group_id <= INODE_ID_MAX)
-			dir_add(&op->handle->text,
-				inode_of(g.group_id, KIND_GROUP), KIND_GROUP,
-				g.name);
+		if (g.group_id == 0 || g.group_id > INODE_ID_MAX)
+			continue;
+		e.ino = inode_of(g.group_id, KIND_GROUP);
+		listing_add(&h->text, &e);
 	}
-	if (rc < 0)
+	if (rc < 0) {
 		op_reply_err(op, EIO);
-	else if (page->complete || op->handle->text.len == before)
+	} else if (page->complete || h->text.len == before) {
+		h->listing = listing_new(op, &h->text);
 		dir_opened(op);
-	else
+	} else {
 		op_ask(op, ask_groups, groups_came);
+	}
 }
 
 static void open_listing(struct op *op)
@@ -136,27 +137,19 @@ void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 static size_t fill(struct op *op, char *out)
 {
 	const struct buf *list = &op->handle->text;
+	struct listing_entry e;
 	size_t used = 0;
-	uint64_t n = 0;
+	size_t at = 0;
 
-	for (size_t at = 0; at < list->len; n++) {
-		const char *entry = list->data + at;
-		size_t len = (uint8_t)entry[9];
-		enum kind kind = (enum kind)entry[8];
-		uint64_t ino;
-		struct stat st = { 0 };
+	for (uint64_t n = 0; listing_next(list, &at, &e); n++) {
+		struct stat st = { .st_ino = e.ino,
+				   .st_mode = kind_info(e.kind)->mode };
 		size_t need;
 
-		at += ENTRY_HEAD + len + 1;
 		if (n < op->off)
 			continue;
-		memcpy(&ino, entry, sizeof(ino));
-		st.st_ino = ino;
-		/* A scratch file may be a symbolic link: DT_UNKNOWN. */
-		st.st_mode = kind == KIND_SCRATCH ? 0 : kind_info(kind)->mode;
 		need = fuse_add_direntry(op->req, out + used, op->size - used,
-					 entry + ENTRY_HEAD, &st,
-					 (off_t)(n + 1));
+					 e.name.data, &st, (off_t)(n + 1));
 		if (need > op->size - used)
 			break;
 		used += need;
@@ -176,6 +169,8 @@ void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		op_deny(op, EACCES, "another user opened this folder");
 		return;
 	}
+	if (op->handle->listing != NULL)
+		op->handle->listing->read_ms = uv_now(op->fs->loop);
 	op->size = size;
 	op->off = (uint64_t)off;
 	if (!buf_reserve(&op->body, size)) {

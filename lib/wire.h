@@ -46,6 +46,8 @@ enum {
 	WIRE_FILE_MAX = 255,	     /* a media file's name, bytes */
 	WIRE_HASH = 32,		     /* SHA-256, bytes */
 	WIRE_PAGE_MAX = 1000,	     /* records a page */
+	WIRE_GROUPS_MAX = 16384,     /* groups a page: each page of them costs
+					in proportion to all that follow */
 	WIRE_TEXT_MAX = 1 << 20	     /* bytes of one READ_TEXT */
 };
 
@@ -273,7 +275,7 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(str, name, WIRE_NAME_MAX)
 #define WIRE_LIST_GROUPS_FIELDS(F)                                             \
 	F(str, after, WIRE_NAME_MAX)                                           \
-	F(num, limit, WIRE_PAGE_MAX)
+	F(num, limit, WIRE_GROUPS_MAX)
 #define WIRE_GROUP_LIST_FIELDS(F)                                              \
 	F(str, groups, WIRE_FRAME_MAX)                                         \
 	F(num, complete, 1)
