@@ -140,7 +140,8 @@ static void note_waited(const struct op *op)
 
 	waited_note(&fs->waited, (uint64_t)op->tid, now_ms);
 	if (op->what == OP_WRITE)
-		waited_note(&fs->waited_files, op->id, now_ms);
+		waited_note(&fs->waited_files, inode_of(op->id, op->kind),
+			    now_ms);
 }
 
 /* It, or what stood before it in the kernel's queue, and groupd is away. */
@@ -153,7 +154,8 @@ static bool has_waited(const struct op *op)
 		return false;
 	return waited_recently(&fs->waited, (uint64_t)op->tid, now_ms) ||
 	       (op->what == OP_WRITE &&
-		waited_recently(&fs->waited_files, op->id, now_ms));
+		waited_recently(&fs->waited_files, inode_of(op->id, op->kind),
+				now_ms));
 }
 
 static void answered(struct client_request *req, const struct err *err,
