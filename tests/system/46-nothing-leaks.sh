@@ -105,6 +105,10 @@ walker=$!
 ours $walker
 as_user gfs-alice "for i in \$(seq $cycles); do"'
 	echo +gfs-bob >>"$M/dev/members"; echo "in $i" >>"$M/dev/messages"
+	tries=500
+	until [ $i != 1 ] || grep -q dev "'"$T"'/out/walk" || [ $tries = 0 ]; do
+		sleep 0.02; tries=$((tries - 1))
+	done
 	echo -gfs-bob >>"$M/dev/members"; echo "out $i" >>"$M/dev/messages"
 done; echo final-secret >>"$M/dev/messages"' >"$T/out/cycles" 2>&1
 is "alice adds and removes him $cycles times" "$(cat "$T/out/cycles")" ""
