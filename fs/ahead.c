@@ -98,7 +98,8 @@ static void wake(struct ahead *a, bool failed)
 
 		op->blocked = false;
 		if (failed && !fs->client.online)
-			waited_note(&fs->waited, op->tid, uv_now(fs->loop));
+			waited_note(&fs->waited, (uint64_t)op->tid,
+				    uv_now(fs->loop));
 		file_ops_of(op->kind)->read(op);
 	}
 	handle_drop(h);

@@ -103,6 +103,31 @@ static void retry_stalled(struct groupfs *fs)
 	}
 }
 
+static void note_waited(const struct op *op)
+{
+	struct groupfs *fs = op->fs;
+	uint64_t now_ms = uv_now(fs->loop);
+
+	waited_note(&fs->waited, (uint64_t)op->tid, now_ms);
+	if (op->what == OP_WRITE)
+		waited_note(&fs->waited_files, inode_of(op->id, op->kind),
+			    now_ms);
+}
+
+/* It, or what stood before it in the kernel's queue, and groupd is away. */
+static bool has_waited(const struct op *op)
+{
+	const struct groupfs *fs = op->fs;
+	uint64_t now_ms = uv_now(fs->loop);
+
+	if (fs->client.online)
+		return false;
+	return waited_recently(&fs->waited, (uint64_t)op->tid, now_ms) ||
+	       (op->what == OP_WRITE &&
+		waited_recently(&fs->waited_files, inode_of(op->id, op->kind),
+				now_ms));
+}
+
 static void answered(struct client_request *req, const struct err *err,
 		     const void *body)
 {
@@ -112,7 +137,7 @@ static void answered(struct client_request *req, const struct err *err,
 	assert(op->asking);
 	op->asking = false;
 	if (err != NULL && !fs->client.online)
-		waited_note(&fs->waited, op->tid, uv_now(fs->loop));
+		note_waited(op);
 	if (err != NULL)
 		op_fail(op, err);
 	else
@@ -219,9 +244,9 @@ void op_ask(struct op *op, op_ask_fn ask, op_answer_cb answer)
 		op_reply_err(op, ENODEV);
 		return;
 	}
-	if (!op->fs->client.online &&
-	    waited_recently(&op->fs->waited, op->tid, uv_now(op->fs->loop))) {
-		op_reply_err(op, err_errno(ERR_UNAVAILABLE));
+	if (has_waited(op)) {
+		op_deny(op, err_errno(ERR_UNAVAILABLE), "%s",
+			err_sentence(ERR_UNAVAILABLE));
 		return;
 	}
 	op->ask = ask;

@@ -47,7 +47,8 @@ struct groupfs {
 	struct feed feed;
 	struct users users;
 	struct known known;
-	struct waited waited;
+	struct waited waited;	    /* threads */
+	struct waited waited_files; /* that are written, by inode */
 	struct scratch scratch;
 	struct list ops;     /* all that the kernel waits for */
 	struct list stalled; /* the client was full: asked again */

@@ -135,6 +135,33 @@ static void flush_turn(struct op *op)
 	}
 }
 
+/* Whether the process has opened the file to write more than once: then it is
+ * not known which descriptor is a copy of which. */
+static bool is_opened_twice(const struct handle *h)
+{
+	for (struct list *l = h->fs->handles.next; l != &h->fs->handles;
+	     l = l->next) {
+		const struct handle *other =
+			container_of(l, struct handle, link);
+
+		if (other != h && other->opener == h->opener &&
+		    other->kind == h->kind && other->group_id == h->group_id &&
+		    (other->flags & O_ACCMODE) != O_RDONLY)
+			return true;
+	}
+	return false;
+}
+
+/* A shell copies a descriptor that it keeps (exec 3>>file) for each command
+ * that writes to it (echo >&3) and closes the copy: not the close that sends,
+ * while the opener can still write. Where we may not look, any close of its
+ * sends. An error is told by the close that comes. */
+static bool closes_a_copy(const struct handle *h, uint64_t ino)
+{
+	return h->dirty && h->spoilt == 0 && h->current == NULL &&
+	       !is_opened_twice(h) && tgid_may_write(h->opener, ino) == 1;
+}
+
 /* The remainder goes when the process that opened the file closes it; what
  * its children close, and their ends, are FLUSHes too. Who is killed by a
  * signal did not say all that he wanted to: nothing of it goes, later neither.
@@ -158,6 +185,10 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	if (tgid_is_killed(op->tid))
 		h->abandoned = true;
+	else if (closes_a_copy(h, ino)) {
+		op_reply_err(op, 0);
+		return;
+	}
 	handle_run(op, flush_turn);
 }
 

@@ -145,7 +145,23 @@ static bool is_of(struct str info, uint64_t ino)
 	       found == ino;
 }
 
-static bool fd_is_of(pid_t pid, const char *fd, uint64_t ino)
+/* The access mode of the descriptor, from the same text; -1: not known. */
+static int way_of(struct str info)
+{
+	static const char key[] = "\nflags:\t";
+	const char *at = memmem(info.data, info.len, key, sizeof(key) - 1);
+	const char *end = info.data + info.len;
+	const char *nl;
+
+	if (at == NULL)
+		return -1;
+	at += sizeof(key) - 1;
+	nl = memchr(at, '\n', (size_t)(end - at));
+	/* It is octal, so the mode is in the last digit. */
+	return nl == NULL || nl == at ? -1 : (nl[-1] - '0') & O_ACCMODE;
+}
+
+static bool fd_is_of(pid_t pid, const char *fd, uint64_t ino, bool writing)
 {
 	struct buf file = { 0 };
 	char text[512];
@@ -155,10 +171,11 @@ static bool fd_is_of(pid_t pid, const char *fd, uint64_t ino)
 	if (!file.failed)
 		n = read_proc(pid, buf_cstr(&file), text, sizeof(text));
 	buf_release(&file);
-	return is_of(str_make(text, n), ino);
+	return is_of(str_make(text, n), ino) &&
+	       (!writing || way_of(str_make(text, n)) > O_RDONLY);
 }
 
-int tgid_has_open(pid_t pid, uint64_t ino)
+static int has_open(pid_t pid, uint64_t ino, bool writing)
 {
 	struct buf path = { 0 };
 	const struct dirent *entry;
@@ -176,10 +193,20 @@ int tgid_has_open(pid_t pid, uint64_t ino)
 		if (entry == NULL)
 			break;
 		found = entry->d_name[0] != '.' &&
-			fd_is_of(pid, entry->d_name, ino);
+			fd_is_of(pid, entry->d_name, ino, writing);
 	}
 	closedir(dir);
 	return found ? 1 : 0;
+}
+
+int tgid_has_open(pid_t pid, uint64_t ino)
+{
+	return has_open(pid, ino, false);
+}
+
+int tgid_may_write(pid_t pid, uint64_t ino)
+{
+	return has_open(pid, ino, true);
 }
 
 bool tgid_is_killed(pid_t tid)

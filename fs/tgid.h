@@ -32,5 +32,7 @@ bool tgid_parse_signaled(struct str stat);
 /* Whether the process has a descriptor of this inode (of any mount) open: 1,
  * 0, or -EACCES where we may not look. */
 int tgid_has_open(pid_t pid, uint64_t ino);
+/* The same, of descriptors that can be written. */
+int tgid_may_write(pid_t pid, uint64_t ino);
 
 #endif

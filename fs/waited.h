@@ -6,15 +6,18 @@
  * thread whose request timed out a moment ago, while groupd is still away, is
  * answered at once.
  *
- * A small table by thread, where a newer one takes an older one's place: at
- * worst somebody waits again. One loop thread.
+ * So is a write(2) into a file where another one has just timed out: the
+ * kernel lets one append at a time into a file, so it has waited as well, and
+ * of twenty writers the last would fail after twenty times as long.
+ *
+ * A small table by a number (of a thread, of a file), where a newer one takes
+ * an older one's place: at worst somebody waits again. One loop thread.
  */
 #ifndef GROUPFS_FS_WAITED_H
 #define GROUPFS_FS_WAITED_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 enum {
 	WAITED_SLOTS = 64,
@@ -23,13 +26,14 @@ enum {
 
 struct waited {
 	struct {
-		pid_t tid;
+		uint64_t key;
 		uint64_t at_ms;
 	} slots[WAITED_SLOTS];
 };
 
-/* now_ms: of the loop (uv_now). A tid of 0 is another pid namespace's. */
-void waited_note(struct waited *w, pid_t tid, uint64_t now_ms);
-bool waited_recently(const struct waited *w, pid_t tid, uint64_t now_ms);
+/* now_ms: of the loop (uv_now). A key of 0 is nobody's: a thread has it that is
+ * of another pid namespace. */
+void waited_note(struct waited *w, uint64_t key, uint64_t now_ms);
+bool waited_recently(const struct waited *w, uint64_t key, uint64_t now_ms);
 
 #endif

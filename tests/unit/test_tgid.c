@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -111,6 +112,25 @@ static void an_open_inode_is_seen_in_proc(void **state)
 	assert_true(tgid_has_open(0, st.st_ino) < 0);
 }
 
+static void who_only_reads_does_not_write(void **state)
+{
+	char name[] = "/tmp/test_tgid.XXXXXX";
+	struct stat st;
+	int fd = mkstemp(name);
+	int reader = open(name, O_RDONLY);
+
+	(void)state;
+	assert_true(fd >= 0 && reader >= 0);
+	unlink(name);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(tgid_may_write(getpid(), st.st_ino), 1);
+	close(fd);
+	assert_int_equal(tgid_may_write(getpid(), st.st_ino), 0);
+	assert_int_equal(tgid_has_open(getpid(), st.st_ino), 1);
+	close(reader);
+	assert_true(tgid_may_write(0, st.st_ino) < 0);
+}
+
 static void who_is_only_stopped_is_not_killed(void **state)
 {
 	(void)state;
@@ -152,6 +172,7 @@ int main(void)
 		cmocka_unit_test(a_signal_is_told_from_an_exit),
 		cmocka_unit_test(a_hidden_exit_code_leaves_the_flags),
 		cmocka_unit_test(an_open_inode_is_seen_in_proc),
+		cmocka_unit_test(who_only_reads_does_not_write),
 		cmocka_unit_test(who_is_only_stopped_is_not_killed),
 		cmocka_unit_test(a_name_may_hold_blanks_and_parentheses),
 		cmocka_unit_test(a_text_that_is_cut_says_nothing),

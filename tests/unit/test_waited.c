@@ -28,6 +28,7 @@ static void nobody_else_is_taken_for_him(void **state)
 	waited_note(&w, 7, 100);
 	assert_false(waited_recently(&w, 8, 100));
 	assert_false(waited_recently(&w, 7 + WAITED_SLOTS, 100));
+	assert_false(waited_recently(&w, (UINT64_C(1) << 32) + 7, 100));
 	/* One in the same place makes him wait again, no more. */
 	waited_note(&w, 7 + WAITED_SLOTS, 100);
 	assert_false(waited_recently(&w, 7, 100));
