@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fs/handle.h"
 #include "fs/upload.h"
@@ -389,12 +390,27 @@ static void put_what(const struct op *op, struct buf *b)
 		buf_printf(b, "%s of %s", file, group);
 }
 
+static void put_refusal(const struct op *op, const char *text, struct buf *b)
+{
+	put_what(op, b);
+	buf_printf(b, ": %s", text);
+}
+
+void op_forget_refusal(struct op *op, enum err_code code)
+{
+	struct buf b = { 0 };
+
+	put_refusal(op, err_sentence(code), &b);
+	if (strcmp(op->user->refusal, buf_cstr(&b)) == 0)
+		op->user->refusal[0] = '\0';
+	buf_release(&b);
+}
+
 static void note(const struct op *op, const char *text)
 {
 	struct buf b = { 0 };
 
-	put_what(op, &b);
-	buf_printf(&b, ": %s", text);
+	put_refusal(op, text, &b);
 	if (!b.failed)
 		(void)snprintf(op->user->refusal, sizeof(op->user->refusal),
 			       "%s", buf_cstr(&b));

@@ -192,6 +192,10 @@ void op_fail(struct op *op, const struct err *err);
 void op_deny(struct op *op, int error, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The last refusal was of this kind and about the same, and is not true any
+ * more: .me/error forgets it. */
+void op_forget_refusal(struct op *op, enum err_code code);
+
 void op_reply_err(struct op *op, int error);
 void op_reply_attr(struct op *op, uint64_t size, uint64_t mtime_ms);
 void op_reply_entry(struct op *op, uint64_t ino, uint64_t size,

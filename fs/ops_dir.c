@@ -192,6 +192,8 @@ static void created(struct op *op, const void *body)
 {
 	const struct wire_body_group *g = body;
 
+	/* The kernel looked the name up before. */
+	op_forget_refusal(op, ERR_NO_SUCH_GROUP);
 	if (g->group_id == 0 || g->group_id > INODE_ID_MAX)
 		op_reply_err(op, EOVERFLOW);
 	else

@@ -7,9 +7,12 @@
 #include "lib/str.h"
 
 /* What mount(8) and fstab know and we need not: accepted, not passed on. */
+/* "dev" and "suid" are what mount.fuse3(8) adds where nobody asked for them:
+ * no file here is a device or a program, so they stay off. */
 static const char *const IGNORED[] = { "auto",	  "noauto", "user",  "nouser",
 				       "users",	  "owner",  "group", "nofail",
-				       "_netdev", "async",  NULL };
+				       "_netdev", "async",  "dev",   "suid",
+				       NULL };
 
 static bool is_ignored(struct str option)
 {

@@ -58,6 +58,8 @@ for user in $users; do
 		"$T/out-$user")" '^[2-9]'
 	like "the list of groups" "$(cat "$T/out-$user")" \
 		"^$user-club	admin	3	0	0\$"
+	like "the file, as JSON" "$(cat "$T/out-$user")" \
+		'^{"sequence_number":4,.*"media_url":"media/LICENSE"'
 	like "REST's answer" "$(cat "$T/out-$user")" '"content": ?"Hello, world"'
 done
 for user in $users; do

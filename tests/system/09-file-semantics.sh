@@ -6,6 +6,7 @@
 start_groupd
 mount_fs
 mkdir "$M/dev"
+is "a group that was made leaves no refusal" "$(cat "$M/.me/error")" ""
 cd "$M/dev" || exit 1
 texts() {
 	cut -f4- messages

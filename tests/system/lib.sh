@@ -297,6 +297,7 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
+trap 'exit 141' PIPE
 
 # The last line of a test: stops what runs, looks for what the sanitizers
 # reported, prints the plan.
