@@ -155,20 +155,23 @@ static const struct err *end_of(const struct live *live)
 	return &s->sub.err;
 }
 
-/* Answers what can be answered now. False: there is nothing yet. */
+/* Answers what can be answered now. False: there is nothing yet, and the op
+ * waits with nothing but itself: thousands may. */
 static bool serve(struct live *live, struct op *op)
 {
 	int rc = fill(live, op);
 
-	if (op->body.len > 0 || op->size == 0)
+	if (op->body.len > 0 || op->size == 0) {
 		op_reply_buf(op, op->body.data, op->body.len);
-	else if (rc < 0 && end_of(live) != NULL)
+		return true;
+	}
+	if (rc < 0 && end_of(live) != NULL)
 		op_fail(op, end_of(live));
 	else if (rc < 0)
 		op_reply_err(op, -rc);
 	else
-		return false;
-	return true;
+		buf_release(&op->body);
+	return rc < 0;
 }
 
 static void notify(struct live *live)
@@ -318,8 +321,6 @@ static void live_read(struct op *op)
 		op_reply_err(op, EAGAIN);
 		return;
 	}
-	/* Thousands may wait: with nothing but themselves. */
-	buf_release(&op->body);
 	op_block(op, &live->readers);
 }
 

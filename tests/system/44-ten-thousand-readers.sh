@@ -54,8 +54,8 @@ round() {
 		case $BUILD in
 		*build-*) ;;
 		# The first megabyte is for what is not a reader's.
-		*) ok "at most 8 KiB a reader" \
-			test $kb -le $((readers * 8 + 1024)) ;;
+		*) ok "at most 4 KiB a reader" \
+			test $kb -le $((readers * 4 + 1024)) ;;
 		esac
 	is "and not one thread more" "$(of_groupfs Threads)" "$threads"
 	for command in "ls -l $M" "ls -l $M/dev" "stat $M/dev/messages" \
