@@ -59,9 +59,10 @@ def outcome(f):
     except OSError as e:
         return errno.errorcode[e.errno]
 def bob(fd, files):
-    return [outcome(lambda: os.pread(files[0], 10, 0)),
+    return [outcome(lambda: os.pread(files[0], 65536, 131072)),
             outcome(lambda: os.fstat(files[0])),
             outcome(lambda: os.write(files[1], b"sneaked in\n")),
+            outcome(lambda: os.stat(b + "/dev")),
             outcome(lambda: os.stat(b + "/dev/messages")),
             outcome(lambda: os.listdir(b + "/dev"))]
 to_bob, from_bob = os.pipe(), os.pipe()
@@ -74,9 +75,15 @@ if os.fork() == 0:
         for _ in range(3):  # so that the mount knows it well
             assert outcome(lambda: os.fstat(files[0])) == "ok"
             os.stat(b + "/dev/messages")
+        # What is read ahead, and what was just listed, is not his either.
+        os.pread(files[0], 65536, 0)
+        os.pread(files[0], 65536, 65536)
+        listing = os.scandir(b)
+        next(listing)
         os.write(from_bob[1], b"r")
         os.read(to_bob[0], 1)
         got = bob(b, files)
+        listing.close()
         for f in files:  # of a refused write the close tells, too
             outcome(lambda: os.close(f))
         os.write(from_bob[1], (" ".join(got) + "\n").encode().ljust(100))
@@ -97,13 +104,16 @@ for i in range(rounds):
     os.write(to_bob[1], b"t")
     got = os.read(from_bob[0], 100).decode().split()
     # The kernel does not say of which descriptor an fstat(2) is.
-    if got != ["EACCES", "ENOENT", "EACCES", "ENOENT", "ENOENT"]:
+    if got != ["EACCES", "ENOENT", "EACCES", "ENOENT", "ENOENT",
+               "ENOENT"]:
         wrong += 1
         print(i, got)
 os.close(to_bob[1])
 assert b"sneaked" not in open(a + "/dev/messages", "rb").read()
 sys.exit(wrong != 0)
 END
+ok "the log is long enough to be read ahead" as_user gfs-alice \
+	"seq -f 'line %.0f of a log that is read ahead' 30000 >> '$A/dev/messages'"
 ok "who is removed through one mount is out on the other" \
 	"$PY" "$T/kicks.py" "$A" "$M" $kicks
 ok "and on the same" "$PY" "$T/kicks.py" "$A" "$A" $kicks
