@@ -157,6 +157,26 @@ static void on_event(void *data, struct event *e)
 		media_keeper_sweep(&g->keeper);
 }
 
+static bool on_told(void *data, struct list *batch)
+{
+	struct groupd *g = data;
+
+	return fence_pass(&g->fence, batch);
+}
+
+static void on_fence(void *data, struct list *batch)
+{
+	struct groupd *g = data;
+
+	sequencer_release(&g->sequencer, batch);
+}
+
+/* A gateway asks groupd about members each time. */
+static bool is_mount(const struct session *s)
+{
+	return !container_of(s, const struct peer, session)->gateway;
+}
+
 static bool trusts(void *data, uid_t uid)
 {
 	const struct groupd *g = data;
@@ -252,6 +272,7 @@ static int start_store(struct groupd *g, struct err *err)
 		.store = &g->store_options,
 		.lanes = 1, /* a store of one writer has one lane */
 		.on_event = on_event,
+		.on_told = on_told,
 		.data = g,
 	};
 	int rc;
@@ -346,6 +367,8 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 	assert(rc == 0);
 	g->host.data = g;
 	g->hosting = true;
+	fence_start(&g->fence, loop, &g->host, is_mount, on_fence, g);
+	g->fencing = true;
 	uv_timer_init(loop, &g->expiry);
 	g->expiry.data = g;
 	uv_timer_start(&g->expiry, on_expiry, EXPIRY_MS, EXPIRY_MS);
@@ -398,6 +421,11 @@ static void on_listener_closed(struct listener *l)
 static void on_sequencer_closed(struct sequencer *q)
 {
 	closed(container_of(q, struct groupd, sequencer));
+}
+
+static void on_fence_closed(struct fence *f)
+{
+	closed(container_of(f, struct groupd, fence));
 }
 
 static void on_readers_closed(struct readers *r)
@@ -494,6 +522,8 @@ static void step(struct groupd *g)
 		readers_close(&g->movers, on_movers_closed);
 	else if (begin(g, &g->sequencing))
 		sequencer_close(&g->sequencer, on_sequencer_closed);
+	else if (begin(g, &g->fencing))
+		fence_close(&g->fence, on_fence_closed);
 	else if (sessions_left(g))
 		say_bye(g);
 	else if (begin(g, &g->supervising))

@@ -17,6 +17,7 @@
 #include "daemon/handlers.h"
 #include "daemon/listener.h"
 #include "daemon/media.h"
+#include "daemon/fence.h"
 #include "daemon/media_keeper.h"
 #include "daemon/peer.h"
 #include "daemon/readers.h"
@@ -38,6 +39,7 @@ struct groupd {
 	struct session_host host;
 	struct registry registry;
 	struct sequencer sequencer;
+	struct fence fence;
 	struct readers readers;
 	struct readers verifier;
 	struct readers movers; /* of the media files' bytes */
@@ -50,6 +52,7 @@ struct groupd {
 	uv_stream_t *owed; /* borrowed: uv_accept() waits for memory */
 	bool hosting;
 	bool sequencing;
+	bool fencing;
 	bool reading;
 	bool verifying;
 	bool moving;

@@ -241,21 +241,35 @@ static void *lane_main(void *arg)
 	}
 }
 
+void sequencer_release(struct sequencer *q, struct list *el)
+{
+	struct batch *batch = container_of(el, struct batch, link);
+
+	(void)q;
+	while ((el = list_pop(&batch->ops)) != NULL)
+		op_of(el)->done(op_of(el));
+	events_clear(&batch->events);
+	free(batch);
+}
+
 /* Loop: who watches is told before the senders are answered, so that whoever
  * acts on an answer finds all others knowing of it (client_is_settled()). */
 static void on_batch(void *data, struct list *el)
 {
 	struct sequencer *q = data;
 	struct batch *batch = container_of(el, struct batch, link);
+	bool messages_only = true;
 
-	for (struct list *e = batch->events.next; e != &batch->events;
-	     e = e->next)
-		q->options.on_event(q->options.data,
-				    container_of(e, struct event, link));
-	while ((el = list_pop(&batch->ops)) != NULL)
-		op_of(el)->done(op_of(el));
-	events_clear(&batch->events);
-	free(batch);
+	for (struct list *l = batch->events.next; l != &batch->events;
+	     l = l->next) {
+		struct event *e = container_of(l, struct event, link);
+
+		messages_only = messages_only && e->kind == EVENT_MESSAGES;
+		q->options.on_event(q->options.data, e);
+	}
+	if (messages_only || q->options.on_told == NULL ||
+	    q->options.on_told(q->options.data, &batch->link))
+		sequencer_release(q, &batch->link);
 }
 
 static void lane_stop(struct lane *lane)

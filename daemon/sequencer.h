@@ -84,6 +84,10 @@ struct sequencer_options {
 	const struct store_options *store; /* borrowed while it runs */
 	size_t lanes;
 	void (*on_event)(void *data, struct event *e); /* loop; e borrowed */
+	/* Loop: the events of a batch that changed more than messages were
+	 * told. False: its senders are to be answered when this batch is given
+	 * to sequencer_release(), and not now. May be NULL. */
+	bool (*on_told)(void *data, struct list *batch);
 	void *data;
 	/* Lane: the outcome of a commit is unknown. Must not return in a
 	 * daemon. NULL: logs and _exit(3). */
@@ -105,6 +109,8 @@ int sequencer_start(struct sequencer *q, uv_loop_t *loop,
 /* 0, or -EBUSY when the lane's queue is full: done will not run. */
 int sequencer_submit(struct sequencer *q, uint64_t group_id,
 		     struct sequencer_op *op);
+/* See on_told. Also after the sequencer was closed. */
+void sequencer_release(struct sequencer *q, struct list *batch);
 /* Ops that wait. */
 size_t sequencer_queued(struct sequencer *q);
 /* Commits what is pending, joins the lanes (blocks), calls back what is done,

@@ -89,6 +89,11 @@ size_t session_output(const struct session *s)
 	       uv_stream_get_write_queue_size((const uv_stream_t *)&s->pipe);
 }
 
+uint64_t session_written(const struct session *s)
+{
+	return s->submitted + s->out.len - session_output(s);
+}
+
 bool session_is_full(struct session *s)
 {
 	if (session_output(s) <= s->host->limits.output)
@@ -276,13 +281,17 @@ static void flush(struct session *s)
 	submit(s, &s->out, NULL);
 }
 
-static void on_prepare(uv_prepare_t *prepare)
+void session_host_flush(struct session_host *h)
 {
-	struct session_host *h = prepare->data;
 	struct list *el;
 
 	while ((el = list_pop(&h->dirty)) != NULL)
 		flush(container_of(el, struct session, dirty));
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	session_host_flush(prepare->data);
 }
 
 static void gather(struct session *s, struct str bytes)
@@ -447,6 +456,7 @@ int session_start(struct session *s, struct session_host *h)
 		return rc;
 	s->host = h;
 	s->pipe.data = s;
+	s->serial = ++h->serial;
 	s->state = SESSION_HELLO;
 	s->reading = true;
 	s->since_ms = uv_now(h->loop);

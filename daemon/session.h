@@ -72,6 +72,7 @@ struct session_host {
 	struct session_limits limits;
 	struct list sessions;
 	size_t count;
+	uint64_t serial;   /* of the last session */
 	struct list dirty; /* have output that waits for the turn's end */
 	uv_prepare_t flush;
 	uv_timer_t sweep;
@@ -87,7 +88,8 @@ struct session {
 	struct list link;	   /* in host->sessions until on_free */
 	struct list dirty;
 	uv_pipe_t pipe;
-	uid_t uid; /* SO_PEERCRED */
+	uint64_t serial; /* never used again */
+	uid_t uid;	 /* SO_PEERCRED */
 	pid_t pid;
 	struct buf in;
 	struct buf out; /* small frames, gathered until the turn's end */
@@ -111,6 +113,9 @@ void session_host_pause(struct session_host *h);
 /* No session may be left, but those that are never freed. */
 void session_host_close(struct session_host *h,
 			void (*cb)(struct session_host *h));
+
+/* Gives what is gathered to the kernel now, as far as it takes it. */
+void session_host_flush(struct session_host *h);
 
 /* Takes a zeroed session whose pipe is initialised and connected; starts
  * reading. On failure the caller closes the pipe. */
@@ -140,6 +145,8 @@ void session_send_error(struct session *s, uint32_t id, uint32_t principal,
 
 /* Bytes not yet written. */
 size_t session_output(const struct session *s);
+/* Bytes ever written, that is, taken by the kernel. */
+uint64_t session_written(const struct session *s);
 /* Output is above its bound; on_drained will tell. */
 bool session_is_full(struct session *s);
 /* Open for requests and events. */

@@ -164,10 +164,11 @@ int client_submit(struct client *c, struct client_request *req,
  * caller's at once. groupd may still carry it out. */
 void client_cancel(struct client_request *req);
 
-/* Whether all that groupd has sent was read: then what its events told is all
- * that there was to tell when this was called. groupd writes events before
- * the answers to those who caused them, so whoever knows of such an answer
- * and asks us later finds us knowing the event. */
+/* Whether all that groupd has sent was read. groupd writes events before the
+ * answers to those who caused them, so whoever knows of such an answer and
+ * asks us later finds us knowing the event, or not settled. This is strict for
+ * changes of members (daemon/fence.h); of a message, one who reads more than
+ * the socket holds may know a moment later. */
 bool client_is_settled(const struct client *c);
 
 /* Sends a request whose answer is of no interest, on this connection only:
