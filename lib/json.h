@@ -77,6 +77,18 @@ bool json_is_object_value(const struct json *j);
 int json_get_item(const struct json *j, uint64_t max, struct wire_item *item,
 		  struct buf *mentions, struct err *err);
 
+/* Appends a group's metadata, without braces: "name":…,"settings":{…}. */
+void json_put_info_fields(struct buf *b, const struct wire_body_info *info);
+/* What of it an object sets: fills out but for group_id. Its strs are borrowed
+ * from j and from settings, which it fills. Keys that are none of the metadata
+ * are refused. 0 or -errno and err. */
+int json_get_info(const struct json *j, struct wire_body_set_info *out,
+		  struct buf *settings, struct err *err);
+/* What cannot be changed is, where the object has it, as it is: 0, else
+ * `bad_request`. */
+int json_check_info(const struct json *j, const struct wire_body_info *info,
+		    struct err *err);
+
 /* The i'th key of an object; false behind the last. */
 bool json_key_at(const struct json *j, size_t i, struct str *key);
 

@@ -45,26 +45,29 @@ static uint64_t unread(const struct wire_group *g)
 					      : 0;
 }
 
-void convert_put_group(struct buf *b, const struct wire_group *g, bool brief)
+void convert_put_group(struct buf *b, const struct wire_group *g,
+		       const struct wire_body_info *info)
 {
-	buf_printf(b, "{\"group_id\":%" PRIu64 ",\"name\":", g->group_id);
-	json_put_str(b, g->name);
+	buf_printf(b, "{\"group_id\":%" PRIu64 ",", g->group_id);
+	if (info != NULL) {
+		json_put_info_fields(b, info);
+	} else {
+		buf_append_str(b, str_of("\"name\":"));
+		json_put_str(b, g->name);
+	}
 	buf_printf(b,
 		   ",\"role\":\"%s\",\"last_seq\":%" PRIu64
 		   ",\"last_read_seq\":%" PRIu64 ",\"unread\":%" PRIu64
 		   ",\"mentions\":%" PRIu64,
 		   convert_role(g->role), g->last_seq, g->last_read_seq,
 		   unread(g), g->mentions);
-	if (!brief) {
+	if (info != NULL) {
 		buf_append_char(b, ',');
 		json_put_epoch(b, g->epoch);
 		buf_printf(b,
 			   ",\"first_seq\":%" PRIu64 ",\"size\":%" PRIu64
-			   ",\"member_count\":%" PRIu64 ",\"created_at\":",
+			   ",\"member_count\":%" PRIu64,
 			   g->first_seq, g->size, g->member_count);
-		json_put_time(b, g->created_ms);
-		buf_append_str(b, str_of(",\"created_by\":"));
-		json_put_str(b, g->created_by);
 	}
 	buf_append_char(b, '}');
 }

@@ -14,9 +14,10 @@
 /* Appends "sequence_number":… of a single message, without braces. */
 void convert_put_sent(struct buf *b, const struct wire_body_sent *sent);
 
-/* Appends one group as its own user sees it, as an object; brief as in the
- * list of groups. */
-void convert_put_group(struct buf *b, const struct wire_group *g, bool brief);
+/* Appends one group as its own user sees it, as an object; without info
+ * (NULL) as in the list of groups. */
+void convert_put_group(struct buf *b, const struct wire_group *g,
+		       const struct wire_body_info *info);
 
 /* What a page was asked for. */
 struct convert_page {

@@ -20,7 +20,10 @@ void rest_set_read(struct http_request *r);
 void rest_create_group(struct http_request *r);
 void rest_list_groups(struct http_request *r);
 void rest_get_group(struct http_request *r);
+void rest_patch_group(struct http_request *r);
 void rest_delete_group(struct http_request *r);
+/* rest_mentions.c */
+void rest_mentions(struct http_request *r);
 /* rest_members.c */
 void rest_list_members(struct http_request *r);
 void rest_edit_members(struct http_request *r);

@@ -106,7 +106,7 @@ static void on_groups(struct client_request *req, const struct err *err,
 	while ((rc = wire_next(&list, &wire_schema_group, &g)) == 1) {
 		if (r->text.data[r->text.len - 1] != '[')
 			buf_append_char(&r->text, ',');
-		convert_put_group(&r->text, &g, true);
+		convert_put_group(&r->text, &g, NULL);
 		buf_clear(&r->page.after);
 		buf_append_str(&r->page.after, g.name);
 		if (r->text.failed)
@@ -147,21 +147,79 @@ void rest_list_groups(struct http_request *r)
 	list_groups(r);
 }
 
-static void put_group(struct http_request *r)
+static void on_info(struct client_request *req, const struct err *err,
+		    const void *body)
 {
+	struct http_request *r = req->data;
 	const struct wire_body_group *b = &r->resolve.group;
 	struct wire_group g = { 0 };
 
+	if (!http_replied(r, err))
+		return;
 #define COPY(kind, name, bound) g.name = b->name;
 	WIRE_GROUP_FIELDS(COPY)
 #undef COPY
-	convert_put_group(&r->text, &g, false);
+	convert_put_group(&r->text, &g, body);
 	http_answer(r, 200);
+}
+
+static void get_info(struct http_request *r, client_reply_cb cb)
+{
+	struct wire_body_get_info body = { .group_id = r->group_id };
+
+	http_submit(r, WIRE_GET_INFO, &body, cb);
+}
+
+static void get_group_info(struct http_request *r)
+{
+	get_info(r, on_info);
 }
 
 void rest_get_group(struct http_request *r)
 {
-	http_with_group(r, put_group);
+	http_with_group(r, get_group_info);
+}
+
+static void on_info_set(struct client_request *req, const struct err *err,
+			const void *body)
+{
+	struct http_request *r = req->data;
+
+	(void)body;
+	if (http_replied(r, err))
+		get_info(r, on_info);
+}
+
+/* The metadata as it is, to compare with. */
+static void on_old_info(struct client_request *req, const struct err *err,
+			const void *body)
+{
+	struct http_request *r = req->data;
+	struct wire_body_set_info set = { .group_id = r->group_id };
+	struct buf settings = { 0 };
+	struct err why;
+	int rc;
+
+	if (!http_replied(r, err))
+		return;
+	rc = json_get_info(r->json, &set, &settings, &why);
+	if (rc == 0)
+		rc = json_check_info(r->json, body, &why);
+	if (rc == 0)
+		http_submit(r, WIRE_SET_INFO, &set, on_info_set);
+	else
+		http_fail(r, &why);
+	buf_release(&settings);
+}
+
+static void patch_group(struct http_request *r)
+{
+	get_info(r, on_old_info);
+}
+
+void rest_patch_group(struct http_request *r)
+{
+	http_with_group(r, patch_group);
 }
 
 static void on_deleted(struct client_request *req, const struct err *err,

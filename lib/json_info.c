@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* A group's metadata as JSON: the same for settings.json and REST. */
+#include "lib/json.h"
+
+#include <inttypes.h>
+
+void json_put_info_fields(struct buf *b, const struct wire_body_info *info)
+{
+	buf_append_str(b, str_of("\"name\":"));
+	json_put_str(b, info->name);
+	buf_append_str(b, str_of(",\"description\":"));
+	json_put_str(b, info->description);
+	buf_append_str(b, str_of(",\"avatar_url\":"));
+	json_put_str(b, info->avatar_url);
+	buf_append_str(b, str_of(",\"created_by\":"));
+	json_put_str(b, info->created_by);
+	buf_append_str(b, str_of(",\"created_at\":"));
+	json_put_time(b, info->created_ms);
+	buf_printf(b, ",\"max_members\":%" PRIu64 ",\"settings\":",
+		   info->max_members);
+	buf_append_str(b,
+		       info->settings.len > 0 ? info->settings : str_of("{}"));
+}
+
+static bool is_known(struct str key)
+{
+	static const char *const KEYS[] = { "name",	  "description",
+					    "avatar_url", "created_by",
+					    "created_at", "max_members",
+					    "settings" };
+
+	for (size_t i = 0; i < sizeof(KEYS) / sizeof(KEYS[0]); i++) {
+		if (str_eq(key, str_of(KEYS[i])))
+			return true;
+	}
+	return false;
+}
+
+static int check_keys(const struct json *j, struct err *err)
+{
+	struct str key;
+
+	for (size_t i = 0; json_key_at(j, i, &key); i++) {
+		if (!is_known(key))
+			return err_set(err, ERR_BAD_REQUEST,
+				       "There is no \"%.*s\": what is yours "
+				       "goes into \"settings\"",
+				       (int)(key.len < 64 ? key.len : 64),
+				       key.data);
+	}
+	return 0;
+}
+
+static int get_settings(const struct json *j, struct wire_body_set_info *out,
+			struct buf *settings, struct err *err)
+{
+	const struct json *object;
+	int rc = json_get_object(j, "settings", &object, err);
+
+	if (rc <= 0)
+		return rc;
+	json_put_value(settings, object);
+	if (settings->failed)
+		return err_set(err, ERR_UNAVAILABLE, NULL);
+	if (settings->len > WIRE_SETTINGS_MAX)
+		return err_set(err, ERR_TOO_LARGE,
+			       "\"settings\" may have %d bytes",
+			       WIRE_SETTINGS_MAX);
+	out->settings = buf_str(settings);
+	out->set |= INFO_SETTINGS;
+	return 0;
+}
+
+int json_get_info(const struct json *j, struct wire_body_set_info *out,
+		  struct buf *settings, struct err *err)
+{
+	int rc = check_keys(j, err);
+
+	out->set = 0;
+	if (rc == 0)
+		rc = json_get_str(j, "description", WIRE_DESCRIPTION_MAX,
+				  &out->description, err);
+	if (rc == 1)
+		out->set |= INFO_DESCRIPTION;
+	if (rc >= 0)
+		rc = json_get_str(j, "avatar_url", WIRE_URL_MAX,
+				  &out->avatar_url, err);
+	if (rc == 1)
+		out->set |= INFO_AVATAR_URL;
+	if (rc >= 0)
+		rc = json_get_u64(j, "max_members", INT64_MAX,
+				  &out->max_members, err);
+	if (rc == 1)
+		out->set |= INFO_MAX_MEMBERS;
+	return rc < 0 ? rc : get_settings(j, out, settings, err);
+}
+
+int json_check_info(const struct json *j, const struct wire_body_info *info,
+		    struct err *err)
+{
+	struct buf time = { 0 };
+	struct str name = info->name;
+	struct str by = info->created_by;
+	struct str at = { 0 };
+	bool same;
+	int rc = json_get_str(j, "name", SIZE_MAX, &name, err);
+
+	if (rc >= 0)
+		rc = json_get_str(j, "created_by", SIZE_MAX, &by, err);
+	if (rc >= 0)
+		rc = json_get_str(j, "created_at", SIZE_MAX, &at, err);
+	if (rc < 0)
+		return rc;
+	json_put_time(&time, info->created_ms);
+	if (time.failed)
+		return err_set(err, ERR_UNAVAILABLE, NULL);
+	same = str_eq(name, info->name) && str_eq(by, info->created_by) &&
+	       (at.data == NULL ||
+		str_eq(at, str_make(time.data + 1, time.len - 2)));
+	buf_release(&time);
+	if (same)
+		return 0;
+	return err_set(err, ERR_BAD_REQUEST,
+		       "name, created_by and created_at cannot be changed");
+}
