@@ -237,8 +237,13 @@ void known_learn(struct known *k, struct user *user,
 	char name[WIRE_NAME_MAX + 1];
 
 	str_to_cstr(g->name, name, sizeof(name));
-	if (e == NULL)
+	if (e == NULL) {
+		/* A deleted group's name may be another's now. */
+		e = find_name(k, user, name);
+		if (e != NULL)
+			forget(e);
 		e = add(k, user, g->group_id, name);
+	}
 	if (e == NULL)
 		return;
 	e->uses++;

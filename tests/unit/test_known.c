@@ -339,6 +339,23 @@ static void a_group_that_is_gone_is_forgotten(void **state)
 	assert_int_equal(known_ask(&f->known, f->alice, GROUP, ""), 0);
 }
 
+static void a_name_may_become_another_groups(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_body_group g = group(GROUP + 1, "dev", 5, ROLE_MEMBER);
+	struct known_group out;
+
+	get_to_know(f, f->alice);
+	for (int i = 0; i < KNOWN_WATCH_USES; i++)
+		known_learn(&f->known, f->alice, &g, 0);
+	spin(f);
+	known_learn(&f->known, f->alice, &g,
+		    known_ask(&f->known, f->alice, 0, "dev"));
+	assert_true(known_find(&f->known, f->alice, 0, "dev", &out));
+	assert_int_equal(out.group_id, GROUP + 1);
+	assert_int_equal(f->known.count, 1);
+}
+
 static void who_is_used_least_makes_room(void **state)
 {
 	struct fixture *f = *state;
@@ -371,6 +388,7 @@ int main(void)
 		TEST(nothing_is_known_over_a_lost_connection),
 		TEST(what_the_sender_was_told_is_not_forgotten),
 		TEST(a_group_that_is_gone_is_forgotten),
+		TEST(a_name_may_become_another_groups),
 		TEST(who_is_used_least_makes_room),
 	};
 #undef TEST
