@@ -8,7 +8,7 @@
 
 enum { VALUE_MAX = 4096 };
 
-/* The tokens that lws knows; Idempotency-Key is none of them. */
+/* The tokens that lws knows; -1: it is none of them. */
 static int token_of(enum header which)
 {
 	static const int tokens[] = {
@@ -18,7 +18,9 @@ static int token_of(enum header which)
 		[HEADER_TRANSFER_ENCODING] = WSI_TOKEN_HTTP_TRANSFER_ENCODING,
 		[HEADER_CONTENT_LENGTH] = WSI_TOKEN_HTTP_CONTENT_LENGTH,
 		[HEADER_CONTENT_TYPE] = WSI_TOKEN_HTTP_CONTENT_TYPE,
+		[HEADER_ACCEPT] = WSI_TOKEN_HTTP_ACCEPT,
 		[HEADER_IDEMPOTENCY_KEY] = -1,
+		[HEADER_LAST_EVENT_ID] = -1,
 		[HEADER_WS_VERSION] = WSI_TOKEN_VERSION,
 		[HEADER_WS_PROTOCOL] = WSI_TOKEN_PROTOCOL,
 		[HEADER_UPGRADE_PATH] = WSI_TOKEN_GET_URI,
@@ -49,7 +51,11 @@ bool headers_get(struct lws *wsi, enum header which, struct buf *out)
 	int n;
 
 	if (token_of(which) < 0)
-		return get_custom(wsi, "idempotency-key:", out);
+		return get_custom(wsi,
+				  which == HEADER_LAST_EVENT_ID
+					  ? "last-event-id:"
+					  : "idempotency-key:",
+				  out);
 	token = (enum lws_token_indexes)token_of(which);
 	n = lws_hdr_total_length(wsi, token);
 	if (n <= 0 || n >= VALUE_MAX)
@@ -129,19 +135,40 @@ bool headers_media_type(struct str value, const char *type)
 	       strncasecmp(value.data, type, value.len) == 0;
 }
 
+/* Takes the next item off a comma-separated list; false at its end. */
+static bool next_item(struct str *list, struct str *item)
+{
+	const char *comma;
+	size_t len;
+
+	if (list->data == NULL)
+		return false;
+	comma = list->len == 0 ? NULL : memchr(list->data, ',', list->len);
+	len = comma == NULL ? list->len : (size_t)(comma - list->data);
+	*item = trim(str_make(list->data, len));
+	*list = comma == NULL ? (struct str){ 0 }
+			      : str_make(comma + 1, list->len - len - 1);
+	return true;
+}
+
 bool headers_list_has(struct str list, const char *item)
 {
-	size_t from = 0;
+	struct str part;
 
-	for (size_t i = 0; i <= list.len; i++) {
-		struct str part;
-
-		if (i < list.len && list.data[i] != ',')
-			continue;
-		part = trim(str_make(list.data + from, i - from));
+	while (next_item(&list, &part)) {
 		if (str_eq(part, str_of(item)))
 			return true;
-		from = i + 1;
+	}
+	return false;
+}
+
+bool headers_accept(struct str list, const char *type)
+{
+	struct str part;
+
+	while (next_item(&list, &part)) {
+		if (headers_media_type(part, type))
+			return true;
 	}
 	return false;
 }

@@ -19,7 +19,9 @@ enum header {
 	HEADER_TRANSFER_ENCODING,
 	HEADER_CONTENT_LENGTH,
 	HEADER_CONTENT_TYPE,
+	HEADER_ACCEPT,
 	HEADER_IDEMPOTENCY_KEY,
+	HEADER_LAST_EVENT_ID,
 	HEADER_WS_VERSION,
 	HEADER_WS_PROTOCOL,
 	HEADER_UPGRADE_PATH /* the path of a GET */
@@ -36,6 +38,8 @@ void headers_query(struct lws *wsi, struct buf *out);
 bool headers_bearer(struct str value, struct str *token);
 /* value is this media type, with or without parameters. */
 bool headers_media_type(struct str value, const char *type);
+/* The list of an Accept header names this type; a bare star does not count. */
+bool headers_accept(struct str list, const char *type);
 /* The comma-separated list has this item. */
 bool headers_list_has(struct str list, const char *item);
 

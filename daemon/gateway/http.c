@@ -2,6 +2,7 @@
 #include "daemon/gateway/http.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <libwebsockets.h>
 #include <stdlib.h>
 
@@ -27,6 +28,7 @@ void http_free(struct http_request *r)
 {
 	if (r == NULL)
 		return;
+	http_stream_free(r->stream);
 	resolve_cancel(&r->resolve);
 	if (r->pending)
 		client_cancel(&r->req);
@@ -43,19 +45,26 @@ void http_free(struct http_request *r)
 	free(r);
 }
 
-static void put_head(struct buf *out, int status, const char *type,
-		     size_t length, const char *headers)
+enum { NO_LENGTH = -1 /* the end of the connection is the end */ };
+
+static void put_room(struct buf *out)
 {
 	static const char room[LWS_PRE];
 
 	buf_append(out, room, sizeof(room));
+}
+
+static void put_head(struct buf *out, int status, const char *type,
+		     int64_t length, const char *headers)
+{
+	put_room(out);
 	buf_printf(out, "HTTP/1.1 %d %s\r\nServer: groupfs\r\n", status,
 		   problem_title(status));
 	if (type != NULL)
 		buf_printf(out, "Content-Type: %s\r\n", type);
 	/* RFC 9110: a 204 has no length. */
-	if (status != 204)
-		buf_printf(out, "Content-Length: %zu\r\n", length);
+	if (status != 204 && length != NO_LENGTH)
+		buf_printf(out, "Content-Length: %" PRIi64 "\r\n", length);
 	buf_append_str(out, str_of("Cache-Control: no-store\r\n"
 				   "X-Content-Type-Options: nosniff\r\n"));
 	if (headers != NULL)
@@ -74,7 +83,7 @@ static void finish(struct http_request *r, int status, const char *type,
 		status = 503;
 		type = NULL;
 	}
-	put_head(&r->out, status, type, r->text.len, headers);
+	put_head(&r->out, status, type, (int64_t)r->text.len, headers);
 	buf_append_str(&r->out, buf_str(&r->text));
 	buf_release(&r->text);
 	/* A client that is still sending would see a reset, not the answer. */
@@ -83,6 +92,22 @@ static void finish(struct http_request *r, int status, const char *type,
 	/* lws gives no WRITEABLE to an HTTP connection that it does not read.
 	 */
 	lws_rx_flow_control(r->wsi, 1);
+	lws_callback_on_writable(r->wsi);
+}
+
+void http_begin_stream(struct http_request *r, const char *type,
+		       enum http_more (*fill)(struct http_request *r))
+{
+	assert(!r->answered && !r->draining);
+	r->answered = true;
+	r->fill = fill;
+	put_head(&r->out, 200, type, NO_LENGTH, NULL);
+	lws_rx_flow_control(r->wsi, 1);
+	lws_callback_on_writable(r->wsi);
+}
+
+void http_wake(struct http_request *r)
+{
 	lws_callback_on_writable(r->wsi);
 }
 
@@ -117,6 +142,16 @@ void http_fail(struct http_request *r, const struct err *err)
 	http_fail_with(r, status, err->code, err->text, headers, NULL);
 }
 
+/* All of out is written: what comes behind it. False: nothing, now or ever. */
+static bool refill(struct http_request *r)
+{
+	buf_clear(&r->out);
+	put_room(&r->out);
+	r->written = LWS_PRE;
+	r->ended = r->fill(r) == HTTP_END;
+	return r->out.len > LWS_PRE;
+}
+
 int http_write(struct http_request *r)
 {
 	size_t left, piece;
@@ -125,10 +160,15 @@ int http_write(struct http_request *r)
 
 	if (!r->answered || r->draining)
 		return 0;
-	if (r->out.failed)
-		return -1;
 	if (r->written == 0)
 		r->written = LWS_PRE;
+	if (r->fill != NULL && r->written == r->out.len && !r->ended &&
+	    lws_partial_buffered(r->wsi) == 0 && !refill(r)) {
+		lws_set_timeout(r->wsi, NO_PENDING_TIMEOUT, 0);
+		return r->ended ? 1 : 0;
+	}
+	if (r->out.failed)
+		return -1;
 	left = r->out.len - r->written;
 	piece = left > HTTP_PIECE ? HTTP_PIECE : left;
 	if (piece > 0) {
@@ -138,7 +178,8 @@ int http_write(struct http_request *r)
 			return -1;
 		r->written += piece;
 	}
-	if (left == piece && lws_partial_buffered(r->wsi) == 0)
+	if (left == piece && lws_partial_buffered(r->wsi) == 0 &&
+	    (r->fill == NULL || r->ended))
 		return 1;
 	lws_set_timeout(r->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HTTP_WRITE_S);
 	lws_callback_on_writable(r->wsi);
@@ -153,7 +194,8 @@ void http_refuse(struct lws *wsi, int status, const char *detail,
 	problem_put(&body, status,
 		    status == 401 ? ERR_UNAUTHENTICATED : ERR_BAD_REQUEST,
 		    detail, NULL);
-	put_head(&out, status, "application/problem+json", body.len, headers);
+	put_head(&out, status, "application/problem+json", (int64_t)body.len,
+		 headers);
 	buf_append_str(&out, buf_str(&body));
 	if (!out.failed)
 		(void)lws_write(wsi, (uint8_t *)out.data + LWS_PRE,

@@ -18,7 +18,12 @@
 #include "daemon/gateway/route.h"
 #include "lib/json.h"
 
+struct http_stream;
 struct lws;
+
+/* What a streamed answer's fill() says: more may come later, or that was all.
+ */
+enum http_more { HTTP_MORE, HTTP_END };
 
 enum {
 	HTTP_PIECE = 32 << 10,	  /* bytes given to lws at a time */
@@ -61,6 +66,11 @@ struct http_request {
 	/* The answer. */
 	struct buf out; /* LWS_PRE, headers, body */
 	size_t written;
+	/* A streamed answer: appends to out what there is now, some HTTP_PIECE
+	 * bytes at most. */
+	enum http_more (*fill)(struct http_request *r);
+	struct http_stream *stream; /* owned */
+	bool ended;		    /* fill() has said so */
 	bool answered;
 	bool draining; /* the answer waits for the end of the body */
 };
@@ -80,6 +90,13 @@ int http_write(struct http_request *r);
 /* Answers with r->text (JSON) as the body. */
 void http_answer(struct http_request *r, int status);
 void http_answer_empty(struct http_request *r, int status);
+/* Answers with a head of no length, and then with what fill() gives, until it
+ * says HTTP_END. http_wake(): it has something to give. */
+void http_begin_stream(struct http_request *r, const char *type,
+		       enum http_more (*fill)(struct http_request *r));
+void http_wake(struct http_request *r);
+/* rest_stream.c's; takes NULL. */
+void http_stream_free(struct http_stream *s);
 /* Answers with a problem. */
 void http_fail(struct http_request *r, const struct err *err);
 void http_fail_with(struct http_request *r, int status, enum err_code code,

@@ -28,6 +28,7 @@ static void readyz(struct http_request *r)
 const struct route rest_routes[] = {
 	{ HTTP_POST, "/api/groups/*/messages", rest_send, false },
 	{ HTTP_GET, "/api/groups/*/messages", rest_pull, false },
+	{ HTTP_GET, "/api/groups/*/stream", rest_stream, false },
 	{ HTTP_POST, "/api/groups", rest_create_group, false },
 	{ HTTP_GET, "/api/groups", rest_list_groups, false },
 	{ HTTP_GET, "/api/groups/*", rest_get_group, false },

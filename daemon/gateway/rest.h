@@ -24,6 +24,8 @@ void rest_patch_group(struct http_request *r);
 void rest_delete_group(struct http_request *r);
 /* rest_mentions.c */
 void rest_mentions(struct http_request *r);
+/* rest_stream.c */
+void rest_stream(struct http_request *r);
 /* rest_members.c */
 void rest_list_members(struct http_request *r);
 void rest_edit_members(struct http_request *r);
