@@ -142,8 +142,11 @@ refused:
 
 static void on_greeted(void *data, struct peer *peer, struct str agent)
 {
+	static const char mount[] = "groupfs/";
 	struct groupd *g = data;
 
+	peer->mount = agent.len > sizeof(mount) - 1 &&
+		      memcmp(agent.data, mount, sizeof(mount) - 1) == 0;
 	if (peer->gateway && g->supervising)
 		supervisor_greeted(&g->supervisor, peer, agent);
 }
@@ -171,10 +174,10 @@ static void on_fence(void *data, struct list *batch)
 	sequencer_release(&g->sequencer, batch);
 }
 
-/* A gateway asks groupd about members each time. */
+/* All others ask groupd about members each time. */
 static bool is_mount(const struct session *s)
 {
-	return !container_of(s, const struct peer, session)->gateway;
+	return container_of(s, const struct peer, session)->mount;
 }
 
 static bool trusts(void *data, uid_t uid)

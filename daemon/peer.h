@@ -56,6 +56,7 @@ struct peer {
 	struct list tell;	/* registry->tell */
 	uint64_t stamp;		/* of the last event that it was told */
 	bool gateway;		/* only tokens may be shown */
+	bool mount;		/* groupfs: answers from what it was told */
 };
 
 enum principal_state { PRINCIPAL_OPENING, PRINCIPAL_READY };

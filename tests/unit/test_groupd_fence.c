@@ -39,10 +39,15 @@ static uint64_t create_long_group(struct conn *c)
 	return body.group_id;
 }
 
-/* "daemon" watches, and asks for more than he reads. */
+/* "daemon" watches on a mount, and asks for more than he reads. */
 static void fall_behind(struct conn *c, struct fixture *f, uint64_t group_id)
 {
-	greet(c, f);
+	const struct wire_body_hello hello = { .version = WIRE_VERSION,
+					       .agent = str_of("groupfs/1") };
+
+	dial(c, f);
+	assert_int_equal(ask(c, WIRE_HELLO, 0, &hello), ERR_NONE);
+	open_uid(c, P_DAEMON, UID_DAEMON);
 	assert_int_equal(watch(c, P_DAEMON, group_id), ERR_NONE);
 	for (int i = 0; i < PIECES; i++) {
 		const struct wire_body_read_text body = {
