@@ -241,15 +241,16 @@ static void *lane_main(void *arg)
 	}
 }
 
-void sequencer_release(struct sequencer *q, struct list *el)
+void sequencer_release(struct sequencer *q, struct list *batch)
 {
-	struct batch *batch = container_of(el, struct batch, link);
+	struct batch *b = container_of(batch, struct batch, link);
+	struct list *el;
 
 	(void)q;
-	while ((el = list_pop(&batch->ops)) != NULL)
+	while ((el = list_pop(&b->ops)) != NULL)
 		op_of(el)->done(op_of(el));
-	events_clear(&batch->events);
-	free(batch);
+	events_clear(&b->events);
+	free(b);
 }
 
 /* Loop: who watches is told before the senders are answered, so that whoever

@@ -146,7 +146,7 @@ static bool next_item(struct str *list, struct str *item)
 	comma = list->len == 0 ? NULL : memchr(list->data, ',', list->len);
 	len = comma == NULL ? list->len : (size_t)(comma - list->data);
 	*item = trim(str_make(list->data, len));
-	*list = comma == NULL ? (struct str){ 0 }
+	*list = comma == NULL ? str_make(NULL, 0)
 			      : str_make(comma + 1, list->len - len - 1);
 	return true;
 }
