@@ -169,17 +169,6 @@ static size_t mentions_len(struct str names)
 	return len;
 }
 
-static size_t decimal_len(uint64_t v)
-{
-	size_t n = 1;
-
-	while (v >= 10) {
-		v /= 10;
-		n++;
-	}
-	return n;
-}
-
 size_t json_message_line_len(const struct wire_message *m)
 {
 	/* What stands in every line, with the shorter type. */
@@ -190,11 +179,13 @@ size_t json_message_line_len(const struct wire_message *m)
 
 	if (m->type == MESSAGE_MEDIA)
 		len += strlen("media") - strlen("text");
-	len += decimal_len(m->seq) + str_len(m->sender) + str_len(m->content);
+	len += text_decimal_len(m->seq) + str_len(m->sender) +
+	       str_len(m->content);
 	if (m->media_url.len > 0)
 		len += strlen(",\"media_url\":") + str_len(m->media_url);
 	if (m->reply_to != 0)
-		len += strlen(",\"reply_to_seq\":") + decimal_len(m->reply_to);
+		len += strlen(",\"reply_to_seq\":") +
+		       text_decimal_len(m->reply_to);
 	if (m->mentions.len > 0)
 		len += mentions_len(m->mentions);
 	if (m->client_id.len > 0)

@@ -78,6 +78,9 @@ void text_parse_line(struct str line, uint64_t *reply_to, struct str *content);
  */
 bool text_next_mention(struct str content, size_t *pos, struct str *name);
 
+/* Digits of v in decimal. */
+size_t text_decimal_len(uint64_t v);
+
 /* A decimal number without sign that fits 64 bits; false for anything else. */
 bool text_parse_u64(struct str s, uint64_t *out);
 

@@ -313,7 +313,7 @@ static size_t url_len(struct str url)
 	return len;
 }
 
-static size_t decimal_len(uint64_t v)
+size_t text_decimal_len(uint64_t v)
 {
 	size_t n = 1;
 
@@ -327,7 +327,7 @@ static size_t decimal_len(uint64_t v)
 static void put_decimal(struct buf *b, uint64_t v)
 {
 	char out[U64_DIGITS];
-	size_t n = decimal_len(v);
+	size_t n = text_decimal_len(v);
 
 	for (size_t i = n; i > 0; v /= 10)
 		out[--i] = (char)('0' + v % 10);
@@ -372,11 +372,11 @@ void text_render(struct buf *b, const struct wire_message *m)
 
 size_t text_render_len(const struct wire_message *m)
 {
-	size_t len = decimal_len(m->seq) + 1 + TEXT_TIME_LEN + 1 +
+	size_t len = text_decimal_len(m->seq) + 1 + TEXT_TIME_LEN + 1 +
 		     m->sender.len + 1 + escaped_len(m->content) + 1;
 
 	if (m->reply_to != 0)
-		len += 1 + decimal_len(m->reply_to) + 1;
+		len += 1 + text_decimal_len(m->reply_to) + 1;
 	if (m->type == MESSAGE_MEDIA)
 		len += strlen("[media ") + url_len(m->media_url) + strlen("] ");
 	if (must_hide_first(m))
