@@ -32,17 +32,16 @@ static struct str next_word(struct str *line)
 /* The command that a sign and a role make; -1 for none. */
 static int command_of(char sign, struct str role)
 {
-	if (sign == '-')
-		return role.len == 0 ? EDIT_REMOVE : -1;
+	int op = -1;
+
 	if (role.len == 0)
-		return EDIT_ADD;
-	if (sign == '+')
-		return -1;
-	if (str_eq(role, str_of("admin")))
-		return EDIT_ADMIN;
-	if (str_eq(role, str_of("member")))
-		return EDIT_MEMBER;
-	return -1;
+		op = EDIT_ADD;
+	else if (str_eq(role, str_of("admin")))
+		op = EDIT_ADMIN;
+	else if (str_eq(role, str_of("member")))
+		op = EDIT_MEMBER;
+	/* In an editor the sign is put before the line as it is shown. */
+	return sign == '-' && op >= 0 ? EDIT_REMOVE : op;
 }
 
 static int parse_line(struct str line, size_t number, struct buf *edits,

@@ -6,6 +6,8 @@
  *   -bob         remove        bob member    add or demote
  *   (blank), # comment         nothing
  *
+ * A sign may stand before a line with a role, too: "-bob member" removes.
+ *
  * Tabs, spaces around and a CR before the newline do not matter; the last
  * line needs no newline. Pure, any thread.
  */

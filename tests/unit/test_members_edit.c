@@ -57,13 +57,29 @@ static void blanks_comments_and_carriage_returns_say_nothing(void **state)
 	buf_release(&out);
 }
 
+/* As an editor's user does it, who sees the role. */
+static void a_sign_may_stand_before_a_line_with_a_role(void **state)
+{
+	struct buf out = { 0 };
+	struct err err;
+
+	(void)state;
+	assert_int_equal(
+		parse("-bob member\n-eve admin\n+zoe admin\n+dan member\n",
+		      &out, &err),
+		0);
+	assert_string_equal(buf_cstr(&out), "remove bob|remove eve|"
+					    "admin zoe|member dan|");
+	buf_release(&out);
+}
+
 static void a_bad_line_is_named_by_its_number(void **state)
 {
 	static const char *const BAD[] = {
-		"a\nb\nbob owner\n",  "a\nb\n+bob admin\n",
-		"a\n\n-bob member\n", "a\nb\nbob admin now\n",
-		"a\nb\nBob\n",	      "a\nb\n+\n",
-		"a\nb\n--bob\n",      "a\nb\n.bob\n"
+		"a\nb\nbob owner\n", "a\nb\n+bob owner\n",
+		"a\n\n-bob owner\n", "a\nb\nbob admin now\n",
+		"a\nb\nBob\n",	     "a\nb\n+\n",
+		"a\nb\n--bob\n",     "a\nb\n.bob\n"
 	};
 	struct buf out = { 0 };
 
@@ -83,6 +99,7 @@ int main(void)
 		cmocka_unit_test(every_command_is_understood),
 		cmocka_unit_test(
 			blanks_comments_and_carriage_returns_say_nothing),
+		cmocka_unit_test(a_sign_may_stand_before_a_line_with_a_role),
 		cmocka_unit_test(a_bad_line_is_named_by_its_number),
 	};
 
