@@ -67,11 +67,29 @@ shares "64 shells that post" 1
 ok "64 shells that post: some share a commit" test $commits -lt $n
 
 TOKEN=$(token "$ME")
-export TOKEN URL
+GO=$T/go
+export TOKEN URL GO
+: >"$GO"
 before=$(figure commits)
 ok "64 WebSockets send at once" $PY "$HERE/peer.py" crowd dev $senders $each
 is "all messages are there" "$(wc -l <"$M/dev/messages")" $n
-shares "64 WebSockets" 4
+# How many wait at a time is up to how fast one Python sends for all of them.
+shares "64 WebSockets" 2
+
+# All of them wait, for certain, when groupd comes to it.
+rm "$GO"
+$PY "$HERE/peer.py" crowd dev $senders 1 >"$T/crowd" 2>&1 &
+crowd=$!
+ours $crowd
+ok "64 are connected" wait_for 30 grep -q connected "$T/crowd"
+before=$(figure commits)
+kill -STOP "$GROUPD"
+: >"$GO"
+ok "and have sent while groupd sleeps" wait_for 30 grep -q asked "$T/crowd"
+kill -CONT "$GROUPD"
+ok "all are answered" wait $crowd
+n=$senders
+shares "64 that wait" 8
 
 mkdir "$M/bulk"
 lines=16384

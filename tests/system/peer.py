@@ -5,7 +5,8 @@
   peer.py follow GROUP [AFTER]  subscribe by WebSocket, print what comes
   peer.py send-ws GROUP ID      send stdin's lines, client_id ID-1, ID-2, ...
   peer.py send-rest GROUP ID    the same by POST
-  peer.py crowd GROUP N EACH    N WebSockets, each sends EACH messages in turn
+  peer.py crowd GROUP N EACH    N WebSockets; when the file $GO exists, each
+                                sends EACH messages in turn
   peer.py pages GROUP [LIMIT]   the whole log by GET ...?after_seq=
   peer.py canon                 stdin: `cut -f1,3-` of messages
   peer.py unescape              stdin: `cut -f4-` of messages -> the bytes
@@ -103,20 +104,31 @@ async def send_ws(group, name):
 
 
 async def crowd(group, count, each):
+    left = {"connected": int(count), "asked": int(count)}
+
+    def tell(what):
+        left[what] -= 1
+        if left[what] == 0:
+            out(what)
+
     async def one(name):
         async with connect() as ws:
-            await ready.wait()
+            tell("connected")
+            await go.wait()
             for n in range(int(each)):
                 await ws.send(json.dumps(
                     {"type": "send", "id": n, "group": group,
                      "content": f"{name} {n}"}))
+                if n == 0:
+                    tell("asked")
                 frame = await answer(ws, n)
                 if frame["type"] != "sent":
                     sys.exit(f"refused: {frame}")
-    ready = asyncio.Event()
+    go = asyncio.Event()
     all_of_them = [asyncio.create_task(one(n)) for n in range(int(count))]
-    await asyncio.sleep(1)
-    ready.set()
+    while left["connected"] > 0 or not os.path.exists(os.environ["GO"]):
+        await asyncio.sleep(0.05)
+    go.set()
     await asyncio.gather(*all_of_them)
 
 
