@@ -80,7 +80,7 @@ round() {
 
 round "blocked in read(2)" $readers 0
 ok "it is unmounted" fusermount3 -u "$M"
-ok "and groupfs ends" wait_gone 10 "$GROUPFS"
+ok "and groupfs ends" wait_gone 30 "$GROUPFS"
 mount_fs
 round "waiting by epoll" 0 $readers
 # Killed while all of them wait.
