@@ -22,11 +22,8 @@ static int ask_mentions(struct op *op)
 
 static void put_line(struct op *op, const struct wire_mention *mention)
 {
-	struct wire_message m = { 0 };
+	const struct wire_message m = wire_mention_message(mention);
 
-#define COPY(kind, name, bound) m.name = mention->name;
-	WIRE_MESSAGE_FIELDS(COPY)
-#undef COPY
 	buf_append_str(&op->body, mention->group);
 	buf_append_char(&op->body, '\t');
 	text_render(&op->body, &m);

@@ -77,19 +77,14 @@ void json_put_epoch(struct buf *b, uint64_t epoch)
 /* "mentions":["bob","everyone"] from names with a space between. */
 static void put_mentions(struct buf *b, struct str names)
 {
-	size_t from = 0;
 	const char *sep = "";
+	struct str name;
 
 	buf_append_str(b, str_of(",\"mentions\":["));
-	for (size_t i = 0; i <= names.len; i++) {
-		if (i < names.len && names.data[i] != ' ')
-			continue;
-		if (i > from) {
-			buf_append_str(b, str_of(sep));
-			json_put_str(b, str_make(names.data + from, i - from));
-			sep = ",";
-		}
-		from = i + 1;
+	while (text_next_word(&names, &name)) {
+		buf_append_str(b, str_of(sep));
+		json_put_str(b, name);
+		sep = ",";
 	}
 	buf_append_char(b, ']');
 }
@@ -153,18 +148,12 @@ static size_t str_len(struct str s)
 static size_t mentions_len(struct str names)
 {
 	size_t len = strlen(",\"mentions\":[]");
-	size_t from = 0;
 	size_t comma = 0;
+	struct str name;
 
-	for (size_t i = 0; i <= names.len; i++) {
-		if (i < names.len && names.data[i] != ' ')
-			continue;
-		if (i > from) {
-			len += comma +
-			       str_len(str_make(names.data + from, i - from));
-			comma = 1;
-		}
-		from = i + 1;
+	while (text_next_word(&names, &name)) {
+		len += comma + str_len(name);
+		comma = 1;
 	}
 	return len;
 }

@@ -64,6 +64,23 @@ bool text_is_file_name(struct str name)
 	return good;
 }
 
+bool text_next_word(struct str *list, struct str *word)
+{
+	size_t begin = 0;
+	size_t end;
+
+	while (begin < list->len && list->data[begin] == ' ')
+		begin++;
+	if (begin == list->len)
+		return false;
+	end = begin;
+	while (end < list->len && list->data[end] != ' ')
+		end++;
+	*word = str_make(list->data + begin, end - begin);
+	*list = str_make(list->data + end, list->len - end);
+	return true;
+}
+
 static bool is_unreserved(char c)
 {
 	return is_name_byte(c) || (c >= 'A' && c <= 'Z') || c == '~';

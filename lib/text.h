@@ -78,6 +78,10 @@ void text_parse_line(struct str line, uint64_t *reply_to, struct str *content);
  */
 bool text_next_mention(struct str content, size_t *pos, struct str *name);
 
+/* The next word of a list with spaces between, as the mentions of a message
+ * are stored; *list moves on. False at its end. */
+bool text_next_word(struct str *list, struct str *word);
+
 /* Digits of v in decimal. */
 size_t text_decimal_len(uint64_t v);
 

@@ -589,6 +589,18 @@ void wire_put_frame(struct buf *b, enum wire_type type, uint32_t id,
  * len over WIRE_FRAME_MAX, or the zero field is not zero. */
 int wire_get_header(const char *data, struct wire_header *out);
 
+/* The message of a mention; its strs stay the mention's. */
+static inline struct wire_message
+wire_mention_message(const struct wire_mention *mention)
+{
+	struct wire_message m = { 0 };
+
+#define WIRE_COPY(kind, name, bound) m.name = mention->name;
+	WIRE_MESSAGE_FIELDS(WIRE_COPY)
+#undef WIRE_COPY
+	return m;
+}
+
 /* Room for any decoded body. */
 union wire_body {
 #define WIRE_MEMBER_DECL(ENUM, name, number, answer)                           \

@@ -7,29 +7,11 @@
 #include "lib/json.h"
 #include "lib/text.h"
 
-/* The next word of a list with spaces between; false at its end. */
-static bool next_word(struct str *list, struct str *word)
-{
-	size_t begin = 0;
-	size_t end;
-
-	while (begin < list->len && list->data[begin] == ' ')
-		begin++;
-	if (begin == list->len)
-		return false;
-	end = begin;
-	while (end < list->len && list->data[end] != ' ')
-		end++;
-	*word = str_make(list->data + begin, end - begin);
-	*list = str_make(list->data + end, list->len - end);
-	return true;
-}
-
 static int check_mentions(struct str mentions, struct err *err)
 {
 	struct str name;
 
-	while (next_word(&mentions, &name)) {
+	while (text_next_word(&mentions, &name)) {
 		if (!text_is_user_name(name) &&
 		    !str_eq(name, str_of("everyone")))
 			return err_set(err, ERR_BAD_NAME,
@@ -236,7 +218,7 @@ bool input_next_mention(struct input_mentions *it, struct str *name)
 		more = text_next_mention(it->content, &it->pos, name);
 	if (!more) {
 		it->in_content = false;
-		more = next_word(&it->explicit, name);
+		more = text_next_word(&it->explicit, name);
 	}
 	if (!more)
 		return false;

@@ -271,6 +271,10 @@ void sq_bind_hash(sqlite3_stmt *st, int i, const uint8_t hash[STORE_HASH]);
 uint64_t sq_column(sqlite3_stmt *st, int i);
 /* Borrowed until the statement steps on. */
 struct str sq_column_str(sqlite3_stmt *st, int i);
+/* Moves the strs from their row into s->held, where they stay until the next
+ * call. */
+int sq_hold(struct sqlite_store *s, struct str *const *strs, size_t count,
+	    struct err *err);
 
 /* 1: a row. 0: done, the statement is reset. Else -errno, reset too; within a
  * transaction the handle is broken. */

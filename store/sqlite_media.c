@@ -80,19 +80,9 @@ static void read_media(sqlite3_stmt *st, struct wire_media *m)
 static int hold_media(struct sqlite_store *s, struct wire_media *m,
 		      struct err *err)
 {
-	const char *at;
+	struct str *const strs[] = { &m->name, &m->sender, &m->hash };
 
-	buf_clear(&s->held);
-	buf_append_str(&s->held, m->name);
-	buf_append_str(&s->held, m->sender);
-	buf_append_str(&s->held, m->hash);
-	if (s->held.failed)
-		return sq_no_memory(s, err);
-	at = s->held.data;
-	m->name.data = at;
-	m->sender.data = at + m->name.len;
-	m->hash.data = at + m->name.len + m->sender.len;
-	return 0;
+	return sq_hold(s, strs, sizeof(strs) / sizeof(strs[0]), err);
 }
 
 /* 1: *out is filled. 0: there is none. */

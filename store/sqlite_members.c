@@ -377,19 +377,8 @@ static int hold_info(struct sqlite_store *s, struct wire_info *out,
 	struct str *const strs[] = { &out->name, &out->description,
 				     &out->avatar_url, &out->created_by,
 				     &out->settings };
-	const char *at;
 
-	buf_clear(&s->held);
-	for (size_t i = 0; i < sizeof(strs) / sizeof(strs[0]); i++)
-		buf_append_str(&s->held, *strs[i]);
-	if (s->held.failed)
-		return sq_no_memory(s, err);
-	at = s->held.data;
-	for (size_t i = 0; i < sizeof(strs) / sizeof(strs[0]); i++) {
-		strs[i]->data = at;
-		at += strs[i]->len;
-	}
-	return 0;
+	return sq_hold(s, strs, sizeof(strs) / sizeof(strs[0]), err);
 }
 
 int sq_get_info(struct store *base, uint64_t group_id, struct str user,

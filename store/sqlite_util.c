@@ -78,6 +78,24 @@ void sq_bind_hash(sqlite3_stmt *st, int i, const uint8_t hash[STORE_HASH])
 	sq_bind_blob(st, i, str_make((const char *)hash, (size_t)STORE_HASH));
 }
 
+int sq_hold(struct sqlite_store *s, struct str *const *strs, size_t count,
+	    struct err *err)
+{
+	const char *at;
+
+	buf_clear(&s->held);
+	for (size_t i = 0; i < count; i++)
+		buf_append_str(&s->held, *strs[i]);
+	if (s->held.failed)
+		return sq_no_memory(s, err);
+	at = s->held.data;
+	for (size_t i = 0; i < count; i++) {
+		strs[i]->data = at;
+		at += strs[i]->len;
+	}
+	return 0;
+}
+
 uint64_t sq_column(sqlite3_stmt *st, int i)
 {
 	return (uint64_t)sqlite3_column_int64(st, i);

@@ -13,11 +13,8 @@
 
 static void put_mention(struct buf *b, const struct wire_mention *mention)
 {
-	struct wire_message m = { 0 };
+	const struct wire_message m = wire_mention_message(mention);
 
-#define COPY(kind, name, bound) m.name = mention->name;
-	WIRE_MESSAGE_FIELDS(COPY)
-#undef COPY
 	buf_append_str(b, str_of("{\"group\":"));
 	json_put_str(b, mention->group);
 	buf_append_char(b, ',');
