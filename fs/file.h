@@ -32,7 +32,7 @@ struct file_ops {
 	 * rename makes no copy and is refused. The group was found. */
 	void (*load)(struct op *op, op_step_cb then);
 	/* A rename onto it: applies text (borrowed until it returns), as a
-	 * close after writing it would, then calls file_replaced(). NULL: it
+	 * close after writing it would, then calls file_applied(). NULL: it
 	 * is refused. The group was found; op->handle is NULL. */
 	void (*replace)(struct op *op, struct str text);
 	/* Only appends: no O_TRUNC, nor writing without O_APPEND. */
@@ -60,8 +60,9 @@ void dir_opened(struct op *op);
 /* Answers the lookup, getattr, setattr or access that asked for it. */
 void file_stat_done(struct op *op, uint64_t size, uint64_t mtime_ms);
 
-/* What was renamed onto a fixed file is applied, and gone. */
-void file_replaced(struct op *op);
+/* A text is applied: what was renamed onto the file is gone then, and who
+ * closed it is answered. */
+void file_applied(struct op *op);
 
 extern const struct file_ops file_messages_ops;
 extern const struct file_ops file_post_ops;
@@ -114,13 +115,15 @@ uint64_t file_mtime(const struct op *op);
 /*
  * A text that is edited as a whole and applied at the close (file_edit.c).
  * file_edit_open(): load ends in file_edit_loaded() with op->body. The others
- * are what struct file_ops has of the same name; flush is the file's own.
+ * are what struct file_ops has of the same name; flush applies the copy by the
+ * file's replace.
  */
 void file_edit_open(struct op *op, op_step_cb load);
 void file_edit_loaded(struct op *op);
 void file_edit_stat(struct op *op, op_step_cb load);
 void file_edit_read(struct op *op, op_step_cb load);
 void file_edit_write(struct op *op);
+void file_edit_flush(struct op *op);
 int file_edit_truncate(struct op *op);
 
 #endif

@@ -114,6 +114,16 @@ void file_edit_write(struct op *op)
 		op_know_group(op, keep);
 }
 
+/* The copy stays, in case that an editor goes on with it. */
+void file_edit_flush(struct op *op)
+{
+	struct handle *h = op->handle;
+
+	handle_set_clean(h);
+	h->loaded = false;
+	file_ops_of(op->kind)->replace(op, buf_str(&h->pending));
+}
+
 int file_edit_truncate(struct op *op)
 {
 	struct handle *h = op->handle;

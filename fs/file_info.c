@@ -97,18 +97,7 @@ static void info_open(struct op *op)
 static void info_set(struct op *op, const void *body)
 {
 	(void)body;
-	if (op->handle == NULL)
-		file_replaced(op);
-	else
-		op_reply_err(op, 0);
-}
-
-/* The copy stays, in case that an editor goes on with it. */
-static void begin_flush(struct op *op)
-{
-	handle_set_clean(op->handle);
-	op->handle->loaded = false;
-	op->writes = true;
+	file_applied(op);
 }
 
 static int ask_set_description(struct op *op)
@@ -121,8 +110,9 @@ static int ask_set_description(struct op *op)
 	return op_submit(op, WIRE_SET_INFO, &body);
 }
 
-static void description_apply(struct op *op, struct str text)
+static void description_replace(struct op *op, struct str text)
 {
+	op->writes = true;
 	if (text.len > 0 && text.data[text.len - 1] == '\n')
 		text.len--;
 	if (text.len > WIRE_DESCRIPTION_MAX) {
@@ -137,23 +127,11 @@ static void description_apply(struct op *op, struct str text)
 		op_ask(op, ask_set_description, info_set);
 }
 
-static void description_flush(struct op *op)
-{
-	begin_flush(op);
-	description_apply(op, buf_str(&op->handle->pending));
-}
-
-static void description_replace(struct op *op, struct str text)
-{
-	op->writes = true;
-	description_apply(op, text);
-}
-
 const struct file_ops file_description_ops = { .stat = info_stat,
 					       .open = info_open,
 					       .read = info_read,
 					       .write = file_edit_write,
-					       .flush = description_flush,
+					       .flush = file_edit_flush,
 					       .load = load,
 					       .replace = description_replace,
 					       .truncate = file_edit_truncate };
@@ -203,8 +181,9 @@ static void settings_check(struct op *op, const void *body)
 		op_ask(op, ask_set_settings, info_set);
 }
 
-static void settings_apply(struct op *op, struct str text)
+static void settings_replace(struct op *op, struct str text)
 {
+	op->writes = true;
 	buf_append_str(&op->body, text);
 	if (op->body.failed)
 		op_reply_err(op, ENOMEM);
@@ -212,23 +191,11 @@ static void settings_apply(struct op *op, struct str text)
 		op_ask(op, ask_info, settings_check);
 }
 
-static void settings_flush(struct op *op)
-{
-	begin_flush(op);
-	settings_apply(op, buf_str(&op->handle->pending));
-}
-
-static void settings_replace(struct op *op, struct str text)
-{
-	op->writes = true;
-	settings_apply(op, text);
-}
-
 const struct file_ops file_settings_ops = { .stat = info_stat,
 					    .open = info_open,
 					    .read = info_read,
 					    .write = file_edit_write,
-					    .flush = settings_flush,
+					    .flush = file_edit_flush,
 					    .load = load,
 					    .replace = settings_replace,
 					    .truncate = file_edit_truncate };

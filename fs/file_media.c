@@ -129,7 +129,7 @@ void file_media_stat(struct op *op)
 
 static void reply_open(struct op *op)
 {
-	op->handle = handle_new(op, op->mask, op->tid);
+	op->handle = handle_new(op, op->mask);
 	if (op->handle == NULL) {
 		op_reply_err(op, ENOMEM);
 		return;

@@ -105,18 +105,10 @@ static int ask_edit(struct op *op)
 	return op_submit(op, WIRE_EDIT_MEMBERS, &body);
 }
 
-static void edit_done(struct op *op)
-{
-	if (op->handle == NULL)
-		file_replaced(op);
-	else
-		op_reply_err(op, 0);
-}
-
 static void edited(struct op *op, const void *body)
 {
 	(void)body;
-	edit_done(op);
+	file_applied(op);
 }
 
 /* What was parsed into op->body. */
@@ -130,7 +122,7 @@ static void send_edits(struct op *op, int rc, const struct err *err)
 	else if (op->body.len > EDIT_FRAME_MAX)
 		op_deny(op, EMSGSIZE, "too many members in one edit");
 	else if (op->body.len == 0)
-		edit_done(op);
+		file_applied(op);
 	else
 		op_ask(op, ask_edit, edited);
 }

@@ -69,11 +69,16 @@ void file_text_made(struct op *op)
 
 /* GROUP/last_read */
 
-static void last_read_make(struct op *op)
+static void last_read_text(struct op *op, op_step_cb then)
 {
 	buf_clear(&op->body);
 	buf_printf(&op->body, "%" PRIu64 "\n", op->group.last_read_seq);
-	file_text_made(op);
+	then(op);
+}
+
+static void last_read_make(struct op *op)
+{
+	last_read_text(op, file_text_made);
 }
 
 static void last_read_load(struct op *op)
@@ -133,12 +138,8 @@ static void pointer_written(struct op *op, const void *body)
 	struct handle *h = op->handle;
 
 	(void)body;
-	if (op->handle == NULL) {
-		file_replaced(op);
-		return;
-	}
 	if (op->what != OP_WRITE) {
-		op_reply_err(op, 0);
+		file_applied(op);
 		return;
 	}
 	(void)lines_keep(&h->pending, buf_str(&op->data));
@@ -192,12 +193,6 @@ static void last_read_write(struct op *op)
 		op_reply_err(op, ENOMEM);
 	else
 		set_pointer(op, buf_str(&op->body));
-}
-
-static void last_read_text(struct op *op, op_step_cb then)
-{
-	buf_printf(&op->body, "%" PRIu64 "\n", op->group.last_read_seq);
-	then(op);
 }
 
 static void last_read_flush(struct op *op)

@@ -11,7 +11,7 @@
 #include "fs/tgid.h"
 #include "fs/upload.h"
 
-struct handle *handle_new(struct op *op, int flags, pid_t pid)
+struct handle *handle_new(struct op *op, int flags)
 {
 	struct handle *h = calloc(1, sizeof(*h));
 
@@ -26,7 +26,7 @@ struct handle *handle_new(struct op *op, int flags, pid_t pid)
 	if (op->scratch != NULL)
 		h->scratch = scratch_hold(op->scratch);
 	if ((flags & O_ACCMODE) != O_RDONLY)
-		h->opener = tgid_of(pid);
+		h->opener = tgid_of(op->tid);
 	str_to_cstr(str_of(op->name), h->group, sizeof(h->group));
 	list_init(&h->queue);
 	list_push(&op->fs->handles, &h->link);

@@ -55,9 +55,10 @@ struct handle {
 	struct upload *upload; /* held; what it writes, in media/ */
 };
 
-/* NULL without memory. Holds op's user as its owner; the reference is
- * op's, op_reply_open() makes the kernel's. */
-struct handle *handle_new(struct op *op, int flags, pid_t pid);
+/* NULL without memory. Holds op's user as its owner, and op's thread is of the
+ * process that opens it; the reference is op's, op_reply_open() makes the
+ * kernel's. */
+struct handle *handle_new(struct op *op, int flags);
 struct handle *handle_hold(struct handle *h);
 void handle_drop(struct handle *h);
 /* Holds it, open, until the handle goes. */

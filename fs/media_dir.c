@@ -122,7 +122,7 @@ static void create_in_group(struct op *op)
 	op->upload = u;
 	op->kind = KIND_UPLOAD;
 	op->id = u->id;
-	op->handle = handle_new(op, op->mask, op->tid);
+	op->handle = handle_new(op, op->mask);
 	if (op->handle == NULL) {
 		upload_discard(u);
 		op_reply_err(op, ENOMEM);

@@ -196,6 +196,12 @@ void op_deny(struct op *op, int error, const char *fmt, ...)
  * more: .me/error forgets it. */
 void op_forget_refusal(struct op *op, enum err_code code);
 
+/* Type and permissions of a kind, as op's user has them in op->group. */
+static inline uint32_t op_mode(const struct op *op, enum kind kind)
+{
+	return kind_mode(kind, op->group.role == ROLE_ADMIN);
+}
+
 void op_reply_err(struct op *op, int error);
 void op_reply_attr(struct op *op, uint64_t size, uint64_t mtime_ms);
 void op_reply_entry(struct op *op, uint64_t ino, uint64_t size,

@@ -75,8 +75,7 @@ static struct stat stat_of(const struct op *op, uint64_t ino, enum kind kind,
 					    (long)(mtime_ms % 1000) * 1000000 };
 
 	return (struct stat){ .st_ino = ino,
-			      .st_mode = kind_mode(kind, op->group.role ==
-								 ROLE_ADMIN),
+			      .st_mode = op_mode(op, kind),
 			      .st_nlink = links_of(kind),
 			      .st_uid = op->uid,
 			      .st_gid = op->gid,
@@ -90,25 +89,23 @@ static struct stat stat_of(const struct op *op, uint64_t ino, enum kind kind,
 
 void op_reply_attr(struct op *op, uint64_t size, uint64_t mtime_ms)
 {
-	struct stat st = stat_of(op, inode_of(op->id, op->kind), op->kind, size,
-				 mtime_ms);
+	const struct stat st = stat_of(op, inode_of(op->id, op->kind), op->kind,
+				       size, mtime_ms);
 
-	fuse_reply_attr(op->req, &st, 0);
-	finish(op);
+	op_reply_stat(op, &st);
 }
 
 void op_reply_entry(struct op *op, uint64_t ino, uint64_t size,
 		    uint64_t mtime_ms)
 {
-	struct fuse_entry_param e = { .ino = ino };
-	uint64_t group_id;
+	uint64_t id;
 	enum kind kind = KIND_NONE;
-	bool known = inode_split(ino, &group_id, &kind);
+	bool known = inode_split(ino, &id, &kind);
+	struct stat st;
 
 	assert(known);
-	e.attr = stat_of(op, ino, kind, size, mtime_ms);
-	fuse_reply_entry(op->req, &e);
-	finish(op);
+	st = stat_of(op, ino, kind, size, mtime_ms);
+	op_reply_node(op, &st);
 }
 
 void op_reply_stat(struct op *op, const struct stat *st)

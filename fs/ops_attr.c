@@ -28,8 +28,7 @@ static uint64_t start_of(const struct op *op)
 
 static void answer_access(struct op *op)
 {
-	unsigned int mode =
-		(kind_mode(op->kind, op->group.role == ROLE_ADMIN) >> 6) & 7;
+	unsigned int mode = (op_mode(op, op->kind) >> 6) & 7;
 
 	if (((unsigned int)op->mask & ~mode) != 0)
 		op_reply_err(op, EACCES);
@@ -55,8 +54,7 @@ static void answer_setattr(struct op *op, uint64_t size, uint64_t mtime_ms)
 		op_deny(op, EPERM, "the owner cannot be changed");
 		return;
 	}
-	if (resize && (kind_mode(op->kind, op->group.role == ROLE_ADMIN) &
-		       S_IWUSR) == 0) {
+	if (resize && (op_mode(op, op->kind) & S_IWUSR) == 0) {
 		op_deny(op, EACCES, "it cannot be written");
 		return;
 	}

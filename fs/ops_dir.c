@@ -103,7 +103,7 @@ static void groups_came(struct op *op, const void *body)
 
 static void open_listing(struct op *op)
 {
-	op->handle = handle_new(op, O_RDONLY, 0);
+	op->handle = handle_new(op, O_RDONLY);
 	if (op->handle == NULL) {
 		op_reply_err(op, ENOMEM);
 		return;

@@ -22,12 +22,11 @@ static void deny_open(struct op *op, unsigned int mode)
 		op_deny(op, EACCES, "it can only be read");
 }
 
-/* op->mask: the flags of open(2); op->to_set: the thread. */
+/* op->mask: the flags of open(2). */
 static void open_file(struct op *op)
 {
 	const struct file_ops *file = file_ops_of(op->kind);
-	bool admin = op->group.role == ROLE_ADMIN;
-	unsigned int mode = kind_mode(op->kind, admin);
+	unsigned int mode = op_mode(op, op->kind);
 	int way = op->mask & O_ACCMODE;
 
 	if ((way != O_WRONLY && (mode & S_IRUSR) == 0) ||
@@ -40,7 +39,7 @@ static void open_file(struct op *op)
 		op_deny(op, EPERM, "it only grows: append to it with >>");
 		return;
 	}
-	op->handle = handle_new(op, op->mask, (pid_t)op->to_set);
+	op->handle = handle_new(op, op->mask);
 	if (op->handle == NULL)
 		op_reply_err(op, ENOMEM);
 	else if (file->open != NULL)
@@ -60,7 +59,6 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	op->mask = fi->flags;
-	op->to_set = (int)fuse_req_ctx(req)->pid;
 	if (file_is_media(op->kind))
 		file_media_open(op);
 	else if (op->group_id != 0 && op->kind == KIND_UNREAD)
@@ -113,21 +111,17 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
 static void flush_turn(struct op *op)
 {
 	struct handle *h = op->handle;
-	int spoilt = h->spoilt;
+	int error = h->abandoned ? 0 : h->spoilt;
 
 	/* Who wrote it may have been unknown when the close came. */
 	if (h->writer != NULL && h->writer != op->user) {
 		user_drop(&op->fs->users, op->user);
 		op->user = user_hold(h->writer);
 	}
-	if (h->abandoned) {
+	if (h->abandoned || error != 0) {
 		buf_clear(&h->pending);
 		handle_set_clean(h);
-		op_reply_err(op, 0);
-	} else if (spoilt != 0) {
-		buf_clear(&h->pending);
-		handle_set_clean(h);
-		op_reply_err(op, spoilt);
+		op_reply_err(op, error);
 	} else if (h->dirty || (h->cut && op->what == OP_RELEASE)) {
 		file_ops_of(op->kind)->flush(op);
 	} else {

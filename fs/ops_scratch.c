@@ -153,7 +153,7 @@ static void create(struct op *op)
 		return;
 	}
 	if (rc == 0)
-		op->handle = handle_new(op, op->mask, op->tid);
+		op->handle = handle_new(op, op->mask);
 	if (op->handle == NULL) {
 		op_reply_err(op, ENOMEM);
 		return;
@@ -326,9 +326,10 @@ static void replace_fixed(struct op *op, enum kind to)
 	}
 }
 
-void file_replaced(struct op *op)
+void file_applied(struct op *op)
 {
-	scratch_unlink(scratch_of(op), op->scratch);
+	if (op->handle == NULL)
+		scratch_unlink(scratch_of(op), op->scratch);
 	op_reply_err(op, 0);
 }
 

@@ -6,14 +6,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
 #include "lib/text.h"
 
 enum { FDS_MAX = 4096 };
-
-static const char KEY[] = "\nTgid:\t";
 
 /* Of /proc/TID/stat, see proc_pid_stat(5). */
 enum {
@@ -24,21 +23,29 @@ enum {
 	SIGNAL_BITS = 0x7f
 };
 
-pid_t tgid_parse(struct str status)
+/* The rest of the line that begins with key, of a text of /proc. */
+static bool value_of(struct str text, const char *key, struct str *value)
 {
-	const char *at = memmem(status.data, status.len, KEY, sizeof(KEY) - 1);
-	const char *end = status.data + status.len;
-	const char *digits;
+	const char *end = text.data + text.len;
+	const char *at = memmem(text.data, text.len, key, strlen(key));
 	const char *nl;
-	uint64_t n = 0;
 
 	if (at == NULL)
-		return 0;
-	digits = at + sizeof(KEY) - 1;
-	nl = memchr(digits, '\n', (size_t)(end - digits));
-	if (nl == NULL ||
-	    !text_parse_u64(str_make(digits, (size_t)(nl - digits)), &n) ||
-	    n > INT_MAX)
+		return false;
+	at += strlen(key);
+	nl = memchr(at, '\n', (size_t)(end - at));
+	if (nl != NULL)
+		*value = str_make(at, (size_t)(nl - at));
+	return nl != NULL;
+}
+
+pid_t tgid_parse(struct str status)
+{
+	struct str digits;
+	uint64_t n;
+
+	if (!value_of(status, "\nTgid:\t", &digits) ||
+	    !text_parse_u64(digits, &n) || n > INT_MAX)
 		return 0;
 	return (pid_t)n;
 }
@@ -130,35 +137,21 @@ bool tgid_parse_signaled(struct str stat)
 /* Whether the text of a /proc/PID/fdinfo/FD is of this inode. */
 static bool is_of(struct str info, uint64_t ino)
 {
-	static const char key[] = "\nino:\t";
-	const char *at = memmem(info.data, info.len, key, sizeof(key) - 1);
-	const char *end = info.data + info.len;
-	const char *nl;
+	struct str digits;
 	uint64_t found;
 
-	if (at == NULL)
-		return false;
-	at += sizeof(key) - 1;
-	nl = memchr(at, '\n', (size_t)(end - at));
-	return nl != NULL &&
-	       text_parse_u64(str_make(at, (size_t)(nl - at)), &found) &&
-	       found == ino;
+	return value_of(info, "\nino:\t", &digits) &&
+	       text_parse_u64(digits, &found) && found == ino;
 }
 
-/* The access mode of the descriptor, from the same text; -1: not known. */
-static int way_of(struct str info)
+/* Whether the descriptor can be written, from the same text. */
+static bool is_writable(struct str info)
 {
-	static const char key[] = "\nflags:\t";
-	const char *at = memmem(info.data, info.len, key, sizeof(key) - 1);
-	const char *end = info.data + info.len;
-	const char *nl;
+	struct str flags;
 
-	if (at == NULL)
-		return -1;
-	at += sizeof(key) - 1;
-	nl = memchr(at, '\n', (size_t)(end - at));
-	/* It is octal, so the mode is in the last digit. */
-	return nl == NULL || nl == at ? -1 : (nl[-1] - '0') & O_ACCMODE;
+	/* They are octal, so the access mode is in the last digit. */
+	return value_of(info, "\nflags:\t", &flags) && flags.len > 0 &&
+	       ((flags.data[flags.len - 1] - '0') & O_ACCMODE) != O_RDONLY;
 }
 
 static bool fd_is_of(pid_t pid, const char *fd, uint64_t ino, bool writing)
@@ -172,19 +165,36 @@ static bool fd_is_of(pid_t pid, const char *fd, uint64_t ino, bool writing)
 		n = read_proc(pid, buf_cstr(&file), text, sizeof(text));
 	buf_release(&file);
 	return is_of(str_make(text, n), ino) &&
-	       (!writing || way_of(str_make(text, n)) > O_RDONLY);
+	       (!writing || is_writable(str_make(text, n)));
 }
 
-static int has_open(pid_t pid, uint64_t ino, bool writing)
+/* NULL where we may not look. */
+static DIR *open_fds(pid_t pid)
 {
 	struct buf path = { 0 };
-	const struct dirent *entry;
-	bool found = false;
 	DIR *dir;
 
 	buf_printf(&path, "/proc/%d/fdinfo", (int)pid);
 	dir = pid <= 0 || path.failed ? NULL : opendir(buf_cstr(&path));
 	buf_release(&path);
+	return dir;
+}
+
+static bool may_look(pid_t pid)
+{
+	DIR *dir = open_fds(pid);
+
+	if (dir != NULL)
+		closedir(dir);
+	return dir != NULL;
+}
+
+static int has_open(pid_t pid, uint64_t ino, bool writing)
+{
+	const struct dirent *entry;
+	bool found = false;
+	DIR *dir = open_fds(pid);
+
 	if (dir == NULL)
 		return -EACCES;
 	/* The loop waits for it, so it looks at no more than FDS_MAX. */
@@ -218,5 +228,5 @@ bool tgid_is_killed(pid_t tid)
 
 	/* Where another user's exit_code is hidden from us, it reads as 0. */
 	return tgid_parse_killed(stat) ||
-	       (tgid_parse_signaled(stat) && tgid_has_open(tid, 0) < 0);
+	       (tgid_parse_signaled(stat) && !may_look(tid));
 }
