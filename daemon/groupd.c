@@ -302,8 +302,6 @@ static int start_store(struct groupd *g, struct err *err)
 		rc = readers_start(&g->movers, g->loop, MOVER_THREADS,
 				   READER_QUEUE, g->config->store,
 				   &g->store_options, err);
-	else
-		return rc;
 	g->moving = rc == 0;
 	return rc;
 }

@@ -243,19 +243,17 @@ static int submit_job(struct request *r)
 			      &r->job);
 }
 
-int request_read_again(struct request *r)
-{
-	r->job.run = run_read;
-	r->job.done = read_done;
-	return submit_job(r);
-}
-
 int request_work(struct request *r,
 		 void (*run)(struct readers_job *job, struct store *store))
 {
 	r->job.run = run;
 	r->job.done = read_done;
 	return submit_job(r);
+}
+
+int request_read_again(struct request *r)
+{
+	return request_work(r, run_read);
 }
 
 static int submit(struct request *r)

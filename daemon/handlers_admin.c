@@ -4,6 +4,7 @@
 
 #include "daemon/auth.h"
 #include "daemon/handlers.h"
+#include "daemon/page.h"
 #include "daemon/status.h"
 #include "lib/text.h"
 
@@ -104,29 +105,14 @@ static int write_revoke_token(struct request *r, struct store *store,
 		return rc;
 	e = event_add(events, EVENT_REVOKED, 0);
 	if (e == NULL)
-		return err_set(&r->err, ERR_UNAVAILABLE,
-			       "groupd is out of memory");
+		return request_no_memory(r);
 	memcpy(e->hash, r->hash, sizeof(e->hash));
 	return request_answer_ok(r, 1);
 }
 
-struct token_page {
-	struct buf records;
-	uint64_t left;
-	bool complete;
-};
-
 static int add_token(void *data, const struct wire_token_info *t)
 {
-	struct token_page *page = data;
-
-	if (page->left == 0) {
-		page->complete = false;
-		return 1;
-	}
-	page->left--;
-	wire_put(&page->records, &wire_schema_token_info, t);
-	return 0;
+	return page_add(data, &wire_schema_token_info, t);
 }
 
 static int begin_list_tokens(struct request *r)
@@ -143,17 +129,15 @@ static int begin_list_tokens(struct request *r)
 static int read_list_tokens(struct request *r, struct store *store)
 {
 	const struct wire_body_list_tokens *body = &r->body.list_tokens;
-	struct token_page page = { .left = WIRE_PAGE_MAX, .complete = true };
+	struct page page = { .limit = page_limit(0), .complete = true };
 	struct wire_body_token_list answer;
 	int rc = store_list_tokens(store, body->user, body->after_id, add_token,
 				   &page, &r->err);
 
+	rc = page_error(r, &page, rc);
 	answer =
 		(struct wire_body_token_list){ .tokens = buf_str(&page.records),
 					       .complete = page.complete };
-	if (rc == 0 && page.records.failed)
-		rc = err_set(&r->err, ERR_UNAVAILABLE,
-			     "groupd is out of memory");
 	if (rc == 0)
 		rc = request_answer(r, &answer);
 	buf_release(&page.records);
@@ -179,8 +163,7 @@ static int read_status(struct request *r, struct store *store)
 	status_number(&r->extra, "users", counts.users);
 	status_number(&r->extra, "store_bytes", counts.bytes);
 	if (r->extra.failed)
-		return err_set(&r->err, ERR_UNAVAILABLE,
-			       "groupd is out of memory");
+		return request_no_memory(r);
 	answer = (struct wire_body_status){ .figures = buf_str(&r->extra) };
 	return request_answer(r, &answer);
 }
@@ -208,8 +191,7 @@ static int read_verify(struct request *r, struct store *store)
 	if (rc < 0)
 		return rc;
 	if (r->extra.failed)
-		return err_set(&r->err, ERR_UNAVAILABLE,
-			       "groupd is out of memory");
+		return request_no_memory(r);
 	answer = (struct wire_body_verified){
 		.groups = verify.groups,
 		.messages = verify.messages,

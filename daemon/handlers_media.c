@@ -3,10 +3,11 @@
  * Media files: their bytes on a mover, what the store knows of them in a
  * snapshot, and what makes a message of an upload on the group's lane.
  */
-#include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "daemon/handlers.h"
+#include "daemon/page.h"
 
 /* Whose upload it is: that of this user only. */
 static struct media_upload upload_of(const struct request *r, uint64_t group_id,
@@ -107,47 +108,31 @@ static int read_find_media(struct request *r, struct store *store)
 	return request_answer(r, &answer);
 }
 
-struct files {
-	struct buf records;
-	uint64_t limit; /* records left */
-	bool complete;	/* the walk came to its end */
-};
-
 static int add_file(void *data, const struct wire_media *m)
 {
-	struct files *files = data;
-
-	if (files->limit == 0) {
-		files->complete = false;
-		return 1;
-	}
-	files->limit--;
-	wire_put(&files->records, &wire_schema_media, m);
-	return 0;
+	return page_add(data, &wire_schema_media, m);
 }
 
 static int read_list_media(struct request *r, struct store *store)
 {
 	const struct wire_body_list_media *body = &r->body.list_media;
-	struct files files = { .limit = body->limit == 0 ? WIRE_PAGE_MAX
-							 : body->limit,
-			       .complete = true };
+	struct page page = { .limit = page_limit(body->limit),
+			     .complete = true };
 	struct wire_body_media_list answer;
 	struct wire_group group;
 	int rc = request_find_group(r, store, body->group_id, str_of(""),
 				    &group);
 
-	if (rc == 0)
-		rc = store_list_media(store, body->group_id, body->after,
-				      add_file, &files, &r->err);
-	if (rc == 0 && files.records.failed)
-		rc = request_no_memory(r);
-	answer =
-		(struct wire_body_media_list){ .files = buf_str(&files.records),
-					       .complete = files.complete };
+	if (rc < 0)
+		return rc;
+	rc = store_list_media(store, body->group_id, body->after, add_file,
+			      &page, &r->err);
+	rc = page_error(r, &page, rc);
+	answer = (struct wire_body_media_list){ .files = buf_str(&page.records),
+						.complete = page.complete };
 	if (rc == 0)
 		rc = request_answer(r, &answer);
-	buf_release(&files.records);
+	buf_release(&page.records);
 	return rc;
 }
 

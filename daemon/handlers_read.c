@@ -5,34 +5,9 @@
 #include <sys/statvfs.h>
 
 #include "daemon/handlers.h"
+#include "daemon/page.h"
 #include "lib/json.h"
 #include "lib/text.h"
-
-/* Collects records into one page. */
-struct page {
-	struct buf records;
-	uint64_t limit;	 /* records left */
-	uint64_t before; /* seq bound; 0: none */
-	size_t max_bytes;
-	uint64_t skip;		/* bytes of records that are not in the page */
-	enum log_format format; /* of lines */
-	bool complete;		/* the walk came to its end */
-};
-
-static uint64_t page_limit(uint64_t limit)
-{
-	return limit == 0 ? WIRE_PAGE_MAX : limit;
-}
-
-static int page_error(struct request *r, const struct page *page, int rc)
-{
-	if (rc < 0)
-		return rc;
-	if (page->records.failed)
-		return err_set(&r->err, ERR_UNAVAILABLE,
-			       "groupd is out of memory");
-	return 0;
-}
 
 static int read_find_group(struct request *r, struct store *store)
 {
@@ -52,15 +27,7 @@ static int read_find_group(struct request *r, struct store *store)
 
 static int add_group(void *data, const struct wire_group *g)
 {
-	struct page *page = data;
-
-	if (page->limit == 0) {
-		page->complete = false;
-		return 1;
-	}
-	page->limit--;
-	wire_put(&page->records, &wire_schema_group, g);
-	return 0;
+	return page_add(data, &wire_schema_group, g);
 }
 
 static int read_list_groups(struct request *r, struct store *store)
@@ -237,15 +204,7 @@ static int read_read_text(struct request *r, struct store *store)
 
 static int add_member(void *data, const struct wire_member *m)
 {
-	struct page *page = data;
-
-	if (page->limit == 0) {
-		page->complete = false;
-		return 1;
-	}
-	page->limit--;
-	wire_put(&page->records, &wire_schema_member, m);
-	return 0;
+	return page_add(data, &wire_schema_member, m);
 }
 
 static int read_list_members(struct request *r, struct store *store)
@@ -296,15 +255,10 @@ static int add_mention(void *data, const struct wire_mention *m)
 {
 	struct page *page = data;
 
-	if (page->limit == 0 ||
-	    (page->records.len > 0 &&
-	     page->records.len + m->content.len > page->max_bytes)) {
-		page->complete = false;
-		return 1;
-	}
-	page->limit--;
-	wire_put(&page->records, &wire_schema_mention, m);
-	return 0;
+	if (page->records.len > 0 &&
+	    page->records.len + m->content.len > page->max_bytes)
+		page->limit = 0;
+	return page_add(page, &wire_schema_mention, m);
 }
 
 static int read_list_mentions(struct request *r, struct store *store)

@@ -145,7 +145,7 @@ static bool finish_open(struct request *r)
 		p->expires_ms = r->expires_ms;
 		if (principal_ready(p) == 0)
 			return false;
-		err_set(&r->err, ERR_UNAVAILABLE, "groupd is out of memory");
+		request_no_memory(r);
 	}
 	principal_close(p);
 	return false;

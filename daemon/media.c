@@ -93,6 +93,17 @@ void media_set_max(struct media *m, uint64_t max_bytes)
 	atomic_store(&m->max_bytes, max_bytes);
 }
 
+/* To be read by readdir(3); NULL: it cannot. */
+static DIR *read_folder(int at, const char *path)
+{
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir == NULL && fd >= 0)
+		close(fd);
+	return dir;
+}
+
 /* What a user has begun. */
 
 struct usage {
@@ -110,18 +121,13 @@ static struct usage usage_of(struct media *m, const char *path)
 	const struct dirent *entry;
 	struct stat st;
 	DIR *dir;
-	int fd;
 
 	if (!str_to_cstr(str_make(path, (size_t)(slash - path)), user,
 			 sizeof(user)))
 		return usage;
-	fd = openat(m->incoming, user, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (dir == NULL) {
-		if (fd >= 0)
-			close(fd);
+	dir = read_folder(m->incoming, user);
+	if (dir == NULL)
 		return usage;
-	}
 	while ((entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] == '.' ||
 		    fstatat(dirfd(dir), entry->d_name, &st,
@@ -456,15 +462,11 @@ static void tidy_file(const struct tidying *t, int dir, const char *name)
 static void walk(const struct tidying *t, int at, const char *path,
 		 void (*fn)(const struct tidying *t, int dir, const char *name))
 {
-	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = read_folder(at, path);
 	const struct dirent *entry;
 
-	if (dir == NULL) {
-		if (fd >= 0)
-			close(fd);
+	if (dir == NULL)
 		return;
-	}
 	while ((entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] != '.')
 			fn(t, dirfd(dir), entry->d_name);

@@ -63,10 +63,11 @@ int media_open(struct media *m, const char *data, const struct env *env,
 void media_close(struct media *m);
 void media_set_max(struct media *m, uint64_t max_bytes);
 
-/* Makes the upload so long; size 0 begins it. *size: how long it is then. */
+/* Makes the upload so long; size 0 begins it. */
 int media_resize(struct media *m, const struct media_upload *u, uint64_t size,
 		 struct err *err);
-/* Puts data at off. What was written so once can be written so again. */
+/* Puts data at off; *size: how long the upload is then. What was written so
+ * once can be written so again. */
 int media_write(struct media *m, const struct media_upload *u, uint64_t off,
 		struct str data, uint64_t *size, struct err *err);
 /* Ends the writing: the bytes are on disk, these are their hash and number.

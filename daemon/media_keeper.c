@@ -39,8 +39,6 @@ static int run_sweep(struct sequencer_op *op, struct store *store,
 	return rc < 0 ? rc : 0;
 }
 
-static void submit_sweep(struct media_keeper *k);
-
 static void sweep_done(struct sequencer_op *op)
 {
 	struct media_keeper *k = container_of(op, struct media_keeper, sweep);
@@ -51,10 +49,10 @@ static void sweep_done(struct sequencer_op *op)
 		log_warn("cannot clean media files away: why=\"%s\"",
 			 op->err.text);
 	else if (more)
-		submit_sweep(k);
+		media_keeper_sweep(k);
 }
 
-static void submit_sweep(struct media_keeper *k)
+void media_keeper_sweep(struct media_keeper *k)
 {
 	k->again = k->sweeping;
 	if (k->sweeping || k->stopping)
@@ -64,11 +62,6 @@ static void submit_sweep(struct media_keeper *k)
 					  .alone = true };
 	/* A full lane: the timer, or the next deletion, tries again. */
 	k->sweeping = sequencer_submit(k->sequencer, 0, &k->sweep) == 0;
-}
-
-void media_keeper_sweep(struct media_keeper *k)
-{
-	submit_sweep(k);
 }
 
 /* The tidying. */
@@ -143,7 +136,7 @@ static void tidy_done(struct readers_job *job)
 
 	k->tidying = false;
 	if (k->garbage)
-		submit_sweep(k);
+		media_keeper_sweep(k);
 	if (k->decided || k->ndoubts == 0 || k->stopping)
 		return;
 	k->decide = (struct sequencer_op){ .run = run_decide,

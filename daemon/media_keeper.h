@@ -59,7 +59,7 @@ struct media_keeper {
 void media_keeper_start(struct media_keeper *k, uv_loop_t *loop,
 			struct media *media, struct readers *movers,
 			struct sequencer *sequencer);
-/* A deletion was committed. */
+/* Looks for what is to be cleaned away: a deletion was committed. */
 void media_keeper_sweep(struct media_keeper *k);
 /* Nothing more is given to others. cb: the timer is gone. Movers and
  * sequencer are closed before its memory goes. */

@@ -33,11 +33,14 @@ struct http_stream {
 	bool beating;	/* a sign of life is due */
 };
 
-static void put_event(struct buf *b, const char *name, struct str data)
+/* Takes data. */
+static void put_event(struct buf *b, const char *name, struct buf *data)
 {
 	buf_printf(b, "event: %s\ndata: ", name);
-	buf_append_str(b, data);
+	buf_append_str(b, buf_str(data));
 	buf_append_str(b, str_of("\n\n"));
+	b->failed = b->failed || data->failed;
+	buf_release(data);
 }
 
 static void put_message(struct http_stream *s, const struct wire_message *m)
@@ -62,9 +65,7 @@ static void put_live(struct http_stream *s)
 	buf_append_char(&data, '{');
 	json_put_epoch(&data, g->epoch);
 	buf_printf(&data, ",\"last_seq\":%" PRIu64 "}", s->sub.cursor);
-	put_event(&s->r->out, "live", buf_str(&data));
-	s->r->out.failed = s->r->out.failed || data.failed;
-	buf_release(&data);
+	put_event(&s->r->out, "live", &data);
 }
 
 /* An event stream says why it ends; a client would connect again else. */
@@ -78,9 +79,7 @@ static void put_end(struct http_stream *s)
 		   "{\"code\":\"%s\",\"detail\":", err_name(s->sub.err.code));
 	json_put_str(&data, str_of(s->sub.err.text));
 	buf_append_char(&data, '}');
-	put_event(&s->r->out, "end", buf_str(&data));
-	s->r->out.failed = s->r->out.failed || data.failed;
-	buf_release(&data);
+	put_event(&s->r->out, "end", &data);
 }
 
 /* Nothing else is to be said now. */

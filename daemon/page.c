@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/page.h"
+
+uint64_t page_limit(uint64_t limit)
+{
+	return limit == 0 ? WIRE_PAGE_MAX : limit;
+}
+
+int page_add(struct page *page, const struct wire_schema *schema,
+	     const void *record)
+{
+	if (page->limit == 0) {
+		page->complete = false;
+		return 1;
+	}
+	page->limit--;
+	wire_put(&page->records, schema, record);
+	return 0;
+}
+
+int page_error(struct request *r, const struct page *page, int rc)
+{
+	if (rc < 0)
+		return rc;
+	return page->records.failed ? request_no_memory(r) : 0;
+}
