@@ -68,8 +68,8 @@ def whole(folder, texts):
     close(fd)
 
 
-def half(folder, texts):
-    fd = os.open(folder + "/messages", os.O_WRONLY | os.O_APPEND)
+def half(folder, texts, name="messages", flags=os.O_WRONLY | os.O_APPEND):
+    fd = os.open(folder + "/" + name, flags)
     cut = random.randrange(1, len(texts[0]))
     write_all(fd, texts[0][:cut])
     pause()
@@ -89,13 +89,7 @@ def lines(folder, texts):
 
 
 def post(folder, texts):
-    fd = os.open(folder + "/post", os.O_WRONLY)
-    cut = random.randrange(1, len(texts[0]))
-    write_all(fd, texts[0][:cut])
-    pause()
-    write_all(fd, texts[0][cut:])
-    pause()
-    close(fd)
+    half(folder, texts, "post", os.O_WRONLY)
 
 
 def post_shell(folder, texts):

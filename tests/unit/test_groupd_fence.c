@@ -84,15 +84,24 @@ static void assert_removed(struct conn *c)
 	assert_int_equal(c->header.type, WIRE_OK);
 }
 
+/* A group, its admin, and a mount that is behind. */
+static uint64_t begin(struct fixture *f, struct conn *admin, struct conn *mount)
+{
+	uint64_t group_id;
+
+	greet(admin, f);
+	group_id = create_long_group(admin);
+	fall_behind(mount, f, group_id);
+	return group_id;
+}
+
 static void who_is_behind_is_told_before_the_answer(void **state)
 {
 	struct conn admin;
 	struct conn mount;
 	uint64_t group_id;
 
-	greet(&admin, *state);
-	group_id = create_long_group(&admin);
-	fall_behind(&mount, *state, group_id);
+	group_id = begin(*state, &admin, &mount);
 	start_removing(&admin, group_id);
 	/* Its own event comes, the answer does not. */
 	assert_true(readable(&admin, ANSWER_MS));
@@ -116,9 +125,7 @@ static void who_reads_nothing_is_disconnected(void **state)
 	uint64_t group_id;
 	bool told = false;
 
-	greet(&admin, *state);
-	group_id = create_long_group(&admin);
-	fall_behind(&mount, *state, group_id);
+	group_id = begin(*state, &admin, &mount);
 	start_removing(&admin, group_id);
 	assert_removed(&admin);
 	/* What the kernel had is read to its end, which is a cut frame. */
@@ -141,9 +148,7 @@ static void messages_wait_for_nobody(void **state)
 	struct conn mount;
 	uint64_t group_id;
 
-	greet(&admin, *state);
-	group_id = create_long_group(&admin);
-	fall_behind(&mount, *state, group_id);
+	group_id = begin(*state, &admin, &mount);
 	assert_int_equal(say(&admin, P_ROOT, group_id, "at once"), ERR_NONE);
 	hang_up(&mount);
 	hang_up(&admin);
@@ -156,9 +161,7 @@ static void a_stop_answers_who_waits(void **state)
 	struct conn mount;
 	uint64_t group_id;
 
-	greet(&admin, f);
-	group_id = create_long_group(&admin);
-	fall_behind(&mount, f, group_id);
+	group_id = begin(f, &admin, &mount);
 	start_removing(&admin, group_id);
 	assert_true(readable(&admin, ANSWER_MS));
 	uv_async_send(&f->quit);
