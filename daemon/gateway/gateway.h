@@ -64,6 +64,8 @@ struct gateway {
 	uv_poll_t listener;
 	uv_timer_t accept_pause;
 	struct stalls stalls;
+	uv_idle_t reader;
+	struct buf read_on; /* descriptors, for the next turn */
 
 	/* ws_*.c */
 	struct list conns;

@@ -34,8 +34,6 @@ enum header {
 
 /* Appends the value; false when there is none. */
 bool headers_get(struct lws *wsi, enum header which, struct buf *out);
-/* It is there more than once. */
-bool headers_doubled(struct lws *wsi, enum header which);
 /* An enum http_method, 0 for any other. */
 unsigned int headers_method(struct lws *wsi);
 /* Appends the query as it was sent, arguments with '&' between. */

@@ -315,17 +315,16 @@ static int authenticate(struct http_request *r, struct err *err)
 }
 
 /* True: it was refused. */
-static bool refuse_body(struct http_request *r, unsigned int method)
+static bool refuse_body(struct http_request *r)
 {
 	struct buf value = { 0 };
 	uint64_t length = 0;
-	bool chunked, named;
+	bool chunked;
 
 	chunked = headers_get(r->wsi, HEADER_TRANSFER_ENCODING, &value);
 	buf_clear(&value);
-	named = headers_get(r->wsi, HEADER_CONTENT_LENGTH, &value);
-	/* A number: the tap took no other. */
-	if (named)
+	/* A number: head.c took no other. */
+	if (headers_get(r->wsi, HEADER_CONTENT_LENGTH, &value))
 		(void)text_parse_u64(buf_str(&value), &length);
 	buf_clear(&value);
 	r->is_text = headers_get(r->wsi, HEADER_CONTENT_TYPE, &value) &&
@@ -341,10 +340,6 @@ static bool refuse_body(struct http_request *r, unsigned int method)
 			       NULL, NULL);
 	else if (length > r->gw->options->max_body)
 		http_fail_with(r, 413, ERR_TOO_LARGE, "The body is too large",
-			       NULL, NULL);
-	else if (!named && method == HTTP_POST)
-		http_fail_with(r, 411, ERR_BAD_REQUEST,
-			       "A body is needed, with its Content-Length",
 			       NULL, NULL);
 	return r->answered;
 }
@@ -362,6 +357,8 @@ static bool refuse_route(struct http_request *r, unsigned int method,
 	rc = route_find(rest_routes, method, path, &r->match);
 	if (method == HTTP_OPTIONS && rc == -ENOTSUP) {
 		http_answer_options(r, r->match.allowed);
+	} else if (method == HTTP_OPTIONS && str_eq(path, str_of("/*"))) {
+		http_answer_options(r, HTTP_ANY);
 	} else if (rc == -ENOENT) {
 		http_fail_with(r, 404, ERR_BAD_REQUEST,
 			       "There is nothing at this path", NULL, NULL);
@@ -423,9 +420,9 @@ int http_begin(struct http_request *r, struct str path)
 	}
 	headers_query(r->wsi, &r->query);
 	headers_get(r->wsi, HEADER_IDEMPOTENCY_KEY, &r->key);
-	if (!http_check_protocol(r) || refuse_body(r, method) ||
-	    !http_check_origin(r, method) || refuse_route(r, method, path) ||
-	    refuse_type(r))
+	http_check_connection(r);
+	if (refuse_body(r) || !http_check_origin(r, method) ||
+	    refuse_route(r, method, path) || refuse_type(r))
 		return r->draining ? 0 : 1;
 	if (!r->match.route->open && authenticate(r, &err) < 0) {
 		http_fail(r, &err);

@@ -29,7 +29,7 @@ enum http_more { HTTP_MORE, HTTP_END };
 enum {
 	HTTP_PIECE = 32 << 10,	  /* bytes given to lws at a time */
 	HTTP_WRITE_S = 30,	  /* a piece must be taken within */
-	HTTP_DRAIN_MAX = 16 << 20 /* a refused body is read to its end */
+	HTTP_DRAIN_MAX = 64 << 10 /* a refused body is read to its end */
 };
 
 /* What one page of a list was asked for. */
@@ -133,9 +133,8 @@ void http_put_refusal(struct buf *out, int status, const char *detail);
 
 /* http_check.c: what the headers say. */
 
-/* Whether this is HTTP that we speak, and how its connection goes on. False:
- * it is refused. */
-bool http_check_protocol(struct http_request *r);
+/* How its connection goes on. */
+void http_check_connection(struct http_request *r);
 /* Whether a page of its origin may ask this. False: it is refused. */
 bool http_check_origin(struct http_request *r, unsigned int method);
 /* OPTIONS: what the path knows, and what pages of other origins may send. */

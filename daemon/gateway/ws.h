@@ -14,6 +14,7 @@
 #ifndef GROUPFS_DAEMON_GATEWAY_WS_H
 #define GROUPFS_DAEMON_GATEWAY_WS_H
 
+#include "daemon/gateway/frames.h"
 #include "daemon/gateway/gateway.h"
 #include "daemon/gateway/resolve.h"
 #include "lib/json.h"
@@ -34,7 +35,14 @@ enum {
 	WS_BYE_LEAVING = 3001,
 	WS_BYE_SLOW = 3008,
 	WS_BYE_SILENT = 3012,
-	WS_BYE_UNAUTHENTICATED = 3500
+	WS_BYE_UNAUTHENTICATED = 3500,
+
+	/* RFC 6455 7.4.1 */
+	WS_CLOSE_PROTOCOL = 1002,
+	WS_CLOSE_NOT_TEXT = 1003,
+	WS_CLOSE_NO_CODE = 1005, /* as if: the frame has none */
+	WS_CLOSE_BAD_UTF8 = 1007,
+	WS_CLOSE_TOO_LARGE = 1009
 };
 
 /* A group that connections of this process are subscribed to. */
@@ -81,10 +89,14 @@ struct ws_conn {
 	uint64_t pinged_ms;
 	unsigned int unanswered; /* pings */
 	bool ping_due;
+	bool pong_due; /* to the last ping; others before it need none */
+	uint8_t pong[FRAMES_CONTROL];
+	uint8_t pong_len;
 	bool greeted;
 	bool stopped; /* we do not read */
 	bool dead;    /* lws closes it soon */
 	bool close_sent;
+	bool close_got;
 	int closing; /* the close code, once bye was said */
 };
 
@@ -92,8 +104,10 @@ struct ws_conn {
 struct ws_conn *ws_open(struct gateway *gw, struct lws *wsi, struct str token);
 int ws_receive(struct ws_conn *c, struct str piece, bool final, bool text);
 int ws_writable(struct ws_conn *c);
-void ws_pong(struct ws_conn *c);
-/* It sent what no client may: closes with this code. Not from inside ours. */
+/* Both say what is to be done, and free nothing. */
+void ws_control(struct ws_conn *c, enum frame_opcode opcode,
+		struct str payload);
+/* It sent what no client may: closes with this code. */
 void ws_refuse(struct ws_conn *c, int code);
 void ws_closed(struct ws_conn *c); /* frees it; takes NULL */
 

@@ -6,6 +6,9 @@
 #include <libwebsockets.h>
 #include <stdlib.h>
 
+#include "daemon/gateway/intercept.h"
+#include "lib/text.h"
+
 struct ws_frame {
 	struct list link;
 	struct buf text;
@@ -135,13 +138,30 @@ static bool write_out(struct ws_conn *c)
 	return true;
 }
 
+/* LWS_WRITE_HTTP on a WebSocket writes the bytes as they are. */
+static void write_control(struct ws_conn *c, enum frame_opcode opcode,
+			  const uint8_t *payload, uint8_t len)
+{
+	uint8_t frame[LWS_PRE + 2 + FRAMES_CONTROL] = { 0 };
+	uint8_t *p = frame + LWS_PRE;
+
+	p[0] = (uint8_t)(0x80 | opcode); /* final */
+	p[1] = len;
+	memcpy(p + 2, payload, len);
+	if (lws_write(c->wsi, p, 2 + (size_t)len, LWS_WRITE_HTTP) < 0)
+		kill_conn(c);
+}
+
 static void write_ping(struct ws_conn *c)
 {
-	uint8_t ping[LWS_PRE + 1] = { 0 };
-
 	c->ping_due = false;
-	if (lws_write(c->wsi, ping + LWS_PRE, 0, LWS_WRITE_PING) < 0)
-		kill_conn(c);
+	write_control(c, FRAME_PING, c->pong, 0);
+}
+
+static void write_pong(struct ws_conn *c)
+{
+	c->pong_due = false;
+	write_control(c, FRAME_PONG, c->pong, c->pong_len);
 }
 
 void ws_pump(struct ws_conn *c)
@@ -150,6 +170,8 @@ void ws_pump(struct ws_conn *c)
 		return;
 	if (c->ping_due)
 		write_ping(c);
+	if (c->pong_due && !c->dead && lws_partial_buffered(c->wsi) == 0)
+		write_pong(c);
 	if (c->dead || !write_out(c) || c->closing != 0)
 		return;
 	ws_throttle(c);
@@ -157,23 +179,17 @@ void ws_pump(struct ws_conn *c)
 		lws_callback_on_writable(c->wsi);
 }
 
-/*
- * By hand: lws sends no close frame for a -1 out of WRITEABLE. LWS_WRITE_HTTP
- * on a WebSocket writes the bytes as they are. The client's answer, or our
- * timer, ends the connection.
- */
+/* By hand: lws sends no close frame for a -1 out of WRITEABLE. The client's
+ * answer, or our timer, ends the connection. */
 static void write_close(struct ws_conn *c)
 {
-	uint8_t frame[LWS_PRE + 4] = { 0 };
-	uint8_t *p = frame + LWS_PRE;
+	uint8_t code[2] = { (uint8_t)(c->closing >> 8),
+			    (uint8_t)(c->closing & 0xff) };
 
 	c->close_sent = true;
-	p[0] = 0x88; /* final, close */
-	p[1] = 2;
-	p[2] = (uint8_t)(c->closing >> 8);
-	p[3] = (uint8_t)(c->closing & 0xff);
-	if (lws_write(c->wsi, p, 4, LWS_WRITE_HTTP) < 0)
-		kill_conn(c);
+	intercept_end_frames(lws_get_socket_fd(c->wsi));
+	write_control(c, FRAME_CLOSE, code,
+		      c->closing == WS_CLOSE_NO_CODE ? 0 : sizeof(code));
 }
 
 int ws_writable(struct ws_conn *c)
@@ -181,12 +197,15 @@ int ws_writable(struct ws_conn *c)
 	if (c->dead)
 		return -1;
 	if (c->close_sent)
-		return 0;
+		return c->close_got ? -1 : 0;
 	c->stalled_ms = 0;
 	ws_pump(c);
 	if (c->closing != 0 && !c->dead && list_empty(&c->out) &&
 	    lws_partial_buffered(c->wsi) == 0)
 		write_close(c);
+	/* When all is out, lws may end it. */
+	if (c->close_sent && c->close_got)
+		lws_callback_on_writable(c->wsi);
 	return c->dead ? -1 : 0;
 }
 
@@ -306,11 +325,11 @@ struct ws_conn *ws_open(struct gateway *gw, struct lws *wsi, struct str token)
 	return c;
 }
 
-static int close_now(struct ws_conn *c, int code, const char *why)
+static int refused(struct ws_conn *c, int code)
 {
-	lws_close_reason(c->wsi, (enum lws_close_status)code,
-			 (unsigned char *)(uintptr_t)why, strlen(why));
-	return -1;
+	ws_refuse(c, code);
+	buf_release(&c->in);
+	return 0;
 }
 
 int ws_receive(struct ws_conn *c, struct str piece, bool final, bool text)
@@ -319,14 +338,16 @@ int ws_receive(struct ws_conn *c, struct str piece, bool final, bool text)
 		return 0;
 	c->unanswered = 0;
 	if (!text)
-		return close_now(c, 1003, "text frames only");
+		return refused(c, WS_CLOSE_NOT_TEXT);
 	if (c->in.len + piece.len > GATEWAY_WS_MAX)
-		return close_now(c, 1009, "message too large");
+		return refused(c, WS_CLOSE_TOO_LARGE);
 	buf_append_str(&c->in, piece);
 	if (c->in.failed)
 		return -1;
 	if (!final)
 		return 0;
+	if (!text_is_utf8(buf_str(&c->in)))
+		return refused(c, WS_CLOSE_BAD_UTF8);
 	ws_command(c, buf_str(&c->in));
 	/* An idle connection keeps no buffer. */
 	buf_release(&c->in);
@@ -342,9 +363,39 @@ void ws_refuse(struct ws_conn *c, int code)
 	wheel_arm(&c->gw->wheel, &c->timer, 3);
 }
 
-void ws_pong(struct ws_conn *c)
+static bool is_close_code(unsigned int code)
+{
+	return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 &&
+		code != 1006) ||
+	       (code >= 3000 && code <= 4999);
+}
+
+/* What to answer it with: the same code, or why it is none. */
+static int answer_close(struct str payload)
+{
+	const uint8_t *p = (const uint8_t *)payload.data;
+
+	if (payload.len == 0)
+		return WS_CLOSE_NO_CODE;
+	if (payload.len == 1 || !is_close_code((unsigned)p[0] << 8 | p[1]))
+		return WS_CLOSE_PROTOCOL;
+	if (!text_is_utf8(str_make(payload.data + 2, payload.len - 2)))
+		return WS_CLOSE_BAD_UTF8;
+	return p[0] << 8 | p[1];
+}
+
+void ws_control(struct ws_conn *c, enum frame_opcode opcode, struct str payload)
 {
 	c->unanswered = 0;
+	if (opcode == FRAME_CLOSE) {
+		c->close_got = true;
+		ws_refuse(c, answer_close(payload));
+	} else if (opcode == FRAME_PING) {
+		memcpy(c->pong, payload.data, payload.len);
+		c->pong_len = (uint8_t)payload.len;
+		c->pong_due = true;
+		lws_callback_on_writable(c->wsi);
+	}
 }
 
 void ws_closed(struct ws_conn *c)
