@@ -88,7 +88,7 @@ online_is() {
 	[ "$(online)" = "$1" ]
 }
 new_group busy ann eve
-for i in 1 2 3 4 5 6; do
+for _ in 1 2 3 4 5 6; do
 	stat "$M/busy/messages" >"$T/ok.out"
 	cat "$M/busy/messages"
 done
