@@ -10,8 +10,8 @@ mount_fs
 export URL M
 export TOKENS="$T/tokens"
 ctl user add ann bob cat dan eve >"$T/ok.out" 2>&1
-for user in ann bob cat dan eve; do
-	printf '%s\t%s\n' "$user" "$(token "$user")"
+for user in ann ann/2 bob cat dan eve; do
+	printf '%s\t%s\n' "$user" "$(token "${user%/2}")"
 done >"$TOKENS"
 TOKEN=$(token "$ME")
 # new_group NAME MEMBER...
