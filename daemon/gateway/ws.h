@@ -7,9 +7,10 @@
  *   ws_writable / ws_pump:  out queue first, then ready subs, in turn
  *
  * Nothing is queued of messages: a connection that does not take more is left
- * alone until its socket drains, and its subs read on from their cursors. The
- * out queue is bounded: above WS_OUT_STOP nothing is read from the client,
- * above WS_OUT_MAX the connection is closed (3008) and resumes by cursor.
+ * alone until its socket drains, and its subs read on from their cursors.
+ * Notes of who came and went (ws_notes.h) lie between the messages. The out
+ * queue is bounded: above WS_OUT_STOP nothing is read from the client, above
+ * WS_OUT_MAX the connection is closed (3008) and resumes by cursor.
  */
 #ifndef GROUPFS_DAEMON_GATEWAY_WS_H
 #define GROUPFS_DAEMON_GATEWAY_WS_H
