@@ -116,6 +116,7 @@ struct request {
 	struct group_pending pending; /* WATCH */
 	struct wire_body_watching watching;
 	struct request_media media;
+	uint64_t online; /* GET_INFO */
 
 	/* private: handlers.c */
 	struct readers_job job;
@@ -159,6 +160,9 @@ int request_prepare_user(struct request *r, struct store *store,
 			 struct str user);
 /* Lane: stores the noted ones, before the verb that needs them. */
 int request_add_users(struct request *r, struct store *store);
+/* Lane: the event of what was sent to r's group. */
+int request_tell_sent(struct request *r, struct list *events,
+		      const struct wire_body_sent *sent, bool mentions);
 
 extern const struct handler handlers_session[];
 extern const struct handler handlers_reading[];

@@ -264,10 +264,8 @@ static int write_send_media(struct request *r, struct store *store,
 		rc = media_settle(media, op.hash, &r->err);
 		if (rc < 0)
 			return rc;
-		if (event_add_messages(events, body->group_id,
-				       op.sent.first_seq, op.sent.last_seq,
-				       r->want) < 0)
-			return request_no_memory(r);
+		if (request_tell_sent(r, events, &op.sent, op.mentions) < 0)
+			return err_rc(&r->err);
 	}
 	return request_answer(r, &op.sent);
 }

@@ -233,6 +233,15 @@ static int read_list_members(struct request *r, struct store *store)
 	return rc;
 }
 
+static int begin_get_info(struct request *r)
+{
+	const struct group *group = groups_find(&r->handlers->registry->groups,
+						r->body.get_info.group_id);
+
+	r->online = group == NULL ? 0 : group_online(group);
+	return 0;
+}
+
 static int read_get_info(struct request *r, struct store *store)
 {
 	uint64_t group_id = r->body.get_info.group_id;
@@ -248,6 +257,7 @@ static int read_get_info(struct request *r, struct store *store)
 	}
 	r->group_id = group_id;
 	memcpy(&answer, &info, sizeof(answer));
+	answer.online = r->online;
 	return request_answer(r, &answer);
 }
 
@@ -304,7 +314,9 @@ const struct handler handlers_reading[] = {
 	{ .type = WIRE_PULL, .read = read_pull },
 	{ .type = WIRE_READ_TEXT, .read = read_read_text },
 	{ .type = WIRE_LIST_MEMBERS, .read = read_list_members },
-	{ .type = WIRE_GET_INFO, .read = read_get_info },
+	{ .type = WIRE_GET_INFO,
+	  .begin = begin_get_info,
+	  .read = read_get_info },
 	{ .type = WIRE_LIST_MENTIONS, .read = read_list_mentions },
 	{ .type = WIRE_GET_SPACE, .read = read_get_space },
 	{ .type = WIRE_NONE },

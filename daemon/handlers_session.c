@@ -162,6 +162,8 @@ static void do_close(struct request *r)
 
 static int begin_watch(struct request *r)
 {
+	r->pending.principal = r->principal_serial;
+	r->pending.kind = r->body.watch.kind;
 	return groups_begin(&r->handlers->registry->groups,
 			    r->body.watch.group_id, &r->pending);
 }
@@ -207,7 +209,14 @@ static bool finish_watch(struct request *r)
 			"The principal was closed");
 		return false;
 	}
-	i = principal_add_watch(p, r->pending.group, r->watching.last_seq);
+	if (r->pending.forgotten) {
+		err_set(&r->err, ERR_UNAVAILABLE,
+			"The watch was ended before it was made");
+		return false;
+	}
+	i = principal_add_watch(p, r->pending.group,
+				(enum watch_kind)r->body.watch.kind,
+				r->watching.last_seq);
 	if (i == NULL) {
 		err_set(&r->err, ERR_UNAVAILABLE,
 			"Too many watches on this connection");
@@ -221,12 +230,17 @@ static bool finish_watch(struct request *r)
 
 static void do_unwatch(struct request *r)
 {
+	const struct wire_body_unwatch *body = &r->body.unwatch;
 	const struct principal *p = request_principal(r);
-	struct watch *w =
-		p == NULL ? NULL : principal_watch(p, r->body.unwatch.group_id);
+	struct group *group =
+		groups_find(&r->handlers->registry->groups, body->group_id);
+	struct watch *w = p == NULL ? NULL : principal_watch(p, body->group_id);
 
+	/* A WATCH that is still being read comes after us else. */
+	if (group != NULL)
+		group_forget_pending(group, r->principal_serial, body->kind);
 	if (w != NULL)
-		watch_drop(w);
+		watch_end(w, (enum watch_kind)body->kind);
 	request_answer_ok(r, w != NULL);
 }
 

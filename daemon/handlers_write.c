@@ -35,6 +35,19 @@ static int begin_send(struct request *r)
 	return 0;
 }
 
+int request_tell_sent(struct request *r, struct list *events,
+		      const struct wire_body_sent *sent, bool mentions)
+{
+	const struct event news = { .first_seq = sent->first_seq,
+				    .last_seq = sent->last_seq,
+				    .want = r->want,
+				    .mentions = mentions };
+
+	if (event_add_messages(events, r->group_id, &news) < 0)
+		return request_no_memory(r);
+	return 0;
+}
+
 static int write_send(struct request *r, struct store *store,
 		      struct list *events)
 {
@@ -57,10 +70,8 @@ static int write_send(struct request *r, struct store *store,
 	r->group_id = body->group_id;
 	if (op.sent.duplicate == 0) {
 		r->op.appended = op.sent.last_seq - op.sent.first_seq + 1;
-		if (event_add_messages(events, body->group_id,
-				       op.sent.first_seq, op.sent.last_seq,
-				       r->want) < 0)
-			return request_no_memory(r);
+		if (request_tell_sent(r, events, &op.sent, op.mentions) < 0)
+			return err_rc(&r->err);
 	}
 	return request_answer(r, &op.sent);
 }
@@ -149,9 +160,11 @@ static int prepare_edit_members(struct request *r, struct store *store)
 	return prepare_edits(r, store, body->edits);
 }
 
-/* An event about members of the group; its changes are still to be filled. */
+/* An event about members of the group; what is particular to its kind is
+ * still to be filled. */
 static struct event *members_event(struct request *r, struct store *store,
-				   struct list *events, uint64_t group_id)
+				   struct list *events, enum event_kind kind,
+				   uint64_t group_id)
 {
 	struct wire_group group;
 	struct event *e;
@@ -159,7 +172,7 @@ static struct event *members_event(struct request *r, struct store *store,
 	if (store_find_group(store, group_id, str_of(""), str_of(""), &group,
 			     &r->err) < 0)
 		return NULL;
-	e = event_add(events, EVENT_MEMBERS, group_id);
+	e = event_add(events, kind, group_id);
 	if (e == NULL) {
 		request_no_memory(r);
 		return NULL;
@@ -188,7 +201,8 @@ static int write_edit_members(struct request *r, struct store *store,
 	}
 	r->group_id = body->group_id;
 	if (op.count > 0) {
-		e = members_event(r, store, events, body->group_id);
+		e = members_event(r, store, events, EVENT_MEMBERS,
+				  body->group_id);
 		if (e == NULL) {
 			free(op.changes);
 			return err_rc(&r->err);
@@ -259,6 +273,7 @@ static int announce_group(struct request *r, struct store *store,
 			  struct list *events, uint64_t group_id)
 {
 	struct collecting c = { .event = members_event(r, store, events,
+						       EVENT_MEMBERS,
 						       group_id) };
 
 	if (c.event == NULL)
@@ -317,16 +332,24 @@ static int write_set_read(struct request *r, struct store *store,
 			  struct list *events)
 {
 	const struct wire_body_set_read *body = &r->body.set_read;
+	struct event *e;
 	uint64_t stored;
 	int rc = store_set_read(store, body->group_id, request_user(r),
 				body->seq, &stored, &r->err);
 
-	(void)events;
 	if (rc < 0) {
 		request_note_refusal(r, store, body->group_id);
 		return rc;
 	}
 	r->group_id = body->group_id;
+	if (rc > 0) {
+		e = members_event(r, store, events, EVENT_READ, r->group_id);
+		if (e == NULL)
+			return err_rc(&r->err);
+		e->last_seq = stored;
+		e->session = r->peer->session.serial;
+		e->request = r->id;
+	}
 	return request_answer_ok(r, stored);
 }
 

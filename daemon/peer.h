@@ -85,6 +85,8 @@ struct watch {
 	struct list of_interest;
 	struct principal *principal;
 	struct interest *interest;
+	struct group_user *present; /* NULL: no WATCH_PRESENT */
+	bool quiet;		    /* WATCH_QUIET */
 };
 
 /* One session's interest in one group. */
@@ -122,10 +124,12 @@ void principal_close(struct principal *p);
 
 struct interest *peer_interest(const struct peer *peer, uint64_t group_id);
 struct watch *principal_watch(const struct principal *p, uint64_t group_id);
-/* Adds a watch where there is none; last_seq: of the tail that was read. The
- * interest, or NULL: bound or memory. */
+/* Adds a watch of that kind where there is none; last_seq: of the tail that
+ * was read. The interest, or NULL: bound or memory. */
 struct interest *principal_add_watch(struct principal *p, struct group *group,
-				     uint64_t last_seq);
+				     enum watch_kind kind, uint64_t last_seq);
+/* Ends its kind, and drops it with the last one. */
+void watch_end(struct watch *w, enum watch_kind kind);
 /* Drops it, and what it alone kept alive. */
 void watch_drop(struct watch *w);
 

@@ -91,6 +91,13 @@ enum member_change { MEMBER_ADDED = 0, MEMBER_REMOVED = 1, MEMBER_ROLE = 2 };
 /* Bits of wire_sent.warnings. */
 enum { WARN_MENTION_DROPPED = 1 };
 
+/* What a watch is for. Of a principal's two watches of a group each is made
+ * and ended for itself. */
+enum watch_kind {
+	WATCH_PRESENT = 0, /* its user reads along: he counts as online */
+	WATCH_QUIET = 1	   /* it only keeps what is known of the group true */
+};
+
 /* wire_set_read.seq that stands for "all there is". */
 #define WIRE_READ_ALL UINT64_MAX
 
@@ -153,7 +160,8 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, created_ms, WIRE_U64)                                           \
 	F(str, created_by, WIRE_USER_MAX)
 
-/* A group's metadata. settings: a JSON object, or empty. */
+/* A group's metadata. settings: a JSON object, or empty. online: how many
+ * users have a present watch, groupd's word and not the store's. */
 #define WIRE_INFO_FIELDS(F)                                                    \
 	F(num, group_id, WIRE_U64)                                             \
 	F(str, name, WIRE_NAME_MAX)                                            \
@@ -164,6 +172,7 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, info_ms, WIRE_U64)                                              \
 	F(num, max_members, WIRE_U64)                                          \
 	F(num, first_off, WIRE_U64)                                            \
+	F(num, online, WIRE_U64)                                               \
 	F(str, settings, WIRE_SETTINGS_MAX)
 
 /* An unread message that mentions the user, and its group. */
@@ -333,14 +342,20 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, seq, WIRE_U64)
 
 /* From the answer on, this connection gets every later message of the group
- * once, as EV_MESSAGES or, where it was slow, as EV_GROWN. */
-#define WIRE_WATCH_FIELDS(F) F(num, group_id, WIRE_U64)
+ * once, as EV_MESSAGES or, where it was slow, as EV_GROWN. kind: enum
+ * watch_kind. */
+#define WIRE_WATCH_FIELDS(F)                                                   \
+	F(num, group_id, WIRE_U64)                                             \
+	F(num, kind, 1)
 #define WIRE_WATCHING_FIELDS(F)                                                \
 	F(num, epoch, WIRE_U64)                                                \
 	F(num, first_seq, WIRE_U64)                                            \
 	F(num, last_seq, WIRE_U64)                                             \
 	F(num, last_read_seq, WIRE_U64)
-#define WIRE_UNWATCH_FIELDS(F) F(num, group_id, WIRE_U64)
+/* Ends the watch of that kind, also one that is still being made. */
+#define WIRE_UNWATCH_FIELDS(F)                                                 \
+	F(num, group_id, WIRE_U64)                                             \
+	F(num, kind, 1)
 
 /* A group's metadata: answered with INFO, a struct wire_info. SET_INFO is for
  * its admins, changes what `set` names (INFO_*) together, answers OK. if_tag
@@ -441,7 +456,11 @@ enum { WARN_MENTION_DROPPED = 1 };
 /* Events. EV_MESSAGES carries consecutive messages. EV_GROWN says that the
  * log reaches last_seq and what lies between must be pulled. EV_MEMBER comes
  * to who watches the group and to the user's own principals, in order with
- * the group's messages. */
+ * the group's messages. EV_READ, EV_MENTION come to each session that has a
+ * principal of the user, but to no mount. EV_READ: his pointer moved forward,
+ * other than by a message of his own; request: the id of the SET_READ, to the
+ * session that asked, else 0. EV_MENTION: he is mentioned by name; it comes
+ * behind the message, if that comes at all. */
 #define WIRE_EV_MESSAGES_FIELDS(F)                                             \
 	F(num, group_id, WIRE_U64)                                             \
 	F(str, messages, WIRE_FRAME_MAX)
@@ -456,7 +475,19 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, role, 2)                                                        \
 	F(str, by, WIRE_USER_MAX)                                              \
 	F(num, last_read_seq, WIRE_U64)
-#define WIRE_EV_DELETED_FIELDS(F)   F(num, group_id, WIRE_U64)
+#define WIRE_EV_DELETED_FIELDS(F) F(num, group_id, WIRE_U64)
+#define WIRE_EV_READ_FIELDS(F)                                                 \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, group, WIRE_NAME_MAX)                                           \
+	F(str, user, WIRE_USER_MAX)                                            \
+	F(num, last_read_seq, WIRE_U64)                                        \
+	F(num, request, UINT32_MAX)
+#define WIRE_EV_MENTION_FIELDS(F)                                              \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, group, WIRE_NAME_MAX)                                           \
+	F(str, user, WIRE_USER_MAX)                                            \
+	F(num, seq, WIRE_U64)                                                  \
+	F(str, sender, WIRE_USER_MAX)
 #define WIRE_EV_PRINCIPAL_FIELDS(F) F(num, code, 255)
 #define WIRE_EV_BYE_FIELDS(F)	    F(num, retry_after_ms, 3600000)
 
@@ -519,7 +550,9 @@ enum { WARN_MENTION_DROPPED = 1 };
 	M(EV_MEMBER, ev_member, 62, NONE)                                      \
 	M(EV_DELETED, ev_deleted, 63, NONE)                                    \
 	M(EV_PRINCIPAL, ev_principal, 64, NONE)                                \
-	M(EV_BYE, ev_bye, 65, NONE)
+	M(EV_BYE, ev_bye, 65, NONE)                                            \
+	M(EV_READ, ev_read, 73, NONE)                                          \
+	M(EV_MENTION, ev_mention, 74, NONE)
 
 enum wire_type {
 	WIRE_NONE = 0,

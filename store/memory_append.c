@@ -221,6 +221,7 @@ static int store_item(struct append *a, const struct wire_item *item,
 	buf_init(&text);
 	rc = add_mentions(a, names, count, &text, err);
 	m.mentions = buf_str(&text);
+	a->op->mentions = a->op->mentions || m.mentions.len > 0;
 	if (rc == 0)
 		rc = add_message(a, &m, err);
 	buf_release(&text);
@@ -354,6 +355,7 @@ int mem_add_media(struct store *base, struct store_media *op,
 int mem_set_read(struct store *base, uint64_t group_id, struct str user,
 		 uint64_t seq, uint64_t *stored, struct err *err)
 {
+	bool moved;
 	struct mem_group *g = mem_group(base, group_id);
 	struct mem_member *m = g == NULL ? NULL : mem_member(g, user, NULL);
 	int rc;
@@ -370,8 +372,9 @@ int mem_set_read(struct store *base, uint64_t group_id, struct str user,
 	rc = mem_touch(base, g, err);
 	if (rc < 0)
 		return rc;
-	if (seq > m->last_read_seq)
+	moved = seq > m->last_read_seq;
+	if (moved)
 		m->last_read_seq = seq;
 	*stored = m->last_read_seq;
-	return 0;
+	return moved;
 }

@@ -303,6 +303,7 @@ static int store_item(struct append *a, const struct wire_item *item,
 	if (rc < 0)
 		return rc;
 	m.mentions = buf_str(&a->s->names);
+	a->op->mentions = a->op->mentions || m.mentions.len > 0;
 	m.len = text_render_len(&m);
 	m.jsonl_len = json_message_line_len(&m);
 	rc = insert_message(a, &m, err);
@@ -490,5 +491,6 @@ int sq_set_read(struct store *base, uint64_t group_id, struct str user,
 	*stored = seq > m.last_read_seq ? seq : m.last_read_seq;
 	if (seq <= m.last_read_seq)
 		return 0;
-	return set_pointer(s, group_id, user, seq, err);
+	rc = set_pointer(s, group_id, user, seq, err);
+	return rc < 0 ? rc : 1;
 }

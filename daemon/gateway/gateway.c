@@ -10,8 +10,8 @@
 #include "lib/log.h"
 
 enum {
-	BYE_MS = 1500,	       /* the time to say bye in */
-	RETRY_SPREAD_MS = 5000 /* so that not all come back at once */
+	BYE_MS = 1500, /* the time to say bye in */
+	RETRY_MS = 100 /* other gateways are there at once */
 };
 
 bool gateway_origin_allowed(const struct gateway_options *options,
@@ -176,8 +176,6 @@ static void on_check_empty(uv_timer_t *t)
 
 void gateway_stop(struct gateway *gw)
 {
-	const struct env *env = env_system();
-
 	if (gw->stopping)
 		return;
 	gw->stopping = true;
@@ -187,7 +185,7 @@ void gateway_stop(struct gateway *gw)
 	uv_close((uv_handle_t *)&gw->sigint, NULL);
 	for (struct list *l = gw->conns.next; l != &gw->conns; l = l->next)
 		ws_bye(container_of(l, struct ws_conn, of_gateway),
-		       WS_BYE_LEAVING, env_random_u64(env) % RETRY_SPREAD_MS);
+		       WS_BYE_LEAVING, RETRY_MS);
 	gw->leave.data = (void *)(uintptr_t)uv_now(gw->loop);
 	uv_timer_start(&gw->leave, on_check_empty, 50, 50);
 }
@@ -197,5 +195,6 @@ void gateway_release(struct gateway *gw)
 	front_release(gw);
 	table_release(&gw->groups);
 	table_release(&gw->subs);
+	table_release(&gw->users);
 	buf_release(&gw->scratch);
 }

@@ -71,6 +71,7 @@ struct gateway {
 	struct list conns;
 	struct table groups; /* ws_group by id */
 	struct table subs;   /* ws_sub by connection and group */
+	struct table users;  /* ws_user by name */
 	uint64_t conn_serial;
 	struct buf scratch; /* one frame, for the length of a call */
 

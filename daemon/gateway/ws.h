@@ -7,9 +7,10 @@
  *   ws_writable / ws_pump:  out queue first, then ready subs, in turn
  *
  * Nothing is queued of messages: a connection that does not take more is left
- * alone until its socket drains, and its subs read on from their cursors. The
- * out queue is bounded: above WS_OUT_STOP nothing is read from the client,
- * above WS_OUT_MAX the connection is closed (3008) and resumes by cursor.
+ * alone until its socket drains, and its subs read on from their cursors.
+ * Notes of who came and went (ws_notes.h) lie between the messages. The out
+ * queue is bounded: above WS_OUT_STOP nothing is read from the client, above
+ * WS_OUT_MAX the connection is closed (3008) and resumes by cursor.
  */
 #ifndef GROUPFS_DAEMON_GATEWAY_WS_H
 #define GROUPFS_DAEMON_GATEWAY_WS_H
@@ -17,6 +18,8 @@
 #include "daemon/gateway/frames.h"
 #include "daemon/gateway/gateway.h"
 #include "daemon/gateway/resolve.h"
+#include "daemon/gateway/ws_notes.h"
+#include "daemon/gateway/ws_users.h"
 #include "lib/json.h"
 
 struct lws;
@@ -31,10 +34,13 @@ enum {
 	WS_OUT_MAX = 1 << 20,
 	WS_COMMANDS_MAX = 64,
 	WS_SUBS_MAX = 20000,
+	WS_RETRY_SPREAD_MS = 5000, /* so that not all come back at once */
 
+	/* groupd-api(7) names them. */
 	WS_BYE_LEAVING = 3001,
 	WS_BYE_SLOW = 3008,
 	WS_BYE_SILENT = 3012,
+	WS_BYE_FINAL = 3500, /* from here on he is not invited back */
 	WS_BYE_UNAUTHENTICATED = 3500,
 
 	/* RFC 6455 7.4.1 */
@@ -49,6 +55,7 @@ enum {
 struct ws_group {
 	struct table_node node; /* by id */
 	struct list subs;
+	struct ws_notes notes;
 	uint64_t group_id;
 	char name[WIRE_NAME_MAX + 1];
 };
@@ -60,7 +67,8 @@ struct ws_sub {
 	struct table_node node; /* by connection and group */
 	struct list of_conn;
 	struct list of_group;
-	struct list ready; /* in conn->ready while there may be something */
+	struct list ready;    /* in conn->ready while there may be something */
+	struct ws_note *note; /* of the group's, the next to be told */
 	bool live_told;
 };
 
@@ -70,6 +78,8 @@ struct ws_conn {
 	struct bearer *bearer; /* NULL before authentication */
 	struct bearer_user user;
 	struct list of_gateway;
+	struct ws_user *account; /* NULL before he is greeted */
+	struct list of_account;
 	struct wheel_timer timer;
 	uint64_t serial;
 
@@ -118,7 +128,11 @@ void ws_put(struct ws_conn *c, struct buf *frame); /* takes its bytes */
 void ws_put_error(struct ws_conn *c, struct str id, const struct err *err,
 		  const char *extra);
 void ws_pump(struct ws_conn *c);
-/* Says bye and closes; the first reason counts. */
+/* Puts it before all that waits: what must follow what was just written. */
+void ws_put_next(struct ws_conn *c, struct buf *frame);
+/* Says bye and closes; the first reason counts. He is to wait for
+ * retry_after_ms and a random part of WS_RETRY_SPREAD_MS before he comes back;
+ * with a code from WS_BYE_FINAL on he is told 0. */
 void ws_bye(struct ws_conn *c, int code, uint64_t retry_after_ms);
 int ws_use_token(struct ws_conn *c, struct str token);
 /* Reads on or not, by what is under way. */
@@ -127,6 +141,8 @@ void ws_throttle(struct ws_conn *c);
 /* ws_commands.c */
 void ws_command(struct ws_conn *c, struct str text);
 void ws_commands_cancel(struct ws_conn *c);
+/* Whether a command of c waits for the answer to this request. */
+bool ws_awaits(const struct ws_conn *c, uint64_t request);
 
 /* ws_feed.c */
 int ws_subscribe(struct ws_conn *c, uint64_t group_id, struct str name,

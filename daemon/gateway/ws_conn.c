@@ -8,6 +8,7 @@
 
 #include "daemon/gateway/intercept.h"
 #include "lib/text.h"
+#include "lib/env.h"
 
 struct ws_frame {
 	struct list link;
@@ -62,9 +63,9 @@ void ws_throttle(struct ws_conn *c)
 	lws_rx_flow_control(c->wsi, stop ? 0 : 1);
 }
 
-/* Takes the frame's bytes. Nothing may be missing in silence: without memory
- * he starts over. */
-static void push(struct ws_conn *c, struct buf *frame)
+/* Takes the frame's bytes, to go out before `before`. Nothing may be missing in
+ * silence: without memory he starts over. */
+static void push(struct ws_conn *c, struct list *before, struct buf *frame)
 {
 	struct ws_frame *f = frame->failed ? NULL : calloc(1, sizeof(*f));
 
@@ -75,7 +76,7 @@ static void push(struct ws_conn *c, struct buf *frame)
 	}
 	f->text = *frame;
 	*frame = (struct buf){ 0 };
-	list_push(&c->out, &f->link);
+	list_push(before, &f->link);
 	c->out_bytes += f->text.len;
 	lws_callback_on_writable(c->wsi);
 }
@@ -86,10 +87,18 @@ void ws_put(struct ws_conn *c, struct buf *frame)
 		buf_release(frame);
 		return;
 	}
-	push(c, frame);
+	push(c, &c->out, frame);
 	if (c->out_bytes > WS_OUT_MAX)
 		ws_bye(c, WS_BYE_SLOW, 1000);
 	ws_throttle(c);
+}
+
+void ws_put_next(struct ws_conn *c, struct buf *frame)
+{
+	if (c->dead)
+		buf_release(frame);
+	else
+		push(c, c->out.next, frame);
 }
 
 void ws_put_error(struct ws_conn *c, struct str id, const struct err *err,
@@ -112,11 +121,15 @@ void ws_bye(struct ws_conn *c, int code, uint64_t retry_after_ms)
 
 	if (c->closing != 0 || c->dead)
 		return;
+	retry_after_ms = code >= WS_BYE_FINAL
+				 ? 0
+				 : env_spread(env_system(), retry_after_ms,
+					      WS_RETRY_SPREAD_MS);
 	ws_frame_begin(&b, "bye", str_of(""));
 	buf_printf(&b, ",\"code\":%d,\"retry_after_ms\":%" PRIu64 "}", code,
 		   retry_after_ms);
 	c->closing = code;
-	push(c, &b);
+	push(c, &c->out, &b);
 	/* He has so long to take it. */
 	wheel_arm(&c->gw->wheel, &c->timer, 3);
 }
@@ -252,14 +265,20 @@ static void on_timer(struct wheel_timer *t)
 
 static void greet(struct ws_conn *c)
 {
+	struct str name = str_of(c->bearer->principal.name);
 	struct buf b = { 0 };
 
 	if (c->greeted)
 		return;
 	c->greeted = true;
+	c->account = ws_users_join(&c->gw->users, name, &c->of_account);
+	if (c->account == NULL) {
+		ws_bye(c, WS_BYE_LEAVING, 1000);
+		return;
+	}
 	ws_frame_begin(&b, "hello", str_of(""));
 	buf_append_str(&b, str_of(",\"user\":"));
-	json_put_str(&b, str_of(c->bearer->principal.name));
+	json_put_str(&b, name);
 	buf_printf(&b, ",\"ping_interval\":%d}", WS_PING_S);
 	ws_put(c, &b);
 }
@@ -310,6 +329,7 @@ struct ws_conn *ws_open(struct gateway *gw, struct lws *wsi, struct str token)
 	c->serial = ++gw->conn_serial;
 	c->user.changed = on_principal;
 	list_init(&c->user.link);
+	list_init(&c->of_account);
 	list_init(&c->subs);
 	list_init(&c->ready);
 	list_init(&c->out);
@@ -416,6 +436,7 @@ void ws_closed(struct ws_conn *c)
 	}
 	wheel_disarm(&c->timer);
 	list_remove(&c->user.link);
+	ws_users_leave(&c->gw->users, c->account, &c->of_account);
 	list_remove(&c->of_gateway);
 	bearer_put(c->bearer);
 	buf_release(&c->in);

@@ -197,7 +197,7 @@ WIRE = {
     "members": lambda w, g, n, me: w.ask("LIST_MEMBERS", g, "", 10),
     "info": lambda w, g, n, me: w.ask("GET_INFO", g),
     "pointer": lambda w, g, n, me: w.ask("SET_READ", g, 1),
-    "follow": lambda w, g, n, me: w.ask("WATCH", g),
+    "follow": lambda w, g, n, me: w.ask("WATCH", g, 0),
     "files": lambda w, g, n, me: w.ask("LIST_MEDIA", g, "", 10),
     "get_file": lambda w, g, n, me: w.ask("FIND_MEDIA", 0, g, "pic"),
     "put_file": lambda w, g, n, me: put_media(w, g),
