@@ -24,7 +24,7 @@ export URL TOKEN_ADMIN TOKEN_MEMBER TOKEN_LEFT TOKEN_CUT TOKEN_STRANGER \
 sleep 1.5
 $PY "$HERE/rights.py" "$M" "$SOCKET" >"$T/cells" 2>"$T/cells.err"
 is "the table is tried to its end" "$?" 0
-diag "$(tail -n 5 "$T/cells.err")"
+diag "$(tail -n 20 "$T/cells.err")"
 while IFS='	' read -r rc what detail; do
 	pass_or_fail "$rc" "$what" || diag "$detail"
 done <"$T/cells"

@@ -113,7 +113,6 @@ FILES = {
     "promote": written("/members", APPEND, OTHER.encode() + b" admin\n"),
     "demote": written("/members", APPEND, SECOND.encode() + b" member\n"),
     "describe": written("/description", os.O_WRONLY | os.O_TRUNC, b"new\n"),
-    "delete": by_path(os.rmdir),
     "listed": by_path(lambda d: found(os.path.basename(d) in
                                       os.listdir(os.path.dirname(d)))),
     "mentions": by_path(lambda d: found(
@@ -126,6 +125,15 @@ FILES = {
 def found(there):
     if not there:
         raise FileNotFoundError(errno.ENOENT, "not there")
+
+
+def hold_file(group, what):
+    """What a member can open; None where that is nothing."""
+    open_it = FILES[what][0]
+    try:
+        return open_it and open_it(os.path.join(MOUNT, group))
+    except PermissionError:
+        return None
 
 
 def file_code(group, what, held):
@@ -251,8 +259,7 @@ def act_as(uid, me, pipe):
             pipe.send(file_code(group, what, held))
             held = None
         elif order == "hold":
-            open_it = FILES[what][0]
-            held = open_it and open_it(os.path.join(MOUNT, group))
+            held = hold_file(group, what)
             pipe.send(held is not None)
         elif order == "wire":
             pipe.send(wire.code(what, group_id, group, me))
@@ -419,7 +426,7 @@ def try_local(actors, setting, role, what, wanted):
     if role == "late":
         return
     for surface in ("file", "wire"):
-        if surface == "wire" and what not in WIRE:
+        if what not in (WIRE if surface == "wire" else FILES):
             continue
         name, group_id = setting.group()
         if role == "cut":
