@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <libwebsockets.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "daemon/gateway/headers.h"
 #include "daemon/gateway/problem.h"
@@ -41,6 +43,7 @@ void http_free(struct http_request *r)
 	buf_release(&r->text);
 	buf_release(&r->wire);
 	buf_release(&r->page.after);
+	buf_release(&r->headers);
 	buf_release(&r->out);
 	free(r);
 }
@@ -83,7 +86,10 @@ static void finish(struct http_request *r, int status, const char *type,
 		status = 503;
 		type = NULL;
 	}
-	put_head(&r->out, status, type, (int64_t)r->text.len, headers);
+	if (headers != NULL)
+		buf_append_str(&r->headers, str_of(headers));
+	put_head(&r->out, status, type, (int64_t)r->text.len,
+		 buf_cstr(&r->headers));
 	buf_append_str(&r->out, buf_str(&r->text));
 	buf_release(&r->text);
 	/* A client that is still sending would see a reset, not the answer. */
@@ -122,6 +128,31 @@ void http_answer_empty(struct http_request *r, int status)
 	finish(r, status, NULL, NULL);
 }
 
+/* Whole seconds, rounded up: what is told may not be too early. */
+static uint64_t seconds(uint64_t ms)
+{
+	return ms / 1000 + (ms % 1000 != 0);
+}
+
+void http_put_rate(struct http_request *r, uint64_t limit, uint64_t left,
+		   uint64_t reset_ms)
+{
+	if (limit == 0)
+		return;
+	buf_printf(&r->headers,
+		   "RateLimit-Limit: %" PRIu64
+		   "\r\nRateLimit-Remaining: %" PRIu64
+		   "\r\nRateLimit-Reset: %" PRIu64 "\r\n",
+		   limit, left, seconds(reset_ms));
+}
+
+/* Without a better knowledge a second. */
+static void put_retry_after(struct buf *headers, const struct err *err)
+{
+	buf_printf(headers, "Retry-After: %" PRIu64 "\r\n",
+		   err->retry_after_ms == 0 ? 1 : seconds(err->retry_after_ms));
+}
+
 void http_fail_with(struct http_request *r, int status, enum err_code code,
 		    const char *detail, const char *headers, const char *extra)
 {
@@ -138,7 +169,8 @@ void http_fail(struct http_request *r, const struct err *err)
 	if (status == 401)
 		headers = "WWW-Authenticate: Bearer\r\n";
 	else if (status == 503 || status == 429)
-		headers = "Retry-After: 1\r\n";
+		put_retry_after(&r->headers, err);
+	http_put_rate(r, err->rate_limit, 0, err->rate_reset_ms);
 	http_fail_with(r, status, err->code, err->text, headers, NULL);
 }
 
@@ -202,6 +234,30 @@ void http_refuse(struct lws *wsi, int status, const char *detail,
 				out.len - LWS_PRE, LWS_WRITE_HTTP);
 	buf_release(&body);
 	buf_release(&out);
+}
+
+void http_refuse_socket(int fd, const struct err *err)
+{
+	struct buf body = { 0 }, out = { 0 }, headers = { 0 };
+	int status = err_http_status(err->code);
+	char rest[4096];
+
+	put_retry_after(&headers, err);
+	problem_put(&body, status, err->code, err->text, NULL);
+	put_head(&out, status, "application/problem+json", (int64_t)body.len,
+		 buf_cstr(&headers));
+	buf_append_str(&out, buf_str(&body));
+	if (!out.failed)
+		(void)send(fd, out.data + LWS_PRE, out.len - LWS_PRE,
+			   MSG_NOSIGNAL | MSG_DONTWAIT);
+	buf_release(&headers);
+	buf_release(&body);
+	buf_release(&out);
+	/* Closed with something unread it would be reset, and the answer might
+	 * be lost: so what has come is taken. */
+	(void)shutdown(fd, SHUT_WR);
+	(void)recv(fd, rest, sizeof(rest), MSG_DONTWAIT);
+	close(fd);
 }
 
 static void fail_code(struct http_request *r, enum err_code code)

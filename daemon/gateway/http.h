@@ -64,7 +64,8 @@ struct http_request {
 	bool pending;
 
 	/* The answer. */
-	struct buf out; /* LWS_PRE, headers, body */
+	struct buf headers; /* more of them, each with its CRLF */
+	struct buf out;	    /* LWS_PRE, headers, body */
 	size_t written;
 	/* A streamed answer: appends to out what there is now, some HTTP_PIECE
 	 * bytes at most. */
@@ -90,6 +91,9 @@ int http_write(struct http_request *r);
 /* Answers with r->text (JSON) as the body. */
 void http_answer(struct http_request *r, int status);
 void http_answer_empty(struct http_request *r, int status);
+/* The answer's RateLimit headers; none where limit is 0. */
+void http_put_rate(struct http_request *r, uint64_t limit, uint64_t left,
+		   uint64_t reset_ms);
 /* Answers with a head of no length, and then with what fill() gives, until it
  * says HTTP_END. http_wake(): it has something to give. */
 void http_begin_stream(struct http_request *r, const char *type,
@@ -115,5 +119,7 @@ void http_with_group(struct http_request *r,
  * written at once. */
 void http_refuse(struct lws *wsi, int status, const char *detail,
 		 const char *headers);
+/* The same for a socket that is not lws' yet: answers and closes it. */
+void http_refuse_socket(int fd, const struct err *err);
 
 #endif

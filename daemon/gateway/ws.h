@@ -33,6 +33,7 @@ enum {
 
 	WS_BYE_LEAVING = 3001,
 	WS_BYE_SLOW = 3008,
+	WS_BYE_TOO_MANY = 3009, /* connections of this user */
 	WS_BYE_SILENT = 3012,
 	WS_BYE_UNAUTHENTICATED = 3500
 };
@@ -61,6 +62,7 @@ struct ws_conn {
 	struct lws *wsi;
 	struct bearer *bearer; /* NULL before authentication */
 	struct bearer_user user;
+	struct seat seat;
 	struct list of_gateway;
 	struct wheel_timer timer;
 	uint64_t serial;
@@ -110,6 +112,8 @@ void ws_throttle(struct ws_conn *c);
 
 /* ws_commands.c */
 void ws_command(struct ws_conn *c, struct str text);
+/* Once it is greeted: what has come before. */
+void ws_commands_run(struct ws_conn *c);
 void ws_commands_cancel(struct ws_conn *c);
 
 /* ws_feed.c */
