@@ -45,7 +45,10 @@ static bool upgrade_allowed(struct lws *wsi, const struct gateway_options *o)
 	headers_get(wsi, HEADER_UPGRADE_PATH, &path);
 	headers_get(wsi, HEADER_WS_VERSION, &version);
 	headers_get(wsi, HEADER_HOST, &host);
-	if (!str_eq(buf_str(&path), str_of("/api/ws"))) {
+	if (headers_too_long(wsi)) {
+		status = 431;
+		why = "A header is too long";
+	} else if (!str_eq(buf_str(&path), str_of("/api/ws"))) {
 		status = 404;
 		why = "There is no WebSocket at this path";
 	} else if (!str_eq(buf_str(&version), str_of("13"))) {

@@ -29,6 +29,40 @@ static int token_of(enum header which)
 	return tokens[which];
 }
 
+/* The names of those that lws does not know. */
+static const char *custom_name(enum header which)
+{
+	return which == HEADER_LAST_EVENT_ID ? "last-event-id:"
+					     : "idempotency-key:";
+}
+
+static int length_of(struct lws *wsi, enum header which)
+{
+	int token = token_of(which);
+	const char *name = custom_name(which);
+
+	if (token >= 0)
+		return lws_hdr_total_length(wsi, (enum lws_token_indexes)token);
+	return lws_hdr_custom_length(wsi, name, (int)strlen(name));
+}
+
+bool headers_too_long(struct lws *wsi)
+{
+	int n;
+
+	for (int i = 0; i < HEADER_COUNT; i++) {
+		if (length_of(wsi, (enum header)i) >= VALUE_MAX)
+			return true;
+	}
+	for (int i = 0;
+	     (n = lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, i)) > 0;
+	     i++) {
+		if (n >= VALUE_MAX)
+			return true;
+	}
+	return false;
+}
+
 static bool get_custom(struct lws *wsi, const char *name, struct buf *out)
 {
 	char value[VALUE_MAX];
@@ -51,11 +85,7 @@ bool headers_get(struct lws *wsi, enum header which, struct buf *out)
 	int n;
 
 	if (token_of(which) < 0)
-		return get_custom(wsi,
-				  which == HEADER_LAST_EVENT_ID
-					  ? "last-event-id:"
-					  : "idempotency-key:",
-				  out);
+		return get_custom(wsi, custom_name(which), out);
 	token = (enum lws_token_indexes)token_of(which);
 	n = lws_hdr_total_length(wsi, token);
 	if (n <= 0 || n >= VALUE_MAX)

@@ -24,9 +24,13 @@ enum header {
 	HEADER_LAST_EVENT_ID,
 	HEADER_WS_VERSION,
 	HEADER_WS_PROTOCOL,
-	HEADER_UPGRADE_PATH /* the path of a GET */
+	HEADER_UPGRADE_PATH, /* the path of a GET */
+	HEADER_COUNT
 };
 
+/* Whether one that we read, or the query, is longer than headers_get() and
+ * headers_query() give: to them it is not there. */
+bool headers_too_long(struct lws *wsi);
 /* Appends the value; false when there is none. */
 bool headers_get(struct lws *wsi, enum header which, struct buf *out);
 /* An enum http_method, 0 for any other. */

@@ -384,6 +384,16 @@ static bool refuse_body(struct http_request *r, unsigned int method)
 	return r->answered;
 }
 
+/* True: it was refused. One that is too long is not taken for none. */
+static bool refuse_headers(struct http_request *r)
+{
+	if (!headers_too_long(r->wsi))
+		return false;
+	http_fail_with(r, 431, ERR_TOO_LARGE,
+		       "A header or an argument is too long", NULL, NULL);
+	return true;
+}
+
 /* True: it was refused. */
 static bool refuse_route(struct http_request *r, unsigned int method,
 			 struct str path)
@@ -436,8 +446,9 @@ int http_begin(struct http_request *r, struct str path)
 	}
 	headers_query(r->wsi, &r->query);
 	headers_get(r->wsi, HEADER_IDEMPOTENCY_KEY, &r->key);
-	if (refuse_body(r, method) || refuse_route(r, method, path) ||
-	    refuse_origin(r, method) || refuse_type(r))
+	if (refuse_body(r, method) || refuse_headers(r) ||
+	    refuse_route(r, method, path) || refuse_origin(r, method) ||
+	    refuse_type(r))
 		return r->draining ? 0 : 1;
 	if (!r->match.route->open && authenticate(r, &err) < 0) {
 		http_fail(r, &err);

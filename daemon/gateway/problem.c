@@ -26,6 +26,7 @@ const char *problem_title(int status)
 		       { 415, "Unsupported Media Type" },
 		       { 426, "Upgrade Required" },
 		       { 429, "Too Many Requests" },
+		       { 431, "Request Header Fields Too Large" },
 		       { 503, "Service Unavailable" },
 		       { 507, "Insufficient Storage" } };
 
