@@ -125,6 +125,8 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 	addresses_init(&gw->addresses, options->max_per_address,
 		       env_random_u64(env_system()));
 	if (rc == 0)
+		rc = hangups_start(&gw->hangups, loop);
+	if (rc == 0)
 		rc = start_signals(gw);
 	if (rc == 0)
 		rc = front_start(gw);
@@ -165,6 +167,7 @@ static void on_leave(uv_timer_t *t)
 		ws_closed(c);
 	}
 	seats_close(&gw->seats);
+	hangups_close(&gw->hangups);
 	wheel_close(&gw->wheel);
 	feed_close(&gw->feed, on_feed_closed);
 }

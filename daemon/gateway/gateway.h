@@ -21,6 +21,7 @@
 #include "daemon/gateway/address.h"
 #include "daemon/gateway/bearer.h"
 #include "daemon/gateway/core_link.h"
+#include "daemon/gateway/hangup.h"
 #include "daemon/gateway/seat.h"
 #include "lib/table.h"
 #include "daemon/gateway/wheel.h"
@@ -59,6 +60,7 @@ struct gateway {
 	struct bearers bearers;
 	struct seats seats;
 	struct addresses addresses;
+	struct hangups hangups;
 	struct core_link core;
 
 	/* front.c */

@@ -117,6 +117,17 @@ void http_wake(struct http_request *r)
 	lws_callback_on_writable(r->wsi);
 }
 
+int http_socket(const struct http_request *r)
+{
+	return lws_get_socket_fd(r->wsi);
+}
+
+void http_drop(struct http_request *r)
+{
+	r->dropped = true;
+	lws_set_timeout(r->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+}
+
 void http_answer(struct http_request *r, int status)
 {
 	finish(r, status, "application/json", NULL);
@@ -190,6 +201,8 @@ int http_write(struct http_request *r)
 	uint8_t *at;
 	int flags = LWS_WRITE_HTTP;
 
+	if (r->dropped)
+		return -1;
 	if (!r->answered || r->draining)
 		return 0;
 	if (r->written == 0)

@@ -74,6 +74,7 @@ struct http_request {
 	bool ended;		    /* fill() has said so */
 	bool answered;
 	bool draining; /* the answer waits for the end of the body */
+	bool dropped;
 };
 
 struct http_request *http_new(struct gateway *gw, struct lws *wsi);
@@ -99,6 +100,9 @@ void http_put_rate(struct http_request *r, uint64_t limit, uint64_t left,
 void http_begin_stream(struct http_request *r, const char *type,
 		       enum http_more (*fill)(struct http_request *r));
 void http_wake(struct http_request *r);
+/* The connection, and its end. */
+int http_socket(const struct http_request *r);
+void http_drop(struct http_request *r);
 /* rest_stream.c's; takes NULL. */
 void http_stream_free(struct http_stream *s);
 /* Answers with a problem. */

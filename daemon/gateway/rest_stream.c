@@ -27,6 +27,7 @@ struct http_stream {
 	struct feed_sub sub;
 	struct bearer_user user;
 	struct seat seat;
+	struct hangup hangup;
 	struct wheel_timer beat;
 	bool events;	/* text/event-stream */
 	bool began;	/* the head is on its way */
@@ -155,6 +156,7 @@ void http_stream_free(struct http_stream *s)
 		return;
 	feed_unsubscribe(&s->sub);
 	seat_leave(&s->seat);
+	hangup_leave(&s->hangup);
 	list_remove(&s->user.link);
 	wheel_disarm(&s->beat);
 	free(s);
@@ -207,6 +209,11 @@ static int get_start(struct http_request *r, struct err *err)
 	return rc;
 }
 
+static void on_gone(struct hangup *hangup)
+{
+	http_drop(container_of(hangup, struct http_stream, hangup)->r);
+}
+
 static struct http_stream *stream_new(struct http_request *r)
 {
 	struct http_stream *s = calloc(1, sizeof(*s));
@@ -219,6 +226,7 @@ static struct http_stream *stream_new(struct http_request *r)
 	s->user.changed = on_principal;
 	list_init(&s->user.link);
 	wheel_timer_init(&s->beat, on_beat);
+	hangup_watch(&r->gw->hangups, &s->hangup, http_socket(r), on_gone);
 	s->events = headers_get(r->wsi, HEADER_ACCEPT, &accept) &&
 		    headers_accept(buf_str(&accept), "text/event-stream");
 	buf_release(&accept);

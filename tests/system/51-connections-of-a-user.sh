@@ -30,6 +30,12 @@ end() {
 count_is() {
 	[ "$(figure connections)" = "$1" ]
 }
+gateways() {
+	for pid in $(marked_pids); do
+		[ "$(readlink "/proc/$pid/exe")" = "$BUILD/groupd-gateway" ] &&
+			echo "$pid"
+	done
+}
 # stream_status: what a stream is answered; it is not kept.
 stream_status() {
 	curl -sS -N -m 2 -o "$T/body" -D "$T/head" -w '%{http_code}' \
@@ -77,6 +83,31 @@ ok "and is given back" wait_for 10 count_is 1
 ok "ann goes" end ann
 ok "and nobody is left" wait_for 10 count_is 0
 
+# Who ends a stream frees its place, and leaves the gateways in peace.
+ticks() {
+	for pid in $(gateways); do
+		cut -d' ' -f14,15 "/proc/$pid/stat" | tr ' ' '\n'
+	done | awk '{ n += $1 } END { print n }'
+}
+curl -sS -N -m 20 -H "Authorization: Bearer $TOKEN" \
+	"$URL/api/groups/dev/stream?after_seq=0" >"$T/stream" 2>&1 &
+stream=$!
+ours $stream
+ok "a stream is open" wait_for 10 grep -q hello "$T/stream"
+kill $stream
+ok "its end is seen at once" wait_for 5 count_is 0
+# One that says more than its request, and then nothing.
+STOP=$T/rude.stop $PY "$HERE/limits.py" rude dev >"$T/rude" 2>&1 &
+rude=$!
+ours $rude
+ok "one that talks into its stream" wait_for 10 grep -q hello "$T/rude"
+before=$(ticks)
+sleep 2
+ok "costs nothing while it is quiet" test $(($(ticks) - before)) -lt 50
+: >"$T/rude.stop"
+ok "and goes as others do" wait_for 5 count_is 0
+wait_gone 10 $rude
+
 # SIGHUP.
 hold one 1
 echo 'max_connections_per_user = 2' >"$T/groupd.conf"
@@ -90,12 +121,6 @@ is "and allows one more" "$(head -n 1 "$T/two")" hello
 is "but not two" "$(stream_status)" 429
 
 # A gateway dies: its connections with it.
-gateways() {
-	for pid in $(marked_pids); do
-		[ "$(readlink "/proc/$pid/exe")" = "$BUILD/groupd-gateway" ] &&
-			echo "$pid"
-	done
-}
 for pid in $(gateways); do
 	kill -KILL "$pid"
 done

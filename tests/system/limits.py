@@ -12,6 +12,8 @@
   limits.py eager GROUP          a send in the same breath as the token; all
                                  that is answered
   limits.py size BYTES           a message of so many bytes by WebSocket
+  limits.py rude GROUP           a stream into which the client talks; what
+                                 it is answered, until the file $STOP exists
   limits.py idle N FROM          N TCP connections from the address FROM that
                                  say nothing, until the file $STOP exists
   limits.py knock FROM           one connection from FROM: its answer
@@ -150,6 +152,19 @@ def read_all(connection):
     except ConnectionResetError:
         data += b"(reset)"
     return data.decode()
+
+
+def rude(group):
+    connection = dial()
+    connection.sendall((
+        f"GET /api/groups/{group}/stream?after_seq=0 HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {os.environ['TOKEN']}\r\n\r\n").encode())
+    print(connection.recv(65536).decode(), flush=True)
+    print(connection.recv(65536).decode(), flush=True)
+    connection.sendall(b"more\r\n" * 1000)
+    while not stopped():
+        time.sleep(0.05)
+    connection.close()
 
 
 def idle(count, source):
