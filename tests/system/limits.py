@@ -26,6 +26,7 @@ import asyncio
 import json
 import os
 import socket
+import struct
 import sys
 import time
 from urllib.parse import urlsplit
@@ -111,12 +112,20 @@ async def pipeline(group, count):
             out(frame["type"], frame["id"], frame.get("sequence_number"))
 
 
+def masked(message):
+    payload = json.dumps(message).encode().ljust(126)
+    mask = os.urandom(4)
+    return (struct.pack(">BBH", 0x81, 0xFE, len(payload)) + mask
+            + bytes(b ^ mask[i % 4] for i, b in enumerate(payload)))
+
+
 async def eager(group):
     async with connect(token=False) as ws:
-        await ws.send(json.dumps(
-            {"type": "auth", "token": os.environ["TOKEN"]}))
-        await ws.send(json.dumps({"type": "send", "id": 1, "group": group,
-                                  "content": "eager"}))
+        # In one packet: this library would send two.
+        ws.transport.write(
+            masked({"type": "auth", "token": os.environ["TOKEN"]})
+            + masked({"type": "send", "id": 1, "group": group,
+                      "content": "eager"}))
         try:
             while True:
                 frame = await receive(ws)
