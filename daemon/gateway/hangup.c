@@ -3,23 +3,30 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/list.h"
 
-enum { TURN = 64 /* sockets looked at in one turn of the loop */ };
+enum { TURN = 64 /* sockets told of in one turn of the loop */ };
 
-/* Reads away what is there. Whether the client has gone. */
-static bool is_over(int fd)
+/* Both are told without being asked for. */
+static const uint32_t broken = EPOLLERR | EPOLLHUP;
+
+static void tell(struct hangup *u, uint32_t events)
 {
-	char rest[4096];
-	ssize_t n = recv(fd, rest, sizeof(rest), MSG_DONTWAIT);
+	struct epoll_event rest = { .events = 0, .data.ptr = u };
 
-	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+	if ((events & broken) != 0) {
+		hangup_leave(u);
+		u->on_gone(u);
+		return;
+	}
+	/* His half stays closed, and need not be told again. */
+	(void)epoll_ctl(u->all->epoll, EPOLL_CTL_MOD, u->fd, &rest);
+	u->on_end(u);
 }
 
-static void on_input(uv_poll_t *poll, int status, int events)
+static void on_event(uv_poll_t *poll, int status, int events)
 {
 	struct hangups *all = container_of(poll, struct hangups, poll);
 	struct epoll_event found[TURN];
@@ -27,14 +34,8 @@ static void on_input(uv_poll_t *poll, int status, int events)
 
 	(void)status;
 	(void)events;
-	for (int i = 0; i < n; i++) {
-		struct hangup *u = found[i].data.ptr;
-
-		if (!is_over(u->fd))
-			continue;
-		hangup_leave(u);
-		u->gone(u);
-	}
+	for (int i = 0; i < n; i++)
+		tell(found[i].data.ptr, found[i].events);
 }
 
 int hangups_start(struct hangups *all, uv_loop_t *loop)
@@ -49,12 +50,14 @@ int hangups_start(struct hangups *all, uv_loop_t *loop)
 		close(all->epoll);
 		return rc;
 	}
-	return uv_poll_start(&all->poll, UV_READABLE, on_input);
+	return uv_poll_start(&all->poll, UV_READABLE, on_event);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-	close(container_of(handle, struct hangups, poll)->epoll);
+	uv_poll_t *poll = (uv_poll_t *)handle;
+
+	close(container_of(poll, struct hangups, poll)->epoll);
 }
 
 void hangups_close(struct hangups *all)
@@ -62,12 +65,11 @@ void hangups_close(struct hangups *all)
 	uv_close((uv_handle_t *)&all->poll, on_closed);
 }
 
-void hangup_watch(struct hangups *all, struct hangup *u, int fd,
-		  void (*gone)(struct hangup *u))
+void hangup_watch(struct hangups *all, struct hangup *u, int fd)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = u };
+	struct epoll_event event = { .events = EPOLLRDHUP, .data.ptr = u };
 
-	*u = (struct hangup){ .fd = fd, .gone = gone };
+	u->fd = fd;
 	if (epoll_ctl(all->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
 		u->all = all;
 }

@@ -214,6 +214,18 @@ static void on_gone(struct hangup *hangup)
 	http_drop(container_of(hangup, struct http_stream, hangup)->r);
 }
 
+/* He sends no more. If he has gone, the kernel says so when something is
+ * written. */
+static void on_end(struct hangup *hangup)
+{
+	struct http_stream *s =
+		container_of(hangup, struct http_stream, hangup);
+
+	s->beating = true;
+	if (s->began)
+		http_wake(s->r);
+}
+
 static struct http_stream *stream_new(struct http_request *r)
 {
 	struct http_stream *s = calloc(1, sizeof(*s));
@@ -226,7 +238,9 @@ static struct http_stream *stream_new(struct http_request *r)
 	s->user.changed = on_principal;
 	list_init(&s->user.link);
 	wheel_timer_init(&s->beat, on_beat);
-	hangup_watch(&r->gw->hangups, &s->hangup, http_socket(r), on_gone);
+	s->hangup.on_end = on_end;
+	s->hangup.on_gone = on_gone;
+	hangup_watch(&r->gw->hangups, &s->hangup, http_socket(r));
 	s->events = headers_get(r->wsi, HEADER_ACCEPT, &accept) &&
 		    headers_accept(buf_str(&accept), "text/event-stream");
 	buf_release(&accept);

@@ -96,7 +96,7 @@ ours $stream
 ok "a stream is open" wait_for 10 grep -q hello "$T/stream"
 kill $stream
 ok "its end is seen at once" wait_for 5 count_is 0
-# One that says more than its request, and then nothing.
+# One that says more than its request, and then that it says no more.
 STOP=$T/rude.stop $PY "$HERE/limits.py" rude dev >"$T/rude" 2>&1 &
 rude=$!
 ours $rude
@@ -104,6 +104,9 @@ ok "one that talks into its stream" wait_for 10 grep -q hello "$T/rude"
 before=$(ticks)
 sleep 2
 ok "costs nothing while it is quiet" test $(($(ticks) - before)) -lt 50
+echo after >>"$M/dev/messages"
+ok "who has closed his half only still reads" wait_for 10 grep -q after "$T/rude"
+ok "and keeps his place" count_is 1
 : >"$T/rude.stop"
 ok "and goes as others do" wait_for 5 count_is 0
 wait_gone 10 $rude

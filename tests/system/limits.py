@@ -12,8 +12,9 @@
   limits.py eager GROUP          a send in the same breath as the token; all
                                  that is answered
   limits.py size BYTES           a message of so many bytes by WebSocket
-  limits.py rude GROUP           a stream into which the client talks; what
-                                 it is answered, until the file $STOP exists
+  limits.py rude GROUP           a stream into which the client talks, before
+                                 it closes its half; what it is answered, until
+                                 the file $STOP exists
   limits.py idle N FROM          N TCP connections from the address FROM that
                                  say nothing, until the file $STOP exists
   limits.py knock FROM           one connection from FROM: its answer
@@ -168,11 +169,14 @@ def rude(group):
     connection.sendall((
         f"GET /api/groups/{group}/stream?after_seq=0 HTTP/1.1\r\nHost: x\r\n"
         f"Authorization: Bearer {os.environ['TOKEN']}\r\n\r\n").encode())
-    print(connection.recv(65536).decode(), flush=True)
-    print(connection.recv(65536).decode(), flush=True)
     connection.sendall(b"more\r\n" * 1000)
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(0.05)
     while not stopped():
-        time.sleep(0.05)
+        try:
+            print(connection.recv(65536).decode(), flush=True)
+        except socket.timeout:
+            pass
     connection.close()
 
 
@@ -195,13 +199,14 @@ def ask(head, source=None):
 
 
 def knock(source):
-    print(ask(["GET /healthz HTTP/1.1", "Host: x"], source))
+    print(ask(["GET /healthz HTTP/1.1", "Host: x", "Connection: close"],
+              source))
 
 
-def header(name, count, *more):
+def header(name, count):
     value = "x" * int(count)
     head = ["GET /api/groups" + ("?a=" + value if name == "query" else "")
-            + " HTTP/1.1", "Host: x", *more]
+            + " HTTP/1.1", "Host: x", "Connection: close"]
     if name != "query":
         head.append(f"{name}: {value}")
     if name != "Authorization":
