@@ -108,8 +108,9 @@ echo after >>"$M/dev/messages"
 ok "who has closed his half only still reads" wait_for 10 grep -q after "$T/rude"
 ok "and keeps his place" count_is 1
 : >"$T/rude.stop"
-ok "and goes as others do" wait_for 5 count_is 0
 wait_gone 10 $rude
+echo last >>"$M/dev/messages"
+ok "his end is seen with what is written to him" wait_for 5 count_is 0
 
 # SIGHUP.
 hold one 1
