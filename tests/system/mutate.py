@@ -10,9 +10,11 @@ COUNT 1 sends that one again, and shows it. Whatever is sent, an answer has a
 status, a code or a close code that is documented, and is well-formed.
 """
 import asyncio
+import collections
 import json
 import os
 import random
+import re
 import struct
 import sys
 
@@ -44,45 +46,50 @@ TOKENS = [b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b"/", b"?", b"%",
           b"null", b"1e999", b'"type":', b'"id":', b"x" * 5000]
 
 
-def ask(method, path, body=b"", kind=b"application/json", *lines):
-    lines = [b"Host: " + raw.host(), raw.bearer(), *lines]
-    if body:
-        lines += [b"Content-Type: " + kind,
-                  b"Content-Length: %d" % len(body)]
-    return (b"%s %s HTTP/1.1\r\n" % (method, path) +
-            b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body)
-
-
-def requests():
-    group = b"/api/groups/dev"
-    message = b'{"content":"hi @bob","message_type":"text","client_id":"c"}'
-    post = ask(b"POST", group + b"/messages", message)
-    get = ask(b"GET", group + b"/messages?after_seq=0&limit=5")
-    return [
-        post, get, post + post, get + get, post + get, get + post,
-        ask(b"POST", group + b"/messages", b"plain", b"text/plain"),
-        ask(b"POST", group + b"/messages", message, b"application/json",
-            b"Expect: 100-continue", b"Idempotency-Key: k"),
-        ask(b"GET", group + b"/messages?before_seq=9&limit=2"),
-        ask(b"GET", group + b"/stream?after_seq=0"),
-        ask(b"GET", group + b"/stream", b"", b"",
-            b"Accept: text/event-stream", b"Last-Event-ID: 1"),
-        ask(b"POST", b"/api/groups", b'{"name":"g1","member_ids":["bob"],'
+Request = collections.namedtuple("Request", "method path body kind lines",
+                                 defaults=(b"", b"application/json", ()))
+GROUP = b"/api/groups/dev"
+MESSAGE = b'{"content":"hi @bob","message_type":"text","client_id":"c"}'
+REQUESTS = [
+    Request(b"POST", GROUP + b"/messages", MESSAGE),
+    Request(b"POST", GROUP + b"/messages", MESSAGE),
+    Request(b"POST", GROUP + b"/messages", b"plain", b"text/plain"),
+    Request(b"POST", GROUP + b"/messages", MESSAGE, b"application/json",
+            (b"Expect: 100-continue", b"Idempotency-Key: k")),
+    Request(b"GET", GROUP + b"/messages?after_seq=0&limit=5"),
+    Request(b"GET", GROUP + b"/messages?before_seq=9&limit=2"),
+    Request(b"GET", GROUP + b"/stream?after_seq=0"),
+    Request(b"GET", GROUP + b"/stream", b"", b"",
+            (b"Accept: text/event-stream", b"Last-Event-ID: 1")),
+    Request(b"POST", b"/api/groups", b'{"name":"g1","member_ids":["bob"],'
             b'"settings":{"a":[1,2]},"description":"d"}'),
-        ask(b"GET", b"/api/groups"), ask(b"GET", group),
-        ask(b"PATCH", group, b'{"description":"new","max_members":9}'),
-        ask(b"DELETE", b"/api/groups/g1"),
-        ask(b"GET", group + b"/members?limit=1&after=a"),
-        ask(b"POST", group + b"/members", b'{"add":["bob"],"remove":[]}'),
-        ask(b"PUT", group + b"/members/bob", b'{"role":"member"}'),
-        ask(b"PATCH", group + b"/members/bob", b'{"role":"admin"}'),
-        ask(b"DELETE", group + b"/members/bob"),
-        ask(b"PUT", group + b"/read", b'{"last_read_seq":1}'),
-        ask(b"GET", b"/api/mentions?limit=3"), ask(b"GET", b"/healthz"),
-        ask(b"HEAD", group), ask(b"OPTIONS", group), ask(b"GET", b"/readyz"),
-        ask(b"GET", group, b"", b"", b"Connection: close",
-            b"Accept: */*", b"User-Agent: mutate", b"Origin: http://x"),
-        raw.upgrade(raw.bearer())]
+    Request(b"GET", b"/api/groups"), Request(b"GET", GROUP),
+    Request(b"PATCH", GROUP, b'{"description":"new","max_members":9,'
+            b'"avatar_url":"http://x/y","settings":{"k":null}}'),
+    Request(b"DELETE", b"/api/groups/g1"),
+    Request(b"GET", GROUP + b"/members?limit=1&after=a"),
+    Request(b"POST", GROUP + b"/members", b'{"add":["bob"],"remove":[]}'),
+    Request(b"PUT", GROUP + b"/members/bob", b'{"role":"member"}'),
+    Request(b"PATCH", GROUP + b"/members/bob", b'{"role":"admin"}'),
+    Request(b"DELETE", GROUP + b"/members/bob"),
+    Request(b"PUT", GROUP + b"/read", b'{"last_read_seq":1}'),
+    Request(b"GET", b"/api/mentions?limit=3"), Request(b"GET", b"/healthz"),
+    Request(b"HEAD", GROUP), Request(b"OPTIONS", GROUP),
+    Request(b"GET", b"/readyz"),
+    Request(b"GET", GROUP, b"", b"", (
+        b"Connection: close", b"Accept: */*", b"User-Agent: mutate",
+        b"Origin: http://x"))]
+
+
+def said(request):
+    """The bytes of one."""
+    lines = [b"Host: " + raw.host(), raw.bearer(), *request.lines]
+    if request.body:
+        lines += [b"Content-Type: " + request.kind,
+                  b"Content-Length: %d" % len(request.body)]
+    return (request.method + b" " + request.path + b" HTTP/1.1\r\n" +
+            b"".join(line + b"\r\n" for line in lines) + b"\r\n" +
+            request.body)
 
 
 def commands():
@@ -137,8 +144,36 @@ def changed(rng, data, others):
     return data
 
 
+def quoted(path):
+    """As it may stand in a request line."""
+    return re.sub(rb"[^!-~]", lambda c: b"%%%02x" % c[0][0], path)
+
+
+def odd_request(rng):
+    """A well-formed one that asks for something odd."""
+    one, other = rng.sample(REQUESTS, 2)
+    how = rng.randrange(5)
+    if how <= 1 and one.body:
+        one = one._replace(body=changed(rng, one.body, [
+            request.body for request in REQUESTS]))
+    elif how <= 2:
+        one = one._replace(path=quoted(changed(rng, one.path, [
+            request.path for request in REQUESTS])))
+    elif how == 3:
+        one = one._replace(method=other.method, lines=other.lines,
+                           kind=other.kind)
+    return said(one)
+
+
 def http_case(rng, corpus):
-    return changed(rng, rng.choice(corpus["requests"]), corpus["requests"])
+    """Up to three of them, and then often no more well-formed."""
+    data = b"".join(odd_request(rng)
+                    for _ in range(rng.choice([1, 1, 1, 2, 3])))
+    if rng.random() < 0.1:
+        data += raw.upgrade(raw.bearer())
+    if rng.random() < 0.5:
+        data = changed(rng, data, corpus["requests"])
+    return data
 
 
 def odd_frame(rng, text):
@@ -247,14 +282,14 @@ def check_event(opcode, payload, sent):
 
 def check(sent, got, ended):
     """Raises Broken; returns what it was, to be counted."""
-    peer, said = raw.Recorded(got, ended), []
+    peer, statuses = raw.Recorded(got, ended), []
     try:
         while True:
             # Which answer is one to HEAD is not known here.
             answer = peer.response(b"HEAD" in sent)
             if answer is None:
                 break
-            said.append(str(answer.status))
+            statuses.append(str(answer.status))
             if answer.status not in STATUSES:
                 raise raw.Broken(f"status {answer.status}")
             if answer.status == 101:
@@ -269,12 +304,13 @@ def check(sent, got, ended):
                     raise raw.Broken(f"code of {answer.body}")
     except raw.Silence:
         pass
-    return said[0] if said else "nothing"
+    return statuses[0] if statuses else "nothing"
 
 
 async def run(what, first, count):
     seed = os.environ["SEED"]
-    corpus = {"requests": requests(), "commands": commands()}
+    corpus = {"requests": [said(request) for request in REQUESTS],
+              "commands": commands()}
     make = {"http": http_case, "ws": ws_case}[what]
     gate, counts, wrong = asyncio.Semaphore(AT_ONCE), {}, []
 
@@ -294,7 +330,8 @@ async def run(what, first, count):
 
     for begin in range(first, first + count, 250):
         # One of the last may have deleted it.
-        await talk([ask(b"POST", b"/api/groups", b'{"name":"dev"}')])
+        await talk([said(Request(b"POST", b"/api/groups",
+                                 b'{"name":"dev"}'))])
         await asyncio.gather(*map(one, range(
             begin, min(begin + 250, first + count))))
     print(what, *[f"{name}:{n}" for name, n in sorted(counts.items())])
