@@ -4,8 +4,8 @@
 
 One row: a name, the pieces that are sent, the status of each answer (one
 regular expression for all, with blanks between), and what the connection
-does then: OPEN answers one more request, END ends, EITHER may do both (RFC
-9112 leaves it to the server after most refusals). Each answer is taken apart
+does then: OPEN answers one more request, END ends, EITHER does what its last
+answer said (RFC 9112 leaves it to the server after most refusals). Each answer is taken apart
 by raw.py; each refusal must be a problem+json. $TOKEN and $URL as there; the
 token's owner is an admin of "dev".
 """
@@ -302,6 +302,13 @@ def framing():
               with_length(b" \t" + size + b" "), "201")
     yield row("a POST without Content-Length",
               ask("POST", MESSAGES.decode(), JSON), "411|400", EITHER)
+    # RFC 9112 6.3: without a length there is no body.
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        path = "/api/groups/dev/members/no-such-user"
+        want = "405|411" if method == "POST" else "204|400|404"
+        yield row(f"a {method} without a body", ask(method, path), want)
+        yield row(f"a {method} without a body, then a GET",
+                  ask(method, path) + get(), f"({want}) 200")
     yield row("a POST with Content-Length 0",
               with_length(b"0", body=b""), "400")
     hidden = get("/nowhere")
@@ -596,7 +603,7 @@ ROUTES = (("/healthz", ("GET",)), ("/readyz", ("GET",)),
           ("/api/groups/dev/messages", ("GET", "POST")),
           ("/api/groups/dev/stream", ("GET",)),
           ("/api/groups/dev/members", ("GET", "POST")),
-          ("/api/groups/dev/members/nobody",
+          ("/api/groups/dev/members/no-such-user",
            ("GET", "PUT", "PATCH", "DELETE")),
           ("/api/groups/dev/read", ("PUT",)),
           ("/api/mentions", ("GET",)))
@@ -612,7 +619,7 @@ def methods():
 
     for path, known in ROUTES:
         if "GET" in known and path != "/api/groups/dev/stream":
-            want = "404 404" if "nobody" in path else "200 200"
+            want = "404 404" if "no-such" in path else "200 200"
             yield row(f"HEAD {path} is as GET", get(path) +
                       ask("HEAD", path), want, also=same, bare=(1,))
             yield row(f"HEAD {path}, then a GET", ask("HEAD", path) + get(),
@@ -754,15 +761,24 @@ def run_alone(peer, row):
     if not re.fullmatch(row.want, str(talk)):
         return f"got [{talk}], then {then}; wanted [{row.want}]"
     wrong = row.also(talk.answers) if row.also else None
+    says_close = [answer.headers.get("connection") == "close"
+                  for answer in talk.answers][-1:]
+    wanted = row.then
+    if row.then is EITHER and says_close:
+        wanted = END if says_close[0] else OPEN
     if wrong is None and row.then in (OPEN, EITHER) and then is None:
+        peer.wait(10)
         peer.send_all(LAST)
-        one = peer.response()
+        try:
+            one = peer.response()
+        except raw.Silence:
+            return f"got [{talk}], then no answer, though it stays open"
         then = END if one is None else OPEN
         if one is not None and (one.status != 200 or peer.response()):
             then = f"a {one.status}"
     if wrong is None and row.then is not ANY and \
-            then not in row.then.split("|"):
-        wrong = f"got [{talk}], then {then}; wanted {row.then}"
+            then not in wanted.split("|"):
+        wrong = f"got [{talk}], then {then}; wanted {wanted}"
     return wrong
 
 

@@ -31,9 +31,9 @@ CODES = {"unauthenticated", "not_member", "not_admin", "no_such_group",
          "no_such_file", "file_exists"}
 # Of the server's own; a client's is echoed.
 CLOSES = {1000, 1002, 1003, 1007, 1009, 3001, 3008, 3012, 3500}
-AT_ONCE = 64
+AT_ONCE = 128
 QUIET_S = 0.15 * raw.PATIENCE  # then we say that we send no more
-WAIT_S = 3 * raw.PATIENCE  # then we go
+WAIT_S = 0.5 * raw.PATIENCE  # then we go
 
 TOKENS = [b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b"/", b"?", b"%",
           b"%00", b"%2e%2e/", b"\xff", b"\xc3\xa9", b"\xed\xa0\x80",
