@@ -155,13 +155,16 @@ static int read_status(struct request *r, struct store *store)
 {
 	struct wire_body_status answer;
 	struct store_counts counts;
+	struct store_size size;
 	int rc = store_count(store, &counts, &r->err);
 
+	if (rc == 0)
+		rc = store_size(store, &size, &r->err);
 	if (rc < 0)
 		return rc;
 	status_number(&r->extra, "groups", counts.groups);
 	status_number(&r->extra, "users", counts.users);
-	status_number(&r->extra, "store_bytes", counts.bytes);
+	status_number(&r->extra, "store_bytes", size.data + size.log);
 	if (r->extra.failed)
 		return request_no_memory(r);
 	answer = (struct wire_body_status){ .figures = buf_str(&r->extra) };
