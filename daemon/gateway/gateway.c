@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "daemon/gateway/front.h"
+#include "daemon/gateway/reporter.h"
 #include "daemon/gateway/ws.h"
 #include "lib/env.h"
 #include "lib/log.h"
@@ -55,6 +56,7 @@ static void on_state(struct client *c, bool online, const char *why)
 	if (!gw->stopping)
 		core_link_state(&gw->core, online);
 	feed_on_state(&gw->feed, online);
+	reporter_tell(gw);
 }
 
 static void on_abandoned(struct core_link *link)
@@ -112,6 +114,8 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 	gw->loop = loop;
 	gw->options = options;
 	list_init(&gw->conns);
+	list_init(&gw->streams);
+	meter_init(&gw->meter, env_system());
 	rc = wheel_start(&gw->wheel, loop);
 	if (rc == 0)
 		rc = start_client(gw);
@@ -119,6 +123,8 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 		rc = feed_start(&gw->feed, loop, &gw->client);
 	bearers_init(&gw->bearers, &gw->client, &gw->wheel,
 		     env_random_u64(env_system()));
+	if (rc == 0)
+		reporter_start(gw);
 	if (rc == 0)
 		rc = start_signals(gw);
 	if (rc == 0)

@@ -20,6 +20,7 @@
 
 #include "daemon/gateway/bearer.h"
 #include "daemon/gateway/core_link.h"
+#include "daemon/gateway/meter.h"
 #include "daemon/gateway/stall.h"
 #include "daemon/gateway/wheel.h"
 #include "lib/table.h"
@@ -57,6 +58,9 @@ struct gateway {
 	struct feed feed;
 	struct bearers bearers;
 	struct core_link core;
+	struct meter meter;
+	struct wheel_timer report;
+	struct list streams; /* rest_stream.c */
 
 	/* front.c */
 	struct lws_context *lws;
