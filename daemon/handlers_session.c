@@ -244,6 +244,35 @@ static void do_unwatch(struct request *r)
 	request_answer_ok(r, w != NULL);
 }
 
+/* A gateway that comes back tells what is open: nobody is cut off by that,
+ * and his next one is refused. */
+static void do_take_connection(struct request *r)
+{
+	struct principal *p = request_principal(r);
+	uint64_t max = r->handlers->max_connections;
+	uint64_t count;
+
+	assert(p != NULL);
+	if (max == 0 || r->body.take_connection.open != 0)
+		max = UINT64_MAX;
+	if (connections_take(&r->handlers->registry->connections,
+			     request_user(r), max, &count, &r->err) < 0)
+		return;
+	p->connections++;
+	request_answer_ok(r, count);
+}
+
+static void do_drop_connection(struct request *r)
+{
+	struct principal *p = request_principal(r);
+	uint64_t n = p->connections > 0 ? 1 : 0;
+
+	p->connections -= n;
+	request_answer_ok(r,
+			  connections_drop(&r->handlers->registry->connections,
+					   request_user(r), n));
+}
+
 const struct handler handlers_session[] = {
 	{ .type = WIRE_HELLO, .here = do_hello, .no_principal = true },
 	{ .type = WIRE_OPEN_PRINCIPAL,
@@ -259,5 +288,7 @@ const struct handler handlers_session[] = {
 	  .read = read_watch,
 	  .finish = finish_watch },
 	{ .type = WIRE_UNWATCH, .here = do_unwatch },
+	{ .type = WIRE_TAKE_CONNECTION, .here = do_take_connection },
+	{ .type = WIRE_DROP_CONNECTION, .here = do_drop_connection },
 	{ .type = WIRE_NONE },
 };

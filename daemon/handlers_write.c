@@ -28,11 +28,42 @@ static int check_items(struct request *r)
 	return 0;
 }
 
+/*
+ * A send may have been stored before: what the client sends again because its
+ * connection was lost has the batch_id that it had, and what a person's
+ * program sends again the client_id. Over the limit it gets the answer that
+ * was lost, and not a refusal: that says that nothing was stored. So the store
+ * is asked, on the group's lane, where the first one may still be waiting.
+ * What is new is refused at once.
+ */
+static int charge_send(struct request *r)
+{
+	struct str items = r->body.send.items;
+	struct wire_item item;
+	uint64_t count = 0;
+	bool keyed = true;
+
+	if (r->handlers->rate->per_second == 0)
+		return 0;
+	while (wire_next(&items, &wire_schema_item, &item) > 0) {
+		keyed = keyed && item.client_id.len > 0;
+		count++;
+	}
+	return request_charge(r, count, keyed || r->resent);
+}
+
 static int begin_send(struct request *r)
 {
 	r->want = groups_watched(&r->handlers->registry->groups,
 				 r->body.send.group_id);
-	return 0;
+	return charge_send(r);
+}
+
+static bool finish_send(struct request *r)
+{
+	if (r->err.code == ERR_NONE)
+		request_answer_sent(r);
+	return false;
 }
 
 int request_tell_sent(struct request *r, struct list *events,
@@ -57,6 +88,7 @@ static int write_send(struct request *r, struct store *store,
 		.user = request_user(r),
 		.batch_id = body->batch_id,
 		.items = body->items,
+		.only_known = r->over.code != ERR_NONE,
 	};
 	int rc = check_items(r);
 
@@ -68,12 +100,15 @@ static int write_send(struct request *r, struct store *store,
 		return rc;
 	}
 	r->group_id = body->group_id;
+	r->sent = op.sent;
+	if (request_check_over(r) < 0)
+		return err_rc(&r->err);
 	if (op.sent.duplicate == 0) {
 		r->op.appended = op.sent.last_seq - op.sent.first_seq + 1;
 		if (request_tell_sent(r, events, &op.sent, op.mentions) < 0)
 			return err_rc(&r->err);
 	}
-	return request_answer(r, &op.sent);
+	return 0;
 }
 
 /* Notes a user to be added with the transaction: who is not stored yet but
@@ -402,7 +437,10 @@ static int write_set_info(struct request *r, struct store *store,
 }
 
 const struct handler handlers_writing[] = {
-	{ .type = WIRE_SEND, .begin = begin_send, .write = write_send },
+	{ .type = WIRE_SEND,
+	  .begin = begin_send,
+	  .write = write_send,
+	  .finish = finish_send },
 	{ .type = WIRE_EDIT_MEMBERS,
 	  .prepare = prepare_edit_members,
 	  .write = write_edit_members },

@@ -28,6 +28,7 @@ void registry_release(struct registry *r)
 	table_release(&r->users);
 	table_release(&r->tokens);
 	table_release(&r->groups.by_id);
+	connections_release(&r->connections);
 }
 
 static struct principal *by_user(struct table_node *node, struct str user)
@@ -178,6 +179,8 @@ void principal_close(struct principal *p)
 		table_remove(&r->users, &p->by_user);
 		if (p->kind == PRINCIPAL_TOKEN)
 			table_remove(&r->tokens, &p->by_token);
+		connections_drop(&r->connections, str_of(p->user),
+				 p->connections);
 		r->principals--;
 	}
 	list_remove(&p->expiring);

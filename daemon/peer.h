@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/connections.h"
 #include "daemon/group.h"
 #include "daemon/report.h"
 #include "daemon/session.h"
@@ -38,6 +39,7 @@ struct registry {
 	struct list expiring;
 	struct list tell; /* peers that get the event being told */
 	struct groups groups;
+	struct connections connections;
 	uint64_t serial;
 	uint64_t revocations; /* of tokens, that were told */
 	uint64_t stamp;	      /* of the event that is being told */
@@ -78,7 +80,8 @@ struct principal {
 	char user[WIRE_USER_MAX + 1];
 	bool admin;
 	uint8_t hash[STORE_TOKEN_HASH];
-	uint64_t expires_ms; /* 0: never */
+	uint64_t expires_ms;  /* 0: never */
+	uint64_t connections; /* that it has taken, of its user's */
 };
 
 struct watch {

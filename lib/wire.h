@@ -4,7 +4,7 @@
  * each other over the Unix socket. One source: the field lists below make
  * the structs, the encoder, the decoder and the bounds.
  *
- *   frame  = header (16 bytes, little endian)  len:u32 type:u16 zero:u16
+ *   frame  = header (16 bytes, little endian)  len:u32 type:u16 resent:u16
  *                                              id:u32 principal:u32
  *            body (len bytes): the fields of the type, in order
  *   num    = LEB128 varint, at most 10 bytes, refused above its bound
@@ -14,8 +14,9 @@
  *
  * A request carries an id (not 0) and the principal it acts for; its answer
  * echoes both. The answer is the type named in the table, or ERROR. Frames
- * with id 0 are events, from groupd only. A decoder takes exactly the body:
- * a missing, surplus or oversize byte is -EBADMSG.
+ * with id 0 are events, from groupd only. resent is 1 in a request that was
+ * sent before, on a connection that was lost, else 0. A decoder takes exactly
+ * the body: a missing, surplus or oversize byte is -EBADMSG.
  *
  * Decoded strs point into the frame: borrowed until it goes. Pure functions,
  * any thread.
@@ -246,9 +247,13 @@ enum watch_kind {
 
 /* Bodies of frames. */
 
+/* The numbers are those of struct err. */
 #define WIRE_ERROR_FIELDS(F)                                                   \
 	F(num, code, 255)                                                      \
-	F(str, text, 512)
+	F(str, text, 512)                                                      \
+	F(num, retry_after_ms, WIRE_U64)                                       \
+	F(num, rate_limit, WIRE_U64)                                           \
+	F(num, rate_reset_ms, WIRE_U64)
 #define WIRE_OK_FIELDS(F) F(num, value, WIRE_U64)
 
 /* First frame each way. agent: "groupfs/1.0". instance: changes with each
@@ -276,7 +281,9 @@ enum watch_kind {
 
 /* All items are stored in one transaction, in order, or none is. A batch_id
  * already used by this user in this group gives the first one's numbers.
- * offset: of first_seq's line. */
+ * offset: of first_seq's line. rate_limit: messages a second that this user
+ * may send, 0 for no limit; rate_left: how many he may at once now;
+ * rate_reset_ms: when that is rate_limit again. */
 #define WIRE_SEND_FIELDS(F)                                                    \
 	F(num, group_id, WIRE_U64)                                             \
 	F(str, batch_id, WIRE_KEY_MAX)                                         \
@@ -288,7 +295,10 @@ enum watch_kind {
 	F(num, time_ms, WIRE_U64)                                              \
 	F(num, epoch, WIRE_U64)                                                \
 	F(num, duplicate, 1)                                                   \
-	F(num, warnings, 255)
+	F(num, warnings, 255)                                                  \
+	F(num, rate_limit, WIRE_U64)                                           \
+	F(num, rate_left, WIRE_U64)                                            \
+	F(num, rate_reset_ms, WIRE_U64)
 
 /* By id, or by name when group_id is 0. Only members find a group. */
 #define WIRE_FIND_GROUP_FIELDS(F)                                              \
@@ -434,6 +444,14 @@ enum watch_kind {
 	F(num, media_id, WIRE_U64)                                             \
 	F(num, offset, WIRE_U64)                                               \
 	F(num, size, WIRE_TEXT_MAX)
+
+/* One more open connection (a WebSocket, a stream) of the principal's user;
+ * refused (`rate_limited`) above max_connections_per_user, but not when it is
+ * `open` already and only this groupd does not know of it. It counts until
+ * DROP_CONNECTION, or until the principal closes. Both answer OK: how many
+ * this user has now. */
+#define WIRE_TAKE_CONNECTION_FIELDS(F) F(num, open, 1)
+#define WIRE_DROP_CONNECTION_FIELDS(F) F(num, unused, 0)
 
 /* Bytes of the file system that the store is on: what statfs(2) shows. */
 #define WIRE_GET_SPACE_FIELDS(F) F(num, unused, 0)
@@ -587,6 +605,8 @@ enum watch_kind {
 	M(EV_DELETED, ev_deleted, 63, NONE)                                    \
 	M(EV_PRINCIPAL, ev_principal, 64, NONE)                                \
 	M(EV_BYE, ev_bye, 65, NONE)                                            \
+	M(TAKE_CONNECTION, take_connection, 66, OK)                            \
+	M(DROP_CONNECTION, drop_connection, 67, OK)                            \
 	M(GET_METRICS, get_metrics, 70, METRICS)                               \
 	M(METRICS, metrics, 71, NONE)                                          \
 	M(REPORT, report, 72, OK)                                              \
@@ -654,14 +674,18 @@ struct wire_header {
 	enum wire_type type;
 	uint32_t id;	    /* 0: an event */
 	uint32_t principal; /* 0: none */
+	bool resent;
 };
 
 /* Appends header and body. body is a struct wire_body_* of the type. */
 void wire_put_frame(struct buf *b, enum wire_type type, uint32_t id,
 		    uint32_t principal, const void *body);
 
+/* Says in an encoded frame that it is sent again. */
+void wire_mark_resent(struct buf *frame);
+
 /* Reads a header from at least WIRE_HEADER bytes. -EBADMSG: unknown type,
- * len over WIRE_FRAME_MAX, or the zero field is not zero. */
+ * len over WIRE_FRAME_MAX, or a field has another value than it may have. */
 int wire_get_header(const char *data, struct wire_header *out);
 
 /* The message of a mention; its strs stay the mention's. */

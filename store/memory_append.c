@@ -302,6 +302,27 @@ static int append_new(struct append *a, struct err *err)
 	return rc < 0 ? rc : append_or_undo(a, err);
 }
 
+/* Whether each item was stored before: then they are all noted. */
+static void find_items(struct append *a)
+{
+	struct wire_body_sent *sent = &a->op->sent;
+	struct str items = a->op->items;
+	struct wire_item item;
+
+	while (wire_next(&items, &wire_schema_item, &item) > 0) {
+		const struct mem_dedupe *d = NULL;
+
+		if (item.client_id.len > 0)
+			d = find_dedupe(a, 'i', item.client_id);
+		if (d == NULL) {
+			*sent = (struct wire_body_sent){ 0 };
+			return;
+		}
+		note_item(a, &d->sent, true);
+	}
+	sent->duplicate = 1;
+}
+
 static int append(struct append *a, struct err *err)
 {
 	struct store_append *op = a->op;
@@ -324,6 +345,8 @@ static int append(struct append *a, struct err *err)
 		op->sent.duplicate = 1;
 		if (a->media != NULL)
 			mem_find_sent_media(a->g, a->media, &op->sent);
+	} else if (op->only_known) {
+		find_items(a);
 	} else {
 		rc = append_new(a, err);
 	}

@@ -289,7 +289,8 @@ static int add_media(struct store *s, struct store_media *op, struct buf *items,
 {
 	struct store_append message = { .group_id = op->group_id,
 					.user = op->user,
-					.batch_id = op->batch_id };
+					.batch_id = op->batch_id,
+					.only_known = op->only_known };
 	size_t count;
 	int rc = put_media_item(op, items, err);
 

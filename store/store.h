@@ -85,6 +85,9 @@ struct store_append {
 	struct str user;     /* the sender */
 	struct str batch_id; /* may be empty: no dedupe of the whole */
 	struct str items;    /* wire list of `item`, at least one */
+	/* Appends nothing: only says (sent.duplicate) whether all of it was
+	 * appended before, by its batch_id or its client_ids, and how. */
+	bool only_known;
 	/* out */
 	struct wire_body_sent sent;
 	uint64_t end_off; /* where the group's log ends now */
@@ -177,6 +180,7 @@ struct store_media {
 	struct str content;
 	uint8_t hash[STORE_HASH];
 	uint64_t size;
+	bool only_known; /* as in struct store_append */
 	/* out */
 	struct wire_body_sent sent;
 	uint64_t media_id;

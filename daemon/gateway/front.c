@@ -21,6 +21,7 @@ enum {
 	ACCEPT_PAUSE_MS = 100, /* when there are no descriptors */
 	RECEIVE_BUFFER = 4096,
 	SEND_BUFFER = 64 << 10, /* else the kernel keeps 4 MiB a slow one */
+	ADDRESS_RETRY_MS = 10000,
 	TIMEOUT_S = 10,
 	KEEPALIVE_S = 30
 };
@@ -169,6 +170,14 @@ static void on_closed(struct session *s)
 	s->ws = NULL;
 }
 
+/* Whatever it was in its life, and if it never said a word. */
+static void on_destroy(struct lws *wsi)
+{
+	address_drop(&gateway_of(wsi)->addresses,
+		     lws_get_opaque_user_data(wsi));
+	lws_set_opaque_user_data(wsi, NULL);
+}
+
 /* Only dispatches. */
 static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 		    void *user, void *in, size_t len)
@@ -205,6 +214,9 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 		if (s != NULL)
 			on_closed(s);
 		return 0;
+	case LWS_CALLBACK_WSI_DESTROY:
+		on_destroy(wsi);
+		return 0;
 	default:
 		return 0;
 	}
@@ -224,18 +236,40 @@ static const struct lws_protocols protocols[] = {
 	{ .name = NULL },
 };
 
-static void adopt(struct gateway *gw, int fd)
+static void refuse_address(int fd)
+{
+	struct err err;
+
+	err_set(&err, ERR_RATE_LIMITED,
+		"Too many connections from your address");
+	err.retry_after_ms = ADDRESS_RETRY_MS;
+	http_refuse_socket(fd, &err);
+}
+
+static void adopt(struct gateway *gw, int fd,
+		  const struct sockaddr_storage *from)
 {
 	int one = 1, size = SEND_BUFFER;
+	struct address *address;
+	struct lws *wsi;
 
+	if (!address_take(&gw->addresses, from, &address)) {
+		refuse_address(fd);
+		return;
+	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (!intercept_add(fd)) {
+		address_drop(&gw->addresses, address);
 		close(fd);
 		return;
 	}
+	wsi = lws_adopt_socket_vhost(gw->vhost, fd);
 	/* On failure lws has closed it. */
-	(void)lws_adopt_socket_vhost(gw->vhost, fd);
+	if (wsi == NULL)
+		address_drop(&gw->addresses, address);
+	else
+		lws_set_opaque_user_data(wsi, address);
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events);
@@ -255,11 +289,14 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	for (int i = 0; i < ACCEPT_TURN; i++) {
-		int fd = accept4(gw->options->listen_fd, NULL, NULL,
+		struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+		socklen_t len = sizeof(from);
+		int fd = accept4(gw->options->listen_fd,
+				 (struct sockaddr *)&from, &len,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			adopt(gw, fd);
+			adopt(gw, fd, &from);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||

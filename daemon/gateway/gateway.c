@@ -57,6 +57,8 @@ static void on_state(struct client *c, bool online, const char *why)
 		core_link_state(&gw->core, online);
 	feed_on_state(&gw->feed, online);
 	reporter_tell(gw);
+	if (online)
+		seats_online(&gw->seats);
 }
 
 static void on_abandoned(struct core_link *link)
@@ -123,6 +125,11 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 		rc = feed_start(&gw->feed, loop, &gw->client);
 	bearers_init(&gw->bearers, &gw->client, &gw->wheel,
 		     env_random_u64(env_system()));
+	seats_init(&gw->seats, &gw->client);
+	addresses_init(&gw->addresses, options->max_per_address,
+		       env_random_u64(env_system()));
+	if (rc == 0)
+		rc = hangups_start(&gw->hangups, loop);
 	if (rc == 0)
 		reporter_start(gw);
 	if (rc == 0)
@@ -165,6 +172,8 @@ static void on_leave(uv_timer_t *t)
 		log_warn("connection left over");
 		ws_closed(c);
 	}
+	seats_close(&gw->seats);
+	hangups_close(&gw->hangups);
 	wheel_close(&gw->wheel);
 	feed_close(&gw->feed, on_feed_closed);
 }
@@ -199,6 +208,7 @@ void gateway_stop(struct gateway *gw)
 void gateway_release(struct gateway *gw)
 {
 	front_release(gw);
+	addresses_release(&gw->addresses);
 	table_release(&gw->groups);
 	table_release(&gw->subs);
 	table_release(&gw->users);

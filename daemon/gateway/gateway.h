@@ -18,9 +18,12 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/gateway/address.h"
 #include "daemon/gateway/bearer.h"
 #include "daemon/gateway/core_link.h"
+#include "daemon/gateway/hangup.h"
 #include "daemon/gateway/meter.h"
+#include "daemon/gateway/seat.h"
 #include "daemon/gateway/stall.h"
 #include "daemon/gateway/wheel.h"
 #include "lib/table.h"
@@ -42,8 +45,9 @@ struct gateway_options {
 	int core_fd;
 	unsigned int slot;
 	size_t max_body;
-	int64_t core_uid; /* -1: root or our own */
-	uid_t uid;	  /* whom to become, when started by root */
+	uint64_t max_per_address; /* connections; 0: no limit */
+	int64_t core_uid;	  /* -1: root or our own */
+	uid_t uid;		  /* whom to become, when started by root */
 	gid_t gid;
 	const char *tag; /* borrowed */
 	const char *origins[GATEWAY_ORIGINS];
@@ -57,6 +61,9 @@ struct gateway {
 	struct client client;
 	struct feed feed;
 	struct bearers bearers;
+	struct seats seats;
+	struct addresses addresses;
+	struct hangups hangups;
 	struct core_link core;
 	struct meter meter;
 	struct wheel_timer report;

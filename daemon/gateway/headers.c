@@ -34,6 +34,13 @@ static int token_of(enum header which)
 	return tokens[which];
 }
 
+/* The names of those that lws does not know. */
+static const char *custom_name(enum header which)
+{
+	return which == HEADER_LAST_EVENT_ID ? "last-event-id:"
+					     : "idempotency-key:";
+}
+
 static bool get_custom(struct lws *wsi, const char *name, struct buf *out)
 {
 	char value[VALUE_MAX];
@@ -56,11 +63,7 @@ bool headers_get(struct lws *wsi, enum header which, struct buf *out)
 	int n;
 
 	if (token_of(which) < 0)
-		return get_custom(wsi,
-				  which == HEADER_LAST_EVENT_ID
-					  ? "last-event-id:"
-					  : "idempotency-key:",
-				  out);
+		return get_custom(wsi, custom_name(which), out);
 	token = (enum lws_token_indexes)token_of(which);
 	n = lws_hdr_total_length(wsi, token);
 	if (n <= 0 || n >= VALUE_MAX)

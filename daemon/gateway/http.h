@@ -72,7 +72,8 @@ struct http_request {
 	bool pending;
 
 	/* The answer. */
-	struct buf out; /* LWS_PRE, headers, body */
+	struct buf headers; /* more of them, each with its CRLF */
+	struct buf out;	    /* LWS_PRE, headers, body */
 	size_t written;
 	/* A streamed answer: appends to out what there is now, some HTTP_PIECE
 	 * bytes at most. */
@@ -81,6 +82,7 @@ struct http_request {
 	bool ended;		    /* fill() has said so */
 	bool answered;
 	bool draining; /* the answer waits for the end of the body */
+	bool dropped;  /* its client has gone */
 	struct stall stall;
 };
 
@@ -102,6 +104,9 @@ bool http_linger(struct http_request *r);
  * a client that has it (If-None-Match). */
 void http_answer(struct http_request *r, int status);
 void http_answer_empty(struct http_request *r, int status);
+/* The answer's RateLimit headers; none where limit is 0. */
+void http_put_rate(struct http_request *r, uint64_t limit, uint64_t left,
+		   uint64_t reset_ms);
 /* With a media type and header lines of its own (may be NULL). */
 void http_answer_with(struct http_request *r, int status, const char *type,
 		      const char *headers);
@@ -110,6 +115,9 @@ void http_answer_with(struct http_request *r, int status, const char *type,
 void http_begin_stream(struct http_request *r, const char *type,
 		       enum http_more (*fill)(struct http_request *r));
 void http_wake(struct http_request *r);
+/* The connection, and its end. */
+int http_socket(const struct http_request *r);
+void http_drop(struct http_request *r);
 /* rest_stream.c's; takes NULL. */
 void http_stream_free(struct http_stream *s);
 /* Streams that were woken, do not pull, and have not read all since. */
@@ -133,6 +141,8 @@ void http_with_group(struct http_request *r,
  * written at once; or appended, for who writes it himself. */
 void http_refuse(struct lws *wsi, int status, const char *detail,
 		 const char *headers);
+/* The same for a socket that is not lws' yet: answers and closes it. */
+void http_refuse_socket(int fd, const struct err *err);
 void http_put_refusal(struct buf *out, int status, const char *detail);
 
 /* http_check.c: what the headers say. */

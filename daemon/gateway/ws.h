@@ -39,6 +39,7 @@ enum {
 	/* groupd-api(7) names them. */
 	WS_BYE_LEAVING = 3001,
 	WS_BYE_SLOW = 3008,
+	WS_BYE_TOO_MANY = 3009, /* connections of this user */
 	WS_BYE_SILENT = 3012,
 	WS_BYE_FINAL = 3500, /* from here on he is not invited back */
 	WS_BYE_UNAUTHENTICATED = 3500,
@@ -77,6 +78,7 @@ struct ws_conn {
 	struct lws *wsi;
 	struct bearer *bearer; /* NULL before authentication */
 	struct bearer_user user;
+	struct seat seat;
 	struct list of_gateway;
 	struct ws_user *account; /* NULL before he is greeted */
 	struct list of_account;
@@ -140,6 +142,8 @@ void ws_throttle(struct ws_conn *c);
 
 /* ws_commands.c */
 void ws_command(struct ws_conn *c, struct str text);
+/* Once it is greeted: what has come before. */
+void ws_commands_run(struct ws_conn *c);
 void ws_commands_cancel(struct ws_conn *c);
 /* Whether a command of c waits for the answer to this request. */
 bool ws_awaits(const struct ws_conn *c, uint64_t request);

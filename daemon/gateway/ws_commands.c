@@ -327,9 +327,10 @@ static void run(struct ws_command *cmd)
 	ws_command_fail(cmd, &err);
 }
 
+/* Nothing before it is certain that he may stay. */
 static void run_next(struct ws_conn *c)
 {
-	while (!c->starting && !list_empty(&c->waiting)) {
+	while (c->greeted && !c->starting && !list_empty(&c->waiting)) {
 		c->starting = true;
 		run(container_of(c->waiting.next, struct ws_command, link));
 	}
@@ -393,6 +394,11 @@ void ws_command(struct ws_conn *c, struct str text)
 	list_push(&c->waiting, &cmd->link);
 	c->ncommands++;
 	ws_throttle(c);
+	run_next(c);
+}
+
+void ws_commands_run(struct ws_conn *c)
+{
 	run_next(c);
 }
 

@@ -110,6 +110,9 @@ void ws_put_error(struct ws_conn *c, struct str id, const struct err *err,
 	ws_frame_begin(&b, "error", id);
 	buf_printf(&b, ",\"code\":\"%s\",\"message\":", err_name(err->code));
 	json_put_str(&b, str_of(err->text));
+	if (err->retry_after_ms > 0)
+		buf_printf(&b, ",\"retry_after_ms\":%" PRIu64,
+			   err->retry_after_ms);
 	if (extra != NULL)
 		buf_append_str(&b, str_of(extra));
 	buf_append_char(&b, '}');
@@ -270,8 +273,6 @@ static void greet(struct ws_conn *c)
 	struct str name = str_of(c->bearer->principal.name);
 	struct buf b = { 0 };
 
-	if (c->greeted)
-		return;
 	c->greeted = true;
 	c->account = ws_users_join(&c->gw->users, name, &c->of_account);
 	if (c->account == NULL) {
@@ -283,6 +284,40 @@ static void greet(struct ws_conn *c)
 	json_put_str(&b, name);
 	buf_printf(&b, ",\"ping_interval\":%d}", WS_PING_S);
 	ws_put(c, &b);
+	ws_commands_run(c);
+}
+
+static void on_seat(struct seat *seat, const struct err *err)
+{
+	struct ws_conn *c = container_of(seat, struct ws_conn, seat);
+	uint64_t wait = err == NULL || err->retry_after_ms == 0
+				? 1000
+				: err->retry_after_ms;
+
+	if (err == NULL) {
+		greet(c);
+		return;
+	}
+	ws_put_error(c, str_of(""), err, NULL);
+	if (err->code == ERR_RATE_LIMITED)
+		ws_bye(c, WS_BYE_TOO_MANY, wait);
+	else if (err->code == ERR_UNAUTHENTICATED)
+		ws_bye(c, WS_BYE_UNAUTHENTICATED, 0);
+	else
+		ws_bye(c, WS_BYE_LEAVING, wait);
+}
+
+/* He is known: may he have one more connection? */
+static void take_seat(struct ws_conn *c)
+{
+	struct err err;
+
+	if (c->seat.all != NULL || c->closing != 0 || c->dead)
+		return;
+	if (seat_take(&c->gw->seats, &c->seat, c->bearer, on_seat) == 0)
+		return;
+	err_set(&err, ERR_UNAVAILABLE, NULL);
+	on_seat(&c->seat, &err);
 }
 
 static void on_principal(struct bearer_user *u, const struct err *err)
@@ -290,7 +325,7 @@ static void on_principal(struct bearer_user *u, const struct err *err)
 	struct ws_conn *c = container_of(u, struct ws_conn, user);
 
 	if (err == NULL) {
-		greet(c);
+		take_seat(c);
 		return;
 	}
 	ws_put_error(c, str_of(""), err, NULL);
@@ -314,7 +349,7 @@ int ws_use_token(struct ws_conn *c, struct str token)
 	c->pinged_ms = uv_now(c->gw->loop);
 	wheel_arm(&c->gw->wheel, &c->timer, WS_CHECK_S);
 	if (c->bearer->principal.state == CLIENT_PRINCIPAL_READY)
-		greet(c);
+		take_seat(c);
 	else if (c->bearer->principal.state == CLIENT_PRINCIPAL_REFUSED)
 		on_principal(&c->user, &c->bearer->principal.err);
 	return 0;
@@ -443,6 +478,7 @@ void ws_closed(struct ws_conn *c)
 	ws_users_leave(&c->gw->users, c->account, &c->of_account);
 	list_remove(&c->of_gateway);
 	c->gw->meter.websockets--;
+	seat_leave(&c->seat);
 	bearer_put(c->bearer);
 	buf_release(&c->in);
 	free(c);
