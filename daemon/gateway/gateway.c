@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "daemon/gateway/front.h"
+#include "daemon/gateway/reporter.h"
 #include "daemon/gateway/ws.h"
 #include "lib/env.h"
 #include "lib/log.h"
@@ -55,6 +56,7 @@ static void on_state(struct client *c, bool online, const char *why)
 	if (!gw->stopping)
 		core_link_state(&gw->core, online);
 	feed_on_state(&gw->feed, online);
+	reporter_tell(gw);
 	if (online)
 		seats_online(&gw->seats);
 }
@@ -114,6 +116,8 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 	gw->loop = loop;
 	gw->options = options;
 	list_init(&gw->conns);
+	list_init(&gw->streams);
+	meter_init(&gw->meter, env_system());
 	rc = wheel_start(&gw->wheel, loop);
 	if (rc == 0)
 		rc = start_client(gw);
@@ -126,6 +130,8 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 		       env_random_u64(env_system()));
 	if (rc == 0)
 		rc = hangups_start(&gw->hangups, loop);
+	if (rc == 0)
+		reporter_start(gw);
 	if (rc == 0)
 		rc = start_signals(gw);
 	if (rc == 0)

@@ -54,6 +54,7 @@ struct http_request {
 	bool keep;    /* the connection is for the next request, too */
 	bool expects; /* "100-continue" */
 	bool ran;
+	bool writes; /* by its method */
 	uint64_t length;
 	struct buf origin; /* of a page that may read the answer (CORS) */
 	struct buf etag;   /* of the answer, quoted; set by the handler */
@@ -119,13 +120,16 @@ int http_socket(const struct http_request *r);
 void http_drop(struct http_request *r);
 /* rest_stream.c's; takes NULL. */
 void http_stream_free(struct http_stream *s);
+/* Streams that were woken, do not pull, and have not read all since. */
+size_t http_streams_behind(const struct gateway *gw);
 /* Answers with a problem. */
 void http_fail(struct http_request *r, const struct err *err);
 void http_fail_with(struct http_request *r, int status, enum err_code code,
 		    const char *detail, const char *headers, const char *extra);
 
-/* Sends one request to groupd; cb gets r as req->data and calls
- * http_replied() first, which is false when that has answered. */
+/* Sends one request to groupd, for the bearer if there is one; cb gets r as
+ * req->data and calls http_replied() first, which is false when that has
+ * answered. */
 void http_submit(struct http_request *r, enum wire_type type, const void *body,
 		 client_reply_cb cb);
 bool http_replied(struct http_request *r, const struct err *err);
