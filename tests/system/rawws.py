@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""A WebSocket with nothing between it and the socket, for tests that need
+many, a stubborn or a slow one. It shares no code with groupfs.
+
+  ws = Socket(token)              connected to $URL, upgraded
+  ws.send(type="ping", id=1)      one command
+  ws.expect("pong", id=1)         reads on until that frame; others are kept
+                                  in ws.seen
+  ws.take()                       the frames of what has arrived; no waiting
+Reading past the end raises Closed, with the code of the close frame or None.
+"""
+import contextlib
+import json
+import os
+import select
+import socket
+import struct
+import time
+
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+
+
+class Closed(Exception):
+    def __init__(self, code):
+        super().__init__(f"closed with {code}")
+        self.code = code
+
+
+def masked(opcode, payload):
+    """One final frame; the mask is 0, which leaves the payload as it is."""
+    size = len(payload)
+    if size < 126:
+        head = struct.pack("!BB", 0x80 | opcode, 0x80 | size)
+    elif size < 65536:
+        head = struct.pack("!BBH", 0x80 | opcode, 0x80 | 126, size)
+    else:
+        head = struct.pack("!BBQ", 0x80 | opcode, 0x80 | 127, size)
+    return head + bytes(4) + payload
+
+
+class Socket:
+    def __init__(self, token, receive_buffer=None, answers=True, timeout=20):
+        self.answers = answers  # pings and close frames
+        self.timeout = timeout
+        self.data = bytearray()
+        self.code = None
+        self.ended = False
+        self.pings = 0
+        self.seen = []
+        host, port = os.environ["URL"].split("://")[1].split(":")
+        self.sock = socket.socket()
+        if receive_buffer:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
+                                 receive_buffer)
+        self.sock.settimeout(timeout)
+        self.sock.connect((host, int(port)))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.upgrade(f"{host}:{port}", token)
+        self.sock.setblocking(False)
+
+    def upgrade(self, host, token):
+        self.sock.sendall((
+            f"GET /api/ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            "Sec-WebSocket-Protocol: groupfs.v1\r\n"
+            f"Authorization: Bearer {token}\r\n\r\n").encode())
+        while b"\r\n\r\n" not in self.data:
+            part = self.sock.recv(4096)
+            if not part:
+                raise ConnectionResetError("closed within the handshake")
+            self.data += part
+        head, _, rest = bytes(self.data).partition(b"\r\n\r\n")
+        if b" 101 " not in head:
+            raise ConnectionError(head.decode())
+        self.data = bytearray(rest)
+
+    def fileno(self):
+        return self.sock.fileno()
+
+    def close(self):
+        self.sock.close()
+
+    def write(self, data):
+        self.sock.settimeout(self.timeout)
+        self.sock.sendall(data)
+        self.sock.setblocking(False)
+
+    def send(self, **fields):
+        self.write(masked(TEXT, json.dumps(fields).encode()))
+
+    def answer(self, opcode, payload):
+        if self.answers:
+            with contextlib.suppress(OSError):
+                self.write(masked(opcode, payload))
+
+    def frames(self):
+        """(opcode, payload) of each that is complete in self.data."""
+        at = 0
+        while len(self.data) - at >= 2:
+            start, size = at + 2, self.data[at + 1]
+            if size == 126:
+                start += 2
+                size = int.from_bytes(self.data[at + 2:start], "big")
+            elif size == 127:
+                start += 8
+                size = int.from_bytes(self.data[at + 2:start], "big")
+            if len(self.data) < start + size or start > len(self.data):
+                break
+            yield self.data[at] & 15, bytes(self.data[start:start + size])
+            at = start + size
+        del self.data[:at]
+
+    def take(self, limit=1 << 20):
+        """The texts of what has arrived."""
+        texts = []
+        try:
+            part = self.sock.recv(limit)
+            self.ended = not part
+        except BlockingIOError:
+            return texts
+        except ConnectionError:
+            part, self.ended = b"", True
+        self.data += part
+        for opcode, payload in self.frames():
+            if opcode == TEXT:
+                texts.append(payload)
+            elif opcode == PING:
+                self.pings += 1
+                self.answer(PONG, payload)
+            elif opcode == CLOSE:
+                self.code = int.from_bytes(payload[:2], "big") or None
+                self.answer(CLOSE, payload[:2])
+        if self.ended and not texts:
+            raise Closed(self.code)
+        return texts
+
+    def expect(self, kind, timeout=None, **fields):
+        """Takes the first frame of that type with those fields."""
+        deadline = time.monotonic() + (timeout or self.timeout)
+        at = 0
+        while True:
+            for at in range(at, len(self.seen)):
+                frame = self.seen[at]
+                if frame["type"] == kind and fields.items() <= frame.items():
+                    return self.seen.pop(at)
+            at = len(self.seen)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"no {kind} {fields}; last: "
+                                   f"{self.seen[-3:]}")
+            select.select([self.sock], [], [], left)
+            self.seen += map(json.loads, self.take())
