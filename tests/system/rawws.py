@@ -116,12 +116,12 @@ class Socket:
         texts = []
         try:
             part = self.sock.recv(limit)
+            self.data += part
             self.ended = not part
         except BlockingIOError:
-            return texts
+            pass  # the first frames may have come with the handshake
         except ConnectionError:
-            part, self.ended = b"", True
-        self.data += part
+            self.ended = True
         for opcode, payload in self.frames():
             if opcode == TEXT:
                 texts.append(payload)
@@ -140,6 +140,7 @@ class Socket:
         deadline = time.monotonic() + (timeout or self.timeout)
         at = 0
         while True:
+            self.seen += map(json.loads, self.take())
             for at in range(at, len(self.seen)):
                 frame = self.seen[at]
                 if frame["type"] == kind and fields.items() <= frame.items():
@@ -150,4 +151,3 @@ class Socket:
                 raise TimeoutError(f"no {kind} {fields}; last: "
                                    f"{self.seen[-3:]}")
             select.select([self.sock], [], [], left)
-            self.seen += map(json.loads, self.take())
