@@ -18,15 +18,7 @@ TOKENS="$(token "$ME") $(token ann) $(token ben)" \
 	$PY "$HERE/cuts.py" dev $cuts "$T/received" >"$T/wrong" 2>"$T/cuts" &
 client=$!
 ours $client
-# The core is this shell's child, so this shell restarts it.
-until is_ended $client; do
-	[ ! -e "$KILL" ] || {
-		kill9_groupd
-		start_groupd
-		rm "$KILL"
-	}
-	sleep 0.05
-done
+kills_core_for $client
 ok "it was cut $cuts times and ended well" wait $client
 diag "$(tail -n 8 "$T/cuts")"
 is "nothing came double, missing, out of order or marked wrongly" \

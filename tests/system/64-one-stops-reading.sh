@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Of 100 subscribers one stops reading, then 30: the others get all, what the
 # gateway holds does not grow with what flows, and who stopped misses nothing:
-# he reads on, or was closed with 3008 after 30 s and resumes.
+# he reads on, or was closed with 3008 after 30 s and resumes. Who reads and
+# answers no ping is closed with 3012.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 n=3000
@@ -12,12 +13,6 @@ mount_fs
 mkdir "$M/dev" "$M/nap"
 TOKEN=$(token "$ME")
 export URL M TOKEN
-gateway() {
-	for pid in $(marked_pids); do
-		[ "$(readlink "/proc/$pid/exe")" = "$BUILD/groupd-gateway" ] &&
-			echo "$pid"
-	done
-}
 # value FILE WORD
 value() {
 	sed -n "s/^$2 *//p" "$T/$1"
@@ -25,8 +20,13 @@ value() {
 $PY "$HERE/stopped.py" nap nap 1000 >"$T/nap" 2>"$T/nap.err" &
 nap=$!
 ours $nap
+[ "$LOAD" != full ] || {
+	$PY "$HERE/stopped.py" silent nap >"$T/silent" 2>"$T/silent.err" &
+	silent=$!
+	ours $silent
+}
 ok "100 subscribers, of which some stop" sh -c "exec $PY \
-	'$HERE/stopped.py' crowd dev $n '$(gateway)' >'$T/crowd'"
+	'$HERE/stopped.py' crowd dev $n '$(gateways)' >'$T/crowd'"
 is "each message came once, in order, to each" "$(value crowd wrong)" ""
 is "none of the others was closed" "$(value crowd others)" 0
 base=$(value crowd base)
@@ -53,4 +53,9 @@ is "have each message once, in order" "$(value nap wrong)" ""
 is "all of them" $(($(value nap kept) + $(value nap told) + $(value nap cut))) 16
 ok "who woke in time kept his connection" test "$(value nap kept)" -gt 0
 ok "who woke later was told 3008" test "$(value nap told)" -gt 0
+[ "$LOAD" != full ] || {
+	ok "who answers no ping is closed" wait $silent
+	is "after two of them" "$(value silent pings)" 2
+	is "with 3012, in the bye too" "$(value silent code)" "3012 3012"
+}
 done_testing

@@ -14,10 +14,7 @@ began=$(date +%s)
 # In parallel: so they share commits.
 ok "$n groups" sh -c "cd '$M' && seq -f g%.0f $n | xargs -P 16 -n 50 mkdir"
 diag "made in $(($(date +%s) - began)) s"
-for pid in $(marked_pids); do
-	[ "$(readlink "/proc/$pid/exe")" = "$BUILD/groupd-gateway" ] &&
-		gateway=$pid
-done
+gateway=$(gateways)
 ok "two WebSockets in all of them" sh -c \
 	"exec $PY '$HERE/many_groups.py' $n $gateway >'$T/figures'"
 diag "$(cat "$T/figures")"

@@ -30,6 +30,8 @@ import time
 
 import websockets
 
+from processes import gateways
+
 AWAY = (OSError, EOFError, asyncio.TimeoutError, http.client.HTTPException,
         websockets.WebSocketException)
 GATEWAY_EVERY = 43
@@ -323,18 +325,6 @@ class Subscriber:
             await asyncio.wait_for(self.read(
                 ws, lambda: self.live and len(self.log) >= self.there),
                 PATIENCE)
-
-
-def gateways():
-    mark = ("GROUPFS_TEST_ID=" + os.environ["GROUPFS_TEST_ID"]).encode()
-    program = os.environ["BUILD"] + "/groupd-gateway"
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            if os.readlink(f"/proc/{pid}/exe") != program:
-                continue
-            with open(f"/proc/{pid}/environ", "rb") as f:
-                if mark in f.read().split(b"\0"):
-                    yield int(pid)
 
 
 def compare(subscriber, senders):

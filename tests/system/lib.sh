@@ -189,6 +189,29 @@ kill9_groupd() {
 	wait "$GROUPD" 2>/dev/null
 }
 
+# kills_core_for PID [OPTION...]: until that process ends, groupd is killed and
+# started again whenever the file $KILL appears, which then goes.
+kills_core_for() {
+	_pid=$1
+	shift
+	until is_ended "$_pid"; do
+		[ ! -e "$KILL" ] || {
+			kill9_groupd
+			start_groupd "$@"
+			rm "$KILL"
+		}
+		sleep 0.05
+	done
+}
+
+# The pids of the gateways.
+gateways() {
+	for pid in $(marked_pids); do
+		[ "$(readlink "/proc/$pid/exe")" = "$BUILD/groupd-gateway" ] &&
+			echo "$pid"
+	done
+}
+
 # mount_fs [OPTIONS]: at $M; root's mount is for all users.
 mount_fs() {
 	mkdir -p "$M"

@@ -8,16 +8,23 @@ many, a stubborn or a slow one. It shares no code with groupfs.
                                   in ws.seen
   ws.take()                       the frames of what has arrived; no waiting
 Reading past the end raises Closed, with the code of the close frame or None.
+
+A Follower is one that is subscribed to a group, and resumes when it is closed;
+follow(followers, seq) reads until all have come so far.
 """
 import contextlib
 import json
 import os
+import re
 import select
+import selectors
 import socket
 import struct
 import time
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+SEQ = re.compile(rb'"sequence_number":(\d+)')
+PATIENCE = 60
 
 
 class Closed(Exception):
@@ -151,3 +158,73 @@ class Socket:
                 raise TimeoutError(f"no {kind} {fields}; last: "
                                    f"{self.seen[-3:]}")
             select.select([self.sock], [], [], left)
+
+
+class Follower:
+    """Checks the order alone: the texts are another test's."""
+
+    def __init__(self, token, group, receive_buffer=None):
+        self.token, self.group = token, group
+        self.receive_buffer = receive_buffer
+        self.seq = 0
+        self.closes = []  # the codes
+        self.problems = []
+        self.connect()
+
+    def connect(self):
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.ws = Socket(self.token, self.receive_buffer)
+                self.ws.send(type="subscribe", groups=[
+                    {"group": self.group, "after_seq": self.seq}])
+                return
+            except ConnectionError:  # its gateway is being replaced
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    def fileno(self):
+        return self.ws.fileno()
+
+    def take(self, text):
+        if text.startswith(b'{"type":"message"'):
+            seq = int(SEQ.search(text)[1])
+            if seq != self.seq + 1:
+                self.problems.append(f"{seq} came after {self.seq}")
+            self.seq = seq
+        elif not text.startswith((b'{"type":"hello"', b'{"type":"live"',
+                                  b'{"type":"bye"')):
+            self.problems.append(f"unasked: {text}")
+
+    def pump(self):
+        """Reads what is there; True when it had to connect again."""
+        try:
+            for text in self.ws.take():
+                self.take(text)
+            return False
+        except Closed as e:
+            self.closes.append(e.code)
+            self.ws.close()
+            self.connect()
+            return True
+
+
+def follow(followers, target):
+    selector = selectors.DefaultSelector()
+    left = {f for f in followers if f.seq < target}
+    for f in left:
+        selector.register(f, selectors.EVENT_READ)
+    deadline = time.monotonic() + PATIENCE
+    while left and time.monotonic() < deadline:
+        for key, _ in selector.select(1):
+            f, old = key.fileobj, key.fd
+            if f.pump():
+                selector.unregister(old)
+                selector.register(f, selectors.EVENT_READ)
+            if f.seq >= target:
+                selector.unregister(f)
+                left.discard(f)
+    selector.close()
+    for f in left:
+        f.problems.append(f"stands at {f.seq} of {target}")
