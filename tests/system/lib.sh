@@ -115,6 +115,17 @@ wait_for() {
 	done
 }
 
+# results FILE: "ok WHAT" and "not ok WHAT: WHY" of a helper, a line each.
+results() {
+	while read -r _line; do
+		case $_line in
+		"ok "*) pass_or_fail 0 "${_line#ok }" ;;
+		"not ok "*) pass_or_fail 1 "${_line#not ok }" ;;
+		*) diag "$_line" ;;
+		esac
+	done <"$1"
+}
+
 lines_at_least() {
 	[ "$(wc -l <"$1")" -ge "$2" ]
 }
