@@ -180,6 +180,8 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 		if (s->ws != NULL)
 			ws_pong(s->ws);
 		return 0;
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		return s->ws == NULL ? 0 : ws_peer_closes(s->ws);
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return s->ws == NULL ? 0 : ws_writable(s->ws);
 	case LWS_CALLBACK_CLOSED:

@@ -341,6 +341,13 @@ void ws_pong(struct ws_conn *c)
 	c->unanswered = 0;
 }
 
+int ws_peer_closes(struct ws_conn *c)
+{
+	/* To lws ours was data: it would answer the answer, and a browser
+	 * takes a second close frame for an error (1006). */
+	return c->close_sent ? -1 : 0;
+}
+
 void ws_closed(struct ws_conn *c)
 {
 	if (c == NULL)
