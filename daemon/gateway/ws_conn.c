@@ -140,10 +140,11 @@ static bool write_out(struct ws_conn *c)
 
 static void write_ping(struct ws_conn *c)
 {
-	uint8_t ping[LWS_PRE + 1] = { 0 };
+	/* Not empty: lws does not tell of an empty pong. */
+	uint8_t ping[LWS_PRE + 1] = { [LWS_PRE] = '?' };
 
 	c->ping_due = false;
-	if (lws_write(c->wsi, ping + LWS_PRE, 0, LWS_WRITE_PING) < 0)
+	if (lws_write(c->wsi, ping + LWS_PRE, 1, LWS_WRITE_PING) < 0)
 		kill_conn(c);
 }
 
