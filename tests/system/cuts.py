@@ -8,9 +8,10 @@
 One WebSocket of python3-websockets is subscribed to GROUP and cut CUTS times:
 with an RST, a FIN, a close frame, in the middle of a frame (by a proxy of our
 own), before the handshake is through, and by kill -9 of the gateway; now and
-then groupd's core is killed, which cuts nothing. Three senders go on all the
-while. What was received goes to FILE as SEQ<TAB>SENDER<TAB>JSON, what did not
-hold to stdout, a line each; figures to stderr.
+then groupd's core is killed, which cuts neither it nor one that is just
+reading all from the start. Three senders go on all the while. What was
+received goes to FILE as SEQ<TAB>SENDER<TAB>JSON, what did not hold to stdout,
+a line each; figures to stderr.
 
 The core is killed by whoever started it: when the file $KILL appears, and it
 takes the file away when the core is up again.
@@ -180,6 +181,8 @@ class Subscriber:
         self.epoch = None
         self.failures = []
         self.counts = {}
+        self.lives = 0
+        self.number = 0
 
     def wrong(self, what):
         self.failures.append(f"connection {self.number}: {what}")
@@ -275,9 +278,19 @@ class Subscriber:
             ws.transport.abort()
             await ws.wait_closed()
 
+    async def read_all(self):
+        """Another one reads from the first message on, and is not cut."""
+        other = Subscriber(self.group, self.address, self.token, self.senders,
+                           self.rng)
+        other.number = f"{self.number}, from the start"
+        await other.finish()
+        self.failures += other.failures
+
     async def kill_core(self, ws):
         """Reads on meanwhile, and for a while after it."""
         flag = os.environ["KILL"]
+        other = asyncio.create_task(self.read_all())
+        await self.read_a_while(ws, self.rng.random() * 0.2)
         with open(flag, "w"):
             pass
         try:
@@ -286,6 +299,7 @@ class Subscriber:
             seen = len(self.log) + 5
             await asyncio.wait_for(
                 self.read(ws, lambda: len(self.log) >= seen), PATIENCE)
+            await other
         except websockets.ConnectionClosed:
             self.wrong("a restart of the core cut it")
             raise
@@ -298,8 +312,6 @@ class Subscriber:
         return self.rng.choice(["reset", "fin", "close frame", "proxy"])
 
     async def lives_of(self, cuts):
-        self.lives = 0
-        self.number = 0
         await self.proxy.start()
         while self.number < cuts:
             self.number += 1
@@ -318,13 +330,31 @@ class Subscriber:
 
     async def finish(self):
         """All that was acknowledged is there, and live comes."""
-        self.number += 1
         self.first, self.live, self.replaying = True, False, True
         async with connect(self.address, self.token) as ws:
             await self.subscribe(ws)
             await asyncio.wait_for(self.read(
                 ws, lambda: self.live and len(self.log) >= self.there),
                 PATIENCE)
+
+
+async def refused(subscriber):
+    """A place that is not there is no place to resume from."""
+    async with connect(subscriber.address, subscriber.token) as ws:
+        await ws.recv()
+        last = len(subscriber.log)
+        for where, code in (({"after_seq": last, "epoch": "0" * 16},
+                             "epoch_changed"),
+                            ({"after_seq": last + 1000}, "bad_request")):
+            await ws.send(json.dumps({"type": "subscribe", "id": code, "groups":
+                                      [{"group": subscriber.group, **where}]}))
+            frame = json.loads(await asyncio.wait_for(ws.recv(), PATIENCE))
+            if (frame["type"], frame["code"]) != ("error", code):
+                subscriber.wrong(f"{where} is answered with {frame}")
+            elif code == "epoch_changed" and (
+                    frame["id"], frame["first_seq"],
+                    frame["epoch"]) != (code, 1, subscriber.epoch):
+                subscriber.wrong(f"{frame} does not say where to start")
 
 
 def compare(subscriber, senders):
@@ -362,6 +392,7 @@ async def main(group, cuts, path):
         for t in threads:
             await asyncio.to_thread(t.join)
     await subscriber.finish()
+    await refused(subscriber)
     with open(path, "w") as f:
         for m in subscriber.log:
             print(m["sequence_number"], m["sender"], json.dumps(m["content"]),
