@@ -32,11 +32,12 @@ diag "the gateway's memory: $base KiB; with 1 stopped $one more, with 30" \
 case $BUILD in
 *build-*) ;; # sanitizers keep what is freed
 *)
-	# What all of them missed is 200 MiB.
-	ok "one that stopped costs next to nothing" test $one -lt 1500
-	ok "thirty cost a page of the log each" \
-		test $((thirty - one)) -lt $((30 * 130))
-	ok "however much flows" test $((more - thirty)) -lt 1500
+	# Who is behind may hold a page of the log, however he came to be; what
+	# the thirty missed is 150 MiB (with less load 45).
+	room=$((100 * 130))
+	ok "one that stopped costs a page of the log" test $one -lt $room
+	ok "and so do thirty" test $thirty -lt $room
+	ok "however much flows" test $more -lt $room
 	;;
 esac
 like "if one of them was closed, with 3008" "$(value crowd closes)" '^(3008 ?)*$'

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Subscribers of which some stop reading.
 
-  stopped.py crowd GROUP N PID   100 of them. One stops while N messages flow,
-                                 then 30; then those read on. Prints the
+  stopped.py crowd GROUP N PID   100 of them. All, then one, then 30 stop while
+                                 N messages flow, and read on. Prints the
                                  gateway's (PID) memory in KiB as base, one,
                                  thirty, more
   stopped.py nap GROUP N         16 that stop for 30 to 38 s each; prints how
@@ -70,7 +70,10 @@ def crowd(group, n, pid):
     writer = Writer(group)
     readers = [Follower(TOKEN, group, 4096 if i < 30 else None)
                for i in range(100)]
-    flow(writer, readers, n)  # so that the recent is full, and has been read
+    # The most that it needs: all were behind, each with a page of the log.
+    writer.start(n)
+    writer.thread.join()
+    follow(readers, writer.sent)
     print("base", memory(pid))
     flow(writer, readers[1:], n)
     print("one", memory(pid))
