@@ -112,6 +112,7 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 	gw->loop = loop;
 	gw->options = options;
 	list_init(&gw->conns);
+	gw->names_seed = env_random_u64(env_system());
 	rc = wheel_start(&gw->wheel, loop);
 	if (rc == 0)
 		rc = start_client(gw);
@@ -196,6 +197,7 @@ void gateway_release(struct gateway *gw)
 {
 	front_release(gw);
 	table_release(&gw->groups);
+	table_release(&gw->names);
 	table_release(&gw->subs);
 	buf_release(&gw->scratch);
 }
