@@ -189,6 +189,29 @@ stream --http1.1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' \
 	-H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' -D "$T/upgrade" \
 	"$URL/api/ws" >"$T/upgraded" 2>"$T/curl.err" &
 ours $!
+# complete: the events that are whole.
+complete() {
+	awk '{ b = b $0 "\n" } $0 == "" { printf "%s", b; b = "" }'
+}
+last_id() {
+	sed -n 's/^id: //p' "$T/cut" | tail -n 1
+}
+: >"$T/cut"
+(seq -f 'flow %.0f' 800 | while read -r line; do
+	echo "$line" >>"$M/dev/messages"
+done) &
+ours $!
+cuts=0
+until grep -q 'flow 800' "$T/cut" || [ $cuts -ge 500 ]; do
+	cuts=$((cuts + 1))
+	timeout "$(printf '0.%02d' $((2 + cuts * 7 % 19)))" curl -sS -N \
+		-H "Authorization: Bearer $TOKEN" -H 'Accept: text/event-stream' \
+		-H "Last-Event-ID: $(last_id | grep . || echo 0)" \
+		"$URL/api/groups/dev/stream" 2>/dev/null | complete >>"$T/cut"
+done
+is "curl, cut again and again, resumes with each event once" \
+	"$(sed -n 's/^id: //p' "$T/cut" | xargs)" "$(seq "$(last_id)" | xargs)"
+ok "up to the last ($cuts cuts)" grep -q 'flow 800' "$T/cut"
 ok "curl streams lines" wait_for 10 grep -q restarted "$T/ndjson"
 ok "and events" wait_for 10 grep -q 'event: live' "$T/sse"
 ok "and is upgraded" wait_for 10 grep -qa '{"type":"hello","user":"curl"' \

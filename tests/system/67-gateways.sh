@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Several gateways share the port. One is killed: its clients resume and have
 # lost nothing, those of the others notice nothing, and it is back. The core
-# is killed: no WebSocket notices.
+# is killed: no WebSocket notices. Who joins a group hears it on each of them.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 export URL M BUILD
@@ -12,7 +12,9 @@ for n in 3 2; do
 	[ -n "$MOUNTS" ] || mount_fs
 	group=by$n
 	mkdir "$M/$group"
-	TOKEN=$(token "$ME") $PY "$HERE/gateways.py" $group $n >"$T/figures" 2>"$T/figures.err" &
+	[ $n = 2 ] || ok "a user" ctl user add ann
+	TOKEN=$(token "$ME") OTHER=$(token ann) $PY "$HERE/gateways.py" \
+		$group $n >"$T/figures" 2>"$T/figures.err" &
 	client=$!
 	ours $client
 	kills_core_for $client --gateways $n

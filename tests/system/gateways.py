@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Followers of a group that are spread over several gateways.
 
-  gateways.py GROUP N     N gateways serve $URL, and $TOKEN's user writes to $M;
-                          the core is killed by whoever started it, when $KILL
+  gateways.py GROUP N     N gateways serve $URL; $TOKEN's user writes to $M; the
+                          core is killed by whoever started it, when $KILL
                           appears (see lib.sh)
 
-A sender goes on through the mount all the while. One gateway is killed, then
+First, $OTHER's user joins the group and leaves, and hears of it on whichever
+gateway he is. A sender goes on through the mount all the while. One gateway is killed, then
 the core, then all gateways. What did not hold is printed as lines that begin
 with "wrong", what was measured as NAME VALUE.
 """
@@ -17,7 +18,7 @@ import threading
 import time
 
 from processes import gateways
-from rawws import PATIENCE, Follower, follow
+from rawws import PATIENCE, Follower, Socket, follow
 
 TOKEN = os.environ["TOKEN"]
 FOLLOWERS = 60
@@ -115,10 +116,40 @@ def all_gateways(followers, sender):
         wrong("one was not cut")
 
 
+def everywhere(group):
+    """Who joins or leaves is told on all of his connections."""
+    def edit(line):
+        with open(f"{os.environ['M']}/{group}/members", "a") as f:
+            f.write(line + "\n")
+    mine = [Socket(TOKEN) for _ in range(12)]
+    his = [Socket(os.environ["OTHER"]) for _ in range(12)]
+    for ws in mine:
+        ws.send(type="subscribe", groups=[{"group": group}])
+        ws.expect("live", group=group)
+    for ws in his:
+        ws.expect("hello", user="ann")
+    edit("ann")
+    for ws in mine:
+        ws.expect("member", group=group, user="ann", change="added")
+    for ws in his:
+        ws.expect("added", group=group)
+        ws.expect("live", group=group)
+    edit("-ann")
+    for ws in mine:
+        ws.expect("member", group=group, user="ann", change="removed")
+    for ws in his:
+        ws.expect("removed", group=group)
+    for ws in mine + his:
+        if ws.seen and {f["type"] for f in ws.seen} != {"hello"}:
+            wrong("came unasked:", ws.seen)
+        ws.close()
+
+
 def spread(group, count):
-    followers = [Follower(TOKEN, group) for _ in range(FOLLOWERS)]
     if len(listeners()) != int(count):
         wrong(f"{len(listeners())} gateways listen")
+    everywhere(group)
+    followers = [Follower(TOKEN, group) for _ in range(FOLLOWERS)]
     sender = Sender(group)
     go_on(followers, sender, 300)  # they are not young any more
     one_gateway(followers, sender)
