@@ -189,8 +189,8 @@ stream --http1.1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' \
 	-H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' -D "$T/upgrade" \
 	"$URL/api/ws" >"$T/upgraded" 2>"$T/curl.err" &
 ours $!
-# complete: the events that are whole.
-complete() {
+# The events that came whole.
+whole_events() {
 	awk '{ b = b $0 "\n" } $0 == "" { printf "%s", b; b = "" }'
 }
 last_id() {
@@ -207,7 +207,7 @@ until grep -q 'flow 800' "$T/cut" || [ $cuts -ge 500 ]; do
 	timeout "$(printf '0.%02d' $((2 + cuts * 7 % 19)))" curl -sS -N \
 		-H "Authorization: Bearer $TOKEN" -H 'Accept: text/event-stream' \
 		-H "Last-Event-ID: $(last_id | grep . || echo 0)" \
-		"$URL/api/groups/dev/stream" 2>/dev/null | complete >>"$T/cut"
+		"$URL/api/groups/dev/stream" 2>/dev/null | whole_events >>"$T/cut"
 done
 is "curl, cut again and again, resumes with each event once" \
 	"$(sed -n 's/^id: //p' "$T/cut" | xargs)" "$(seq "$(last_id)" | xargs)"

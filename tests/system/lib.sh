@@ -140,7 +140,7 @@ wait_gone() {
 }
 
 is_ended() {
-	[ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"
+	[ ! -e "/proc/$1" ] || grep -qs '^State:.Z' "/proc/$1/status"
 }
 
 # reads_file PID FILE: the process has it open and sleeps (in its read).
