@@ -29,8 +29,7 @@ enum header {
 	HEADER_LAST_EVENT_ID,
 	HEADER_WS_VERSION,
 	HEADER_WS_PROTOCOL,
-	HEADER_UPGRADE_PATH, /* the path of a GET */
-	HEADER_COUNT
+	HEADER_UPGRADE_PATH /* the path of a GET */
 };
 
 /* Appends the value; false when there is none. */
