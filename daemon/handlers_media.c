@@ -190,25 +190,6 @@ static int prepare_send_media(struct request *r, struct store *store)
 			  &r->media.found, &r->err);
 }
 
-/* The store says bad_name of a name that is none and of one that is taken. */
-static int refuse_send_media(struct request *r, struct store *store, int rc)
-{
-	const struct wire_body_send_media *body = &r->body.send_media;
-	struct wire_media media;
-	struct err err = r->err;
-
-	if (err.code == ERR_BAD_NAME &&
-	    store_find_media(store, 0, body->group_id, body->name,
-			     request_user(r), &media, NULL) > 0)
-		return err_set(&r->err, ERR_FILE_EXISTS,
-			       "media/%.*s is there already and does not "
-			       "change: choose another name",
-			       (int)body->name.len, body->name.data);
-	r->err = err;
-	request_note_refusal(r, store, body->group_id);
-	return rc;
-}
-
 /* An upload that is not there was sent before, and the store says how, or it
  * never was. Where a file of this name is, the store can only do the former. */
 static int check_upload(struct request *r, struct store *store)
@@ -254,8 +235,10 @@ static int write_send_media(struct request *r, struct store *store,
 	rc = store_add_media(store, &op, &r->err);
 	if (fresh && (rc < 0 || op.sent.duplicate != 0))
 		media_remove(media, op.hash, NULL);
-	if (rc < 0)
-		return refuse_send_media(r, store, rc);
+	if (rc < 0) {
+		request_note_refusal(r, store, body->group_id);
+		return rc;
+	}
 	r->group_id = body->group_id;
 	if (op.sent.duplicate == 0) {
 		r->op.appended = 1;
