@@ -215,7 +215,9 @@ static int write_send_media(struct request *r, struct store *store,
 	const struct media_upload u = upload_of(r, body->group_id, body->key);
 	struct store_media op = { .group_id = body->group_id,
 				  .user = request_user(r),
-				  .batch_id = body->key,
+				  .batch_id = body->batch_id.len > 0
+						      ? body->batch_id
+						      : body->key,
 				  .name = body->name,
 				  .content = body->content,
 				  .size = r->media.size };

@@ -42,7 +42,7 @@ def frame(kind, ident, principal, body, zero=0, length=None):
     return struct.pack("<IHHII", size, kind, zero, ident, principal) + body
 
 
-HELLO = frame(3, 1, 0, b"\x02\x04test")
+HELLO = frame(3, 1, 0, b"\x03\x04test")
 
 
 def unix_cases():
