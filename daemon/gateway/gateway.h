@@ -62,6 +62,10 @@ struct gateway {
 	uv_poll_t listener;
 	uv_timer_t accept_pause;
 
+	/* rest_*.c */
+	struct list downloads; /* http_download, under way */
+	struct list uploads;   /* http_upload, without its request */
+
 	/* ws_*.c */
 	struct list conns;
 	struct table groups; /* ws_group by id */

@@ -24,6 +24,13 @@ static int token_of(enum header which)
 		[HEADER_WS_VERSION] = WSI_TOKEN_VERSION,
 		[HEADER_WS_PROTOCOL] = WSI_TOKEN_PROTOCOL,
 		[HEADER_UPGRADE_PATH] = WSI_TOKEN_GET_URI,
+		[HEADER_CONTENT_DISPOSITION] =
+			WSI_TOKEN_HTTP_CONTENT_DISPOSITION,
+		[HEADER_EXPECT] = WSI_TOKEN_HTTP_EXPECT,
+		[HEADER_RANGE] = WSI_TOKEN_HTTP_RANGE,
+		[HEADER_IF_RANGE] = WSI_TOKEN_HTTP_IF_RANGE,
+		[HEADER_IF_NONE_MATCH] = WSI_TOKEN_HTTP_IF_NONE_MATCH,
+		[HEADER_IF_MODIFIED_SINCE] = WSI_TOKEN_HTTP_IF_MODIFIED_SINCE,
 	};
 
 	return tokens[which];
@@ -85,6 +92,18 @@ unsigned int headers_method(struct lws *wsi)
 	return 0;
 }
 
+void headers_put_encoded(struct buf *out, struct str decoded)
+{
+	for (size_t i = 0; i < decoded.len; i++) {
+		char c = decoded.data[i];
+
+		if (c == '%' || c == '&')
+			buf_printf(out, "%%%02X", (unsigned int)c);
+		else
+			buf_append_char(out, c);
+	}
+}
+
 void headers_query(struct lws *wsi, struct buf *out)
 {
 	char piece[VALUE_MAX];
@@ -96,7 +115,7 @@ void headers_query(struct lws *wsi, struct buf *out)
 	     i++) {
 		if (i > 0)
 			buf_append_char(out, '&');
-		buf_append(out, piece, (size_t)n);
+		headers_put_encoded(out, str_make(piece, (size_t)n));
 	}
 }
 

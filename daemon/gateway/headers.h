@@ -24,15 +24,24 @@ enum header {
 	HEADER_LAST_EVENT_ID,
 	HEADER_WS_VERSION,
 	HEADER_WS_PROTOCOL,
-	HEADER_UPGRADE_PATH /* the path of a GET */
+	HEADER_UPGRADE_PATH, /* the path of a GET */
+	HEADER_CONTENT_DISPOSITION,
+	HEADER_EXPECT,
+	HEADER_RANGE,
+	HEADER_IF_RANGE,
+	HEADER_IF_NONE_MATCH,
+	HEADER_IF_MODIFIED_SINCE
 };
 
 /* Appends the value; false when there is none. */
 bool headers_get(struct lws *wsi, enum header which, struct buf *out);
 /* An enum http_method, 0 for any other. */
 unsigned int headers_method(struct lws *wsi);
-/* Appends the query as it was sent, arguments with '&' between. */
+/* Appends the query, arguments with '&' between, as it must have been sent:
+ * lws has decoded it. (A '+' became a space on the way.) */
 void headers_query(struct lws *wsi, struct buf *out);
+/* Appends what lws has percent-decoded, to be decoded once. */
+void headers_put_encoded(struct buf *out, struct str decoded);
 
 /* "Bearer TOKEN" -> TOKEN */
 bool headers_bearer(struct str value, struct str *token);

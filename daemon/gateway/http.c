@@ -29,9 +29,11 @@ void http_free(struct http_request *r)
 	if (r == NULL)
 		return;
 	http_stream_free(r->stream);
+	http_download_free(r->download);
 	resolve_cancel(&r->resolve);
 	if (r->pending)
 		client_cancel(&r->req);
+	http_upload_free(r);
 	bearer_put(r->bearer);
 	route_match_release(&r->match);
 	json_free(r->json);
@@ -44,8 +46,6 @@ void http_free(struct http_request *r)
 	buf_release(&r->out);
 	free(r);
 }
-
-enum { NO_LENGTH = -1 /* the end of the connection is the end */ };
 
 static void put_room(struct buf *out)
 {
@@ -63,10 +63,11 @@ static void put_head(struct buf *out, int status, const char *type,
 	if (type != NULL)
 		buf_printf(out, "Content-Type: %s\r\n", type);
 	/* RFC 9110: a 204 has no length. */
-	if (status != 204 && length != NO_LENGTH)
+	if (status != 204 && length != HTTP_NO_LENGTH)
 		buf_printf(out, "Content-Length: %" PRIi64 "\r\n", length);
-	buf_append_str(out, str_of("Cache-Control: no-store\r\n"
-				   "X-Content-Type-Options: nosniff\r\n"));
+	if (headers == NULL || strstr(headers, "Cache-Control:") == NULL)
+		buf_append_str(out, str_of("Cache-Control: no-store\r\n"));
+	buf_append_str(out, str_of("X-Content-Type-Options: nosniff\r\n"));
 	if (headers != NULL)
 		buf_append_str(out, str_of(headers));
 	/* Always: see front.h. */
@@ -87,10 +88,24 @@ static void finish(struct http_request *r, int status, const char *type,
 	buf_append_str(&r->out, buf_str(&r->text));
 	buf_release(&r->text);
 	/* A client that is still sending would see a reset, not the answer. */
-	if (r->draining)
+	if (r->draining) {
+		lws_rx_flow_control(r->wsi, 1);
 		return;
+	}
 	/* lws gives no WRITEABLE to an HTTP connection that it does not read.
 	 */
+	lws_rx_flow_control(r->wsi, 1);
+	lws_callback_on_writable(r->wsi);
+}
+
+void http_begin_body(struct http_request *r, int status, const char *type,
+		     int64_t length, const char *headers,
+		     enum http_more (*fill)(struct http_request *r))
+{
+	assert(!r->answered && !r->draining);
+	r->answered = true;
+	r->fill = fill;
+	put_head(&r->out, status, type, length, headers);
 	lws_rx_flow_control(r->wsi, 1);
 	lws_callback_on_writable(r->wsi);
 }
@@ -98,12 +113,27 @@ static void finish(struct http_request *r, int status, const char *type,
 void http_begin_stream(struct http_request *r, const char *type,
 		       enum http_more (*fill)(struct http_request *r))
 {
-	assert(!r->answered && !r->draining);
-	r->answered = true;
-	r->fill = fill;
-	put_head(&r->out, 200, type, NO_LENGTH, NULL);
-	lws_rx_flow_control(r->wsi, 1);
-	lws_callback_on_writable(r->wsi);
+	http_begin_body(r, 200, type, HTTP_NO_LENGTH, NULL, fill);
+}
+
+void http_cut(struct http_request *r)
+{
+	lws_set_timeout(r->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+}
+
+void http_continue(struct http_request *r)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	unsigned char out[LWS_PRE + sizeof(text)];
+
+	if (!r->expects)
+		return;
+	r->expects = false;
+	r->draining = r->length <= HTTP_DRAIN_MAX;
+	memcpy(out + LWS_PRE, text, sizeof(text));
+	if (lws_write(r->wsi, out + LWS_PRE, sizeof(text) - 1, LWS_WRITE_HTTP) <
+	    0)
+		http_cut(r);
 }
 
 void http_wake(struct http_request *r)
@@ -307,10 +337,14 @@ static bool refuse_body(struct http_request *r, unsigned int method)
 	buf_clear(&value);
 	r->is_text = headers_get(r->wsi, HEADER_CONTENT_TYPE, &value) &&
 		     headers_media_type(buf_str(&value), "text/plain");
-	buf_release(&value);
+	buf_clear(&value);
 	r->length = length;
 	r->has_body = chunked || length > 0;
-	r->draining = !chunked && length > 0 && length <= HTTP_DRAIN_MAX;
+	r->expects = length > 0 && headers_get(r->wsi, HEADER_EXPECT, &value) &&
+		     headers_accept(buf_str(&value), "100-continue");
+	buf_release(&value);
+	r->draining = !chunked && length > 0 && length <= HTTP_DRAIN_MAX &&
+		      !r->expects;
 	if (chunked)
 		http_fail_with(r, 411, ERR_BAD_REQUEST,
 			       "A chunked body is not taken: name its length",
@@ -318,9 +352,6 @@ static bool refuse_body(struct http_request *r, unsigned int method)
 	else if (!number)
 		http_fail_with(r, 400, ERR_BAD_REQUEST,
 			       "Content-Length is no number", NULL, NULL);
-	else if (length > r->gw->options->max_body)
-		http_fail_with(r, 413, ERR_TOO_LARGE, "The body is too large",
-			       NULL, NULL);
 	else if (!named && method == HTTP_POST)
 		http_fail_with(r, 411, ERR_BAD_REQUEST,
 			       "A body is needed, with its Content-Length",
@@ -332,8 +363,12 @@ static bool refuse_body(struct http_request *r, unsigned int method)
 static bool refuse_route(struct http_request *r, unsigned int method,
 			 struct str path)
 {
-	struct buf allow = { 0 };
-	int rc = route_find(rest_routes, method, path, &r->match);
+	struct buf allow = { 0 }, encoded = { 0 };
+	int rc;
+
+	headers_put_encoded(&encoded, path);
+	rc = route_find(rest_routes, method, buf_str(&encoded), &r->match);
+	buf_release(&encoded);
 
 	if (rc == -ENOENT) {
 		http_fail_with(r, 404, ERR_BAD_REQUEST,
@@ -356,6 +391,13 @@ static bool refuse_type(struct http_request *r)
 	struct buf type = { 0 };
 	bool fine;
 
+	if (rest_takes_pieces(&r->match))
+		return false;
+	if (r->length > r->gw->options->max_body) {
+		http_fail_with(r, 413, ERR_TOO_LARGE, "The body is too large",
+			       NULL, NULL);
+		return true;
+	}
 	fine = !r->has_body || r->is_text ||
 	       !headers_get(r->wsi, HEADER_CONTENT_TYPE, &type) ||
 	       headers_media_type(buf_str(&type), "application/json");
@@ -387,6 +429,10 @@ int http_begin(struct http_request *r, struct str path)
 		http_fail(r, &err);
 		return r->draining ? 0 : 1;
 	}
+	if (rest_takes_pieces(&r->match))
+		r->match.route->handle(r);
+	else
+		http_continue(r);
 	if (r->has_body)
 		return 0;
 	http_run(r);
@@ -395,7 +441,10 @@ int http_begin(struct http_request *r, struct str path)
 
 void http_body(struct http_request *r, struct str piece)
 {
-	if (r->answered || r->body.len > r->gw->options->max_body)
+	if (r->upload != NULL)
+		http_upload_body(r->upload, piece);
+	if (r->upload != NULL || r->answered ||
+	    r->body.len > r->gw->options->max_body)
 		return;
 	buf_append_str(&r->body, piece);
 }
@@ -407,6 +456,10 @@ void http_run(struct http_request *r)
 	r->draining = false;
 	if (r->answered) {
 		lws_callback_on_writable(r->wsi);
+		return;
+	}
+	if (r->upload != NULL) {
+		http_upload_end(r->upload);
 		return;
 	}
 	if (r->body.failed) {

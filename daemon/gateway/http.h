@@ -18,7 +18,9 @@
 #include "daemon/gateway/route.h"
 #include "lib/json.h"
 
+struct http_download;
 struct http_stream;
+struct http_upload;
 struct lws;
 
 /* What a streamed answer's fill() says: more may come later, or that was all.
@@ -26,9 +28,10 @@ struct lws;
 enum http_more { HTTP_MORE, HTTP_END };
 
 enum {
-	HTTP_PIECE = 32 << 10,	  /* bytes given to lws at a time */
-	HTTP_WRITE_S = 30,	  /* a piece must be taken within */
-	HTTP_DRAIN_MAX = 16 << 20 /* a refused body is read to its end */
+	HTTP_PIECE = 32 << 10,	   /* bytes given to lws at a time */
+	HTTP_WRITE_S = 30,	   /* a piece must be taken within */
+	HTTP_DRAIN_MAX = 16 << 20, /* a refused body is read to its end */
+	HTTP_NO_LENGTH = -1	   /* the end of the connection is the end */
 };
 
 /* What one page of a list was asked for. */
@@ -69,9 +72,12 @@ struct http_request {
 	/* A streamed answer: appends to out what there is now, some HTTP_PIECE
 	 * bytes at most. */
 	enum http_more (*fill)(struct http_request *r);
-	struct http_stream *stream; /* owned */
-	bool ended;		    /* fill() has said so */
+	struct http_stream *stream;	/* owned, as the next two */
+	struct http_download *download; /* of a media file */
+	struct http_upload *upload;	/* takes the body as it comes */
+	bool ended;			/* fill() has said so */
 	bool answered;
+	bool expects;  /* the body comes after a "100 Continue" */
 	bool draining; /* the answer waits for the end of the body */
 };
 
@@ -95,8 +101,28 @@ void http_answer_empty(struct http_request *r, int status);
 void http_begin_stream(struct http_request *r, const char *type,
 		       enum http_more (*fill)(struct http_request *r));
 void http_wake(struct http_request *r);
+/* The same of a known length, and with more headers, which may bring a
+ * Cache-Control of their own. fill NULL: the head is all. */
+void http_begin_body(struct http_request *r, int status, const char *type,
+		     int64_t length, const char *headers,
+		     enum http_more (*fill)(struct http_request *r));
+/* Ends the connection as it is, from anywhere. */
+void http_cut(struct http_request *r);
 /* rest_stream.c's; takes NULL. */
 void http_stream_free(struct http_stream *s);
+/* rest_download.c's; takes NULL. on_event: who may not go on is cut. */
+void http_download_free(struct http_download *d);
+void http_downloads_on_event(struct gateway *gw,
+			     const struct wire_header *header,
+			     const void *body);
+/* rest_upload.c's: pieces of the body, and its end. What was begun outlives
+ * the request until groupd has forgotten it; release: those too. */
+void http_upload_body(struct http_upload *u, struct str piece);
+void http_upload_end(struct http_upload *u);
+void http_upload_free(struct http_request *r);
+void http_uploads_release(struct gateway *gw);
+/* A client that waits for it is told to send the body. */
+void http_continue(struct http_request *r);
 /* Answers with a problem. */
 void http_fail(struct http_request *r, const struct err *err);
 void http_fail_with(struct http_request *r, int status, enum err_code code,
