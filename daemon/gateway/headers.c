@@ -92,6 +92,11 @@ unsigned int headers_method(struct lws *wsi)
 	return 0;
 }
 
+bool headers_line_is_whole(struct lws *wsi)
+{
+	return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP) > 0;
+}
+
 void headers_put_encoded(struct buf *out, struct str decoded)
 {
 	for (size_t i = 0; i < decoded.len; i++) {

@@ -37,6 +37,9 @@ enum header {
 bool headers_get(struct lws *wsi, enum header which, struct buf *out);
 /* An enum http_method, 0 for any other. */
 unsigned int headers_method(struct lws *wsi);
+/* The request line has all three parts. lws takes an encoded line feed in the
+ * path or query for the end of that line. */
+bool headers_line_is_whole(struct lws *wsi);
 /* Appends the query, arguments with '&' between, as it must have been sent:
  * lws has decoded it. (A '+' became a space on the way.) */
 void headers_query(struct lws *wsi, struct buf *out);

@@ -420,6 +420,12 @@ int http_begin(struct http_request *r, struct str path)
 			       "This method is not known", NULL, NULL);
 		return 1;
 	}
+	if (!headers_line_is_whole(r->wsi)) {
+		http_fail_with(r, 400, ERR_BAD_REQUEST,
+			       "The request line is not well formed", NULL,
+			       NULL);
+		return 1;
+	}
 	headers_query(r->wsi, &r->query);
 	headers_get(r->wsi, HEADER_IDEMPOTENCY_KEY, &r->key);
 	if (refuse_body(r, method) || refuse_route(r, method, path) ||
