@@ -44,9 +44,20 @@ gateway=$(gateway)
 rss() {
 	sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$gateway/status"
 }
-# has FILE BYTES: it has at least so many.
-has() {
-	[ "$(stat -c %s "$1")" -ge "$2" ]
+# memory_is_what_it_was SENTENCE: of the gateway, since $before.
+memory_is_what_it_was() {
+	case $BUILD in
+	*build-*) ;; # sanitizers keep what is freed
+	*) ok "$1" test "$(rss)" -le $((before + 2048)) ;;
+	esac
+}
+# serves COUNT: so many connections from outside are open in the gateway.
+served() {
+	ss -Htnp state established "sport = :${LISTEN##*:}" |
+		grep -c "pid=$gateway,"
+}
+serves() {
+	[ "$(served)" = "$1" ]
 }
 says() {
 	grep -q "^$2" "$1"
@@ -86,8 +97,7 @@ is "a file is read" "$(as "$TOKEN" -o "$T/got" "$URL$G/media/killed")" 200
 before=$(rss)
 is "a large file is taken" "$(as "$TOKEN" -o "$T/body" -T "$T/large" -X POST \
 	"$URL$G/media?name=large")" 201
-ok "and the memory of the gateway is what it was" \
-	test "$(rss)" -le $((before + 2048))
+memory_is_what_it_was "and the memory of the gateway is what it was"
 mkfifo "$T/go"
 $PY "$HERE/slow.py" pause "$LISTEN" "$G/media/large" "$TOKEN" "$T/got" \
 	<"$T/go" >"$T/pause.out" 2>&1 &
@@ -101,8 +111,7 @@ echo >&3
 wait $reader
 is "he gets the whole when he goes on" "$(tail -n 1 "$T/pause.out")" \
 	"whole $large $sum"
-ok "the memory of the gateway is what it was" \
-	test "$(rss)" -le $((before + 2048))
+memory_is_what_it_was "the memory of the gateway is what it was"
 
 # groupd goes, and comes back.
 as "$TOKEN" --limit-rate 3M -o "$T/body" -T "$T/8m" -X POST \
@@ -146,12 +155,11 @@ is "he is removed" "$(rest_status DELETE "$G/members/bob")" 204
 wait $client
 is "his upload ends in a refusal" "$(cat "$T/status")" 403
 is "that says why" "$(jq -r .code "$T/body")" not_member
+ok "his download is closed, though he takes nothing" wait_for 10 serves 1
 echo >&3
 wait $reader
 like "his download is cut" "$(tail -n 1 "$T/pause.out")" '^cut '
-diag "of $large: $(stat -c %s "$T/got")"
-# What the sockets of both hold; not what the gateway has at hand.
-ok "where it was, but for what was on its way" \
+ok "where it was, but for what the sockets of both hold" \
 	test "$(stat -c %s "$T/got")" -lt 1550000
 is "nothing was sent" "$(last_seq)" 3
 ok "and nothing of it is left" wait_for 10 uploads_are 1
@@ -167,6 +175,7 @@ ours $reader
 ok "he reads" wait_for 20 says "$T/pause.out" paused
 ctl token list bob >"$T/tokens"
 ok "his token is revoked" ctl token revoke "$(awk 'END { print $1 }' "$T/tokens")"
+ok "his download is closed, though he takes nothing" wait_for 10 serves 1
 echo >&3
 wait $reader
 like "his download is cut" "$(tail -n 1 "$T/pause.out")" '^cut '
