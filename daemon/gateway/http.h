@@ -117,7 +117,7 @@ void http_downloads_on_event(struct gateway *gw,
 			     const void *body);
 /* rest_upload.c's: pieces of the body, and its end. What was begun outlives
  * the request until groupd has forgotten it; release: those too. */
-void http_upload_body(struct http_upload *u, struct str piece);
+void http_upload_body(struct http_upload *u, struct str bytes);
 void http_upload_end(struct http_upload *u);
 void http_upload_free(struct http_request *r);
 void http_uploads_release(struct gateway *gw);

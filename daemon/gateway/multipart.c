@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/gateway/multipart.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <strings.h>
@@ -88,6 +89,7 @@ int multipart_start(struct multipart *m, struct str content_type,
 	*m = (struct multipart){ .ops = ops, .data = data };
 	if (rc < 0)
 		return rc;
+	assert(boundary.data != NULL);
 	memcpy(m->delimiter, "\r\n--", 4);
 	memcpy(m->delimiter + 4, boundary.data, boundary.len);
 	m->delimiter_len = 4 + boundary.len;

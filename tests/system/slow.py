@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Clients of media over REST that are slow, in ways that curl cannot be.
+"""Clients of media over REST that are slow, or too fast, as curl cannot be.
 
+    slow.py pipeline HOST:PORT PATH TOKEN    sends two uploads in one segment,
+                                             prints the first status line
     slow.py stall HOST:PORT PATH TOKEN       sends half a body, then nothing,
                                              until it is cut
     slow.py pause HOST:PORT PATH TOKEN FILE  reads 1 MiB, prints "paused", goes
@@ -21,6 +23,15 @@ def connect(where):
     s.settimeout(120)
     s.connect((host, int(port)))
     return s
+
+
+def pipeline(where, path, token):
+    with connect(where) as s:
+        s.sendall(b"".join((
+            f"POST {path}{name} HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: Bearer {token}\r\n"
+            "Content-Length: 5\r\n\r\nhello").encode() for name in "12"))
+        print(s.recv(1000).split(b"\r\n")[0].decode())
 
 
 def stall(where, path, token):
@@ -66,4 +77,4 @@ def pause(where, path, token, name):
 
 
 if __name__ == "__main__":
-    {"stall": stall, "pause": pause}[sys.argv[1]](*sys.argv[2:])
+    {"pipeline": pipeline, "stall": stall, "pause": pause}[sys.argv[1]](*sys.argv[2:])
