@@ -330,6 +330,28 @@ static int write_set_read(struct request *r, struct store *store,
 	return request_answer_ok(r, stored);
 }
 
+/* In the transaction that changes it. */
+static int check_info_tag(struct request *r, struct store *store)
+{
+	const struct wire_body_set_info *body = &r->body.set_info;
+	struct wire_body_info body_info;
+	struct wire_info info;
+	int rc;
+
+	if (body->if_tag == 0)
+		return 0;
+	rc = store_get_info(store, body->group_id, request_user(r), &info,
+			    &r->err);
+	if (rc < 0)
+		return rc;
+#define COPY(kind, name, bound) body_info.name = info.name;
+	WIRE_INFO_FIELDS(COPY)
+#undef COPY
+	if (json_info_tag(&body_info) != body->if_tag)
+		return err_set(&r->err, ERR_PRECONDITION_FAILED, NULL);
+	return 0;
+}
+
 static int write_set_info(struct request *r, struct store *store,
 			  struct list *events)
 {
@@ -343,9 +365,11 @@ static int write_set_info(struct request *r, struct store *store,
 		.settings = body->settings,
 		.max_members = body->max_members,
 	};
-	int rc = store_set_info(store, &op, &r->err);
+	int rc = check_info_tag(r, store);
 
 	(void)events;
+	if (rc == 0)
+		rc = store_set_info(store, &op, &r->err);
 	if (rc < 0) {
 		request_note_refusal(r, store, body->group_id);
 		return rc;

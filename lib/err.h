@@ -46,7 +46,9 @@
 	  "same client_id")                                                    \
 	X(NO_SUCH_FILE, "no_such_file", 404, ENOENT, "There is no such file")  \
 	X(FILE_EXISTS, "file_exists", 409, EEXIST,                             \
-	  "A file of this name exists already")
+	  "A file of this name exists already")                                \
+	X(PRECONDITION_FAILED, "precondition_failed", 412, EBUSY,              \
+	  "It was changed in the meantime: read it again")
 
 enum err_code {
 	ERR_NONE = 0,

@@ -343,11 +343,14 @@ enum { WARN_MENTION_DROPPED = 1 };
 #define WIRE_UNWATCH_FIELDS(F) F(num, group_id, WIRE_U64)
 
 /* A group's metadata: answered with INFO, a struct wire_info. SET_INFO is for
- * its admins, changes what `set` names (INFO_*) together, answers OK. */
+ * its admins, changes what `set` names (INFO_*) together, answers OK. if_tag
+ * (json_info_tag(); 0: no matter): only if the metadata is still this,
+ * else `precondition_failed`. */
 #define WIRE_GET_INFO_FIELDS(F) F(num, group_id, WIRE_U64)
 #define WIRE_SET_INFO_FIELDS(F)                                                \
 	F(num, group_id, WIRE_U64)                                             \
 	F(num, set, INFO_ALL)                                                  \
+	F(num, if_tag, WIRE_U64)                                               \
 	F(str, description, WIRE_DESCRIPTION_MAX)                              \
 	F(str, avatar_url, WIRE_URL_MAX)                                       \
 	F(num, max_members, WIRE_U64)                                          \

@@ -10,6 +10,7 @@
 
 #include "daemon/gateway/headers.h"
 #include "daemon/gateway/http.h"
+#include "daemon/gateway/intercept.h"
 #include "daemon/gateway/ws.h"
 #include "lib/log.h"
 #include "lib/text.h"
@@ -87,12 +88,9 @@ static void wait_for_answer(struct lws *wsi, const struct http_request *r)
 
 static int on_headers(struct lws *wsi, struct session *s, const char *path)
 {
-	/* A pipelined one overtook our answer to the last: give that, and
-	 * close, so that the client sends this one again. */
-	if (s->http != NULL) {
-		(void)http_write(s->http);
+	/* The tap lets none come before the last one is answered. */
+	if (s->http != NULL)
 		return -1;
-	}
 	s->http = http_new(gateway_of(wsi), wsi);
 	if (s->http == NULL)
 		return -1;
@@ -111,12 +109,25 @@ static int on_body_end(struct lws *wsi, struct session *s)
 	return 0;
 }
 
-static int on_http_writable(struct session *s)
+/* The answer is complete: on to the next request, or to the end. */
+static int end_request(struct lws *wsi, struct session *s)
+{
+	bool keep = s->http->keep;
+
+	if (!keep)
+		return http_linger(s->http) ? 0 : -1;
+	http_free(s->http);
+	s->http = NULL;
+	intercept_next(lws_get_socket_fd(wsi));
+	lws_rx_flow_control(wsi, 1);
+	return lws_http_transaction_completed(wsi) == 0 ? 0 : -1;
+}
+
+static int on_http_writable(struct lws *wsi, struct session *s)
 {
 	int rc = s->http == NULL ? 0 : http_write(s->http);
 
-	/* Complete: it was "Connection: close". */
-	return rc == 0 ? 0 : -1;
+	return rc == 1 ? end_request(wsi, s) : rc;
 }
 
 static int on_open(struct lws *wsi, struct session *s)
@@ -130,7 +141,10 @@ static int on_open(struct lws *wsi, struct session *s)
 		(void)headers_bearer(buf_str(&header), &token);
 	s->ws = ws_open(gateway_of(wsi), wsi, token);
 	buf_release(&header);
-	return s->ws == NULL ? -1 : 0;
+	if (s->ws == NULL)
+		return -1;
+	intercept_open_frames(lws_get_socket_fd(wsi), s->ws);
+	return 0;
 }
 
 static int on_receive(struct lws *wsi, struct session *s, const char *data,
@@ -145,8 +159,10 @@ static int on_receive(struct lws *wsi, struct session *s, const char *data,
 			  lws_frame_is_binary(wsi) == 0);
 }
 
-static void on_closed(struct session *s)
+static void on_closed(struct lws *wsi, struct session *s)
 {
+	if (s->ws != NULL)
+		intercept_remove(lws_get_socket_fd(wsi));
 	http_free(s->http);
 	s->http = NULL;
 	ws_closed(s->ws);
@@ -171,7 +187,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
 		return on_body_end(wsi, s);
 	case LWS_CALLBACK_HTTP_WRITEABLE:
-		return on_http_writable(s);
+		return on_http_writable(wsi, s);
 	case LWS_CALLBACK_ESTABLISHED:
 		return on_open(wsi, s);
 	case LWS_CALLBACK_RECEIVE:
@@ -187,7 +203,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
 	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
 		if (s != NULL)
-			on_closed(s);
+			on_closed(wsi, s);
 		return 0;
 	default:
 		return 0;
@@ -198,11 +214,13 @@ static const struct lws_protocols protocols[] = {
 	{ .name = "groupfs-http",
 	  .callback = callback,
 	  .per_session_data_size = sizeof(struct session),
-	  .rx_buffer_size = 4096 },
+	  .rx_buffer_size = 4096,
+	  .tx_packet_size = SEND_BUFFER },
 	{ .name = "groupfs.v1",
 	  .callback = callback,
 	  .per_session_data_size = sizeof(struct session),
-	  .rx_buffer_size = 4096 },
+	  .rx_buffer_size = 4096,
+	  .tx_packet_size = SEND_BUFFER },
 	{ .name = NULL },
 };
 
@@ -212,6 +230,10 @@ static void adopt(struct gateway *gw, int fd)
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (!intercept_add(fd)) {
+		close(fd);
+		return;
+	}
 	/* On failure lws has closed it. */
 	(void)lws_adopt_socket_vhost(gw->vhost, fd);
 }
@@ -250,6 +272,11 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 	}
 }
 
+static void on_frame_refused(void *conn, unsigned int code)
+{
+	ws_refuse(conn, (int)code);
+}
+
 static void on_lws_log(int level, const char *line)
 {
 	(void)level;
@@ -274,7 +301,7 @@ static int create_context(struct gateway *gw)
 		.vhost_name = "groupfs",
 		.timeout_secs = TIMEOUT_S,
 		.keepalive_timeout = KEEPALIVE_S,
-		.max_http_header_data = 8192,
+		.max_http_header_data = 2 * TAP_HEAD_MAX,
 		.max_http_header_pool = 1024,
 		.gid = -1,
 		.uid = -1,
@@ -290,8 +317,12 @@ static int create_context(struct gateway *gw)
 
 int front_start(struct gateway *gw)
 {
-	int rc = create_context(gw);
+	int rc = intercept_start(FILES_MAX, on_frame_refused);
 
+	if (rc == 0)
+		rc = create_context(gw);
+	if (rc == 0)
+		rc = stalls_start(&gw->stalls, gw->loop);
 	if (rc < 0)
 		return rc;
 	if (listen(gw->options->listen_fd, SOMAXCONN) < 0)
@@ -315,6 +346,7 @@ static void on_listener_closed(uv_handle_t *handle)
 void front_stop_listening(struct gateway *gw)
 {
 	uv_close((uv_handle_t *)&gw->accept_pause, NULL);
+	stalls_close(&gw->stalls);
 	uv_close((uv_handle_t *)&gw->listener, on_listener_closed);
 }
 
@@ -327,4 +359,5 @@ void front_release(struct gateway *gw)
 {
 	/* With a foreign loop the second call frees what the first left. */
 	lws_context_destroy(gw->lws);
+	intercept_stop();
 }

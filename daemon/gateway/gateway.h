@@ -20,8 +20,9 @@
 
 #include "daemon/gateway/bearer.h"
 #include "daemon/gateway/core_link.h"
-#include "lib/table.h"
+#include "daemon/gateway/stall.h"
 #include "daemon/gateway/wheel.h"
+#include "lib/table.h"
 #include "lib/client.h"
 #include "lib/feed.h"
 
@@ -30,6 +31,7 @@ struct lws_vhost;
 
 enum {
 	GATEWAY_ORIGINS = 32,
+	FILES_MAX = 131072,	    /* descriptors, at most */
 	GATEWAY_BODY_MAX = 8 << 20, /* the default of --max-body */
 	GATEWAY_WS_MAX = 1 << 20    /* bytes of one client's message */
 };
@@ -61,6 +63,7 @@ struct gateway {
 	struct lws_vhost *vhost;
 	uv_poll_t listener;
 	uv_timer_t accept_pause;
+	struct stalls stalls;
 
 	/* rest_*.c */
 	struct list downloads; /* http_download, under way */

@@ -19,6 +19,11 @@ static int token_of(enum header which)
 		[HEADER_CONTENT_LENGTH] = WSI_TOKEN_HTTP_CONTENT_LENGTH,
 		[HEADER_CONTENT_TYPE] = WSI_TOKEN_HTTP_CONTENT_TYPE,
 		[HEADER_ACCEPT] = WSI_TOKEN_HTTP_ACCEPT,
+		[HEADER_CONNECTION] = WSI_TOKEN_CONNECTION,
+		[HEADER_VERSION] = WSI_TOKEN_HTTP,
+		[HEADER_EXPECT] = WSI_TOKEN_HTTP_EXPECT,
+		[HEADER_IF_MATCH] = WSI_TOKEN_HTTP_IF_MATCH,
+		[HEADER_IF_NONE_MATCH] = WSI_TOKEN_HTTP_IF_NONE_MATCH,
 		[HEADER_IDEMPOTENCY_KEY] = -1,
 		[HEADER_LAST_EVENT_ID] = -1,
 		[HEADER_WS_VERSION] = WSI_TOKEN_VERSION,
@@ -26,10 +31,8 @@ static int token_of(enum header which)
 		[HEADER_UPGRADE_PATH] = WSI_TOKEN_GET_URI,
 		[HEADER_CONTENT_DISPOSITION] =
 			WSI_TOKEN_HTTP_CONTENT_DISPOSITION,
-		[HEADER_EXPECT] = WSI_TOKEN_HTTP_EXPECT,
 		[HEADER_RANGE] = WSI_TOKEN_HTTP_RANGE,
 		[HEADER_IF_RANGE] = WSI_TOKEN_HTTP_IF_RANGE,
-		[HEADER_IF_NONE_MATCH] = WSI_TOKEN_HTTP_IF_NONE_MATCH,
 		[HEADER_IF_MODIFIED_SINCE] = WSI_TOKEN_HTTP_IF_MODIFIED_SINCE,
 	};
 
@@ -74,6 +77,12 @@ bool headers_get(struct lws *wsi, enum header which, struct buf *out)
 	return true;
 }
 
+bool headers_doubled(struct lws *wsi, enum header which)
+{
+	return lws_hdr_fragment_length(
+		       wsi, (enum lws_token_indexes)token_of(which), 1) > 0;
+}
+
 unsigned int headers_method(struct lws *wsi)
 {
 	static const struct {
@@ -83,18 +92,15 @@ unsigned int headers_method(struct lws *wsi)
 			{ WSI_TOKEN_POST_URI, HTTP_POST },
 			{ WSI_TOKEN_PUT_URI, HTTP_PUT },
 			{ WSI_TOKEN_PATCH_URI, HTTP_PATCH },
-			{ WSI_TOKEN_DELETE_URI, HTTP_DELETE } };
+			{ WSI_TOKEN_DELETE_URI, HTTP_DELETE },
+			{ WSI_TOKEN_HEAD_URI, HTTP_HEAD },
+			{ WSI_TOKEN_OPTIONS_URI, HTTP_OPTIONS } };
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
 		if (lws_hdr_total_length(wsi, methods[i].token) > 0)
 			return (unsigned int)methods[i].method;
 	}
 	return 0;
-}
-
-bool headers_line_is_whole(struct lws *wsi)
-{
-	return lws_hdr_total_length(wsi, WSI_TOKEN_HTTP) > 0;
 }
 
 void headers_put_encoded(struct buf *out, struct str decoded)
@@ -181,6 +187,47 @@ bool headers_list_has(struct str list, const char *item)
 
 	while (next_item(&list, &part)) {
 		if (str_eq(part, str_of(item)))
+			return true;
+	}
+	return false;
+}
+
+bool headers_list_has_word(struct str list, const char *word)
+{
+	struct str part;
+
+	while (next_item(&list, &part)) {
+		if (part.len == strlen(word) &&
+		    strncasecmp(part.data, word, part.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Our own tags hold no comma. */
+bool headers_tags_have(struct str list, struct str tag, bool weak)
+{
+	struct str part;
+
+	while (next_item(&list, &part)) {
+		if (weak && part.len > 2 && memcmp(part.data, "W/", 2) == 0)
+			part = str_make(part.data + 2, part.len - 2);
+		if (str_eq(part, tag) || str_eq(part, str_of("*")))
+			return true;
+	}
+	return false;
+}
+
+bool headers_tags_begin(struct str list, struct str text)
+{
+	struct str part;
+
+	while (next_item(&list, &part)) {
+		if (str_eq(part, str_of("*")))
+			return true;
+		if (part.len > text.len + 2 && part.data[0] == '"' &&
+		    memcmp(part.data + 1, text.data, text.len) == 0 &&
+		    part.data[text.len + 1] == '-')
 			return true;
 	}
 	return false;

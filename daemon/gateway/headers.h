@@ -20,26 +20,28 @@ enum header {
 	HEADER_CONTENT_LENGTH,
 	HEADER_CONTENT_TYPE,
 	HEADER_ACCEPT,
+	HEADER_CONNECTION,
+	HEADER_VERSION, /* "HTTP/1.1" */
+	HEADER_EXPECT,
+	HEADER_IF_MATCH,
+	HEADER_IF_NONE_MATCH,
 	HEADER_IDEMPOTENCY_KEY,
 	HEADER_LAST_EVENT_ID,
 	HEADER_WS_VERSION,
 	HEADER_WS_PROTOCOL,
 	HEADER_UPGRADE_PATH, /* the path of a GET */
 	HEADER_CONTENT_DISPOSITION,
-	HEADER_EXPECT,
 	HEADER_RANGE,
 	HEADER_IF_RANGE,
-	HEADER_IF_NONE_MATCH,
 	HEADER_IF_MODIFIED_SINCE
 };
 
 /* Appends the value; false when there is none. */
 bool headers_get(struct lws *wsi, enum header which, struct buf *out);
+/* It is there more than once. */
+bool headers_doubled(struct lws *wsi, enum header which);
 /* An enum http_method, 0 for any other. */
 unsigned int headers_method(struct lws *wsi);
-/* The request line has all three parts. lws takes an encoded line feed in the
- * path or query for the end of that line. */
-bool headers_line_is_whole(struct lws *wsi);
 /* Appends the query, arguments with '&' between, as it must have been sent:
  * lws has decoded it. (A '+' became a space on the way.) */
 void headers_query(struct lws *wsi, struct buf *out);
@@ -52,7 +54,14 @@ bool headers_bearer(struct str value, struct str *token);
 bool headers_media_type(struct str value, const char *type);
 /* The list of an Accept header names this type; a bare star does not count. */
 bool headers_accept(struct str list, const char *type);
-/* The comma-separated list has this item. */
+/* The comma-separated list has this item; in any case of letters. */
 bool headers_list_has(struct str list, const char *item);
+bool headers_list_has_word(struct str list, const char *word);
+/* The list of entity tags of If-None-Match or If-Match has one that is this
+ * (quoted) one; a star stands for any. weak: "W/" makes no difference (RFC
+ * 9110 13.1). */
+bool headers_tags_have(struct str list, struct str tag, bool weak);
+/* One of them (strong) begins with this text within its quotes, and a dash. */
+bool headers_tags_begin(struct str list, struct str text);
 
 #endif

@@ -8,7 +8,7 @@
  * A handler answers exactly once, at once or from a callback. A request whose
  * connection goes away is freed; its pending requests to groupd are forgotten
  * (groupd may still carry them out). While a request is under way lws reads
- * nothing more from its connection.
+ * nothing more from its connection, which then takes the next one.
  */
 #ifndef GROUPFS_DAEMON_GATEWAY_HTTP_H
 #define GROUPFS_DAEMON_GATEWAY_HTTP_H
@@ -16,6 +16,7 @@
 #include "daemon/gateway/gateway.h"
 #include "daemon/gateway/resolve.h"
 #include "daemon/gateway/route.h"
+#include "daemon/gateway/stall.h"
 #include "lib/json.h"
 
 struct http_download;
@@ -52,7 +53,13 @@ struct http_request {
 	struct json *json;
 	bool has_body;
 	bool is_text; /* text/plain, else JSON */
+	bool is_head; /* HEAD: a GET without the body of the answer */
+	bool keep;    /* the connection is for the next request, too */
+	bool expects; /* the body comes after a "100 Continue" */
+	bool ran;
 	uint64_t length;
+	struct buf origin; /* of a page that may read the answer (CORS) */
+	struct buf etag;   /* of the answer, quoted; set by the handler */
 
 	/* What the handler needs while it waits. */
 	struct resolve resolve;
@@ -77,8 +84,9 @@ struct http_request {
 	struct http_upload *upload;	/* takes the body as it comes */
 	bool ended;			/* fill() has said so */
 	bool answered;
-	bool expects;  /* the body comes after a "100 Continue" */
+	bool cut;
 	bool draining; /* the answer waits for the end of the body */
+	struct stall stall;
 };
 
 struct http_request *http_new(struct gateway *gw, struct lws *wsi);
@@ -92,10 +100,16 @@ void http_run(struct http_request *r);
 /* The socket takes more. 1: the answer is complete; 0: more to come; -1: the
  * connection is lost. */
 int http_write(struct http_request *r);
+/* The answer is complete, and so is the connection. False: close it now. */
+bool http_linger(struct http_request *r);
 
-/* Answers with r->text (JSON) as the body. */
+/* Answers with r->text (JSON) as the body; with r->etag a 200 becomes 304 for
+ * a client that has it (If-None-Match). */
 void http_answer(struct http_request *r, int status);
 void http_answer_empty(struct http_request *r, int status);
+/* With a media type and header lines of its own (may be NULL). */
+void http_answer_with(struct http_request *r, int status, const char *type,
+		      const char *headers);
 /* Answers with a head of no length, and then with what fill() gives, until it
  * says HTTP_END. http_wake(): it has something to give. */
 void http_begin_stream(struct http_request *r, const char *type,
@@ -121,7 +135,7 @@ void http_upload_body(struct http_upload *u, struct str bytes);
 void http_upload_end(struct http_upload *u);
 void http_upload_free(struct http_request *r);
 void http_uploads_release(struct gateway *gw);
-/* A client that waits for it is told to send the body. */
+/* Who waits for that is told to send the body (RFC 9110 10.1.1). */
 void http_continue(struct http_request *r);
 /* Answers with a problem. */
 void http_fail(struct http_request *r, const struct err *err);
@@ -138,8 +152,23 @@ void http_with_group(struct http_request *r,
 		     void (*next)(struct http_request *r));
 
 /* A whole answer for a connection that is refused before it has a request:
- * written at once. */
+ * written at once; or appended, for who writes it himself. */
 void http_refuse(struct lws *wsi, int status, const char *detail,
 		 const char *headers);
+void http_put_refusal(struct buf *out, int status, const char *detail);
+
+/* http_check.c: what the headers say. */
+
+/* Whether this is HTTP that we speak, and how its connection goes on. False:
+ * it is refused. */
+bool http_check_protocol(struct http_request *r);
+/* Whether a page of its origin may ask this. False: it is refused. */
+bool http_check_origin(struct http_request *r, unsigned int method);
+/* OPTIONS: what the path knows, and what pages of other origins may send. */
+void http_answer_options(struct http_request *r, unsigned int methods);
+/* The headers of an answer that its origin asks for (CORS). */
+void http_put_cors(struct buf *out, const struct http_request *r);
+/* The answer need not be sent again (If-None-Match). */
+bool http_is_known(const struct http_request *r);
 
 #endif

@@ -15,8 +15,6 @@
 #include "lib/log.h"
 #include "lib/text.h"
 
-enum { FILES_MAX = 131072 };
-
 static void usage(void)
 {
 	fputs("usage: groupd-gateway --listen-fd N --core-fd N [--slot N]\n"

@@ -24,12 +24,16 @@ const char *problem_title(int status)
 		       { 409, "Conflict" },
 		       { 410, "Gone" },
 		       { 411, "Length Required" },
+		       { 412, "Precondition Failed" },
 		       { 413, "Content Too Large" },
 		       { 415, "Unsupported Media Type" },
 		       { 416, "Range Not Satisfiable" },
 		       { 426, "Upgrade Required" },
 		       { 429, "Too Many Requests" },
+		       { 431, "Request Header Fields Too Large" },
+		       { 501, "Not Implemented" },
 		       { 503, "Service Unavailable" },
+		       { 505, "HTTP Version Not Supported" },
 		       { 507, "Insufficient Storage" } };
 
 	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {

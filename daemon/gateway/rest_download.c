@@ -26,9 +26,6 @@ struct http_download {
 	struct list link;	/* in gw->downloads, once it began */
 	struct bearer_user user;
 
-	/* Of the request. */
-	struct buf range, if_range, none_match, modified_since;
-
 	uint64_t media_id;
 	uint64_t at, end; /* what is still to be given */
 	struct buf piece; /* of it, from at on */
@@ -40,10 +37,6 @@ void http_download_free(struct http_download *d)
 		return;
 	list_remove(&d->link);
 	list_remove(&d->user.link);
-	buf_release(&d->range);
-	buf_release(&d->if_range);
-	buf_release(&d->none_match);
-	buf_release(&d->modified_since);
 	buf_release(&d->piece);
 	free(d);
 }
@@ -146,12 +139,10 @@ static void put_etag(struct buf *b, const struct wire_body_media *m)
 }
 
 /* A file never changes; but who may see it does, so it is asked again. */
-static void put_headers(struct buf *b, const struct wire_body_media *m,
-			struct str etag)
+static void put_headers(struct buf *b, const struct wire_body_media *m)
 {
-	buf_append_str(b, str_of("Cache-Control: private, no-cache\r\nETag: "));
-	buf_append_str(b, etag);
-	buf_append_str(b, str_of("\r\nLast-Modified: "));
+	buf_append_str(b, str_of("Cache-Control: private, no-cache\r\n"
+				 "Last-Modified: "));
 	validator_put_time(b, m->time_ms);
 	buf_append_str(b, str_of("\r\nAccept-Ranges: bytes\r\n"
 				 "Content-Security-Policy: sandbox\r\n"
@@ -160,22 +151,36 @@ static void put_headers(struct buf *b, const struct wire_body_media *m,
 	buf_append_str(b, str_of("\r\n"));
 }
 
-static bool is_known(const struct http_download *d, struct str etag,
-		     uint64_t time_ms)
+/* RFC 9110 13.2.2: a time counts only without a list of tags. */
+static bool is_known(const struct http_request *r, uint64_t time_ms)
 {
-	if (d->none_match.len > 0)
-		return validator_listed(buf_str(&d->none_match), etag);
-	return validator_unchanged(buf_str(&d->modified_since), time_ms);
+	struct buf value = { 0 };
+	bool known;
+
+	if (headers_get(r->wsi, HEADER_IF_NONE_MATCH, &value))
+		known = http_is_known(r);
+	else
+		known = headers_get(r->wsi, HEADER_IF_MODIFIED_SINCE, &value) &&
+			validator_unchanged(buf_str(&value), time_ms);
+	buf_release(&value);
+	return known;
 }
 
-static enum range range_asked(const struct http_download *d,
-			      const struct wire_body_media *m, struct str etag,
-			      uint64_t *first, uint64_t *len)
+static enum range range_asked(const struct http_request *r,
+			      const struct wire_body_media *m, uint64_t *first,
+			      uint64_t *len)
 {
-	if (d->if_range.len > 0 &&
-	    !validator_is(buf_str(&d->if_range), etag, m->time_ms))
-		return RANGE_ALL;
-	return range_of(buf_str(&d->range), m->size, first, len);
+	struct buf value = { 0 };
+	enum range range = RANGE_ALL;
+	bool same =
+		!headers_get(r->wsi, HEADER_IF_RANGE, &value) ||
+		validator_is(buf_str(&value), buf_str(&r->etag), m->time_ms);
+
+	buf_clear(&value);
+	if (same && headers_get(r->wsi, HEADER_RANGE, &value))
+		range = range_of(buf_str(&value), m->size, first, len);
+	buf_release(&value);
+	return range;
 }
 
 static void refuse_range(struct http_request *r, uint64_t size)
@@ -191,11 +196,11 @@ static void refuse_range(struct http_request *r, uint64_t size)
 
 /* Takes the headers so far, and adds to them. */
 static void begin(struct http_download *d, const struct wire_body_media *m,
-		  struct str etag, struct buf *headers)
+		  struct buf *headers)
 {
 	struct http_request *r = d->r;
 	uint64_t first = 0, len = m->size;
-	enum range range = range_asked(d, m, etag, &first, &len);
+	enum range range = range_asked(r, m, &first, &len);
 	int status = range == RANGE_PART ? 206 : 200;
 
 	if (range == RANGE_UNSATISFIABLE) {
@@ -219,26 +224,25 @@ static void on_found(struct client_request *req, const struct err *err,
 		     const void *body)
 {
 	struct http_request *r = req->data;
-	struct buf headers = { 0 }, etag = { 0 };
 	const struct wire_body_media *m = body;
+	struct buf headers = { 0 };
 	struct err failed;
 
 	if (!http_replied(r, err))
 		return;
 	r->download->media_id = m->media_id;
-	put_etag(&etag, m);
-	put_headers(&headers, m, buf_str(&etag));
-	if (etag.failed || headers.failed) {
+	put_etag(&r->etag, m);
+	put_headers(&headers, m);
+	if (r->etag.failed || headers.failed) {
 		err_set(&failed, ERR_UNAVAILABLE, NULL);
 		http_fail(r, &failed);
-	} else if (is_known(r->download, buf_str(&etag), m->time_ms)) {
+	} else if (is_known(r, m->time_ms)) {
 		http_begin_body(r, 304, NULL, HTTP_NO_LENGTH,
 				buf_cstr(&headers), NULL);
 	} else {
-		begin(r->download, m, buf_str(&etag), &headers);
+		begin(r->download, m, &headers);
 	}
 	buf_release(&headers);
-	buf_release(&etag);
 }
 
 static void find(struct http_request *r)
@@ -265,10 +269,6 @@ void rest_download(struct http_request *r)
 	list_init(&d->link);
 	list_init(&d->user.link);
 	r->download = d;
-	headers_get(r->wsi, HEADER_RANGE, &d->range);
-	headers_get(r->wsi, HEADER_IF_RANGE, &d->if_range);
-	headers_get(r->wsi, HEADER_IF_NONE_MATCH, &d->none_match);
-	headers_get(r->wsi, HEADER_IF_MODIFIED_SINCE, &d->modified_since);
 	if (text_is_file_name(buf_str(&r->match.part[1]))) {
 		http_with_group(r, find);
 		return;

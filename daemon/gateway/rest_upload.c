@@ -445,7 +445,8 @@ void http_upload_body(struct http_upload *u, struct str bytes)
 
 	u->idle_s = 0;
 	u->received += bytes.len;
-	if (r->answered)
+	/* lws tells of an empty body, too: behind its end. */
+	if (r->answered || bytes.len == 0)
 		return;
 	r->expects = false;
 	r->draining = r->length - u->received <= HTTP_DRAIN_MAX;

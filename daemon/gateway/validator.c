@@ -5,48 +5,6 @@
 
 enum { TIME_MAX = 64 };
 
-static void skip(struct str *s, const char *these)
-{
-	while (s->len > 0 && strchr(these, s->data[0]) != NULL &&
-	       s->data[0] != '\0') {
-		s->data++;
-		s->len--;
-	}
-}
-
-/* Takes "tag" or W/"tag", and gives it without the W/. */
-static bool take_tag(struct str *s, struct str *tag)
-{
-	const char *end;
-
-	if (s->len >= 2 && s->data[0] == 'W' && s->data[1] == '/') {
-		s->data += 2;
-		s->len -= 2;
-	}
-	if (s->len < 2 || s->data[0] != '"')
-		return false;
-	end = memchr(s->data + 1, '"', s->len - 1);
-	if (end == NULL)
-		return false;
-	*tag = str_make(s->data, (size_t)(end + 1 - s->data));
-	s->data += tag->len;
-	s->len -= tag->len;
-	return true;
-}
-
-bool validator_listed(struct str list, struct str etag)
-{
-	struct str tag;
-
-	if (str_eq(list, str_of("*")))
-		return true;
-	for (skip(&list, " \t,"); take_tag(&list, &tag); skip(&list, " \t,")) {
-		if (str_eq(tag, etag))
-			return true;
-	}
-	return false;
-}
-
 bool validator_is(struct str value, struct str etag, uint64_t modified_ms)
 {
 	int64_t seconds;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What tells one version of a resource from another: entity tags and the
- * times of HTTP (RFC 9110, 5.6.7, 8.8, 13). Pure functions.
+ * What tells one version of a resource from another by its time, and of a
+ * part whether it still fits (RFC 9110, 5.6.7, 13.1). Pure functions.
  */
 #ifndef GROUPFS_DAEMON_GATEWAY_VALIDATOR_H
 #define GROUPFS_DAEMON_GATEWAY_VALIDATOR_H
@@ -11,10 +11,6 @@
 
 #include "lib/buf.h"
 #include "lib/str.h"
-
-/* An If-None-Match names this strong tag (with its quotes), by the weak
- * comparison, or is "*". What is malformed ends the list. */
-bool validator_listed(struct str list, struct str etag);
 
 /* An If-Range is this strong tag, or the second of modified_ms. */
 bool validator_is(struct str value, struct str etag, uint64_t modified_ms);

@@ -93,6 +93,8 @@ struct ws_conn *ws_open(struct gateway *gw, struct lws *wsi, struct str token);
 int ws_receive(struct ws_conn *c, struct str piece, bool final, bool text);
 int ws_writable(struct ws_conn *c);
 void ws_pong(struct ws_conn *c);
+/* It sent what no client may: closes with this code. Not from inside ours. */
+void ws_refuse(struct ws_conn *c, int code);
 void ws_closed(struct ws_conn *c); /* frees it; takes NULL */
 
 /* ws_conn.c */

@@ -333,6 +333,15 @@ int ws_receive(struct ws_conn *c, struct str piece, bool final, bool text)
 	return 0;
 }
 
+void ws_refuse(struct ws_conn *c, int code)
+{
+	if (c->closing != 0 || c->dead)
+		return;
+	c->closing = code;
+	lws_callback_on_writable(c->wsi);
+	wheel_arm(&c->gw->wheel, &c->timer, 3);
+}
+
 void ws_pong(struct ws_conn *c)
 {
 	c->unanswered = 0;

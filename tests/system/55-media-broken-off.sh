@@ -194,11 +194,9 @@ is "20 at once are taken" "$(cat "$T"/many-* | sed 's/201/&\n/g' |
 is "and stored" "$(last_seq)" 23
 
 # Two in one segment, which libwebsockets does not survive by itself.
-is "of two uploads in one segment the first is answered" \
+is "two uploads in one segment are answered" \
 	"$($PY "$HERE/slow.py" pipeline "$LISTEN" "$G/media?name=p" "$TOKEN")" \
-	"HTTP/1.1 201 Created"
-sent=$(last_seq)
-ok "and the gateway goes on" test "$sent" -ge 24
+	"201 201"
 
 # groupd stays away.
 as "$TOKEN" --limit-rate 2M -o "$T/body" -T "$T/8m" -X POST \
@@ -216,6 +214,6 @@ is "who sends nothing for 30 seconds is cut" \
 	"$(tail -n 1 "$T/stall.out")" cut
 ok "nothing of both is left when groupd is there again" \
 	wait_for 10 none_incoming
-is "and nothing was sent" "$(last_seq)" "$sent"
+is "and nothing was sent" "$(last_seq)" 25
 exec 3>&-
 done_testing

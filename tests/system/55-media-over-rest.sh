@@ -264,6 +264,12 @@ ok "curl -C - goes on where it was" curl -sS -m 60 -f -C - -o "$T/half" \
 	-H "Authorization: Bearer $TOKEN" "$URL$G/media/by-T"
 same "to the whole" "$T/half" "$T/file"
 
+ok "curl -I asks for the head alone" curl -sS -m 30 -I -o "$T/I" \
+	-H "Authorization: Bearer $TOKEN" "$URL$G/media/by-T"
+like "which has the length" "$(tr -d '\r' <"$T/I")" '^Content-Length: 67108864$'
+like "and the tag" "$(cat "$T/I")" '^ETag: "'
+like "and the type" "$(cat "$T/I")" '^Content-Disposition: attachment'
+
 # What is known already.
 get "$G/media/a.txt" >/dev/null
 etag=$(header ETag)
@@ -294,6 +300,28 @@ done <<'END'
 200|If-Range: "x";Range: bytes=0-1
 200|If-Range: Thu, 01 Jan 1970 00:00:00 GMT;Range: bytes=0-1
 END
+
+# All of it over one connection.
+a="Authorization: Bearer $TOKEN"
+w='%{http_code}+%{num_connects} '
+u=$URL$G/media
+curl -sS -m 60 -o "$T/got" -w "$w" -H "$a" --data-binary "@$T/small" "$u?name=k1" \
+	--next -sS -o "$T/got" -w "$w" -H "$a" "$u/k1" \
+	--next -sS -o "$T/got" -w "$w" -H "$a" -r 1-2 "$u/k1" \
+	--next -sS -o "$T/got" -w "$w" -H "$a" -I "$u/k1" \
+	--next -sS -o "$T/got" -w "$w" -H "$a" --data-binary "@$T/small" "$u?name=.k" \
+	--next -sS -o "$T/got" -w "$w" -H "$a" -F "f=@$T/small;filename=k2" "$u" \
+	--next -sS -o "$T/got" -w "$w" -H "$a" -H 'If-None-Match: *' "$u/k2" \
+	--next -sS -o "$T/got" -w "$w" -H "$a" -d '' "$u?name=k3" \
+	--next -sS -o "$T/got" -w "$w" -H "$a" "$u/k3" \
+	--next -sS -o "$T/got" -w "$w" -H "$a" -H 'Expect: 100-continue' \
+	--data-binary "@$T/thousand" "$u?name=k4" \
+	--next -sS -o "$T/got" -w "$w" -H "$a" "$u/by-T" \
+	--next -sS -o "$T/last" -w "$w" -H "$a" "$u/k4" >"$T/codes"
+is "files come and go over one connection" "$(cat "$T/codes")" \
+	"201+1 200+0 206+0 200+0 400+0 201+0 304+0 201+0 200+0 201+0 200+0 200+0 "
+same "the large one" "$T/file" "$T/got"
+same "and the one behind it" "$T/thousand" "$T/last"
 
 # The list.
 TOKEN=$OTHER

@@ -2,7 +2,7 @@
 """Clients of media over REST that are slow, or too fast, as curl cannot be.
 
     slow.py pipeline HOST:PORT PATH TOKEN    sends two uploads in one segment,
-                                             prints the first status line
+                                             prints the status of both
     slow.py stall HOST:PORT PATH TOKEN       sends half a body, then nothing,
                                              until it is cut
     slow.py pause HOST:PORT PATH TOKEN FILE  reads 1 MiB, prints "paused", goes
@@ -11,6 +11,7 @@
                                              it
 """
 import hashlib
+import re
 import socket
 import sys
 
@@ -31,7 +32,13 @@ def pipeline(where, path, token):
             f"POST {path}{name} HTTP/1.1\r\nHost: x\r\n"
             f"Authorization: Bearer {token}\r\n"
             "Content-Length: 5\r\n\r\nhello").encode() for name in "12"))
-        print(s.recv(1000).split(b"\r\n")[0].decode())
+        answers = b""
+        while answers.count(b"}") < 2:
+            piece = s.recv(1000)
+            if not piece:
+                break
+            answers += piece
+        print(*re.findall(r"HTTP/1.1 (\d+)", answers.decode()))
 
 
 def stall(where, path, token):

@@ -94,40 +94,6 @@ static void a_range_is_one_part_or_nothing(void **state)
 	}
 }
 
-static void tags_are_found_in_a_list(void **state)
-{
-	static const struct {
-		const char *list;
-		bool listed;
-	} rows[] = {
-		{ "\"ab\"", true },
-		{ "W/\"ab\"", true },
-		{ "\"x\", \"ab\"", true },
-		{ "\"x\",W/\"ab\" ,\"y\"", true },
-		{ "*", true },
-		{ "\"a,b\", \"ab\"", true },
-		{ ",,\"ab\"", true },
-		{ "", false },
-		{ "\"abc\"", false },
-		{ "\"a\"", false },
-		{ "\"\"", false },
-		{ "ab", false },
-		{ "\"ab", false },
-		{ "\"AB\"", false },
-		{ "\"x,\"ab\"", false },
-		{ "w/\"ab\"", false },
-		{ "**", false },
-		{ "x, \"ab\"", false },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		if (validator_listed(str_of(rows[i].list), str_of("\"ab\"")) !=
-		    rows[i].listed)
-			fail_msg("%s", rows[i].list);
-	}
-}
-
 static void all_three_forms_of_a_time_are_read(void **state)
 {
 	static const struct {
@@ -363,7 +329,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_range_is_one_part_or_nothing),
-		cmocka_unit_test(tags_are_found_in_a_list),
 		cmocka_unit_test(all_three_forms_of_a_time_are_read),
 		cmocka_unit_test(a_time_is_written_in_english),
 		cmocka_unit_test(a_part_goes_on_only_of_the_same_file),
