@@ -349,7 +349,7 @@ static bool refuse_body(struct http_request *r, unsigned int method)
 	buf_clear(&value);
 	r->is_text = headers_get(r->wsi, HEADER_CONTENT_TYPE, &value) &&
 		     headers_media_type(buf_str(&value), "text/plain");
-	buf_clear(&value);
+	buf_release(&value);
 	r->length = length;
 	r->has_body = chunked || length > 0;
 	r->draining = !chunked && !r->expects && length > 0 &&
