@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/gateway/head.h"
 #include "daemon/gateway/headers.h"
 #include "daemon/gateway/http.h"
 #include "daemon/gateway/intercept.h"
@@ -16,9 +17,11 @@
 #include "lib/text.h"
 
 enum {
-	ACCEPT_TURN = 64,	/* connections taken at a time */
-	ACCEPT_PAUSE_MS = 100,	/* when there are no descriptors */
+	ACCEPT_TURN = 64,      /* connections taken at a time */
+	ACCEPT_PAUSE_MS = 100, /* when there are no descriptors */
+	RECEIVE_BUFFER = 4096,
 	SEND_BUFFER = 64 << 10, /* else the kernel keeps 4 MiB a slow one */
+	ADDRESS_RETRY_MS = 10000,
 	TIMEOUT_S = 10,
 	KEEPALIVE_S = 30
 };
@@ -159,14 +162,20 @@ static int on_receive(struct lws *wsi, struct session *s, const char *data,
 			  lws_frame_is_binary(wsi) == 0);
 }
 
-static void on_closed(struct lws *wsi, struct session *s)
+static void on_closed(struct session *s)
 {
-	if (s->ws != NULL)
-		intercept_remove(lws_get_socket_fd(wsi));
 	http_free(s->http);
 	s->http = NULL;
 	ws_closed(s->ws);
 	s->ws = NULL;
+}
+
+/* Whatever it was in its life, and if it never said a word. */
+static void on_destroy(struct lws *wsi)
+{
+	address_drop(&gateway_of(wsi)->addresses,
+		     lws_get_opaque_user_data(wsi));
+	lws_set_opaque_user_data(wsi, NULL);
 }
 
 /* Only dispatches. */
@@ -192,18 +201,21 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 		return on_open(wsi, s);
 	case LWS_CALLBACK_RECEIVE:
 		return on_receive(wsi, s, in, len);
-	case LWS_CALLBACK_RECEIVE_PONG:
-		if (s->ws != NULL)
-			ws_pong(s->ws);
-		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return s->ws == NULL ? 0 : ws_writable(s->ws);
 	case LWS_CALLBACK_CLOSED:
 	case LWS_CALLBACK_CLOSED_HTTP:
+		intercept_remove(lws_get_socket_fd(wsi));
+		if (s != NULL)
+			on_closed(s);
+		return 0;
 	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
 	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
 		if (s != NULL)
-			on_closed(wsi, s);
+			on_closed(s);
+		return 0;
+	case LWS_CALLBACK_WSI_DESTROY:
+		on_destroy(wsi);
 		return 0;
 	default:
 		return 0;
@@ -214,28 +226,50 @@ static const struct lws_protocols protocols[] = {
 	{ .name = "groupfs-http",
 	  .callback = callback,
 	  .per_session_data_size = sizeof(struct session),
-	  .rx_buffer_size = 4096,
+	  .rx_buffer_size = RECEIVE_BUFFER,
 	  .tx_packet_size = SEND_BUFFER },
 	{ .name = "groupfs.v1",
 	  .callback = callback,
 	  .per_session_data_size = sizeof(struct session),
-	  .rx_buffer_size = 4096,
+	  .rx_buffer_size = RECEIVE_BUFFER,
 	  .tx_packet_size = SEND_BUFFER },
 	{ .name = NULL },
 };
 
-static void adopt(struct gateway *gw, int fd)
+static void refuse_address(int fd)
+{
+	struct err err;
+
+	err_set(&err, ERR_RATE_LIMITED,
+		"Too many connections from your address");
+	err.retry_after_ms = ADDRESS_RETRY_MS;
+	http_refuse_socket(fd, &err);
+}
+
+static void adopt(struct gateway *gw, int fd,
+		  const struct sockaddr_storage *from)
 {
 	int one = 1, size = SEND_BUFFER;
+	struct address *address;
+	struct lws *wsi;
 
+	if (!address_take(&gw->addresses, from, &address)) {
+		refuse_address(fd);
+		return;
+	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (!intercept_add(fd)) {
+		address_drop(&gw->addresses, address);
 		close(fd);
 		return;
 	}
+	wsi = lws_adopt_socket_vhost(gw->vhost, fd);
 	/* On failure lws has closed it. */
-	(void)lws_adopt_socket_vhost(gw->vhost, fd);
+	if (wsi == NULL)
+		address_drop(&gw->addresses, address);
+	else
+		lws_set_opaque_user_data(wsi, address);
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events);
@@ -255,11 +289,14 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	for (int i = 0; i < ACCEPT_TURN; i++) {
-		int fd = accept4(gw->options->listen_fd, NULL, NULL,
+		struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+		socklen_t len = sizeof(from);
+		int fd = accept4(gw->options->listen_fd,
+				 (struct sockaddr *)&from, &len,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			adopt(gw, fd);
+			adopt(gw, fd, &from);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
@@ -272,9 +309,49 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 	}
 }
 
-static void on_frame_refused(void *conn, unsigned int code)
+static void on_control(void *conn, enum frame_opcode opcode, struct str payload)
 {
-	ws_refuse(conn, (int)code);
+	ws_control(conn, opcode, payload);
+}
+
+static void on_frame_refused(void *conn, int code)
+{
+	ws_refuse(conn, code);
+}
+
+/* As if poll(2) had told that there is something to read. */
+static void on_reader(uv_idle_t *reader)
+{
+	struct gateway *gw = container_of(reader, struct gateway, reader);
+	struct buf fds = gw->read_on;
+	struct lws_pollfd p = { .events = LWS_POLLIN, .revents = LWS_POLLIN };
+
+	gw->read_on = (struct buf){ 0 };
+	uv_idle_stop(reader);
+	for (size_t i = 0; i + sizeof(p.fd) <= fds.len; i += sizeof(p.fd)) {
+		memcpy(&p.fd, fds.data + i, sizeof(p.fd));
+		lws_service_fd(gw->lws, &p);
+	}
+	buf_release(&fds);
+}
+
+static void on_read_on(void *data, int fd)
+{
+	struct gateway *gw = data;
+
+	buf_append(&gw->read_on, &fd, sizeof(fd));
+	uv_idle_start(&gw->reader, on_reader);
+}
+
+static int start_intercept(struct gateway *gw)
+{
+	const struct intercept_ops ops = { .data = gw,
+					   .control = on_control,
+					   .refused = on_frame_refused,
+					   .read_on = on_read_on };
+	int rc = uv_idle_init(gw->loop, &gw->reader);
+
+	return rc < 0 ? rc : intercept_start(FILES_MAX, &ops);
 }
 
 static void on_lws_log(int level, const char *line)
@@ -294,14 +371,14 @@ static int create_context(struct gateway *gw)
 		.user = gw,
 		.foreign_loops = loops,
 		.options = LWS_SERVER_OPTION_LIBUV |
-			   LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
-			   LWS_SERVER_OPTION_VALIDATE_UTF8,
+			   LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
 		.retry_and_idle_policy = &no_pings,
 		.server_string = "groupfs",
 		.vhost_name = "groupfs",
 		.timeout_secs = TIMEOUT_S,
 		.keepalive_timeout = KEEPALIVE_S,
-		.max_http_header_data = 2 * TAP_HEAD_MAX,
+		.max_http_header_data = HEAD_OUT_MAX,
+		.pt_serv_buf_size = INTERCEPT_READ,
 		.max_http_header_pool = 1024,
 		.gid = -1,
 		.uid = -1,
@@ -317,7 +394,7 @@ static int create_context(struct gateway *gw)
 
 int front_start(struct gateway *gw)
 {
-	int rc = intercept_start(FILES_MAX, on_frame_refused);
+	int rc = start_intercept(gw);
 
 	if (rc == 0)
 		rc = create_context(gw);
@@ -346,6 +423,7 @@ static void on_listener_closed(uv_handle_t *handle)
 void front_stop_listening(struct gateway *gw)
 {
 	uv_close((uv_handle_t *)&gw->accept_pause, NULL);
+	uv_close((uv_handle_t *)&gw->reader, NULL);
 	stalls_close(&gw->stalls);
 	uv_close((uv_handle_t *)&gw->listener, on_listener_closed);
 }
@@ -360,4 +438,5 @@ void front_release(struct gateway *gw)
 	/* With a foreign loop the second call frees what the first left. */
 	lws_context_destroy(gw->lws);
 	intercept_stop();
+	buf_release(&gw->read_on);
 }

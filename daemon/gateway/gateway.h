@@ -18,8 +18,11 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/gateway/address.h"
 #include "daemon/gateway/bearer.h"
 #include "daemon/gateway/core_link.h"
+#include "daemon/gateway/hangup.h"
+#include "daemon/gateway/seat.h"
 #include "daemon/gateway/stall.h"
 #include "daemon/gateway/wheel.h"
 #include "lib/table.h"
@@ -41,8 +44,9 @@ struct gateway_options {
 	int core_fd;
 	unsigned int slot;
 	size_t max_body;
-	int64_t core_uid; /* -1: root or our own */
-	uid_t uid;	  /* whom to become, when started by root */
+	uint64_t max_per_address; /* connections; 0: no limit */
+	int64_t core_uid;	  /* -1: root or our own */
+	uid_t uid;		  /* whom to become, when started by root */
 	gid_t gid;
 	const char *tag; /* borrowed */
 	const char *origins[GATEWAY_ORIGINS];
@@ -56,6 +60,9 @@ struct gateway {
 	struct client client;
 	struct feed feed;
 	struct bearers bearers;
+	struct seats seats;
+	struct addresses addresses;
+	struct hangups hangups;
 	struct core_link core;
 
 	/* front.c */
@@ -64,6 +71,8 @@ struct gateway {
 	uv_poll_t listener;
 	uv_timer_t accept_pause;
 	struct stalls stalls;
+	uv_idle_t reader;
+	struct buf read_on; /* descriptors, for the next turn */
 
 	/* rest_*.c */
 	struct list downloads; /* http_download, under way */
@@ -73,6 +82,7 @@ struct gateway {
 	struct list conns;
 	struct table groups; /* ws_group by id */
 	struct table subs;   /* ws_sub by connection and group */
+	struct table users;  /* ws_user by name */
 	uint64_t conn_serial;
 	struct buf scratch; /* one frame, for the length of a call */
 

@@ -33,20 +33,16 @@ enum header {
 	HEADER_CONTENT_DISPOSITION,
 	HEADER_RANGE,
 	HEADER_IF_RANGE,
-	HEADER_IF_MODIFIED_SINCE
+	HEADER_IF_MODIFIED_SINCE,
+	HEADER_COUNT
 };
 
 /* Appends the value; false when there is none. */
 bool headers_get(struct lws *wsi, enum header which, struct buf *out);
-/* It is there more than once. */
-bool headers_doubled(struct lws *wsi, enum header which);
 /* An enum http_method, 0 for any other. */
 unsigned int headers_method(struct lws *wsi);
-/* Appends the query, arguments with '&' between, as it must have been sent:
- * lws has decoded it. (A '+' became a space on the way.) */
+/* Appends the query as it was sent, arguments with '&' between. */
 void headers_query(struct lws *wsi, struct buf *out);
-/* Appends what lws has percent-decoded, to be decoded once. */
-void headers_put_encoded(struct buf *out, struct str decoded);
 
 /* "Bearer TOKEN" -> TOKEN */
 bool headers_bearer(struct str value, struct str *token);

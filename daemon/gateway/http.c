@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <libwebsockets.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "daemon/gateway/headers.h"
 #include "daemon/gateway/problem.h"
@@ -47,6 +49,7 @@ void http_free(struct http_request *r)
 	buf_release(&r->text);
 	buf_release(&r->wire);
 	buf_release(&r->page.after);
+	buf_release(&r->headers);
 	buf_release(&r->out);
 	free(r);
 }
@@ -76,6 +79,8 @@ static void put_head(struct buf *out, const struct http_request *r, int status,
 	buf_append_str(out, str_of("X-Content-Type-Options: nosniff\r\n"));
 	if (headers != NULL)
 		buf_append_str(out, str_of(headers));
+	if (r != NULL)
+		buf_append_str(out, buf_str(&r->headers));
 	if (r != NULL && r->etag.len > 0)
 		buf_printf(out, "ETag: %s\r\n", buf_cstr(&r->etag));
 	if (r != NULL)
@@ -127,18 +132,22 @@ void http_begin_stream(struct http_request *r, const char *type,
 	http_begin_body(r, 200, type, HTTP_NO_LENGTH, NULL, fill);
 }
 
-/* A WRITEABLE that comes first would set another time. */
-void http_cut(struct http_request *r)
-{
-	r->cut = true;
-	lws_set_timeout(r->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-}
-
 /* lws gives no WRITEABLE to an HTTP connection that it does not read. */
 void http_wake(struct http_request *r)
 {
 	lws_rx_flow_control(r->wsi, 1);
 	lws_callback_on_writable(r->wsi);
+}
+
+int http_socket(const struct http_request *r)
+{
+	return lws_get_socket_fd(r->wsi);
+}
+
+void http_drop(struct http_request *r)
+{
+	r->dropped = true;
+	lws_set_timeout(r->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 
 void http_answer(struct http_request *r, int status)
@@ -157,6 +166,31 @@ void http_answer_empty(struct http_request *r, int status)
 	http_answer_with(r, status, NULL, NULL);
 }
 
+/* Whole seconds, rounded up: what is told may not be too early. */
+static uint64_t seconds(uint64_t ms)
+{
+	return ms / 1000 + (ms % 1000 != 0);
+}
+
+void http_put_rate(struct http_request *r, uint64_t limit, uint64_t left,
+		   uint64_t reset_ms)
+{
+	if (limit == 0)
+		return;
+	buf_printf(&r->headers,
+		   "RateLimit-Limit: %" PRIu64
+		   "\r\nRateLimit-Remaining: %" PRIu64
+		   "\r\nRateLimit-Reset: %" PRIu64 "\r\n",
+		   limit, left, seconds(reset_ms));
+}
+
+/* Without a better knowledge a second. */
+static void put_retry_after(struct buf *headers, const struct err *err)
+{
+	buf_printf(headers, "Retry-After: %" PRIu64 "\r\n",
+		   err->retry_after_ms == 0 ? 1 : seconds(err->retry_after_ms));
+}
+
 void http_fail_with(struct http_request *r, int status, enum err_code code,
 		    const char *detail, const char *headers, const char *extra)
 {
@@ -173,7 +207,8 @@ void http_fail(struct http_request *r, const struct err *err)
 	if (status == 401)
 		headers = "WWW-Authenticate: Bearer\r\n";
 	else if (status == 503 || status == 429)
-		headers = "Retry-After: 1\r\n";
+		put_retry_after(&r->headers, err);
+	http_put_rate(r, err->rate_limit, 0, err->rate_reset_ms);
 	http_fail_with(r, status, err->code, err->text, headers, NULL);
 }
 
@@ -193,7 +228,7 @@ int http_write(struct http_request *r)
 	uint8_t *at;
 	int flags = LWS_WRITE_HTTP;
 
-	if (r->cut)
+	if (r->dropped)
 		return -1;
 	if (!r->answered || r->draining || r->stall.lingers)
 		return 0;
@@ -233,14 +268,27 @@ bool http_linger(struct http_request *r)
 			    r->has_body && !r->ran);
 }
 
+static enum err_code code_of(int status)
+{
+	switch (status) {
+	case 401:
+		return ERR_UNAUTHENTICATED;
+	case 413:
+	case 431:
+		return ERR_TOO_LARGE;
+	case 429:
+		return ERR_RATE_LIMITED;
+	default:
+		return ERR_BAD_REQUEST;
+	}
+}
+
 static void put_refusal(struct buf *out, int status, const char *detail,
 			const char *headers)
 {
 	struct buf body = { 0 };
 
-	problem_put(&body, status,
-		    status == 401 ? ERR_UNAUTHENTICATED : ERR_BAD_REQUEST,
-		    detail, NULL);
+	problem_put(&body, status, code_of(status), detail, NULL);
 	put_head(out, NULL, status, "application/problem+json",
 		 (int64_t)body.len, headers);
 	buf_append_str(out, buf_str(&body));
@@ -263,6 +311,25 @@ void http_refuse(struct lws *wsi, int status, const char *detail,
 		(void)lws_write(wsi, (uint8_t *)out.data + LWS_PRE,
 				out.len - LWS_PRE, LWS_WRITE_HTTP);
 	buf_release(&out);
+}
+
+void http_refuse_socket(int fd, const struct err *err)
+{
+	struct buf out = { 0 }, headers = { 0 };
+	char rest[4096];
+
+	put_retry_after(&headers, err);
+	put_refusal(&out, err_http_status(err->code), err->text,
+		    buf_cstr(&headers));
+	if (!out.failed)
+		(void)send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	buf_release(&headers);
+	buf_release(&out);
+	/* Closed with something unread it would be reset, and the answer might
+	 * be lost: so what has come is taken. */
+	(void)shutdown(fd, SHUT_WR);
+	(void)recv(fd, rest, sizeof(rest), MSG_DONTWAIT);
+	close(fd);
 }
 
 static void fail_code(struct http_request *r, enum err_code code)
@@ -334,17 +401,16 @@ static int authenticate(struct http_request *r, struct err *err)
 }
 
 /* True: it was refused. */
-static bool refuse_body(struct http_request *r, unsigned int method)
+static bool refuse_body(struct http_request *r)
 {
 	struct buf value = { 0 };
 	uint64_t length = 0;
-	bool chunked, named;
+	bool chunked;
 
 	chunked = headers_get(r->wsi, HEADER_TRANSFER_ENCODING, &value);
 	buf_clear(&value);
-	named = headers_get(r->wsi, HEADER_CONTENT_LENGTH, &value);
-	/* A number: the tap took no other. */
-	if (named)
+	/* A number: head.c took no other. */
+	if (headers_get(r->wsi, HEADER_CONTENT_LENGTH, &value))
 		(void)text_parse_u64(buf_str(&value), &length);
 	buf_clear(&value);
 	r->is_text = headers_get(r->wsi, HEADER_CONTENT_TYPE, &value) &&
@@ -358,10 +424,6 @@ static bool refuse_body(struct http_request *r, unsigned int method)
 		http_fail_with(r, 411, ERR_BAD_REQUEST,
 			       "A chunked body is not taken: name its length",
 			       NULL, NULL);
-	else if (!named && method == HTTP_POST)
-		http_fail_with(r, 411, ERR_BAD_REQUEST,
-			       "A body is needed, with its Content-Length",
-			       NULL, NULL);
 	return r->answered;
 }
 
@@ -369,17 +431,17 @@ static bool refuse_body(struct http_request *r, unsigned int method)
 static bool refuse_route(struct http_request *r, unsigned int method,
 			 struct str path)
 {
-	struct buf allow = { 0 }, encoded = { 0 };
+	struct buf allow = { 0 };
 	int rc;
 
 	r->is_head = method == HTTP_HEAD;
 	if (r->is_head)
 		method = HTTP_GET;
-	headers_put_encoded(&encoded, path);
-	rc = route_find(rest_routes, method, buf_str(&encoded), &r->match);
-	buf_release(&encoded);
+	rc = route_find(rest_routes, method, path, &r->match);
 	if (method == HTTP_OPTIONS && rc == -ENOTSUP) {
 		http_answer_options(r, r->match.allowed);
+	} else if (method == HTTP_OPTIONS && str_eq(path, str_of("/*"))) {
+		http_answer_options(r, HTTP_ANY);
 	} else if (rc == -ENOENT) {
 		http_fail_with(r, 404, ERR_BAD_REQUEST,
 			       "There is nothing at this path", NULL, NULL);
@@ -449,9 +511,9 @@ int http_begin(struct http_request *r, struct str path)
 	}
 	headers_query(r->wsi, &r->query);
 	headers_get(r->wsi, HEADER_IDEMPOTENCY_KEY, &r->key);
-	if (!http_check_protocol(r) || refuse_body(r, method) ||
-	    !http_check_origin(r, method) || refuse_route(r, method, path) ||
-	    refuse_type(r))
+	http_check_connection(r);
+	if (refuse_body(r) || !http_check_origin(r, method) ||
+	    refuse_route(r, method, path) || refuse_type(r))
 		return r->draining ? 0 : 1;
 	if (!r->match.route->open && authenticate(r, &err) < 0) {
 		http_fail(r, &err);

@@ -31,7 +31,7 @@ enum http_more { HTTP_MORE, HTTP_END };
 enum {
 	HTTP_PIECE = 32 << 10,	   /* bytes given to lws at a time */
 	HTTP_WRITE_S = 30,	   /* a piece must be taken within */
-	HTTP_DRAIN_MAX = 16 << 20, /* a refused body is read to its end */
+	HTTP_DRAIN_MAX = 64 << 10, /* a refused body is read to its end */
 	HTTP_NO_LENGTH = -1	   /* the end of the connection is the end */
 };
 
@@ -74,7 +74,8 @@ struct http_request {
 	bool pending;
 
 	/* The answer. */
-	struct buf out; /* LWS_PRE, headers, body */
+	struct buf headers; /* more of them, each with its CRLF */
+	struct buf out;	    /* LWS_PRE, headers, body */
 	size_t written;
 	/* A streamed answer: appends to out what there is now, some HTTP_PIECE
 	 * bytes at most. */
@@ -84,8 +85,8 @@ struct http_request {
 	struct http_upload *upload;	/* takes the body as it comes */
 	bool ended;			/* fill() has said so */
 	bool answered;
-	bool cut;
 	bool draining; /* the answer waits for the end of the body */
+	bool dropped;  /* its client has gone */
 	struct stall stall;
 };
 
@@ -107,6 +108,9 @@ bool http_linger(struct http_request *r);
  * a client that has it (If-None-Match). */
 void http_answer(struct http_request *r, int status);
 void http_answer_empty(struct http_request *r, int status);
+/* The answer's RateLimit headers; none where limit is 0. */
+void http_put_rate(struct http_request *r, uint64_t limit, uint64_t left,
+		   uint64_t reset_ms);
 /* With a media type and header lines of its own (may be NULL). */
 void http_answer_with(struct http_request *r, int status, const char *type,
 		      const char *headers);
@@ -120,8 +124,11 @@ void http_wake(struct http_request *r);
 void http_begin_body(struct http_request *r, int status, const char *type,
 		     int64_t length, const char *headers,
 		     enum http_more (*fill)(struct http_request *r));
-/* Ends the connection as it is, from anywhere. */
-void http_cut(struct http_request *r);
+/* Who waits for that is told to send the body (RFC 9110 10.1.1). */
+void http_continue(struct http_request *r);
+/* The connection, and its end. */
+int http_socket(const struct http_request *r);
+void http_drop(struct http_request *r);
 /* rest_stream.c's; takes NULL. */
 void http_stream_free(struct http_stream *s);
 /* rest_download.c's; takes NULL. on_event: who may not go on is cut. */
@@ -135,8 +142,6 @@ void http_upload_body(struct http_upload *u, struct str bytes);
 void http_upload_end(struct http_upload *u);
 void http_upload_free(struct http_request *r);
 void http_uploads_release(struct gateway *gw);
-/* Who waits for that is told to send the body (RFC 9110 10.1.1). */
-void http_continue(struct http_request *r);
 /* Answers with a problem. */
 void http_fail(struct http_request *r, const struct err *err);
 void http_fail_with(struct http_request *r, int status, enum err_code code,
@@ -155,13 +160,14 @@ void http_with_group(struct http_request *r,
  * written at once; or appended, for who writes it himself. */
 void http_refuse(struct lws *wsi, int status, const char *detail,
 		 const char *headers);
+/* The same for a socket that is not lws' yet: answers and closes it. */
+void http_refuse_socket(int fd, const struct err *err);
 void http_put_refusal(struct buf *out, int status, const char *detail);
 
 /* http_check.c: what the headers say. */
 
-/* Whether this is HTTP that we speak, and how its connection goes on. False:
- * it is refused. */
-bool http_check_protocol(struct http_request *r);
+/* How its connection goes on. */
+void http_check_connection(struct http_request *r);
 /* Whether a page of its origin may ask this. False: it is refused. */
 bool http_check_origin(struct http_request *r, unsigned int method);
 /* OPTIONS: what the path knows, and what pages of other origins may send. */

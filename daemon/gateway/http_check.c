@@ -32,33 +32,15 @@ static bool expects_continue(const struct http_request *r)
 	return expects;
 }
 
-bool http_check_protocol(struct http_request *r)
+void http_check_connection(struct http_request *r)
 {
-	struct buf version = { 0 }, host = { 0 };
-	bool whole, current, known, one_host;
+	struct buf version = { 0 };
 
-	/* lws takes an encoded line feed in the target for the line's end. */
-	whole = headers_get(r->wsi, HEADER_VERSION, &version);
-	current = str_eq(buf_str(&version), str_of("HTTP/1.1"));
-	known = current || str_eq(buf_str(&version), str_of("HTTP/1.0"));
-	one_host = headers_get(r->wsi, HEADER_HOST, &host) &&
-		   !headers_doubled(r->wsi, HEADER_HOST);
+	headers_get(r->wsi, HEADER_VERSION, &version);
 	r->keep = keeps_alive(r, buf_str(&version));
-	r->expects = current && expects_continue(r);
+	r->expects = str_eq(buf_str(&version), str_of("HTTP/1.1")) &&
+		     expects_continue(r);
 	buf_release(&version);
-	buf_release(&host);
-	if (!whole)
-		http_fail_with(r, 400, ERR_BAD_REQUEST,
-			       "The request line is not well formed", NULL,
-			       NULL);
-	else if (!known)
-		http_fail_with(r, 505, ERR_BAD_REQUEST,
-			       "Only HTTP/1.1 and HTTP/1.0 are spoken", NULL,
-			       NULL);
-	else if (current && !one_host)
-		http_fail_with(r, 400, ERR_BAD_REQUEST,
-			       "One Host header is needed", NULL, NULL);
-	return !r->answered;
 }
 
 bool http_check_origin(struct http_request *r, unsigned int method)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/gateway/intercept.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <libwebsockets.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "daemon/gateway/head.h"
 #include "daemon/gateway/http.h"
 #include "lib/buf.h"
 
@@ -15,56 +16,38 @@ enum {
 	DRAIN_PIECES = 32 /* of what a refused client has sent already */
 };
 
+enum phase { HEAD, BODY, HELD, FRAMES };
+
 struct entry {
-	struct tap tap;
-	void *conn; /* borrowed: of a WebSocket */
 	bool added;
+	enum phase phase;
+	SSL *ssl; /* borrowed from lws; NULL: none */
+	struct head head;
+	uint64_t left; /* of the body */
+	struct frames frames;
+	void *conn;   /* borrowed: of a WebSocket */
+	bool refused; /* the callback has run */
+	bool ending;  /* our close was sent */
 };
 
 static struct entry *entries; /* by descriptor; owned */
 static size_t nentries;
-static intercept_cb on_frame_refused;
+static struct intercept_ops ops;
 
-/*
- * lws takes the colon behind a name that another name begins with, as "X" or
- * "Con", for a letter of it, and so the lines behind it, too: 4.1.6,
- * lib/roles/http/parsers.c, WSI_TOKEN_NAME_PART. The rows of its own table
- * end with a colon.
- */
-static bool is_swallowed(struct str name)
-{
-	const unsigned char *known;
-	bool begins = false;
+/* How a connection is read: by recvfrom(2) or through OpenSSL. */
+struct source {
+	int fd;
+	SSL *ssl; /* NULL: none */
+};
 
-	for (int i = 0; name.len > 0; i++) {
-		known = lws_token_to_string((enum lws_token_indexes)i);
-		if (known == NULL)
-			break;
-		if (strncmp((const char *)known, name.data, name.len) != 0)
-			continue;
-		if (strcmp((const char *)known + name.len, ":") == 0)
-			return false;
-		begins = true;
-	}
-	return begins;
-}
-
-int intercept_start(size_t fds, intercept_cb frame_refused)
+int intercept_start(size_t fds, const struct intercept_ops *o)
 {
 	entries = calloc(fds, sizeof(*entries));
 	if (entries == NULL)
 		return -ENOMEM;
 	nentries = fds;
-	on_frame_refused = frame_refused;
-	tap_set_refused_names(is_swallowed);
+	ops = *o;
 	return 0;
-}
-
-void intercept_stop(void)
-{
-	free(entries);
-	entries = NULL;
-	nentries = 0;
 }
 
 static struct entry *find(int fd)
@@ -74,12 +57,40 @@ static struct entry *find(int fd)
 	return &entries[fd];
 }
 
+void intercept_remove(int fd)
+{
+	struct entry *e = find(fd);
+
+	if (e == NULL)
+		return;
+	head_release(&e->head);
+	*e = (struct entry){ 0 };
+}
+
+void intercept_stop(void)
+{
+	for (size_t i = 0; i < nentries; i++)
+		intercept_remove((int)i);
+	free(entries);
+	entries = NULL;
+	nentries = 0;
+}
+
+/* lws looks for what is left in OpenSSL's buffer only where it got all that it
+ * had asked for. */
+static void read_on(int fd, const struct entry *e)
+{
+	if (e->ssl != NULL && e->phase != HELD && SSL_pending(e->ssl) > 0)
+		ops.read_on(ops.data, fd);
+}
+
 bool intercept_add(int fd)
 {
 	if (fd < 0 || (size_t)fd >= nentries)
 		return false;
-	entries[fd] = (struct entry){ .added = true };
-	tap_next(&entries[fd].tap);
+	/* lws does not always say that one is closed. */
+	intercept_remove(fd);
+	entries[fd].added = true;
 	return true;
 }
 
@@ -87,8 +98,11 @@ void intercept_next(int fd)
 {
 	struct entry *e = find(fd);
 
-	if (e != NULL)
-		tap_next(&e->tap);
+	if (e == NULL)
+		return;
+	head_release(&e->head);
+	e->phase = HEAD;
+	read_on(fd, e);
 }
 
 void intercept_open_frames(int fd, void *conn)
@@ -97,30 +111,46 @@ void intercept_open_frames(int fd, void *conn)
 
 	if (e == NULL)
 		return;
-	tap_open_frames(&e->tap);
+	head_release(&e->head);
+	e->phase = FRAMES;
 	e->conn = conn;
+	frames_init(&e->frames, ops.control, conn);
+	read_on(fd, e);
 }
 
-void intercept_remove(int fd)
+void intercept_end_frames(int fd)
 {
 	struct entry *e = find(fd);
 
 	if (e != NULL)
-		*e = (struct entry){ 0 };
+		e->ending = true;
 }
 
-static const char *why_refused(unsigned int status)
+/* Reading. What lws gets is a positive number, 0 at the end, or -1 with
+ * errno. */
+
+static ssize_t no_more_now(void)
 {
-	switch (status) {
-	case 413:
-		return "The body is too large";
-	case 431:
-		return "The request line and the headers are too large";
-	case 501:
-		return "This method is not known";
-	default:
-		return "The request is not well-formed HTTP/1.1";
-	}
+	errno = EAGAIN;
+	return -1;
+}
+
+/* peek: leaves it where it is. */
+static ssize_t read_source(const struct source *s, void *buf, size_t len,
+			   bool peek)
+{
+	size_t n = 0;
+	int rc;
+
+	if (s->ssl == NULL)
+		return recvfrom(s->fd, buf, len, peek ? MSG_PEEK : 0, NULL,
+				NULL);
+	rc = peek ? SSL_peek_ex(s->ssl, buf, len, &n)
+		  : SSL_read_ex(s->ssl, buf, len, &n);
+	if (rc == 1)
+		return (ssize_t)n;
+	return SSL_want_read(s->ssl) || SSL_want_write(s->ssl) ? no_more_now()
+							       : 0;
 }
 
 /* What is left unread makes the kernel send a reset, which may overtake the
@@ -137,68 +167,114 @@ static void drain(int fd)
 }
 
 /* Answers what lws would drop without a word. Then it is the end for lws. */
-static void refuse_request(int fd, SSL *ssl, unsigned int status)
+static void refuse_request(const struct source *s, const struct head *h)
 {
 	struct buf out = { 0 };
 
-	http_put_refusal(&out, (int)status, why_refused(status));
-	if (!out.failed && ssl != NULL)
-		(void)SSL_write(ssl, out.data, (int)out.len);
+	http_put_refusal(&out, h->status, h->why);
+	if (!out.failed && s->ssl != NULL)
+		(void)SSL_write(s->ssl, out.data, (int)out.len);
 	else if (!out.failed)
-		(void)send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void)send(s->fd, out.data, out.len,
+			   MSG_NOSIGNAL | MSG_DONTWAIT);
 	buf_release(&out);
-	drain(fd);
+	drain(s->fd);
 }
 
-static ssize_t no_more_now(void)
+/* The head in its other form, at once: lws has room for it. */
+static ssize_t give_head(struct entry *e, char *buf, size_t len)
 {
-	errno = EAGAIN;
-	return -1;
+	size_t n = e->head.out.len;
+
+	assert(n <= len);
+	memcpy(buf, e->head.out.data, n);
+	e->left = e->head.length;
+	e->phase = e->left > 0 ? BODY : HELD;
+	head_release(&e->head);
+	return (ssize_t)n;
 }
 
-/* These frames were read. What is refused is for the connection to close, with
- * its code; then all that comes is dropped. */
-static ssize_t give_frames(struct entry *e, const char *data, size_t len)
+static ssize_t read_head(const struct source *s, struct entry *e, char *buf,
+			 size_t len)
 {
-	size_t n = tap_take(&e->tap, data, len);
-
-	if (e->tap.phase == TAP_REFUSED)
-		on_frame_refused(e->conn, e->tap.refusal);
-	return n == 0 ? no_more_now() : (ssize_t)n;
-}
-
-/* Up to the end of the request: what is behind it stays with the kernel. */
-static ssize_t read_request(int fd, struct entry *e, void *buf, size_t len)
-{
-	ssize_t n = recvfrom(fd, buf, len, MSG_PEEK, NULL, NULL);
+	ssize_t n = read_source(s, buf, len < HEAD_MAX ? len : HEAD_MAX, true);
 
 	if (n <= 0)
 		return n;
-	n = (ssize_t)tap_take(&e->tap, buf, (size_t)n);
-	if (e->tap.phase != TAP_REFUSED)
-		return recvfrom(fd, buf, (size_t)n, 0, NULL, NULL);
-	refuse_request(fd, NULL, e->tap.refusal);
-	return 0;
+	n = (ssize_t)head_take(&e->head, buf, (size_t)n);
+	if (e->head.state == HEAD_REFUSED) {
+		refuse_request(s, &e->head);
+		return 0;
+	}
+	n = read_source(s, buf, (size_t)n, false);
+	if (n <= 0)
+		return n;
+	return e->head.state == HEAD_DONE ? give_head(e, buf, len)
+					  : no_more_now();
 }
 
-static ssize_t tapped_recv(int fd, struct entry *e, void *buf, size_t len)
+static ssize_t read_body(const struct source *s, struct entry *e, char *buf,
+			 size_t len)
 {
+	ssize_t n = read_source(s, buf, e->left < len ? (size_t)e->left : len,
+				false);
+
+	if (n > 0)
+		e->left -= (uint64_t)n;
+	if (n > 0 && e->left == 0)
+		e->phase = HELD;
+	return n;
+}
+
+/* What is refused is for the connection to close, with its code. After that,
+ * and after a close, only the end counts. */
+static ssize_t read_frames(const struct source *s, struct entry *e, char *buf,
+			   size_t len)
+{
+	bool cut = frames_is_cut(&e->frames);
 	ssize_t n;
 
-	switch (e->tap.phase) {
-	case TAP_HEAD:
-	case TAP_BODY:
-		return read_request(fd, e, buf, len);
-	case TAP_HELD:
-		return no_more_now();
-	case TAP_FRAMES:
-		n = recvfrom(fd, buf, len, 0, NULL, NULL);
-		return n <= 0 ? n : give_frames(e, buf, (size_t)n);
-	case TAP_REFUSED:
-		break;
+	assert(len > FRAMES_HEADER);
+	n = read_source(s, buf + FRAMES_HEADER, len - FRAMES_HEADER, false);
+	if (n <= 0)
+		return n;
+	n = (ssize_t)frames_take(&e->frames, buf, (size_t)n);
+	if (e->frames.refusal != 0 && !e->refused) {
+		e->refused = true;
+		ops.refused(e->conn, e->frames.refusal);
 	}
-	n = recvfrom(fd, buf, len, 0, NULL, NULL);
-	return n <= 0 ? n : no_more_now();
+	if (e->ending && (cut || e->frames.closed || e->frames.refusal != 0))
+		return 0;
+	return n > 0 && !e->ending ? n : no_more_now();
+}
+
+/* Who sends behind a request that is not answered waits: with the kernel, but
+ * not in OpenSSL's buffer, where no poll(2) would see it. */
+static ssize_t hold(const struct source *s)
+{
+	char byte;
+	ssize_t n;
+
+	if (s->ssl == NULL)
+		return no_more_now();
+	n = read_source(s, &byte, 1, true);
+	return n > 0 ? 0 : n;
+}
+
+static ssize_t read_entry(const struct source *s, struct entry *e, char *buf,
+			  size_t len)
+{
+	switch (e->phase) {
+	case HEAD:
+		return read_head(s, e, buf, len);
+	case BODY:
+		return read_body(s, e, buf, len);
+	case HELD:
+		return hold(s);
+	case FRAMES:
+		return read_frames(s, e, buf, len);
+	}
+	return 0;
 }
 
 /* The names that lws calls. */
@@ -208,86 +284,37 @@ int intercept_ssl_read(SSL *ssl, void *buf, int len) __asm__("SSL_read");
 
 ssize_t intercept_recv(int fd, void *buf, size_t len, int flags)
 {
+	const struct source s = { .fd = fd };
 	struct entry *e = find(fd);
 
 	if (e == NULL || flags != 0)
 		return recvfrom(fd, buf, len, flags, NULL, NULL);
-	return tapped_recv(fd, e, buf, len);
+	return read_entry(&s, e, buf, len);
 }
 
-/* SSL_get_error(3) will say that the connection is lost. */
-static int end_ssl(SSL *ssl)
-{
-	SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
-	return 0;
-}
-
-/* Who sends requests behind one that is not answered loses the connection
- * here: they would stay in OpenSSL's buffer, where no poll(2) sees them. */
-static int hold_ssl(SSL *ssl)
-{
-	char byte;
-	size_t n;
-
-	return SSL_peek_ex(ssl, &byte, 1, &n) == 0 ? 0 : end_ssl(ssl);
-}
-
-/* Until there is no more now, which is what SSL_get_error(3) then says. */
-static int drop_ssl(SSL *ssl)
-{
-	char piece[DRAIN_PIECE];
-	size_t n;
-
-	for (int i = 0; i < DRAIN_PIECES; i++) {
-		if (SSL_read_ex(ssl, piece, sizeof(piece), &n) == 0)
-			return 0;
-	}
-	return end_ssl(ssl);
-}
-
-static int read_ssl_request(SSL *ssl, struct entry *e, void *buf, size_t len)
-{
-	size_t n;
-
-	if (SSL_peek_ex(ssl, buf, len, &n) == 0)
-		return 0;
-	n = tap_take(&e->tap, buf, n);
-	if (e->tap.phase != TAP_REFUSED)
-		return SSL_read_ex(ssl, buf, n, &n) == 0 ? 0 : (int)n;
-	refuse_request(SSL_get_fd(ssl), ssl, e->tap.refusal);
-	return end_ssl(ssl);
-}
-
-static int tapped_ssl_read(SSL *ssl, struct entry *e, void *buf, size_t len)
-{
-	ssize_t given;
-	size_t n;
-
-	switch (e->tap.phase) {
-	case TAP_HEAD:
-	case TAP_BODY:
-		return read_ssl_request(ssl, e, buf, len);
-	case TAP_HELD:
-		return hold_ssl(ssl);
-	case TAP_FRAMES:
-		if (SSL_read_ex(ssl, buf, len, &n) == 0)
-			return 0;
-		given = give_frames(e, buf, n);
-		return given > 0 ? (int)given : drop_ssl(ssl);
-	case TAP_REFUSED:
-		break;
-	}
-	return drop_ssl(ssl);
-}
-
+/*
+ * What SSL_get_error(3) then says is of the last call here: "try again" when
+ * there is no more now, and never so at the end.
+ */
 int intercept_ssl_read(SSL *ssl, void *buf, int len)
 {
-	struct entry *e = find(SSL_get_fd(ssl));
-	size_t n;
+	const struct source s = { .fd = SSL_get_fd(ssl), .ssl = ssl };
+	struct entry *e = find(s.fd);
+	size_t n = 0;
+	ssize_t got;
+	char byte;
 
 	if (len <= 0)
 		return 0;
 	if (e == NULL)
 		return SSL_read_ex(ssl, buf, (size_t)len, &n) == 0 ? 0 : (int)n;
-	return tapped_ssl_read(ssl, e, buf, (size_t)len);
+	e->ssl = ssl;
+	do
+		got = read_entry(&s, e, buf, (size_t)len);
+	while (got < 0 && SSL_peek_ex(ssl, &byte, 1, &n) == 1);
+	if (got == 0)
+		SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
+	if (got > 0)
+		read_on(s.fd, e);
+	return got > 0 ? (int)got : 0;
 }

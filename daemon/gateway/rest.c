@@ -14,6 +14,14 @@ static void healthz(struct http_request *r)
 	http_answer(r, 200);
 }
 
+/* What wants one comes another way: front.c. */
+static void upgrade_required(struct http_request *r)
+{
+	http_fail_with(r, 426, ERR_BAD_REQUEST,
+		       "This is for a WebSocket: ask for an upgrade",
+		       "Upgrade: websocket\r\n", NULL);
+}
+
 static void readyz(struct http_request *r)
 {
 	struct err err;
@@ -46,6 +54,7 @@ const struct route rest_routes[] = {
 	{ HTTP_POST, "/api/groups/*/media", rest_upload, false },
 	{ HTTP_GET, "/api/groups/*/media", rest_list_media, false },
 	{ HTTP_GET, "/api/groups/*/media/*", rest_download, false },
+	{ HTTP_GET, "/api/ws", upgrade_required, true },
 	{ HTTP_GET, "/healthz", healthz, true },
 	{ HTTP_GET, "/readyz", readyz, true },
 	{ HTTP_GET, NULL, NULL, false },

@@ -62,7 +62,7 @@ void http_downloads_on_event(struct gateway *gw,
 				      str_eq(member->user,
 					     str_of(r->bearer->principal.name))
 			    : r->group_id == deleted->group_id)
-			http_cut(r);
+			http_drop(r);
 	}
 }
 
@@ -73,7 +73,7 @@ static void on_principal(struct bearer_user *user, const struct err *err)
 		container_of(user, struct http_download, user);
 
 	if (err != NULL)
-		http_cut(d->r);
+		http_drop(d->r);
 }
 
 /* The bytes. */
@@ -92,7 +92,7 @@ static void on_piece(struct client_request *req, const struct err *err,
 	if (d->piece.len > 0 && !d->piece.failed)
 		http_wake(r);
 	else
-		http_cut(r);
+		http_drop(r);
 }
 
 static void ask(struct http_request *r)
@@ -109,7 +109,7 @@ static void ask(struct http_request *r)
 				   &r->bearer->principal, WIRE_READ_MEDIA,
 				   &body, CLIENT_TIMEOUT_MS, on_piece) == 0;
 	if (!r->pending)
-		http_cut(r);
+		http_drop(r);
 }
 
 static enum http_more fill(struct http_request *r)

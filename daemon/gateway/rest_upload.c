@@ -188,13 +188,16 @@ static void on_sent(struct client_request *req, const struct err *err,
 		    const void *body)
 {
 	struct http_upload *u = req->data;
+	const struct wire_body_sent *sent = body;
 	struct buf *text;
 
 	if (!replied(u, err))
 		return;
+	http_put_rate(u->r, sent->rate_limit, sent->rate_left,
+		      sent->rate_reset_ms);
 	text = &u->r->text;
 	buf_append_char(text, '{');
-	convert_put_sent(text, body);
+	convert_put_sent(text, sent);
 	buf_append_str(text, str_of(",\"name\":"));
 	json_put_str(text, buf_str(&u->name));
 	buf_printf(text, ",\"size\":%" PRIu64 ",\"media_url\":\"", u->written);
@@ -493,7 +496,7 @@ static void on_tick(struct wheel_timer *t)
 	else if (u->busy || (!u->ready && !r->answered))
 		u->idle_s = 0;
 	else if (++u->idle_s > STALL_S)
-		http_cut(r);
+		http_drop(r);
 }
 
 /* The request. */

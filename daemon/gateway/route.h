@@ -21,8 +21,9 @@ enum http_method {
 	HTTP_PUT = 4,
 	HTTP_PATCH = 8,
 	HTTP_DELETE = 16,
-	HTTP_HEAD = 32,	  /* of each path that knows GET */
-	HTTP_OPTIONS = 64 /* of each path */
+	HTTP_HEAD = 32,	   /* of each path that knows GET */
+	HTTP_OPTIONS = 64, /* of each path */
+	HTTP_ANY = 127
 };
 
 struct http_request;

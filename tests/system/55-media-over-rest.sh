@@ -115,6 +115,11 @@ a?b#c
 ünïcödé €
 ~tilde.and..dots
 END
+for name in a+b 'a&b=c' 'a;b,c'; do
+	is "a URL may have $name as it is" "$(get "$G/media/$name")" 200
+done
+is "in a query a + is a space" "$(upload 'name=as+it+is;c' "$T/small" |
+	field name)" 'as it is;c'
 name_255=$(head -c 255 /dev/zero | tr '\0' n)
 is "255 bytes are a name" "$(upload "name=$name_255" "$T/small" | tail -n 1)" 201
 
@@ -153,8 +158,8 @@ refused me name= "$T/small" 400 bad_name
 refused me name=.hidden "$T/small" 400 bad_name
 refused me name=a%2Fb "$T/small" 400 bad_name
 refused me name=a%07b "$T/small" 400 bad_name
-refused me name=a%0Ab "$T/small" 400 bad_request
-refused me name=a%0Db "$T/small" 400 bad_request
+refused me name=a%0Ab "$T/small" 400 bad_name
+refused me name=a%0Db "$T/small" 400 bad_name
 refused me name=a%5Cb "$T/small" 400 bad_name
 refused me name=%FF "$T/small" 400 bad_name
 refused me "name=${name_255}n" "$T/small" 400 bad_name
