@@ -296,9 +296,16 @@ int store_list_tokens(struct store *s, struct str user, uint64_t after_id,
 struct store_counts {
 	uint64_t groups;
 	uint64_t users;
-	uint64_t bytes; /* of files */
 };
 int store_count(struct store *s, struct store_counts *out, struct err *err);
+
+/* Bytes that it has on disk, of the data and of the log of what was written
+ * last, which is merged into it now and then. Costs no look at the data. */
+struct store_size {
+	uint64_t data;
+	uint64_t log;
+};
+int store_size(struct store *s, struct store_size *out, struct err *err);
 
 /* Checks the whole store: each group's seq and offsets, each line's length
  * against its rendering (in both formats), the message of each media file, and

@@ -6,6 +6,7 @@
 
 #include "daemon/gateway/front.h"
 #include "daemon/gateway/http.h"
+#include "daemon/gateway/reporter.h"
 #include "daemon/gateway/ws.h"
 #include "lib/env.h"
 #include "lib/log.h"
@@ -57,6 +58,7 @@ static void on_state(struct client *c, bool online, const char *why)
 	if (!gw->stopping)
 		core_link_state(&gw->core, online);
 	feed_on_state(&gw->feed, online);
+	reporter_tell(gw);
 	if (online)
 		seats_online(&gw->seats);
 }
@@ -118,6 +120,8 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 	list_init(&gw->conns);
 	list_init(&gw->downloads);
 	list_init(&gw->uploads);
+	list_init(&gw->streams);
+	meter_init(&gw->meter, env_system());
 	rc = wheel_start(&gw->wheel, loop);
 	if (rc == 0)
 		rc = start_client(gw);
@@ -130,6 +134,8 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 		       env_random_u64(env_system()));
 	if (rc == 0)
 		rc = hangups_start(&gw->hangups, loop);
+	if (rc == 0)
+		reporter_start(gw);
 	if (rc == 0)
 		rc = start_signals(gw);
 	if (rc == 0)

@@ -22,6 +22,7 @@
 #include "daemon/gateway/bearer.h"
 #include "daemon/gateway/core_link.h"
 #include "daemon/gateway/hangup.h"
+#include "daemon/gateway/meter.h"
 #include "daemon/gateway/seat.h"
 #include "daemon/gateway/stall.h"
 #include "daemon/gateway/wheel.h"
@@ -64,6 +65,9 @@ struct gateway {
 	struct addresses addresses;
 	struct hangups hangups;
 	struct core_link core;
+	struct meter meter;
+	struct wheel_timer report;
+	struct list streams; /* rest_stream.c */
 
 	/* front.c */
 	struct lws_context *lws;

@@ -101,6 +101,7 @@ void http_answer_with(struct http_request *r, int status, const char *type,
 	}
 	if (status >= 300)
 		r->keep = r->keep && (!r->has_body || r->draining || r->ran);
+	meter_request(&r->gw->meter, r->writes, status);
 	put_room(&r->out);
 	put_head(&r->out, r, status, type, (int64_t)r->text.len, headers);
 	if (!r->is_head)
@@ -121,6 +122,7 @@ void http_begin_body(struct http_request *r, int status, const char *type,
 	r->answered = true;
 	r->keep = r->keep && (length != HTTP_NO_LENGTH || fill == NULL);
 	r->fill = r->is_head ? NULL : fill;
+	meter_request(&r->gw->meter, r->writes, status);
 	put_room(&r->out);
 	put_head(&r->out, r, status, type, length, headers);
 	http_wake(r);
@@ -194,6 +196,8 @@ static void put_retry_after(struct buf *headers, const struct err *err)
 void http_fail_with(struct http_request *r, int status, enum err_code code,
 		    const char *detail, const char *headers, const char *extra)
 {
+	if (r->match.route != NULL && r->match.route->handle == rest_send)
+		meter_refused(&r->gw->meter, code);
 	buf_clear(&r->text);
 	problem_put(&r->text, status, code, detail, extra);
 	http_answer_with(r, status, "application/problem+json", headers);
@@ -252,6 +256,7 @@ int http_write(struct http_request *r)
 			      (enum lws_write_protocol)flags) < 0)
 			return -1;
 		r->written += piece;
+		r->gw->meter.written += piece;
 	}
 	if (left == piece && lws_partial_buffered(r->wsi) == 0 &&
 	    (r->fill == NULL || r->ended))
@@ -303,8 +308,10 @@ void http_put_refusal(struct buf *out, int status, const char *detail)
 void http_refuse(struct lws *wsi, int status, const char *detail,
 		 const char *headers)
 {
+	struct gateway *gw = lws_context_user(lws_get_context(wsi));
 	struct buf out = { 0 };
 
+	meter_request(&gw->meter, false, status);
 	put_room(&out);
 	put_refusal(&out, status, detail, headers);
 	if (!out.failed)
@@ -343,10 +350,13 @@ static void fail_code(struct http_request *r, enum err_code code)
 void http_submit(struct http_request *r, enum wire_type type, const void *body,
 		 client_reply_cb cb)
 {
+	struct client_principal *p =
+		r->bearer == NULL ? NULL : &r->bearer->principal;
+
 	assert(!r->pending);
 	r->req.data = r;
-	if (client_submit(&r->gw->client, &r->req, &r->bearer->principal, type,
-			  body, CLIENT_TIMEOUT_MS, cb) < 0) {
+	if (client_submit(&r->gw->client, &r->req, p, type, body,
+			  CLIENT_TIMEOUT_MS, cb) < 0) {
 		fail_code(r, ERR_UNAVAILABLE);
 		return;
 	}
@@ -504,6 +514,8 @@ int http_begin(struct http_request *r, struct str path)
 	unsigned int method = headers_method(r->wsi);
 	struct err err;
 
+	r->writes = (method &
+		     (HTTP_POST | HTTP_PUT | HTTP_PATCH | HTTP_DELETE)) != 0;
 	if (method == 0) {
 		http_fail_with(r, 405, ERR_BAD_REQUEST,
 			       "This method is not known", NULL, NULL);

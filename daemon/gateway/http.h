@@ -57,6 +57,7 @@ struct http_request {
 	bool keep;    /* the connection is for the next request, too */
 	bool expects; /* the body comes after a "100 Continue" */
 	bool ran;
+	bool writes; /* by its method */
 	uint64_t length;
 	struct buf origin; /* of a page that may read the answer (CORS) */
 	struct buf etag;   /* of the answer, quoted; set by the handler */
@@ -142,13 +143,16 @@ void http_upload_body(struct http_upload *u, struct str bytes);
 void http_upload_end(struct http_upload *u);
 void http_upload_free(struct http_request *r);
 void http_uploads_release(struct gateway *gw);
+/* Streams that were woken, do not pull, and have not read all since. */
+size_t http_streams_behind(const struct gateway *gw);
 /* Answers with a problem. */
 void http_fail(struct http_request *r, const struct err *err);
 void http_fail_with(struct http_request *r, int status, enum err_code code,
 		    const char *detail, const char *headers, const char *extra);
 
-/* Sends one request to groupd; cb gets r as req->data and calls
- * http_replied() first, which is false when that has answered. */
+/* Sends one request to groupd, for the bearer if there is one; cb gets r as
+ * req->data and calls http_replied() first, which is false when that has
+ * answered. */
 void http_submit(struct http_request *r, enum wire_type type, const void *body,
 		 client_reply_cb cb);
 bool http_replied(struct http_request *r, const struct err *err);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "daemon/gateway/query.h"
+#include "daemon/gateway/reporter.h"
 #include "lib/env.h"
 #include "lib/text.h"
 
@@ -34,6 +35,34 @@ static void readyz(struct http_request *r)
 	http_fail(r, &err);
 }
 
+static void on_metrics(struct client_request *req, const struct err *err,
+		       const void *body)
+{
+	const struct wire_body_metrics *metrics = body;
+	struct http_request *r = req->data;
+
+	if (!http_replied(r, err))
+		return;
+	buf_append_str(&r->text, metrics->text);
+	http_answer_with(r, 200, "text/plain; version=0.0.4; charset=utf-8",
+			 NULL);
+}
+
+/* groupd knows the figures of all gateways, ours at once. */
+static void metrics(struct http_request *r)
+{
+	struct wire_body_get_metrics body = { 0 };
+	struct err err;
+
+	if (r->gw->client.online) {
+		reporter_tell(r->gw);
+		http_submit(r, WIRE_GET_METRICS, &body, on_metrics);
+		return;
+	}
+	err_set(&err, ERR_UNAVAILABLE, NULL);
+	http_fail(r, &err);
+}
+
 const struct route rest_routes[] = {
 	{ HTTP_POST, "/api/groups/*/messages", rest_send, false },
 	{ HTTP_GET, "/api/groups/*/messages", rest_pull, false },
@@ -57,6 +86,7 @@ const struct route rest_routes[] = {
 	{ HTTP_GET, "/api/ws", upgrade_required, true },
 	{ HTTP_GET, "/healthz", healthz, true },
 	{ HTTP_GET, "/readyz", readyz, true },
+	{ HTTP_GET, "/metrics", metrics, true },
 	{ HTTP_GET, NULL, NULL, false },
 };
 

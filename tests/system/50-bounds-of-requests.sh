@@ -43,16 +43,17 @@ is "the largest content" "$(post -d "{\"content\":\"$long\"}" | tail -n 1)" 201
 is "one byte more is too large" "$(post -d "{\"content\":\"x$long\"}" |
 	tail -n 1)" 413
 
-# A header's value, an argument: one that is too long is not taken for none.
-is "a header of 4095 bytes" "$(limits header Accept 4095)" 200
-is "one of 4096 is too long" "$(limits header Accept 4096)" 431
-is "an Idempotency-Key is no exception" "$(limits header Idempotency-Key 4096)" 431
-is "nor a token" "$(limits header Authorization 4096)" 431
-is "which is none below that" "$(limits header Authorization 4000)" 401
-is "an argument of 4000 bytes" "$(limits header query 4000)" 200
-is "one of 4100 is too long" "$(limits header query 4100)" 431
-is "an upgrade with too long a header" "$(limits upgrade Origin 4096)" 431
-is "so are more than 8 KiB of headers" "$(limits header Accept 9000)" 431
+# The head of a request has one bound; within it nothing is taken for none.
+is "a header of 8,000 bytes" "$(limits header Accept 8000)" 200
+is "an Idempotency-Key of that size" "$(limits header Idempotency-Key 8000)" 200
+is "a token of that size is none of ours" \
+	"$(limits header Authorization 8000)" 401
+is "an argument of 8,000 bytes" "$(limits header query 8000)" 200
+is "an origin of that size is a foreign one" "$(limits upgrade Origin 7800)" 403
+for what in Accept Idempotency-Key Authorization query; do
+	is "more than 8 KiB are too many: $what" "$(limits header $what 9000)" 431
+done
+is "of an upgrade too" "$(limits upgrade Origin 9000)" 431
 is "a key of 64 bytes" "$(post -d '{"content":"k"}' \
 	-H "Idempotency-Key: $(printf '%064d' 1)" | tail -n 1)" 201
 is "one of 65 is too long" "$(post -d '{"content":"k"}' \
