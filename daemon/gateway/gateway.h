@@ -78,6 +78,10 @@ struct gateway {
 	uv_idle_t reader;
 	struct buf read_on; /* descriptors, for the next turn */
 
+	/* rest_*.c */
+	struct list downloads; /* http_download, under way */
+	struct list uploads;   /* http_upload, without its request */
+
 	/* ws_*.c */
 	struct list conns;
 	struct table groups; /* ws_group by id */
