@@ -15,6 +15,9 @@
 #include "lib/text.h"
 
 enum {
+	/* lws keeps such a buffer for each WebSocket, for as long as it is
+	 * open; larger messages come in several pieces. */
+	RX_BUFFER = 512,
 	ACCEPT_TURN = 64,	/* connections taken at a time */
 	ACCEPT_PAUSE_MS = 100,	/* when there are no descriptors */
 	SEND_BUFFER = 64 << 10, /* else the kernel keeps 4 MiB a slow one */
@@ -198,11 +201,13 @@ static const struct lws_protocols protocols[] = {
 	{ .name = "groupfs-http",
 	  .callback = callback,
 	  .per_session_data_size = sizeof(struct session),
-	  .rx_buffer_size = 4096 },
+	  .rx_buffer_size = RX_BUFFER,
+	  .tx_packet_size = SEND_BUFFER },
 	{ .name = "groupfs.v1",
 	  .callback = callback,
 	  .per_session_data_size = sizeof(struct session),
-	  .rx_buffer_size = 4096 },
+	  .rx_buffer_size = RX_BUFFER,
+	  .tx_packet_size = SEND_BUFFER },
 	{ .name = NULL },
 };
 

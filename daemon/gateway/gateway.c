@@ -198,4 +198,5 @@ void gateway_release(struct gateway *gw)
 	table_release(&gw->groups);
 	table_release(&gw->subs);
 	buf_release(&gw->scratch);
+	buf_release(&gw->run.bytes);
 }

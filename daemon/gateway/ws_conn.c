@@ -31,12 +31,31 @@ static void kill_conn(struct ws_conn *c)
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 
-bool ws_write(struct ws_conn *c, struct buf *frame)
+/* The header is the same for all: what a server sends is not masked. */
+struct str ws_frame_bytes(struct buf *frame)
 {
 	size_t len = frame->len - LWS_PRE;
+	size_t head = len < 126 ? 2 : len <= UINT16_MAX ? 4 : 10;
+	uint8_t *p = (uint8_t *)frame->data + LWS_PRE - head;
 
-	if (lws_write(c->wsi, (uint8_t *)frame->data + LWS_PRE, len,
-		      LWS_WRITE_TEXT) < 0) {
+	p[0] = 0x81; /* final, text */
+	p[1] = head == 2 ? (uint8_t)len : head == 4 ? 126 : 127;
+	for (size_t i = 2; i < head; i++)
+		p[i] = (uint8_t)((uint64_t)len >> (8 * (head - 1 - i)));
+	return str_make((const char *)p, head + len);
+}
+
+/*
+ * LWS_WRITE_HTTP on a WebSocket writes the bytes as they are: lws neither
+ * changes nor copies them, but for the end that the socket does not take. That
+ * end goes out before anything else (a pong of lws' own, too). We add nothing
+ * while there is one, since lws would keep it without bound.
+ */
+bool ws_write_bytes(struct ws_conn *c, struct str bytes)
+{
+	assert(lws_partial_buffered(c->wsi) == 0);
+	if (lws_write(c->wsi, (uint8_t *)(uintptr_t)bytes.data, bytes.len,
+		      LWS_WRITE_HTTP) < 0) {
 		kill_conn(c);
 		return false;
 	}
@@ -46,6 +65,17 @@ bool ws_write(struct ws_conn *c, struct buf *frame)
 		c->stalled_ms = uv_now(c->gw->loop);
 	lws_callback_on_writable(c->wsi);
 	return false;
+}
+
+bool ws_write(struct ws_conn *c, struct buf *frame)
+{
+	return ws_write_bytes(c, ws_frame_bytes(frame));
+}
+
+bool ws_may_write(const struct ws_conn *c)
+{
+	return !c->dead && c->closing == 0 && !c->ping_due &&
+	       list_empty(&c->out) && lws_partial_buffered(c->wsi) == 0;
 }
 
 void ws_throttle(struct ws_conn *c)
@@ -135,45 +165,35 @@ static bool write_out(struct ws_conn *c)
 	return true;
 }
 
-static void write_ping(struct ws_conn *c)
+static bool write_ping(struct ws_conn *c)
 {
-	uint8_t ping[LWS_PRE + 1] = { 0 };
-
 	c->ping_due = false;
-	if (lws_write(c->wsi, ping + LWS_PRE, 0, LWS_WRITE_PING) < 0)
-		kill_conn(c);
+	return ws_write_bytes(c, str_make("\x89\0", 2));
 }
 
 void ws_pump(struct ws_conn *c)
 {
 	if (c->dead || c->close_sent || lws_partial_buffered(c->wsi) != 0)
 		return;
-	if (c->ping_due)
-		write_ping(c);
-	if (c->dead || !write_out(c) || c->closing != 0)
+	if (c->ping_due && !write_ping(c))
+		return;
+	if (!write_out(c) || c->closing != 0)
 		return;
 	ws_throttle(c);
 	if (ws_write_messages(c, WS_TURN_BYTES) && !c->dead)
 		lws_callback_on_writable(c->wsi);
 }
 
-/*
- * By hand: lws sends no close frame for a -1 out of WRITEABLE. LWS_WRITE_HTTP
- * on a WebSocket writes the bytes as they are. The client's answer, or our
- * timer, ends the connection.
- */
+/* By hand: lws sends no close frame for a -1 out of WRITEABLE. The client's
+ * answer, or our timer, ends the connection. */
 static void write_close(struct ws_conn *c)
 {
-	uint8_t frame[LWS_PRE + 4] = { 0 };
-	uint8_t *p = frame + LWS_PRE;
+	const char frame[4] = { (char)0x88, 2, /* final, close */
+				(char)(c->closing >> 8),
+				(char)(c->closing & 0xff) };
 
 	c->close_sent = true;
-	p[0] = 0x88; /* final, close */
-	p[1] = 2;
-	p[2] = (uint8_t)(c->closing >> 8);
-	p[3] = (uint8_t)(c->closing & 0xff);
-	if (lws_write(c->wsi, p, 4, LWS_WRITE_HTTP) < 0)
-		kill_conn(c);
+	(void)ws_write_bytes(c, str_make(frame, sizeof(frame)));
 }
 
 int ws_writable(struct ws_conn *c)
@@ -308,6 +328,9 @@ struct ws_conn *ws_open(struct gateway *gw, struct lws *wsi, struct str token)
 
 static int close_now(struct ws_conn *c, int code, const char *why)
 {
+	/* lws says it. Behind it nothing may go out. */
+	c->closing = code;
+	c->close_sent = true;
 	lws_close_reason(c->wsi, (enum lws_close_status)code,
 			 (unsigned char *)(uintptr_t)why, strlen(why));
 	return -1;

@@ -66,6 +66,8 @@ static void on_wake(struct feed_sub *feed)
 {
 	struct ws_sub *sub = container_of(feed, struct ws_sub, feed);
 
+	if (ws_write_run(sub))
+		return;
 	if (list_empty(&sub->ready))
 		list_push(&sub->conn->ready, &sub->ready);
 	ws_pump(sub->conn);
@@ -125,7 +127,7 @@ void ws_unsubscribe(struct ws_sub *sub)
 }
 
 /* {"type":"message","group":…,…}: the same for all live subscribers. */
-static bool encode(const struct ws_group *g, struct feed_message *m)
+bool ws_encode(const struct ws_group *g, struct feed_message *m)
 {
 	struct buf *b = &m->encoded;
 
@@ -145,7 +147,7 @@ static struct buf *frame_for(struct ws_sub *sub, struct feed_message *m)
 {
 	struct buf *copy = &sub->conn->gw->scratch;
 
-	if (!encode(sub->group, m)) {
+	if (!ws_encode(sub->group, m)) {
 		buf_release(&m->encoded);
 		return NULL;
 	}
