@@ -17,6 +17,10 @@
 # last" begins when the sender had his answer; "20 at a time" are 20 messages
 # in one commit, and 20 in one write to the others. Memory is of the process
 # that holds the connections; "server's CPU" is groupd's and its gateway's.
+#
+# The clients have one processor, each server the others: else it is chance
+# whether both share one, which costs no wake-ups across, or not. nats alone,
+# which works on several at a time, may use all.
 . "$(dirname "$0")/../system/lib.sh"
 
 JSON=${JSON:-}
@@ -32,6 +36,7 @@ BENCH=$BUILD/bench
 SAMPLES=$T/samples
 MOST=$(printf '%s\n' $MEMBERS | sort -n | tail -n 1)
 export SOCKET TOKENS="$T/tokens"
+CPUS=$(nproc)
 
 # A descriptor for each connection.
 # shellcheck disable=SC3045
@@ -46,15 +51,26 @@ die() {
 	exit 1
 }
 
-# peer NAME PORT COMMAND...: starts it, and waits until it listens.
+# peer NAME PORT COMMAND...: starts it, and waits until it listens. In a session
+# of its own, as a gateway is: the kernel gives each its share of the processors.
 peer() {
 	name=$1
 	port=$2
 	shift 2
-	"$@" >>"$T/$name.log" 2>&1 &
+	setsid "$@" >>"$T/$name.log" 2>&1 &
 	eval "${name}_port=$port ${name}_pids=$!"
 	ours $!
 	wait_for 10 listens "$port" || die "no $name: $(tail -n 3 "$T/$name.log")"
+}
+
+# on CPUS PID...
+on() {
+	cpus=$1
+	shift
+	[ "$CPUS" -gt 1 ] || return 0
+	for pid in "$@"; do
+		taskset -acp "$cpus" "$pid" >/dev/null
+	done
 }
 
 listens() {
@@ -73,8 +89,8 @@ start_ours() {
 		die "no group"
 	# Before its first connection.
 	gateway=$(pgrep -P "$GROUPD" | head -n 1)
-	ours_port=${LISTEN##*:}
-	ours_pids="$gateway $GROUPD"
+	# shellcheck disable=SC2034
+	ours_port=${LISTEN##*:} ours_pids="$gateway $GROUPD"
 }
 
 start_plain() {
@@ -116,8 +132,12 @@ run() {
 say "a group of $MOST members"
 for side in $SIDES; do
 	start_$side
-	eval "${side}_rss=\$(rss \${${side}_pids%% *})"
+	eval "pids=\$${side}_pids"
+	# shellcheck disable=SC2154,SC2086
+	[ "$side" = nats ] || on "0-$((CPUS - 2))" $pids
+	eval "${side}_rss=\$(rss \${pids%% *})"
 done
+on $((CPUS - 1)) $$
 for n in $MEMBERS; do
 	say "$n members, $ROUNDS rounds"
 	for _ in $(seq "$ROUNDS"); do

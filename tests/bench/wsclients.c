@@ -53,6 +53,7 @@ struct conn {
 struct run {
 	const struct wsbench_proto *proto;
 	const char *side;
+	const char *pids; /* the server's; the one that writes first */
 	uint16_t port;
 	size_t n;
 	struct conn *conns;	/* n subscribers; behind them who publishes */
@@ -310,12 +311,12 @@ struct cpu {
 	uint64_t writer, all;
 };
 
-static struct cpu cpu_ns(void)
+static struct cpu cpu_ns(const struct run *r)
 {
 	char pids[128], *at = NULL, *pid;
 	struct cpu cpu = { 0 };
 
-	(void)snprintf(pids, sizeof(pids), "%s", getenv("PIDS"));
+	(void)snprintf(pids, sizeof(pids), "%s", r->pids);
 	for (pid = strtok_r(pids, " ", &at); pid != NULL;
 	     pid = strtok_r(NULL, " ", &at)) {
 		uint64_t ns = cpu_ns_of(pid);
@@ -333,8 +334,7 @@ static void sample_memory(const struct run *r)
 	unsigned long long kib = 0;
 	FILE *f;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/status",
-		       atoi(getenv("PIDS")));
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", atoi(r->pids));
 	f = fopen(path, "r");
 	if (f == NULL)
 		bench_die(path, -errno);
@@ -411,7 +411,7 @@ static void sample_times(const struct run *r, const char *what, double *of,
 static void sample_cpu(const struct run *r, const char *what,
 		       const struct cpu *before, uint64_t deliveries)
 {
-	struct cpu after = cpu_ns();
+	struct cpu after = cpu_ns(r);
 	char metric[64];
 
 	(void)snprintf(metric, sizeof(metric), "%s, writer's CPU", what);
@@ -430,7 +430,7 @@ static void closed_loop(struct run *r, const char *what, uint32_t count)
 	uint64_t end, start, now, deliveries = r->got;
 	size_t n = 0;
 	char metric[64];
-	struct cpu before = cpu_ns();
+	struct cpu before = cpu_ns(r);
 
 	start = bench_now_ns();
 	end = start + bench_env("BENCH_SLICE_MS", 1000) * 1000000;
@@ -473,7 +473,7 @@ static void sustained(struct run *r, uint64_t for_ms)
 		.it_value = { .tv_nsec = 1000000000 / RATE },
 	};
 	uint64_t start = bench_now_ns(), got = r->got;
-	struct cpu before = cpu_ns(), after;
+	struct cpu before = cpu_ns(r), after;
 
 	r->delays =
 		calloc(r->n * (for_ms * RATE / 1000 + RATE), sizeof(double));
@@ -482,7 +482,7 @@ static void sustained(struct run *r, uint64_t for_ms)
 	(void)timerfd_settime(r->timer, 0, &tick, NULL);
 	while (bench_now_ns() - start < for_ms * 1000000)
 		turn(r, 100);
-	after = cpu_ns();
+	after = cpu_ns(r);
 	sample(r, "sustained, server's CPU", "cores",
 	       (double)(after.all - before.all) /
 		       (double)(bench_now_ns() - start));
@@ -537,7 +537,8 @@ static int run_main(int argc, char **argv)
 	static struct run r;
 	struct buf hello = { 0 };
 
-	if (argc != 4 || getenv("PIDS") == NULL)
+	r.pids = getenv("PIDS");
+	if (argc != 4 || r.pids == NULL)
 		bench_die("run", -EINVAL);
 	r.side = argv[1];
 	r.proto = wsbench_proto(argv[1]);
