@@ -45,8 +45,8 @@ SYSTEM_TESTS = $(wildcard tests/system/$(T).sh)
 SRC := $(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
-# What a test may link: all of a folder but its main().
-testable = $(filter-out %/main.o,$(call obj,$(1)))
+# What a test may link: all of a folder but its main(), and its own recv(2).
+testable = $(filter-out %/main.o %/intercept.o,$(call obj,$(1)))
 
 PROGRAMS = $(BUILD)/groupd $(BUILD)/groupd-gateway $(BUILD)/groupfs $(BUILD)/groupctl
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
@@ -57,7 +57,7 @@ LIBS_BASE = $(call pkg_libs,libuv jansson)
 $(BUILD)/groupd: $(call obj,$(DAEMON_SRC) $(STORE_SRC) $(LIB_SRC))
 $(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libcrypto)
 $(BUILD)/groupd-gateway: $(call obj,$(GATEWAY_SRC) $(LIB_SRC))
-$(BUILD)/groupd-gateway: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libwebsockets)
+$(BUILD)/groupd-gateway: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libwebsockets libssl)
 $(BUILD)/groupfs: $(call obj,$(FS_SRC) $(LIB_SRC))
 $(BUILD)/groupfs: LDLIBS = $(LIBS_BASE) $(call pkg_libs,fuse3)
 $(BUILD)/groupctl: $(call obj,$(CTL_SRC) $(LIB_SRC))

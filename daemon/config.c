@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/rate.h"
 #include "lib/paths.h"
 #include "lib/text.h"
 #include "lib/wire.h"
@@ -223,6 +224,26 @@ static int set_origins(struct config *c, struct str value, struct err *err)
 	return 0;
 }
 
+static int set_rate(struct config *c, struct str value, struct err *err)
+{
+	return set_number(&c->rate_messages_per_second, value, 0, RATE_MAX,
+			  err);
+}
+
+static int set_user_connections(struct config *c, struct str value,
+				struct err *err)
+{
+	return set_number(&c->max_connections_per_user, value, 0,
+			  CONFIG_CONNECTIONS_MAX, err);
+}
+
+static int set_address_connections(struct config *c, struct str value,
+				   struct err *err)
+{
+	return set_number(&c->max_connections_per_address, value, 0,
+			  CONFIG_CONNECTIONS_MAX, err);
+}
+
 static int not_yet(struct config *c, struct str value, struct err *err)
 {
 	(void)c;
@@ -257,8 +278,12 @@ static const struct key keys[] = {
 	{ "tls-cert", not_yet, NULL },
 	{ "tls_key", not_yet, NULL },
 	{ "tls-key", not_yet, NULL },
-	{ "rate_messages_per_second", not_yet, NULL },
-	{ "max_connections_per_user", not_yet, NULL },
+	{ "rate_messages_per_second", set_rate,
+	  "N that a user may send; 0: no limit" },
+	{ "max_connections_per_user", set_user_connections,
+	  "N WebSockets and streams; 0: no limit" },
+	{ "max_connections_per_address", set_address_connections,
+	  "N to one gateway; 0: no limit" },
 };
 
 enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };

@@ -116,7 +116,7 @@ static void put_ids(const struct supervisor *s, struct buf *uid,
 	buf_printf(gid, "%u", (unsigned)s->gid);
 }
 
-enum { ARGS_FIXED = 16, ARGS_MAX = ARGS_FIXED + 2 * CONFIG_ORIGINS_MAX };
+enum { ARGS_FIXED = 18, ARGS_MAX = ARGS_FIXED + 2 * CONFIG_ORIGINS_MAX };
 
 int gateway_spawn(struct gateway *gw, int tcp, int core, uv_exit_cb on_exit)
 {
@@ -125,6 +125,7 @@ int gateway_spawn(struct gateway *gw, int tcp, int core, uv_exit_cb on_exit)
 	struct buf binary = { 0 };
 	struct buf slot = { 0 };
 	struct buf body = { 0 };
+	struct buf address = { 0 };
 	struct buf uid = { 0 };
 	struct buf gid = { 0 };
 	char *args[ARGS_MAX + 1] = { 0 };
@@ -136,12 +137,25 @@ int gateway_spawn(struct gateway *gw, int tcp, int core, uv_exit_cb on_exit)
 	buf_printf(&slot, "%u", gw->slot);
 	buf_printf(&body, "%" PRIu64,
 		   c->max_message_bytes * BODY_FACTOR + BODY_EXTRA);
+	buf_printf(&address, "%" PRIu64, c->max_connections_per_address);
 	const char *const fixed[ARGS_FIXED - 1] = {
-		buf_cstr(&binary), "--listen-fd", "3",
-		"--core-fd",	   "4",		  "--slot",
-		buf_cstr(&slot),   "--max-body",  buf_cstr(&body),
-		"--tag",	   s->tag,	  "--uid",
-		buf_cstr(&uid),	   "--gid",	  buf_cstr(&gid),
+		buf_cstr(&binary),
+		"--listen-fd",
+		"3",
+		"--core-fd",
+		"4",
+		"--slot",
+		buf_cstr(&slot),
+		"--max-body",
+		buf_cstr(&body),
+		"--tag",
+		s->tag,
+		"--uid",
+		buf_cstr(&uid),
+		"--gid",
+		buf_cstr(&gid),
+		"--max-per-address",
+		buf_cstr(&address),
 	};
 	memcpy(args, fixed, sizeof(fixed));
 	for (size_t i = 0; i < c->norigins; i++) {
@@ -172,6 +186,7 @@ int gateway_spawn(struct gateway *gw, int tcp, int core, uv_exit_cb on_exit)
 	buf_release(&binary);
 	buf_release(&slot);
 	buf_release(&body);
+	buf_release(&address);
 	buf_release(&uid);
 	buf_release(&gid);
 	return rc;

@@ -315,10 +315,12 @@ static void init_handlers(struct groupd *g)
 		.movers = &g->movers,
 		.media = &g->media,
 		.sequencer = &g->sequencer,
+		.rate = &g->rate,
 		.env = g->env,
 		.data_dir = g->config->data,
 		.instance = env_random_u64(g->env),
 		.max_content = g->config->max_message_bytes,
+		.max_connections = g->config->max_connections_per_user,
 		.own_uid = geteuid(),
 		.trusts = trusts,
 		.greeted = on_greeted,
@@ -363,6 +365,7 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 	*g = (struct groupd){ .loop = loop, .config = config, .env = env };
 	g->started_ms = env_now_ms(env);
 	registry_init(&g->registry);
+	rate_init(&g->rate, env, config->rate_messages_per_second);
 	rc = session_host_start(&g->host, loop, &session_ops,
 				&session_limits_default);
 	assert(rc == 0);
@@ -398,6 +401,10 @@ void groupd_reload(struct groupd *g, const struct config *fresh)
 	g->handlers.max_content = c->max_message_bytes;
 	c->media_max_bytes = fresh->media_max_bytes;
 	media_set_max(&g->media, c->media_max_bytes);
+	c->rate_messages_per_second = fresh->rate_messages_per_second;
+	rate_set(&g->rate, c->rate_messages_per_second);
+	c->max_connections_per_user = fresh->max_connections_per_user;
+	g->handlers.max_connections = c->max_connections_per_user;
 }
 
 /* Taking down: one part at a time, the next when the last one is gone. */
@@ -461,6 +468,7 @@ static void on_expiry_closed(uv_handle_t *handle)
 	if (!g->verify_abandoned)
 		registry_release(&g->registry);
 	media_close(&g->media);
+	rate_release(&g->rate);
 	g->state = GROUPD_STOPPED;
 	g->on_stopped(g);
 }

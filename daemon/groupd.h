@@ -20,6 +20,7 @@
 #include "daemon/fence.h"
 #include "daemon/media_keeper.h"
 #include "daemon/peer.h"
+#include "daemon/rate.h"
 #include "daemon/readers.h"
 #include "daemon/sequencer.h"
 #include "daemon/session.h"
@@ -45,6 +46,7 @@ struct groupd {
 	struct readers movers; /* of the media files' bytes */
 	struct media media;
 	struct media_keeper keeper;
+	struct rate rate;
 	struct handlers handlers;
 	struct listener listener;
 	struct supervisor supervisor;
@@ -70,7 +72,8 @@ struct groupd {
 int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 		 const struct env *env, struct err *err);
 /* Applies what may change while it runs: trusted_users,
- * max_message_bytes, media_max_bytes. */
+ * max_message_bytes, media_max_bytes, rate_messages_per_second,
+ * max_connections_per_user. */
 void groupd_reload(struct groupd *g, const struct config *fresh);
 /* Stops in order; cb when the memory is the caller's. Blocks for the batch
  * in flight. */

@@ -208,7 +208,7 @@ static void run_batch(struct lane *lane, struct batch *batch)
 	     el = el->next) {
 		struct event *e = container_of(el, struct event, link);
 
-		if (e->kind == EVENT_MESSAGES && e->want)
+		if (e->kind == EVENT_MESSAGES)
 			event_load(e, lane->store);
 	}
 }
@@ -265,7 +265,8 @@ static void on_batch(void *data, struct list *el)
 	     l = l->next) {
 		struct event *e = container_of(l, struct event, link);
 
-		messages_only = messages_only && e->kind == EVENT_MESSAGES;
+		messages_only = messages_only && (e->kind == EVENT_MESSAGES ||
+						  e->kind == EVENT_READ);
 		q->options.on_event(q->options.data, e);
 	}
 	if (messages_only || q->options.on_told == NULL ||

@@ -84,9 +84,10 @@ struct sequencer_options {
 	const struct store_options *store; /* borrowed while it runs */
 	size_t lanes;
 	void (*on_event)(void *data, struct event *e); /* loop; e borrowed */
-	/* Loop: the events of a batch that changed more than messages were
-	 * told. False: its senders are to be answered when this batch is given
-	 * to sequencer_release(), and not now. May be NULL. */
+	/* Loop: the events of a batch that changed more than messages and
+	 * read pointers were told. False: its senders are to be answered when
+	 * this batch is given to sequencer_release(), and not now. May be NULL.
+	 */
 	bool (*on_told)(void *data, struct list *batch);
 	void *data;
 	/* Lane: the outcome of a commit is unknown. Must not return in a

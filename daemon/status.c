@@ -72,5 +72,6 @@ void status_registry(struct buf *out, const struct registry *r)
 {
 	status_number(out, "principals", r->principals);
 	status_number(out, "watches", r->watches);
+	status_number(out, "connections", r->connections.count);
 	status_number(out, "live_groups", r->groups.by_id.count);
 }

@@ -198,12 +198,14 @@ int feed_subscribe(struct feed *f, struct feed_sub *sub,
 		   struct client_principal *principal, uint64_t group_id,
 		   uint64_t after_seq, feed_wake_cb wake_cb)
 {
-	struct feed_watch *w = feed_watch_get(f->p, group_id, principal);
+	struct feed_watch *w =
+		feed_watch_get(f->p, group_id, principal, sub->kind);
 	bool from_pointer = after_seq == FEED_FROM_POINTER;
 
 	if (w == NULL)
 		return -ENOMEM;
 	*sub = (struct feed_sub){ .data = sub->data,
+				  .kind = sub->kind,
 				  .group = w->group,
 				  .watch = w,
 				  .principal = principal,

@@ -59,9 +59,10 @@ enum feed_state {
 /* There is something to read, or the state changed. */
 typedef void (*feed_wake_cb)(struct feed_sub *sub);
 
-/* The caller embeds it; zero it before subscribing. */
+/* The caller embeds it; zero it before subscribing, but for data and kind. */
 struct feed_sub {
-	void *data; /* the caller's */
+	void *data;	      /* the caller's */
+	enum watch_kind kind; /* whether his user reads along: online */
 	enum feed_state state;
 	uint64_t cursor;    /* the last seq that feed_read() returned */
 	uint64_t start_seq; /* last_seq when it became FEED_LIVE: what is

@@ -66,7 +66,8 @@ static void group_unused(struct feed_group_private *g)
 static void watch_unused(struct feed_watch *w)
 {
 	struct feed_group_private *g = w->group->p;
-	const struct wire_body_unwatch body = { .group_id = g->pub.group_id };
+	const struct wire_body_unwatch body = { .group_id = g->pub.group_id,
+						.kind = w->kind };
 	bool asked = w->req.client != NULL && w->req.sent;
 
 	if (!list_empty(&w->subs))
@@ -299,7 +300,8 @@ static void watch_done(struct client_request *req, const struct err *err,
 void feed_watch_ask(struct feed_watch *w)
 {
 	struct feed_private *p = w->group->p->feed;
-	const struct wire_body_watch body = { .group_id = w->group->group_id };
+	const struct wire_body_watch body = { .group_id = w->group->group_id,
+					      .kind = w->kind };
 
 	if (w->req.client != NULL)
 		return; /* asked already; the client resends it */
@@ -310,7 +312,8 @@ void feed_watch_ask(struct feed_watch *w)
 }
 
 struct feed_watch *feed_watch_get(struct feed_private *p, uint64_t group_id,
-				  struct client_principal *principal)
+				  struct client_principal *principal,
+				  enum watch_kind kind)
 {
 	uint64_t key = table_hash_pair(group_id, (uintptr_t)principal);
 	struct feed_group_private *g = group_get(p, group_id);
@@ -321,7 +324,8 @@ struct feed_watch *feed_watch_get(struct feed_private *p, uint64_t group_id,
 		return NULL;
 	for (n = table_find(&p->watches, key); n != NULL; n = table_next(n)) {
 		w = container_of(n, struct feed_watch, node);
-		if (w->group == &g->pub && w->principal == principal)
+		if (w->group == &g->pub && w->principal == principal &&
+		    w->kind == kind)
 			return w;
 	}
 	w = calloc(1, sizeof(*w));
@@ -331,6 +335,7 @@ struct feed_watch *feed_watch_get(struct feed_private *p, uint64_t group_id,
 		return NULL;
 	}
 	w->principal = principal;
+	w->kind = kind;
 	w->group = &g->pub;
 	list_init(&w->subs);
 	list_init(&w->retry);

@@ -111,6 +111,13 @@ int bearer_get(struct bearers *all, struct str token, struct bearer **out,
 	return 0;
 }
 
+struct bearer *bearer_hold(struct bearer *b)
+{
+	assert(b->refs > 0);
+	b->refs++;
+	return b;
+}
+
 void bearer_put(struct bearer *b)
 {
 	bool refused;

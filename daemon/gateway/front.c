@@ -8,19 +8,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/gateway/head.h"
 #include "daemon/gateway/headers.h"
 #include "daemon/gateway/http.h"
+#include "daemon/gateway/intercept.h"
 #include "daemon/gateway/ws.h"
 #include "lib/log.h"
 #include "lib/text.h"
 
 enum {
+	ACCEPT_TURN = 64,      /* connections taken at a time */
+	ACCEPT_PAUSE_MS = 100, /* when there are no descriptors */
 	/* lws keeps such a buffer for each WebSocket, for as long as it is
 	 * open; larger messages come in several pieces. */
-	RX_BUFFER = 512,
-	ACCEPT_TURN = 64,	/* connections taken at a time */
-	ACCEPT_PAUSE_MS = 100,	/* when there are no descriptors */
+	RECEIVE_BUFFER = 512,
 	SEND_BUFFER = 64 << 10, /* else the kernel keeps 4 MiB a slow one */
+	ADDRESS_RETRY_MS = 10000,
 	TIMEOUT_S = 10,
 	KEEPALIVE_S = 30
 };
@@ -90,12 +93,9 @@ static void wait_for_answer(struct lws *wsi, const struct http_request *r)
 
 static int on_headers(struct lws *wsi, struct session *s, const char *path)
 {
-	/* A pipelined one overtook our answer to the last: give that, and
-	 * close, so that the client sends this one again. */
-	if (s->http != NULL) {
-		(void)http_write(s->http);
+	/* The tap lets none come before the last one is answered. */
+	if (s->http != NULL)
 		return -1;
-	}
 	s->http = http_new(gateway_of(wsi), wsi);
 	if (s->http == NULL)
 		return -1;
@@ -114,12 +114,25 @@ static int on_body_end(struct lws *wsi, struct session *s)
 	return 0;
 }
 
-static int on_http_writable(struct session *s)
+/* The answer is complete: on to the next request, or to the end. */
+static int end_request(struct lws *wsi, struct session *s)
+{
+	bool keep = s->http->keep;
+
+	if (!keep)
+		return http_linger(s->http) ? 0 : -1;
+	http_free(s->http);
+	s->http = NULL;
+	intercept_next(lws_get_socket_fd(wsi));
+	lws_rx_flow_control(wsi, 1);
+	return lws_http_transaction_completed(wsi) == 0 ? 0 : -1;
+}
+
+static int on_http_writable(struct lws *wsi, struct session *s)
 {
 	int rc = s->http == NULL ? 0 : http_write(s->http);
 
-	/* Complete: it was "Connection: close". */
-	return rc == 0 ? 0 : -1;
+	return rc == 1 ? end_request(wsi, s) : rc;
 }
 
 static int on_open(struct lws *wsi, struct session *s)
@@ -133,7 +146,10 @@ static int on_open(struct lws *wsi, struct session *s)
 		(void)headers_bearer(buf_str(&header), &token);
 	s->ws = ws_open(gateway_of(wsi), wsi, token);
 	buf_release(&header);
-	return s->ws == NULL ? -1 : 0;
+	if (s->ws == NULL)
+		return -1;
+	intercept_open_frames(lws_get_socket_fd(wsi), s->ws);
+	return 0;
 }
 
 static int on_receive(struct lws *wsi, struct session *s, const char *data,
@@ -156,6 +172,14 @@ static void on_closed(struct session *s)
 	s->ws = NULL;
 }
 
+/* Whatever it was in its life, and if it never said a word. */
+static void on_destroy(struct lws *wsi)
+{
+	address_drop(&gateway_of(wsi)->addresses,
+		     lws_get_opaque_user_data(wsi));
+	lws_set_opaque_user_data(wsi, NULL);
+}
+
 /* Only dispatches. */
 static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 		    void *user, void *in, size_t len)
@@ -174,23 +198,26 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
 		return on_body_end(wsi, s);
 	case LWS_CALLBACK_HTTP_WRITEABLE:
-		return on_http_writable(s);
+		return on_http_writable(wsi, s);
 	case LWS_CALLBACK_ESTABLISHED:
 		return on_open(wsi, s);
 	case LWS_CALLBACK_RECEIVE:
 		return on_receive(wsi, s, in, len);
-	case LWS_CALLBACK_RECEIVE_PONG:
-		if (s->ws != NULL)
-			ws_pong(s->ws);
-		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return s->ws == NULL ? 0 : ws_writable(s->ws);
 	case LWS_CALLBACK_CLOSED:
 	case LWS_CALLBACK_CLOSED_HTTP:
+		intercept_remove(lws_get_socket_fd(wsi));
+		if (s != NULL)
+			on_closed(s);
+		return 0;
 	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
 	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
 		if (s != NULL)
 			on_closed(s);
+		return 0;
+	case LWS_CALLBACK_WSI_DESTROY:
+		on_destroy(wsi);
 		return 0;
 	default:
 		return 0;
@@ -201,24 +228,50 @@ static const struct lws_protocols protocols[] = {
 	{ .name = "groupfs-http",
 	  .callback = callback,
 	  .per_session_data_size = sizeof(struct session),
-	  .rx_buffer_size = RX_BUFFER,
+	  .rx_buffer_size = RECEIVE_BUFFER,
 	  .tx_packet_size = SEND_BUFFER },
 	{ .name = "groupfs.v1",
 	  .callback = callback,
 	  .per_session_data_size = sizeof(struct session),
-	  .rx_buffer_size = RX_BUFFER,
+	  .rx_buffer_size = RECEIVE_BUFFER,
 	  .tx_packet_size = SEND_BUFFER },
 	{ .name = NULL },
 };
 
-static void adopt(struct gateway *gw, int fd)
+static void refuse_address(int fd)
+{
+	struct err err;
+
+	err_set(&err, ERR_RATE_LIMITED,
+		"Too many connections from your address");
+	err.retry_after_ms = ADDRESS_RETRY_MS;
+	http_refuse_socket(fd, &err);
+}
+
+static void adopt(struct gateway *gw, int fd,
+		  const struct sockaddr_storage *from)
 {
 	int one = 1, size = SEND_BUFFER;
+	struct address *address;
+	struct lws *wsi;
 
+	if (!address_take(&gw->addresses, from, &address)) {
+		refuse_address(fd);
+		return;
+	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (!intercept_add(fd)) {
+		address_drop(&gw->addresses, address);
+		close(fd);
+		return;
+	}
+	wsi = lws_adopt_socket_vhost(gw->vhost, fd);
 	/* On failure lws has closed it. */
-	(void)lws_adopt_socket_vhost(gw->vhost, fd);
+	if (wsi == NULL)
+		address_drop(&gw->addresses, address);
+	else
+		lws_set_opaque_user_data(wsi, address);
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events);
@@ -238,11 +291,14 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	for (int i = 0; i < ACCEPT_TURN; i++) {
-		int fd = accept4(gw->options->listen_fd, NULL, NULL,
+		struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+		socklen_t len = sizeof(from);
+		int fd = accept4(gw->options->listen_fd,
+				 (struct sockaddr *)&from, &len,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			adopt(gw, fd);
+			adopt(gw, fd, &from);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
@@ -253,6 +309,51 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 		}
 		return;
 	}
+}
+
+static void on_control(void *conn, enum frame_opcode opcode, struct str payload)
+{
+	ws_control(conn, opcode, payload);
+}
+
+static void on_frame_refused(void *conn, int code)
+{
+	ws_refuse(conn, code);
+}
+
+/* As if poll(2) had told that there is something to read. */
+static void on_reader(uv_idle_t *reader)
+{
+	struct gateway *gw = container_of(reader, struct gateway, reader);
+	struct buf fds = gw->read_on;
+	struct lws_pollfd p = { .events = LWS_POLLIN, .revents = LWS_POLLIN };
+
+	gw->read_on = (struct buf){ 0 };
+	uv_idle_stop(reader);
+	for (size_t i = 0; i + sizeof(p.fd) <= fds.len; i += sizeof(p.fd)) {
+		memcpy(&p.fd, fds.data + i, sizeof(p.fd));
+		lws_service_fd(gw->lws, &p);
+	}
+	buf_release(&fds);
+}
+
+static void on_read_on(void *data, int fd)
+{
+	struct gateway *gw = data;
+
+	buf_append(&gw->read_on, &fd, sizeof(fd));
+	uv_idle_start(&gw->reader, on_reader);
+}
+
+static int start_intercept(struct gateway *gw)
+{
+	const struct intercept_ops ops = { .data = gw,
+					   .control = on_control,
+					   .refused = on_frame_refused,
+					   .read_on = on_read_on };
+	int rc = uv_idle_init(gw->loop, &gw->reader);
+
+	return rc < 0 ? rc : intercept_start(FILES_MAX, &ops);
 }
 
 static void on_lws_log(int level, const char *line)
@@ -272,14 +373,14 @@ static int create_context(struct gateway *gw)
 		.user = gw,
 		.foreign_loops = loops,
 		.options = LWS_SERVER_OPTION_LIBUV |
-			   LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
-			   LWS_SERVER_OPTION_VALIDATE_UTF8,
+			   LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
 		.retry_and_idle_policy = &no_pings,
 		.server_string = "groupfs",
 		.vhost_name = "groupfs",
 		.timeout_secs = TIMEOUT_S,
 		.keepalive_timeout = KEEPALIVE_S,
-		.max_http_header_data = 8192,
+		.max_http_header_data = HEAD_OUT_MAX,
+		.pt_serv_buf_size = INTERCEPT_READ,
 		.max_http_header_pool = 1024,
 		.gid = -1,
 		.uid = -1,
@@ -295,8 +396,12 @@ static int create_context(struct gateway *gw)
 
 int front_start(struct gateway *gw)
 {
-	int rc = create_context(gw);
+	int rc = start_intercept(gw);
 
+	if (rc == 0)
+		rc = create_context(gw);
+	if (rc == 0)
+		rc = stalls_start(&gw->stalls, gw->loop);
 	if (rc < 0)
 		return rc;
 	if (listen(gw->options->listen_fd, SOMAXCONN) < 0)
@@ -320,6 +425,8 @@ static void on_listener_closed(uv_handle_t *handle)
 void front_stop_listening(struct gateway *gw)
 {
 	uv_close((uv_handle_t *)&gw->accept_pause, NULL);
+	uv_close((uv_handle_t *)&gw->reader, NULL);
+	stalls_close(&gw->stalls);
 	uv_close((uv_handle_t *)&gw->listener, on_listener_closed);
 }
 
@@ -332,4 +439,6 @@ void front_release(struct gateway *gw)
 {
 	/* With a foreign loop the second call frees what the first left. */
 	lws_context_destroy(gw->lws);
+	intercept_stop();
+	buf_release(&gw->read_on);
 }

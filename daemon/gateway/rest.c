@@ -13,6 +13,14 @@ static void healthz(struct http_request *r)
 	http_answer(r, 200);
 }
 
+/* What wants one comes another way: front.c. */
+static void upgrade_required(struct http_request *r)
+{
+	http_fail_with(r, 426, ERR_BAD_REQUEST,
+		       "This is for a WebSocket: ask for an upgrade",
+		       "Upgrade: websocket\r\n", NULL);
+}
+
 static void readyz(struct http_request *r)
 {
 	struct err err;
@@ -42,6 +50,7 @@ const struct route rest_routes[] = {
 	{ HTTP_PATCH, "/api/groups/*/members/*", rest_patch_member, false },
 	{ HTTP_DELETE, "/api/groups/*/members/*", rest_delete_member, false },
 	{ HTTP_PUT, "/api/groups/*/read", rest_set_read, false },
+	{ HTTP_GET, "/api/ws", upgrade_required, true },
 	{ HTTP_GET, "/healthz", healthz, true },
 	{ HTTP_GET, "/readyz", readyz, true },
 	{ HTTP_GET, NULL, NULL, false },

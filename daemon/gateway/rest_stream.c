@@ -26,6 +26,8 @@ struct http_stream {
 	struct http_request *r; /* borrowed: it owns this */
 	struct feed_sub sub;
 	struct bearer_user user;
+	struct seat seat;
+	struct hangup hangup;
 	struct wheel_timer beat;
 	bool events;	/* text/event-stream */
 	bool began;	/* the head is on its way */
@@ -153,22 +155,40 @@ void http_stream_free(struct http_stream *s)
 	if (s == NULL)
 		return;
 	feed_unsubscribe(&s->sub);
+	seat_leave(&s->seat);
+	hangup_leave(&s->hangup);
 	list_remove(&s->user.link);
 	wheel_disarm(&s->beat);
 	free(s);
 }
 
-static void start(struct http_request *r)
+static void fail_unavailable(struct http_request *r)
 {
-	struct http_stream *s = r->stream;
 	struct err err;
 
-	list_push(&r->bearer->users, &s->user.link);
-	if (feed_subscribe(&r->gw->feed, &s->sub, &r->bearer->principal,
-			   r->group_id, r->after_seq, on_wake) == 0)
-		return;
 	err_set(&err, ERR_UNAVAILABLE, NULL);
 	http_fail(r, &err);
+}
+
+static void on_seat(struct seat *seat, const struct err *err)
+{
+	struct http_stream *s = container_of(seat, struct http_stream, seat);
+	struct http_request *r = s->r;
+
+	if (err != NULL) {
+		http_fail(r, err);
+		return;
+	}
+	list_push(&r->bearer->users, &s->user.link);
+	if (feed_subscribe(&r->gw->feed, &s->sub, &r->bearer->principal,
+			   r->group_id, r->after_seq, on_wake) < 0)
+		fail_unavailable(r);
+}
+
+static void start(struct http_request *r)
+{
+	if (seat_take(&r->gw->seats, &r->stream->seat, r->bearer, on_seat) < 0)
+		fail_unavailable(r);
 }
 
 /* after_seq, else Last-Event-ID, else from the read pointer on. */
@@ -189,6 +209,23 @@ static int get_start(struct http_request *r, struct err *err)
 	return rc;
 }
 
+static void on_gone(struct hangup *hangup)
+{
+	http_drop(container_of(hangup, struct http_stream, hangup)->r);
+}
+
+/* He sends no more. If he has gone, the kernel says so when something is
+ * written. */
+static void on_end(struct hangup *hangup)
+{
+	struct http_stream *s =
+		container_of(hangup, struct http_stream, hangup);
+
+	s->beating = true;
+	if (s->began)
+		http_wake(s->r);
+}
+
 static struct http_stream *stream_new(struct http_request *r)
 {
 	struct http_stream *s = calloc(1, sizeof(*s));
@@ -201,6 +238,9 @@ static struct http_stream *stream_new(struct http_request *r)
 	s->user.changed = on_principal;
 	list_init(&s->user.link);
 	wheel_timer_init(&s->beat, on_beat);
+	s->hangup.on_end = on_end;
+	s->hangup.on_gone = on_gone;
+	hangup_watch(&r->gw->hangups, &s->hangup, http_socket(r));
 	s->events = headers_get(r->wsi, HEADER_ACCEPT, &accept) &&
 		    headers_accept(buf_str(&accept), "text/event-stream");
 	buf_release(&accept);

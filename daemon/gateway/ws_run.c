@@ -57,7 +57,7 @@ bool ws_write_run(struct ws_sub *sub)
 	uint64_t last;
 
 	if (sub->feed.state != FEED_LIVE || !sub->live_told ||
-	    !list_empty(&c->ready) || !ws_may_write(c))
+	    sub->note != NULL || !list_empty(&c->ready) || !ws_may_write(c))
 		return false;
 	bytes = run_for(sub, &last);
 	if (last == 0 || !feed_skip(&sub->feed, last))

@@ -52,6 +52,7 @@ static int run_send(struct sequencer_op *op, struct store *store,
 	struct wire_item item = { .content = str_of("hello") };
 	struct store_append append = { .group_id = s->group_id,
 				       .user = str_of("alice") };
+	struct event news = { .want = true };
 	struct buf items = { 0 };
 	int rc;
 
@@ -66,8 +67,9 @@ static int run_send(struct sequencer_op *op, struct store *store,
 		return rc;
 	s->sent = append.sent;
 	op->appended = 1;
-	return event_add_messages(events, s->group_id, s->sent.first_seq,
-				  s->sent.last_seq, true);
+	news.first_seq = s->sent.first_seq;
+	news.last_seq = s->sent.last_seq;
+	return event_add_messages(events, s->group_id, &news);
 }
 
 static int run_create(struct sequencer_op *op, struct store *store,
