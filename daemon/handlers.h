@@ -112,7 +112,6 @@ struct request {
 	struct buf answer; /* owned: the frame, when err is ERR_NONE */
 	uint64_t group_id; /* whose membership was checked; 0: none */
 	bool group_exists; /* no_such_group, to the daemon it exists */
-	bool names_cut;	   /* of FIND_GROUP: not_member, also by name */
 
 	/* Each for the type that needs it. */
 	struct buf extra; /* new users (names), figures, or metrics */

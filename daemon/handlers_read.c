@@ -9,22 +9,17 @@
 #include "lib/json.h"
 #include "lib/text.h"
 
-/* A gateway's client has a connection, on which he was a member. In a mount a
- * name is looked up anew each time, and is gone with the membership. */
-static int begin_find_group(struct request *r)
+static void note_refusal(struct request *r, struct store *store)
 {
-	r->names_cut = r->peer->gateway;
-	return 0;
-}
-
-static void note_name(struct request *r, struct store *store)
-{
+	const struct wire_body_find_group *body = &r->body.find_group;
 	struct wire_group group;
 
-	if (r->err.code == ERR_NO_SUCH_GROUP && r->names_cut &&
-	    r->body.find_group.name.len > 0 &&
-	    store_find_group(store, 0, r->body.find_group.name, str_of(""),
-			     &group, NULL) == 0)
+	if (body->for_whom == FIND_FOR_REQUEST)
+		r->group_exists = false;
+	else if (body->for_whom == FIND_FOR_SOCKET && body->name.len > 0 &&
+		 r->err.code == ERR_NO_SUCH_GROUP &&
+		 store_find_group(store, 0, body->name, str_of(""), &group,
+				  NULL) == 0)
 		request_note_refusal(r, store, group.group_id);
 }
 
@@ -39,7 +34,7 @@ static int read_find_group(struct request *r, struct store *store)
 	/* The same fields make both structs. */
 	_Static_assert(sizeof(answer) == sizeof(group), "one list of fields");
 	if (rc < 0) {
-		note_name(r, store);
+		note_refusal(r, store);
 		return rc;
 	}
 	memcpy(&answer, &group, sizeof(answer));
@@ -330,9 +325,7 @@ static int read_get_space(struct request *r, struct store *store)
 }
 
 const struct handler handlers_reading[] = {
-	{ .type = WIRE_FIND_GROUP,
-	  .begin = begin_find_group,
-	  .read = read_find_group },
+	{ .type = WIRE_FIND_GROUP, .read = read_find_group },
 	{ .type = WIRE_LIST_GROUPS, .read = read_list_groups },
 	{ .type = WIRE_PULL, .read = read_pull },
 	{ .type = WIRE_READ_TEXT, .read = read_read_text },

@@ -86,6 +86,15 @@ enum principal_kind {
 	PRINCIPAL_TOKEN = 2
 };
 
+/* Who looks for a group, in FIND_GROUP: one who has a descriptor of it, and
+ * so its id; one who comes anew with each request (REST); one who was there
+ * on this connection (WebSocket), where it has only a name. */
+enum find_for {
+	FIND_FOR_DESCRIPTOR = 0,
+	FIND_FOR_REQUEST = 1,
+	FIND_FOR_SOCKET = 2
+};
+
 /* What happened to a member, in EV_MEMBER. */
 enum member_change { MEMBER_ADDED = 0, MEMBER_REMOVED = 1, MEMBER_ROLE = 2 };
 
@@ -300,10 +309,12 @@ enum watch_kind {
 	F(num, rate_left, WIRE_U64)                                            \
 	F(num, rate_reset_ms, WIRE_U64)
 
-/* By id, or by name when group_id is 0. Only members find a group. */
+/* By id, or by name when group_id is 0. Only members find a group. for_whom:
+ * enum find_for, who hears `not_member` when he was one. */
 #define WIRE_FIND_GROUP_FIELDS(F)                                              \
 	F(num, group_id, WIRE_U64)                                             \
-	F(str, name, WIRE_NAME_MAX)
+	F(str, name, WIRE_NAME_MAX)                                            \
+	F(num, for_whom, FIND_FOR_SOCKET)
 #define WIRE_LIST_GROUPS_FIELDS(F)                                             \
 	F(str, after, WIRE_NAME_MAX)                                           \
 	F(num, limit, WIRE_GROUPS_MAX)

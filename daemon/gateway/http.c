@@ -23,6 +23,7 @@ struct http_request *http_new(struct gateway *gw, struct lws *wsi)
 	r->wsi = wsi;
 	r->req.data = r;
 	r->resolve.data = r;
+	r->resolve.for_whom = FIND_FOR_REQUEST;
 	stall_init(&r->stall);
 	return r;
 }

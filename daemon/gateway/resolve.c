@@ -8,7 +8,9 @@ static void on_group(struct client_request *req, const struct err *err,
 
 static int submit(struct resolve *r, struct str name, uint64_t id)
 {
-	struct wire_body_find_group find = { .group_id = id, .name = name };
+	struct wire_body_find_group find = {
+		.group_id = id, .name = name, .for_whom = (uint64_t)r->for_whom
+	};
 	int rc =
 		client_submit(r->client, &r->req, r->principal, WIRE_FIND_GROUP,
 			      &find, CLIENT_TIMEOUT_MS, on_group);

@@ -12,9 +12,10 @@ struct resolve;
 /* err NULL: r->group. Runs once, never inside resolve_start(). */
 typedef void (*resolve_cb)(struct resolve *r, const struct err *err);
 
-/* The caller embeds it, zeroed. */
+/* The caller embeds it, zeroed, and sets the first two. */
 struct resolve {
 	void *data; /* the caller's */
+	enum find_for for_whom;
 	/* Its strs point into r. */
 	struct wire_body_group group;
 

@@ -119,6 +119,7 @@ static void find_group(struct ws_command *cmd, const struct json *j,
 
 	cmd->with_group = next;
 	cmd->resolve.data = cmd;
+	cmd->resolve.for_whom = FIND_FOR_SOCKET;
 	if (rc == 0)
 		rc = resolve_start(&cmd->resolve, &cmd->conn->gw->client,
 				   &cmd->conn->bearer->principal, str_of(name),

@@ -75,6 +75,7 @@ static void subscribe_next(struct ws_command *cmd)
 		if (rc == 0)
 			rc = ws_command_get_group(j, name, &err);
 		cmd->resolve.data = cmd;
+		cmd->resolve.for_whom = FIND_FOR_SOCKET;
 		if (rc == 0)
 			rc = resolve_start(
 				&cmd->resolve, &cmd->conn->gw->client,
