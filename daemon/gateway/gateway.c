@@ -122,6 +122,7 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 	list_init(&gw->uploads);
 	list_init(&gw->streams);
 	meter_init(&gw->meter, env_system());
+	gw->names_seed = env_random_u64(env_system());
 	rc = wheel_start(&gw->wheel, loop);
 	if (rc == 0)
 		rc = start_client(gw);
@@ -215,6 +216,7 @@ void gateway_release(struct gateway *gw)
 	front_release(gw);
 	addresses_release(&gw->addresses);
 	table_release(&gw->groups);
+	table_release(&gw->names);
 	table_release(&gw->subs);
 	table_release(&gw->users);
 	buf_release(&gw->scratch);

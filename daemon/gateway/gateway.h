@@ -85,8 +85,10 @@ struct gateway {
 	/* ws_*.c */
 	struct list conns;
 	struct table groups; /* ws_group by id */
-	struct table subs;   /* ws_sub by connection and group */
-	struct table users;  /* ws_user by name */
+	struct table names;  /* the same by name, hashed with the seed */
+	uint64_t names_seed;
+	struct table subs;  /* ws_sub by connection and group */
+	struct table users; /* ws_user by name */
 	uint64_t conn_serial;
 	struct buf scratch; /* one frame, for the length of a call */
 

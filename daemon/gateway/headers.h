@@ -33,8 +33,7 @@ enum header {
 	HEADER_CONTENT_DISPOSITION,
 	HEADER_RANGE,
 	HEADER_IF_RANGE,
-	HEADER_IF_MODIFIED_SINCE,
-	HEADER_COUNT
+	HEADER_IF_MODIFIED_SINCE
 };
 
 /* Appends the value; false when there is none. */

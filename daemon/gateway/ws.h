@@ -55,6 +55,7 @@ enum {
 /* A group that connections of this process are subscribed to. */
 struct ws_group {
 	struct table_node node; /* by id */
+	struct table_node by_name;
 	struct list subs;
 	struct ws_notes notes;
 	uint64_t group_id;
@@ -152,6 +153,8 @@ bool ws_awaits(const struct ws_conn *c, uint64_t request);
 int ws_subscribe(struct ws_conn *c, uint64_t group_id, struct str name,
 		 uint64_t after_seq, struct err *err);
 struct ws_sub *ws_find_sub(const struct ws_conn *c, uint64_t group_id);
+/* By the group's name, or its id as text. */
+struct ws_sub *ws_find_sub_named(const struct ws_conn *c, struct str name);
 void ws_unsubscribe(struct ws_sub *sub);
 /* Writes up to budget bytes of messages. True: there is more. */
 bool ws_write_messages(struct ws_conn *c, size_t budget);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <libwebsockets.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "daemon/gateway/intercept.h"
 #include "lib/text.h"
@@ -32,6 +33,8 @@ static void kill_conn(struct ws_conn *c)
 	if (c->dead)
 		return;
 	c->dead = true;
+	/* lws alone would say close once more and wait 26 s for its answer. */
+	shutdown(lws_get_socket_fd(c->wsi), SHUT_RDWR);
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 

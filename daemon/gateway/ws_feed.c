@@ -30,16 +30,23 @@ static struct ws_group *get_group(struct gateway *gw, uint64_t group_id,
 	if (g != NULL)
 		return g;
 	g = calloc(1, sizeof(*g));
-	if (g == NULL || !str_to_cstr(name, g->name, sizeof(g->name)) ||
-	    !table_insert(&gw->groups, &g->node,
-			  table_hash_pair(group_id, 0))) {
-		free(g);
-		return NULL;
-	}
+	if (g == NULL || !str_to_cstr(name, g->name, sizeof(g->name)))
+		goto free_group;
+	if (!table_insert(&gw->groups, &g->node, table_hash_pair(group_id, 0)))
+		goto free_group;
+	if (!table_insert(&gw->names, &g->by_name,
+			  table_hash_keyed(gw->names_seed, name)))
+		goto drop_node;
 	g->group_id = group_id;
 	list_init(&g->subs);
 	ws_notes_init(&g->notes);
 	return g;
+
+drop_node:
+	table_remove(&gw->groups, &g->node);
+free_group:
+	free(g);
+	return NULL;
 }
 
 static void put_group_back(struct gateway *gw, struct ws_group *g)
@@ -47,6 +54,7 @@ static void put_group_back(struct gateway *gw, struct ws_group *g)
 	if (!list_empty(&g->subs))
 		return;
 	table_remove(&gw->groups, &g->node);
+	table_remove(&gw->names, &g->by_name);
 	free(g);
 }
 
@@ -62,6 +70,27 @@ struct ws_sub *ws_find_sub(const struct ws_conn *c, uint64_t group_id)
 			return sub;
 	}
 	return NULL;
+}
+
+struct ws_sub *ws_find_sub_named(const struct ws_conn *c, struct str name)
+{
+	const struct gateway *gw = c->gw;
+	struct table_node *n =
+		table_find(&gw->names, table_hash_keyed(gw->names_seed, name));
+	uint64_t id;
+
+	/* One that was deleted may be watched still beside its successor. */
+	for (; n != NULL; n = table_next(n)) {
+		const struct ws_group *g =
+			container_of(n, struct ws_group, by_name);
+		struct ws_sub *sub = NULL;
+
+		if (str_eq(str_of(g->name), name))
+			sub = ws_find_sub(c, g->group_id);
+		if (sub != NULL)
+			return sub;
+	}
+	return text_parse_u64(name, &id) ? ws_find_sub(c, id) : NULL;
 }
 
 static void on_wake(struct feed_sub *feed)
