@@ -220,4 +220,5 @@ void gateway_release(struct gateway *gw)
 	table_release(&gw->subs);
 	table_release(&gw->users);
 	buf_release(&gw->scratch);
+	buf_release(&gw->run.bytes);
 }

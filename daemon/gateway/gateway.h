@@ -54,6 +54,15 @@ struct gateway_options {
 	size_t norigins;
 };
 
+/* Consecutive messages of a group as frames: the last that were made. */
+struct ws_run {
+	uint64_t group_id;
+	uint64_t epoch;
+	uint64_t first, last; /* last 0: there is none */
+	uint64_t known;	      /* the group's last_seq then */
+	struct buf bytes;     /* owned */
+};
+
 struct gateway {
 	uv_loop_t *loop; /* borrowed */
 	const struct gateway_options *options;
@@ -91,6 +100,7 @@ struct gateway {
 	struct table users; /* ws_user by name */
 	uint64_t conn_serial;
 	struct buf scratch; /* one frame, for the length of a call */
+	struct ws_run run;
 
 	uv_signal_t sigterm;
 	uv_signal_t sigint;

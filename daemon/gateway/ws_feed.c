@@ -97,6 +97,8 @@ static void on_wake(struct feed_sub *feed)
 {
 	struct ws_sub *sub = container_of(feed, struct ws_sub, feed);
 
+	if (ws_write_run(sub))
+		return;
 	if (list_empty(&sub->ready))
 		list_push(&sub->conn->ready, &sub->ready);
 	ws_pump(sub->conn);
@@ -165,7 +167,7 @@ void ws_unsubscribe(struct ws_sub *sub)
 }
 
 /* {"type":"message","group":…,…}: the same for all live subscribers. */
-static bool encode(const struct ws_group *g, struct feed_message *m)
+bool ws_encode(const struct ws_group *g, struct feed_message *m)
 {
 	struct buf *b = &m->encoded;
 
@@ -185,7 +187,7 @@ static struct buf *frame_for(struct ws_sub *sub, struct feed_message *m)
 {
 	struct buf *copy = &sub->conn->gw->scratch;
 
-	if (!encode(sub->group, m)) {
+	if (!ws_encode(sub->group, m)) {
 		buf_release(&m->encoded);
 		return NULL;
 	}
@@ -317,8 +319,7 @@ static bool write_note(struct ws_sub *sub, size_t *written, bool *full)
 	return !*full;
 }
 
-static void count_delivery(const struct ws_sub *sub,
-			   const struct wire_message *m)
+void ws_count_delivery(const struct ws_sub *sub, const struct wire_message *m)
 {
 	struct gateway *gw = sub->conn->gw;
 
@@ -361,7 +362,7 @@ static bool write_one(struct ws_sub *sub, size_t *written, bool *full)
 	*written += frame->len + mention.len;
 	*full = !write_both(sub->conn, frame, &mention);
 	buf_release(&mention);
-	count_delivery(sub, &m->m);
+	ws_count_delivery(sub, &m->m);
 	return !*full;
 }
 
