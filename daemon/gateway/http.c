@@ -6,6 +6,7 @@
 #include <libwebsockets.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/gateway/headers.h"
@@ -150,6 +151,9 @@ int http_socket(const struct http_request *r)
 void http_drop(struct http_request *r)
 {
 	r->dropped = true;
+	/* lws would first write what it still holds, however long that takes.
+	 */
+	shutdown(lws_get_socket_fd(r->wsi), SHUT_RDWR);
 	lws_set_timeout(r->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 

@@ -127,7 +127,7 @@ void http_begin_body(struct http_request *r, int status, const char *type,
 		     enum http_more (*fill)(struct http_request *r));
 /* Who waits for that is told to send the body (RFC 9110 10.1.1). */
 void http_continue(struct http_request *r);
-/* The connection, and its end. */
+/* The connection, and its end: at once, with what was not written. */
 int http_socket(const struct http_request *r);
 void http_drop(struct http_request *r);
 /* rest_stream.c's; takes NULL. */
