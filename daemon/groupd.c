@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/fanout.h"
+#include "daemon/metrics.h"
 #include "daemon/status.h"
 #include "lib/log.h"
 
@@ -210,6 +211,11 @@ static void figures(void *data, struct buf *out)
 	status_number(out, "media_queued", readers_load(&g->movers));
 }
 
+static void metrics(void *data, struct buf *out)
+{
+	metrics_put_loop(out, data);
+}
+
 static void on_expiry(uv_timer_t *timer)
 {
 	struct groupd *g = timer->data;
@@ -325,6 +331,7 @@ static void init_handlers(struct groupd *g)
 		.trusts = trusts,
 		.greeted = on_greeted,
 		.figures = figures,
+		.metrics = metrics,
 		.data = g,
 	};
 }

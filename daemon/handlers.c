@@ -145,6 +145,16 @@ static void remember_membership(struct request *r)
 		err_set(&r->err, ERR_NOT_MEMBER, NULL);
 }
 
+static void count_refusal(const struct request *r)
+{
+	struct handlers *h = r->handlers;
+
+	h->refused++;
+	if (r->handler->type == WIRE_SEND ||
+	    r->handler->type == WIRE_SEND_MEDIA)
+		h->sends_refused[r->err.code]++;
+}
+
 static void request_finish(struct request *r)
 {
 	struct session *s = &r->peer->session;
@@ -160,7 +170,7 @@ static void request_finish(struct request *r)
 			session_put(s, &r->answer);
 		} else if (!r->handlers->stopping ||
 			   r->err.code != ERR_UNAVAILABLE) {
-			r->handlers->refused++;
+			count_refusal(r);
 			session_send_error(s, r->id, r->principal_id, &r->err);
 		}
 	}

@@ -51,11 +51,14 @@ struct handlers {
 	void (*greeted)(void *data, struct peer *peer, struct str agent);
 	/* The loop's figures, as wire records. */
 	void (*figures)(void *data, struct buf *out);
+	/* The same of /metrics, as text. */
+	void (*metrics)(void *data, struct buf *out);
 	void *data;
 	bool stopping;	   /* a refusal may be only ours: the next groupd
 			      answers */
 	uint64_t requests; /* counted */
 	uint64_t refused;
+	uint64_t sends_refused[ERR_COUNT];
 };
 
 struct handler {
@@ -112,7 +115,7 @@ struct request {
 	bool names_cut;	   /* of FIND_GROUP: not_member, also by name */
 
 	/* Each for the type that needs it. */
-	struct buf extra; /* new users (names), or figures */
+	struct buf extra; /* new users (names), figures, or metrics */
 	bool want;	  /* SEND: somebody watches */
 	struct wire_body_sent sent;
 	uint64_t charged; /* SEND: messages that the user's rate gave */

@@ -94,6 +94,7 @@ void peer_release(struct peer *peer)
 	table_release(&peer->watches);
 	table_release(&peer->interests);
 	table_release(&peer->seen);
+	free(peer->report);
 }
 
 struct principal *peer_principal(const struct peer *peer, uint32_t id)

@@ -19,6 +19,7 @@
 
 #include "daemon/connections.h"
 #include "daemon/group.h"
+#include "daemon/report.h"
 #include "daemon/session.h"
 #include "lib/table.h"
 #include "lib/list.h"
@@ -59,6 +60,7 @@ struct peer {
 	uint64_t stamp;		/* of the last event that it was told */
 	bool gateway;		/* only tokens may be shown */
 	bool mount;		/* groupfs: answers from what it was told */
+	struct report *report;	/* owned: a gateway's last REPORT, or NULL */
 };
 
 enum principal_state { PRINCIPAL_OPENING, PRINCIPAL_READY };

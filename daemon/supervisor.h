@@ -89,6 +89,9 @@ void supervisor_greeted(struct supervisor *s, struct peer *peer,
 			struct str agent);
 void supervisor_lost(struct supervisor *s, const struct peer *peer);
 void supervisor_figures(const struct supervisor *s, struct buf *out);
+/* Gateways that have a session; how often one was started again. */
+uint64_t supervisor_connected(const struct supervisor *s);
+uint64_t supervisor_restarts(const struct supervisor *s);
 /* Lets the gateways be: none is started again. */
 void supervisor_stop(struct supervisor *s);
 /* SIGTERM to all, SIGKILL after 3 s, and cb when all are gone. Sessions must be

@@ -135,6 +135,21 @@ bool feed_caught_up(const struct feed_sub *sub)
 	return sub->state == FEED_LIVE && sub->cursor >= sub->group->last_seq;
 }
 
+bool feed_is_behind(const struct feed_sub *sub)
+{
+	return sub->state == FEED_LIVE && sub->cursor < sub->group->last_seq;
+}
+
+bool feed_is_pulling(const struct feed_sub *sub)
+{
+	return sub->page != NULL;
+}
+
+size_t feed_pulling(const struct feed *f)
+{
+	return f->p->pulling;
+}
+
 bool feed_is_current(const struct feed_sub *sub)
 {
 	return sub->state == FEED_LIVE && sub->watch->made;

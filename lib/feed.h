@@ -140,6 +140,13 @@ void feed_unread(struct feed_sub *sub);
 /* LIVE, and nothing known is left to read. */
 bool feed_caught_up(const struct feed_sub *sub);
 
+/* LIVE, and not caught up. */
+bool feed_is_behind(const struct feed_sub *sub);
+/* It reads the log again, because the recent messages do not reach back to
+ * its cursor; and how many subs do. */
+bool feed_is_pulling(const struct feed_sub *sub);
+size_t feed_pulling(const struct feed *f);
+
 /* LIVE, and the watch is made on the present connection: what happens to the
  * group from now on is told. */
 bool feed_is_current(const struct feed_sub *sub);

@@ -64,6 +64,7 @@ struct feed_private {
 	struct client *c; /* borrowed */
 	struct feed_group_private *buckets[FEED_BUCKETS];
 	size_t groups;
+	size_t pulling; /* subs that have a page */
 	struct list waking;
 	struct list retry_pages;
 	struct list retry_watches;

@@ -219,6 +219,16 @@ enum watch_kind {
 
 #define WIRE_PROBLEM_FIELDS(F) F(str, text, 1024)
 
+/* One number of a histogram (lib/histogram.h). */
+#define WIRE_COUNT_FIELDS(F) F(num, value, WIRE_U64)
+
+/* HTTP requests that a gateway has answered: those that write or that only
+ * read, by the first digit of the status. */
+#define WIRE_HTTP_COUNT_FIELDS(F)                                              \
+	F(num, write, 1)                                                       \
+	F(num, status, 5)                                                      \
+	F(num, count, WIRE_U64)
+
 #define WIRE_RECORDS(R)                                                        \
 	R(message, MESSAGE)                                                    \
 	R(item, ITEM)                                                          \
@@ -231,7 +241,9 @@ enum watch_kind {
 	R(name, NAME)                                                          \
 	R(token_info, TOKEN_INFO)                                              \
 	R(figure, FIGURE)                                                      \
-	R(problem, PROBLEM)
+	R(problem, PROBLEM)                                                    \
+	R(count, COUNT)                                                        \
+	R(http_count, HTTP_COUNT)
 
 /* Bodies of frames. */
 
@@ -404,10 +416,13 @@ enum watch_kind {
 	F(num, off, WIRE_U64)                                                  \
 	F(num, resize, 1)                                                      \
 	F(str, data, WIRE_TEXT_MAX)
-/* content: what is said about it, may be empty. The key is the batch_id. */
+/* content: what is said about it, may be empty. batch_id: that of SEND; empty:
+ * the key. It is another one where the client gives an upload's bytes again
+ * from the start, as a new upload, while the first may still be under way. */
 #define WIRE_SEND_MEDIA_FIELDS(F)                                              \
 	F(num, group_id, WIRE_U64)                                             \
 	F(str, key, WIRE_KEY_MAX)                                              \
+	F(str, batch_id, WIRE_KEY_MAX)                                         \
 	F(str, name, WIRE_FILE_MAX)                                            \
 	F(str, content, WIRE_CONTENT_MAX)
 /* Forgets an upload that is not wanted any more. */
@@ -470,6 +485,30 @@ enum watch_kind {
 	F(num, groups, WIRE_U64)                                               \
 	F(num, messages, WIRE_U64)                                             \
 	F(str, problems, WIRE_FRAME_MAX)
+
+/* What GET /metrics answers, as text. Needs no principal: for a gateway's
+ * connection, root and groupd's own user. */
+#define WIRE_GET_METRICS_FIELDS(F) F(num, unused, 0)
+#define WIRE_METRICS_FIELDS(F)	   F(str, text, WIRE_FRAME_MAX)
+/* A gateway's figures since its start, those of now for what is open; each
+ * REPORT stands in the place of the one before. Needs no principal, and a
+ * gateway's connection. requests: http_counts; refused: counts of sends, for
+ * each err_code but ERR_NONE; fanout: a histogram. */
+#define WIRE_REPORT_FIELDS(F)                                                  \
+	F(num, started_ms, WIRE_U64)                                           \
+	F(num, resident, WIRE_U64)                                             \
+	F(num, cpu_us, WIRE_U64)                                               \
+	F(num, websockets, WIRE_U64)                                           \
+	F(num, streams, WIRE_U64)                                              \
+	F(num, subscriptions, WIRE_U64)                                        \
+	F(num, lagging, WIRE_U64)                                              \
+	F(num, deliveries, WIRE_U64)                                           \
+	F(num, written, WIRE_U64)                                              \
+	F(num, slow, WIRE_U64)                                                 \
+	F(num, silent, WIRE_U64)                                               \
+	F(str, requests, 512)                                                  \
+	F(str, refused, 1024)                                                  \
+	F(str, fanout, 512)
 
 /* Events. EV_MESSAGES carries consecutive messages. EV_GROWN says that the
  * log reaches last_seq and what lies between must be pulled. EV_MEMBER comes
@@ -571,6 +610,9 @@ enum watch_kind {
 	M(EV_BYE, ev_bye, 65, NONE)                                            \
 	M(TAKE_CONNECTION, take_connection, 66, OK)                            \
 	M(DROP_CONNECTION, drop_connection, 67, OK)                            \
+	M(GET_METRICS, get_metrics, 70, METRICS)                               \
+	M(METRICS, metrics, 71, NONE)                                          \
+	M(REPORT, report, 72, OK)                                              \
 	M(EV_READ, ev_read, 73, NONE)                                          \
 	M(EV_MENTION, ev_mention, 74, NONE)
 

@@ -121,6 +121,7 @@ struct store_ops {
 			   store_token_fn fn, void *data, struct err *err);
 	int (*count)(struct store *s, struct store_counts *out,
 		     struct err *err);
+	int (*size)(struct store *s, struct store_size *out, struct err *err);
 	int (*verify)(struct store *s, struct store_verify *v, struct err *err);
 };
 

@@ -365,7 +365,7 @@ int sq_record_mentions(struct sqlite_store *s, const struct store_append *op,
 
 /* sqlite_media.c */
 
-/* `bad_name` when the group has a file of this name. */
+/* `file_exists` when the group has a file of this name. */
 int sq_check_media_name(struct sqlite_store *s, const struct store_media *op,
 			struct err *err);
 /* The file of the message that was just appended, or was with this batch_id
@@ -424,6 +424,7 @@ int sq_find_token(struct store *base, const uint8_t hash[STORE_TOKEN_HASH],
 int sq_list_tokens(struct store *base, struct str user, uint64_t after_id,
 		   store_token_fn fn, void *data, struct err *err);
 int sq_count(struct store *base, struct store_counts *out, struct err *err);
+int sq_size(struct store *base, struct store_size *out, struct err *err);
 int sq_find_group(struct store *base, uint64_t group_id, struct str name,
 		  struct str user, struct wire_group *out, struct err *err);
 int sq_list_groups(struct store *base, struct str user, struct str after,

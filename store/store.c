@@ -556,6 +556,16 @@ int store_count(struct store *s, struct store_counts *out, struct err *err)
 	return s->ops->count(s, out, err);
 }
 
+int store_size(struct store *s, struct store_size *out, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	*out = (struct store_size){ 0 };
+	if (rc < 0)
+		return rc;
+	return s->ops->size(s, out, err);
+}
+
 int store_verify(struct store *s, struct store_verify *v, struct err *err)
 {
 	int rc = check_alive(s, err);

@@ -167,10 +167,10 @@ int store_set_info(struct store *s, const struct store_set_info *op,
  * Appends a media message and the file that it brings: the bytes themselves
  * lie elsewhere, by their hash, and are there for good before this is called.
  * The message's media_url is "media/" and the name, percent-encoded
- * (text_media_url()). `bad_name` when the group has a file of this name, or it
- * is none (text_is_file_name()). A batch_id already used gives the first
- * one's numbers, as in store_append(), and its media_id whatever the name is
- * now. The hash is garbage no longer.
+ * (text_media_url()). `bad_name` when the name is none (text_is_file_name()),
+ * `file_exists` when the group has a file of this name. A batch_id already
+ * used gives the first one's numbers, as in store_append(), and its media_id
+ * whatever the name is now. The hash is garbage no longer.
  */
 struct store_media {
 	uint64_t group_id;
@@ -296,9 +296,16 @@ int store_list_tokens(struct store *s, struct str user, uint64_t after_id,
 struct store_counts {
 	uint64_t groups;
 	uint64_t users;
-	uint64_t bytes; /* of files */
 };
 int store_count(struct store *s, struct store_counts *out, struct err *err);
+
+/* Bytes that it has on disk, of the data and of the log of what was written
+ * last, which is merged into it now and then. Costs no look at the data. */
+struct store_size {
+	uint64_t data;
+	uint64_t log;
+};
+int store_size(struct store *s, struct store_size *out, struct err *err);
 
 /* Checks the whole store: each group's seq and offsets, each line's length
  * against its rendering (in both formats), the message of each media file, and

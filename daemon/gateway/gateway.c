@@ -5,6 +5,8 @@
 #include <strings.h>
 
 #include "daemon/gateway/front.h"
+#include "daemon/gateway/http.h"
+#include "daemon/gateway/reporter.h"
 #include "daemon/gateway/ws.h"
 #include "lib/env.h"
 #include "lib/log.h"
@@ -41,6 +43,7 @@ static void on_event(struct client *c, const struct wire_header *header,
 
 	feed_on_event(&gw->feed, header, body);
 	ws_on_event(gw, header, body);
+	http_downloads_on_event(gw, header, body);
 }
 
 static void on_state(struct client *c, bool online, const char *why)
@@ -55,6 +58,7 @@ static void on_state(struct client *c, bool online, const char *why)
 	if (!gw->stopping)
 		core_link_state(&gw->core, online);
 	feed_on_state(&gw->feed, online);
+	reporter_tell(gw);
 	if (online)
 		seats_online(&gw->seats);
 }
@@ -114,6 +118,10 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 	gw->loop = loop;
 	gw->options = options;
 	list_init(&gw->conns);
+	list_init(&gw->downloads);
+	list_init(&gw->uploads);
+	list_init(&gw->streams);
+	meter_init(&gw->meter, env_system());
 	gw->names_seed = env_random_u64(env_system());
 	rc = wheel_start(&gw->wheel, loop);
 	if (rc == 0)
@@ -127,6 +135,8 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 		       env_random_u64(env_system()));
 	if (rc == 0)
 		rc = hangups_start(&gw->hangups, loop);
+	if (rc == 0)
+		reporter_start(gw);
 	if (rc == 0)
 		rc = start_signals(gw);
 	if (rc == 0)
@@ -149,6 +159,7 @@ static void on_feed_closed(struct feed *f)
 {
 	struct gateway *gw = container_of(f, struct gateway, feed);
 
+	http_uploads_release(gw);
 	bearers_release(&gw->bearers);
 	client_close(&gw->client, on_client_closed);
 }

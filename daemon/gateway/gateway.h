@@ -22,6 +22,7 @@
 #include "daemon/gateway/bearer.h"
 #include "daemon/gateway/core_link.h"
 #include "daemon/gateway/hangup.h"
+#include "daemon/gateway/meter.h"
 #include "daemon/gateway/seat.h"
 #include "daemon/gateway/stall.h"
 #include "daemon/gateway/wheel.h"
@@ -64,6 +65,9 @@ struct gateway {
 	struct addresses addresses;
 	struct hangups hangups;
 	struct core_link core;
+	struct meter meter;
+	struct wheel_timer report;
+	struct list streams; /* rest_stream.c */
 
 	/* front.c */
 	struct lws_context *lws;
@@ -73,6 +77,10 @@ struct gateway {
 	struct stalls stalls;
 	uv_idle_t reader;
 	struct buf read_on; /* descriptors, for the next turn */
+
+	/* rest_*.c */
+	struct list downloads; /* http_download, under way */
+	struct list uploads;   /* http_upload, without its request */
 
 	/* ws_*.c */
 	struct list conns;

@@ -33,9 +33,11 @@ void http_free(struct http_request *r)
 		return;
 	stall_end(&r->stall);
 	http_stream_free(r->stream);
+	http_download_free(r->download);
 	resolve_cancel(&r->resolve);
 	if (r->pending)
 		client_cancel(&r->req);
+	http_upload_free(r);
 	bearer_put(r->bearer);
 	route_match_release(&r->match);
 	json_free(r->json);
@@ -51,8 +53,6 @@ void http_free(struct http_request *r)
 	buf_release(&r->out);
 	free(r);
 }
-
-enum { NO_LENGTH = -1 /* the end of the connection is the end */ };
 
 static void put_room(struct buf *out)
 {
@@ -72,10 +72,11 @@ static void put_head(struct buf *out, const struct http_request *r, int status,
 	if (type != NULL)
 		buf_printf(out, "Content-Type: %s\r\n", type);
 	/* RFC 9110 8.6: a 204 has none, a 304 that of the 200. */
-	if (status != 204 && status != 304 && length != NO_LENGTH)
+	if (status != 204 && status != 304 && length != HTTP_NO_LENGTH)
 		buf_printf(out, "Content-Length: %" PRIi64 "\r\n", length);
-	buf_append_str(out, str_of("Cache-Control: no-store\r\n"
-				   "X-Content-Type-Options: nosniff\r\n"));
+	if (headers == NULL || strstr(headers, "Cache-Control:") == NULL)
+		buf_append_str(out, str_of("Cache-Control: no-store\r\n"));
+	buf_append_str(out, str_of("X-Content-Type-Options: nosniff\r\n"));
 	if (headers != NULL)
 		buf_append_str(out, str_of(headers));
 	if (r != NULL)
@@ -100,26 +101,37 @@ void http_answer_with(struct http_request *r, int status, const char *type,
 	}
 	if (status >= 300)
 		r->keep = r->keep && (!r->has_body || r->draining || r->ran);
+	meter_request(&r->gw->meter, r->writes, status);
 	put_room(&r->out);
 	put_head(&r->out, r, status, type, (int64_t)r->text.len, headers);
 	if (!r->is_head)
 		buf_append_str(&r->out, buf_str(&r->text));
 	buf_release(&r->text);
 	/* A client that is still sending would see a reset, not the answer. */
-	if (!r->draining)
+	if (r->draining)
+		lws_rx_flow_control(r->wsi, 1);
+	else
 		http_wake(r);
+}
+
+void http_begin_body(struct http_request *r, int status, const char *type,
+		     int64_t length, const char *headers,
+		     enum http_more (*fill)(struct http_request *r))
+{
+	assert(!r->answered && !r->draining);
+	r->answered = true;
+	r->keep = r->keep && (length != HTTP_NO_LENGTH || fill == NULL);
+	r->fill = r->is_head ? NULL : fill;
+	meter_request(&r->gw->meter, r->writes, status);
+	put_room(&r->out);
+	put_head(&r->out, r, status, type, length, headers);
+	http_wake(r);
 }
 
 void http_begin_stream(struct http_request *r, const char *type,
 		       enum http_more (*fill)(struct http_request *r))
 {
-	assert(!r->answered && !r->draining);
-	r->answered = true;
-	r->keep = false;
-	r->fill = r->is_head ? NULL : fill;
-	put_room(&r->out);
-	put_head(&r->out, r, 200, type, NO_LENGTH, NULL);
-	http_wake(r);
+	http_begin_body(r, 200, type, HTTP_NO_LENGTH, NULL, fill);
 }
 
 /* lws gives no WRITEABLE to an HTTP connection that it does not read. */
@@ -184,6 +196,8 @@ static void put_retry_after(struct buf *headers, const struct err *err)
 void http_fail_with(struct http_request *r, int status, enum err_code code,
 		    const char *detail, const char *headers, const char *extra)
 {
+	if (r->match.route != NULL && r->match.route->handle == rest_send)
+		meter_refused(&r->gw->meter, code);
 	buf_clear(&r->text);
 	problem_put(&r->text, status, code, detail, extra);
 	http_answer_with(r, status, "application/problem+json", headers);
@@ -242,6 +256,7 @@ int http_write(struct http_request *r)
 			      (enum lws_write_protocol)flags) < 0)
 			return -1;
 		r->written += piece;
+		r->gw->meter.written += piece;
 	}
 	if (left == piece && lws_partial_buffered(r->wsi) == 0 &&
 	    (r->fill == NULL || r->ended))
@@ -293,8 +308,10 @@ void http_put_refusal(struct buf *out, int status, const char *detail)
 void http_refuse(struct lws *wsi, int status, const char *detail,
 		 const char *headers)
 {
+	struct gateway *gw = lws_context_user(lws_get_context(wsi));
 	struct buf out = { 0 };
 
+	meter_request(&gw->meter, false, status);
 	put_room(&out);
 	put_refusal(&out, status, detail, headers);
 	if (!out.failed)
@@ -333,10 +350,13 @@ static void fail_code(struct http_request *r, enum err_code code)
 void http_submit(struct http_request *r, enum wire_type type, const void *body,
 		 client_reply_cb cb)
 {
+	struct client_principal *p =
+		r->bearer == NULL ? NULL : &r->bearer->principal;
+
 	assert(!r->pending);
 	r->req.data = r;
-	if (client_submit(&r->gw->client, &r->req, &r->bearer->principal, type,
-			  body, CLIENT_TIMEOUT_MS, cb) < 0) {
+	if (client_submit(&r->gw->client, &r->req, p, type, body,
+			  CLIENT_TIMEOUT_MS, cb) < 0) {
 		fail_code(r, ERR_UNAVAILABLE);
 		return;
 	}
@@ -414,9 +434,6 @@ static bool refuse_body(struct http_request *r)
 		http_fail_with(r, 411, ERR_BAD_REQUEST,
 			       "A chunked body is not taken: name its length",
 			       NULL, NULL);
-	else if (length > r->gw->options->max_body)
-		http_fail_with(r, 413, ERR_TOO_LARGE, "The body is too large",
-			       NULL, NULL);
 	return r->answered;
 }
 
@@ -456,6 +473,13 @@ static bool refuse_type(struct http_request *r)
 	struct buf type = { 0 };
 	bool fine;
 
+	if (rest_takes_pieces(&r->match))
+		return false;
+	if (r->length > r->gw->options->max_body) {
+		http_fail_with(r, 413, ERR_TOO_LARGE, "The body is too large",
+			       NULL, NULL);
+		return true;
+	}
 	fine = !r->has_body || r->is_text ||
 	       !headers_get(r->wsi, HEADER_CONTENT_TYPE, &type) ||
 	       headers_media_type(buf_str(&type), "application/json");
@@ -468,14 +492,15 @@ static bool refuse_type(struct http_request *r)
 	return !fine;
 }
 
-/* The client waits for this before it sends the body (RFC 9110 10.1.1). */
-static void go_on(struct http_request *r)
+void http_continue(struct http_request *r)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct buf out = { 0 };
 
-	if (!r->expects)
+	if (!r->expects || !r->has_body)
 		return;
+	r->expects = false;
+	r->draining = r->length <= HTTP_DRAIN_MAX;
 	put_room(&out);
 	buf_append_str(&out, str_of(text));
 	if (!out.failed)
@@ -489,6 +514,8 @@ int http_begin(struct http_request *r, struct str path)
 	unsigned int method = headers_method(r->wsi);
 	struct err err;
 
+	r->writes = (method &
+		     (HTTP_POST | HTTP_PUT | HTTP_PATCH | HTTP_DELETE)) != 0;
 	if (method == 0) {
 		http_fail_with(r, 405, ERR_BAD_REQUEST,
 			       "This method is not known", NULL, NULL);
@@ -504,17 +531,22 @@ int http_begin(struct http_request *r, struct str path)
 		http_fail(r, &err);
 		return r->draining ? 0 : 1;
 	}
-	if (r->has_body) {
-		go_on(r);
+	if (rest_takes_pieces(&r->match))
+		r->match.route->handle(r);
+	else
+		http_continue(r);
+	if (r->has_body)
 		return 0;
-	}
 	http_run(r);
 	return 1;
 }
 
 void http_body(struct http_request *r, struct str piece)
 {
-	if (r->answered || r->body.len > r->gw->options->max_body)
+	if (r->upload != NULL)
+		http_upload_body(r->upload, piece);
+	if (r->upload != NULL || r->answered ||
+	    r->body.len > r->gw->options->max_body)
 		return;
 	buf_append_str(&r->body, piece);
 }
@@ -530,6 +562,10 @@ void http_run(struct http_request *r)
 	r->draining = false;
 	if (r->answered) {
 		http_wake(r);
+		return;
+	}
+	if (r->upload != NULL) {
+		http_upload_end(r->upload);
 		return;
 	}
 	if (r->body.failed) {

@@ -5,7 +5,9 @@
 #include <stdio.h>
 
 #include "daemon/gateway/query.h"
+#include "daemon/gateway/reporter.h"
 #include "lib/env.h"
+#include "lib/text.h"
 
 static void healthz(struct http_request *r)
 {
@@ -33,6 +35,34 @@ static void readyz(struct http_request *r)
 	http_fail(r, &err);
 }
 
+static void on_metrics(struct client_request *req, const struct err *err,
+		       const void *body)
+{
+	const struct wire_body_metrics *metrics = body;
+	struct http_request *r = req->data;
+
+	if (!http_replied(r, err))
+		return;
+	buf_append_str(&r->text, metrics->text);
+	http_answer_with(r, 200, "text/plain; version=0.0.4; charset=utf-8",
+			 NULL);
+}
+
+/* groupd knows the figures of all gateways, ours at once. */
+static void metrics(struct http_request *r)
+{
+	struct wire_body_get_metrics body = { 0 };
+	struct err err;
+
+	if (r->gw->client.online) {
+		reporter_tell(r->gw);
+		http_submit(r, WIRE_GET_METRICS, &body, on_metrics);
+		return;
+	}
+	err_set(&err, ERR_UNAVAILABLE, NULL);
+	http_fail(r, &err);
+}
+
 const struct route rest_routes[] = {
 	{ HTTP_POST, "/api/groups/*/messages", rest_send, false },
 	{ HTTP_GET, "/api/groups/*/messages", rest_pull, false },
@@ -50,15 +80,36 @@ const struct route rest_routes[] = {
 	{ HTTP_PATCH, "/api/groups/*/members/*", rest_patch_member, false },
 	{ HTTP_DELETE, "/api/groups/*/members/*", rest_delete_member, false },
 	{ HTTP_PUT, "/api/groups/*/read", rest_set_read, false },
+	{ HTTP_POST, "/api/groups/*/media", rest_upload, false },
+	{ HTTP_GET, "/api/groups/*/media", rest_list_media, false },
+	{ HTTP_GET, "/api/groups/*/media/*", rest_download, false },
 	{ HTTP_GET, "/api/ws", upgrade_required, true },
 	{ HTTP_GET, "/healthz", healthz, true },
 	{ HTTP_GET, "/readyz", readyz, true },
+	{ HTTP_GET, "/metrics", metrics, true },
 	{ HTTP_GET, NULL, NULL, false },
 };
 
 bool rest_takes_text(const struct route_match *m)
 {
 	return m->route->handle == rest_send;
+}
+
+bool rest_takes_pieces(const struct route_match *m)
+{
+	return m->route->handle == rest_upload;
+}
+
+int rest_get_key(const struct http_request *r, struct str *key, struct err *err)
+{
+	*key = buf_str(&r->key);
+	if (key->len > WIRE_KEY_MAX)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "Idempotency-Key is longer than %d bytes",
+			       WIRE_KEY_MAX);
+	if (!text_is_utf8(*key))
+		return err_set(err, ERR_BAD_UTF8, NULL);
+	return 0;
 }
 
 bool rest_get_page(struct http_request *r)

@@ -42,8 +42,12 @@ void ws_command_end(struct ws_command *cmd)
 	run_next(c);
 }
 
+static void send_item(struct ws_command *cmd);
+
 void ws_command_fail(struct ws_command *cmd, const struct err *err)
 {
+	if (cmd->with_group == send_item)
+		meter_refused(&cmd->conn->gw->meter, err->code);
 	ws_put_error(cmd->conn, buf_str(&cmd->id), err, NULL);
 	ws_command_end(cmd);
 }

@@ -47,6 +47,7 @@ bool ws_write(struct ws_conn *c, struct buf *frame)
 		kill_conn(c);
 		return false;
 	}
+	c->gw->meter.written += len;
 	if (lws_partial_buffered(c->wsi) == 0)
 		return true;
 	if (c->stalled_ms == 0)
@@ -127,6 +128,7 @@ void ws_bye(struct ws_conn *c, int code, uint64_t retry_after_ms)
 
 	if (c->closing != 0 || c->dead)
 		return;
+	meter_closed(&c->gw->meter, code);
 	retry_after_ms = code >= WS_BYE_FINAL
 				 ? 0
 				 : env_spread(env_system(), retry_after_ms,
@@ -374,6 +376,8 @@ struct ws_conn *ws_open(struct gateway *gw, struct lws *wsi, struct str token)
 	list_init(&c->waiting);
 	list_init(&c->flying);
 	list_push(&gw->conns, &c->of_gateway);
+	gw->meter.websockets++;
+	meter_request(&gw->meter, false, 101);
 	wheel_timer_init(&c->timer, on_timer);
 	wheel_arm(&gw->wheel, &c->timer, WS_AUTH_S);
 	if (gw->stopping)
@@ -476,6 +480,7 @@ void ws_closed(struct ws_conn *c)
 	list_remove(&c->user.link);
 	ws_users_leave(&c->gw->users, c->account, &c->of_account);
 	list_remove(&c->of_gateway);
+	c->gw->meter.websockets--;
 	seat_leave(&c->seat);
 	bearer_put(c->bearer);
 	buf_release(&c->in);

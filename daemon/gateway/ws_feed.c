@@ -317,6 +317,16 @@ static bool write_note(struct ws_sub *sub, size_t *written, bool *full)
 	return !*full;
 }
 
+static void count_delivery(const struct ws_sub *sub,
+			   const struct wire_message *m)
+{
+	struct gateway *gw = sub->conn->gw;
+
+	gw->meter.deliveries++;
+	if (m->seq > sub->feed.start_seq)
+		meter_fanout(&gw->meter, uv_now(gw->loop), m->time_ms);
+}
+
 /* One message of the sub, or one note. False: no more now, or the socket is
  * full. */
 static bool write_one(struct ws_sub *sub, size_t *written, bool *full)
@@ -351,6 +361,7 @@ static bool write_one(struct ws_sub *sub, size_t *written, bool *full)
 	*written += frame->len + mention.len;
 	*full = !write_both(sub->conn, frame, &mention);
 	buf_release(&mention);
+	count_delivery(sub, &m->m);
 	return !*full;
 }
 

@@ -43,20 +43,22 @@ is "the largest content" "$(post -d "{\"content\":\"$long\"}" | tail -n 1)" 201
 is "one byte more is too large" "$(post -d "{\"content\":\"x$long\"}" |
 	tail -n 1)" 413
 
-# A header's value, an argument: one that is too long is not taken for none.
-is "a header of 4095 bytes" "$(limits header Accept 4095)" 200
-is "one of 4096 is too long" "$(limits header Accept 4096)" 431
-is "an Idempotency-Key is no exception" "$(limits header Idempotency-Key 4096)" 431
-is "nor a token" "$(limits header Authorization 4096)" 431
-is "which is none below that" "$(limits header Authorization 4000)" 401
-is "an argument of 4000 bytes" "$(limits header query 4000)" 200
-is "one of 4100 is too long" "$(limits header query 4100)" 431
-is "an upgrade with too long a header" "$(limits upgrade Origin 4096)" 431
-is "so are more than 8 KiB of headers" "$(limits header Accept 9000)" 431
+# A request line and headers of 8 KiB in all; what is in them is taken whole.
+is "a header of 7,000 bytes" "$(limits header Accept 7000)" 200
+is "a token of 7,000 is none" "$(limits header Authorization 7000)" 401
+is "an argument of 7,000 bytes" "$(limits header query 7000)" 200
+is "a header of 8,192 is too long" "$(limits header Accept 8192)" 431
+is "so is a token" "$(limits header Authorization 8192)" 431
+is "and an argument" "$(limits header query 8192)" 431
+is "an upgrade from far away is refused as one from abroad" \
+	"$(limits upgrade Origin 7000)" 403
+is "until it is too long" "$(limits upgrade Origin 8192)" 431
 is "a key of 64 bytes" "$(post -d '{"content":"k"}' \
 	-H "Idempotency-Key: $(printf '%064d' 1)" | tail -n 1)" 201
 is "one of 65 is too long" "$(post -d '{"content":"k"}' \
 	-H "Idempotency-Key: $(printf '%065d' 1)" | tail -n 1)" 400
+is "and one of 7,000 not taken for none" "$(post -d '{"content":"k"}' \
+	-H "Idempotency-Key: $(printf '%07000d' 1)" | tail -n 1)" 400
 answers
 
 # WebSocket.
