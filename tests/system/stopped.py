@@ -91,6 +91,9 @@ def crowd(group, n, pid):
 def nap(group, n):
     writer = Writer(group)
     readers = [Follower(TOKEN, group, 4096) for _ in range(16)]
+    # Those that connected in one second are closed in one: all times of waking
+    # are among them.
+    random.Random(1).shuffle(readers)
     writer.start(int(n))
     writer.thread.join()
     began = time.monotonic()
