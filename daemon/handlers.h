@@ -38,6 +38,7 @@ struct handlers {
 	struct readers *movers;	  /* those of the media files' bytes */
 	struct media *media;
 	struct sequencer *sequencer;
+	const struct tickets *tickets;
 	const struct env *env;
 	const char *data_dir;
 	uint64_t instance;

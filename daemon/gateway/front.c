@@ -5,11 +5,13 @@
 #include <libwebsockets.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/gateway/headers.h"
 #include "daemon/gateway/http.h"
+#include "daemon/gateway/tls.h"
 #include "daemon/gateway/ws.h"
 #include "lib/log.h"
 #include "lib/text.h"
@@ -18,6 +20,9 @@ enum {
 	ACCEPT_TURN = 64,	/* connections taken at a time */
 	ACCEPT_PAUSE_MS = 100,	/* when there are no descriptors */
 	SEND_BUFFER = 64 << 10, /* else the kernel keeps 4 MiB a slow one */
+	/* More than a TLS record: of one that is read in part lws forgets the
+	 * rest, until something else comes. */
+	READ_BUFFER = (16 << 10) + 1024 + LWS_PRE,
 	TIMEOUT_S = 10,
 	KEEPALIVE_S = 30
 };
@@ -123,12 +128,17 @@ static int on_open(struct lws *wsi, struct session *s)
 {
 	struct buf header = { 0 };
 	struct str token = { 0 };
+	struct str ticket = { 0 };
 
 	http_free(s->http);
 	s->http = NULL;
 	if (headers_get(wsi, HEADER_AUTHORIZATION, &header))
 		(void)headers_bearer(buf_str(&header), &token);
+	else
+		ticket = front_ticket(wsi);
 	s->ws = ws_open(gateway_of(wsi), wsi, token);
+	if (s->ws != NULL && ticket.len > 0)
+		ws_use_ticket(s->ws, ticket);
 	buf_release(&header);
 	return s->ws == NULL ? -1 : 0;
 }
@@ -151,6 +161,19 @@ static void on_closed(struct session *s)
 	s->http = NULL;
 	ws_closed(s->ws);
 	s->ws = NULL;
+}
+
+struct str front_ticket(struct lws *wsi)
+{
+	const char *ticket = lws_get_opaque_user_data(wsi);
+
+	return str_of(ticket == NULL ? "" : ticket);
+}
+
+static void forget_ticket(struct lws *wsi)
+{
+	free(lws_get_opaque_user_data(wsi));
+	lws_set_opaque_user_data(wsi, NULL);
 }
 
 /* Only dispatches. */
@@ -189,6 +212,11 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 		if (s != NULL)
 			on_closed(s);
 		return 0;
+	case LWS_CALLBACK_WSI_DESTROY:
+		forget_ticket(wsi);
+		return 0;
+	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+		return tls_set_up(user, gateway_of(wsi)->options->tls_fd);
 	default:
 		return 0;
 	}
@@ -214,6 +242,29 @@ static void adopt(struct gateway *gw, int fd)
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	/* On failure lws has closed it. */
 	(void)lws_adopt_socket_vhost(gw->vhost, fd);
+}
+
+/* The ticket stays with the connection, whatever becomes of it. */
+static void on_given(struct door *d, int fd, struct str ticket)
+{
+	struct gateway *gw = container_of(d, struct gateway, door);
+	int size = SEND_BUFFER;
+	lws_sock_file_fd_type socket = { .sockfd = fd };
+	char *copy = strndup(ticket.data, ticket.len);
+	struct lws *wsi;
+
+	if (copy == NULL) {
+		close(fd);
+		return;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	wsi = lws_adopt_descriptor_vhost(gw->plain,
+					 LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP,
+					 socket, NULL, NULL);
+	if (wsi == NULL)
+		free(copy);
+	else
+		lws_set_opaque_user_data(wsi, copy);
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events);
@@ -274,26 +325,36 @@ static int create_context(struct gateway *gw)
 		.vhost_name = "groupfs",
 		.timeout_secs = TIMEOUT_S,
 		.keepalive_timeout = KEEPALIVE_S,
+		.pt_serv_buf_size = READ_BUFFER,
 		.max_http_header_data = 8192,
 		.max_http_header_pool = 1024,
 		.gid = -1,
 		.uid = -1,
 	};
 
+	if (gw->options->tls_fd >= 0)
+		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
+				LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
 	lws_set_log_level(LLL_ERR, on_lws_log);
 	gw->lws = lws_create_context(&info);
 	if (gw->lws == NULL)
 		return -ENOMEM;
 	gw->vhost = lws_create_vhost(gw->lws, &info);
-	return gw->vhost == NULL ? -ENOMEM : 0;
+	if (gw->vhost == NULL)
+		return -ENOMEM;
+	/* Of a port of its own: a Host or a server name leads to no other
+	 * vhost than that of the same port. */
+	info.options &= ~(uint64_t)LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+	info.port = CONTEXT_PORT_NO_LISTEN;
+	info.vhost_name = "groupfs-door";
+	gw->plain = lws_create_vhost(gw->lws, &info);
+	return gw->plain == NULL ? -ENOMEM : 0;
 }
 
-int front_start(struct gateway *gw)
+static int start_listening(struct gateway *gw)
 {
-	int rc = create_context(gw);
+	int rc;
 
-	if (rc < 0)
-		return rc;
 	if (listen(gw->options->listen_fd, SOMAXCONN) < 0)
 		return -errno;
 	rc = uv_timer_init(gw->loop, &gw->accept_pause);
@@ -302,6 +363,18 @@ int front_start(struct gateway *gw)
 				  gw->options->listen_fd);
 	if (rc == 0)
 		rc = uv_poll_start(&gw->listener, UV_READABLE, on_connection);
+	return rc;
+}
+
+int front_start(struct gateway *gw)
+{
+	int rc = create_context(gw);
+
+	if (rc == 0 && gw->options->listen_fd >= 0)
+		rc = start_listening(gw);
+	if (rc == 0 && gw->options->door_fd >= 0)
+		rc = door_start(&gw->door, gw->loop, gw->options->door_fd,
+				gw->options->core_uid, on_given);
 	return rc;
 }
 
@@ -314,6 +387,12 @@ static void on_listener_closed(uv_handle_t *handle)
 
 void front_stop_listening(struct gateway *gw)
 {
+	if (gw->options->door_fd >= 0)
+		door_close(&gw->door);
+	if (gw->options->listen_fd < 0)
+		return;
+	/* Who is in the queue would be reset. */
+	on_connection(&gw->listener, 0, UV_READABLE);
 	uv_close((uv_handle_t *)&gw->accept_pause, NULL);
 	uv_close((uv_handle_t *)&gw->listener, on_listener_closed);
 }

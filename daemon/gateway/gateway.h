@@ -3,12 +3,12 @@
  * groupd-gateway: strangers' HTTP and WebSocket, spoken on to groupd.
  *
  *   TCP --front (lws)--> http_request --rest_*--> client --> groupd
- *                   \--> ws_conn --ws_commands--^   |
+ *  door --'         \--> ws_conn --ws_commands--^   |
  *                           ^---- ws_feed <-- feed <-'
  *
  * One process, one loop thread, no store, no files: what it may do is what
- * the tokens it was shown may do. WebSockets outlive a restart of groupd,
- * which connects to us again (core_link.h).
+ * the tokens and tickets it was shown may do. WebSockets outlive a restart of
+ * groupd, which connects to us again (core_link.h).
  */
 #ifndef GROUPFS_DAEMON_GATEWAY_GATEWAY_H
 #define GROUPFS_DAEMON_GATEWAY_GATEWAY_H
@@ -20,6 +20,7 @@
 
 #include "daemon/gateway/bearer.h"
 #include "daemon/gateway/core_link.h"
+#include "daemon/gateway/door.h"
 #include "lib/table.h"
 #include "daemon/gateway/wheel.h"
 #include "lib/client.h"
@@ -35,8 +36,10 @@ enum {
 };
 
 struct gateway_options {
-	int listen_fd;
+	int listen_fd; /* -1: no TCP */
 	int core_fd;
+	int door_fd; /* -1: no connections from groupd */
+	int tls_fd;  /* the certificate; -1: no TLS */
 	unsigned int slot;
 	size_t max_body;
 	int64_t core_uid; /* -1: root or our own */
@@ -58,9 +61,13 @@ struct gateway {
 
 	/* front.c */
 	struct lws_context *lws;
-	struct lws_vhost *vhost;
+	struct lws_vhost *vhost; /* of TCP, with or without TLS */
+	struct lws_vhost *plain; /* of what comes through the door */
+	struct door door;
 	uv_poll_t listener;
 	uv_timer_t accept_pause;
+
+	size_t requests; /* http_request */
 
 	/* ws_*.c */
 	struct list conns;

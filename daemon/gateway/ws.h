@@ -105,6 +105,7 @@ void ws_pump(struct ws_conn *c);
 /* Says bye and closes; the first reason counts. */
 void ws_bye(struct ws_conn *c, int code, uint64_t retry_after_ms);
 int ws_use_token(struct ws_conn *c, struct str token);
+void ws_use_ticket(struct ws_conn *c, struct str ticket);
 /* Reads on or not, by what is under way. */
 void ws_throttle(struct ws_conn *c);
 

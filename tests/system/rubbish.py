@@ -42,7 +42,7 @@ def frame(kind, ident, principal, body, zero=0, length=None):
     return struct.pack("<IHHII", size, kind, zero, ident, principal) + body
 
 
-HELLO = frame(3, 1, 0, b"\x02\x04test")
+HELLO = frame(3, 1, 0, b"\x03\x04test")
 
 
 def unix_cases():
@@ -52,8 +52,8 @@ def unix_cases():
     yield "a field that is not zero", frame(3, 1, 0, b"\x02\x00", zero=5)
     yield "no hello first", frame(12, 1, 1, b"\x00\x03dev")
     yield "a hello of a later version", frame(3, 1, 0, b"\x63\x04test")
-    yield "a short body", frame(3, 1, 0, b"\x02")
-    yield "a surplus byte", frame(3, 1, 0, b"\x02\x04test!")
+    yield "a short body", frame(3, 1, 0, b"\x03")
+    yield "a surplus byte", frame(3, 1, 0, b"\x03\x04test!")
     yield "an event from a client", HELLO + frame(60, 0, 0, b"\x01\x00")
     yield "an answer from a client", HELLO + frame(2, 7, 0, b"\x01")
     yield "a varint without end", HELLO + frame(12, 2, 0, b"\xff" * 11)
