@@ -375,7 +375,9 @@ void supervisor_figures(const struct supervisor *s, struct buf *out)
 	}
 	status_text(out, "listen", s->bound_len == 0 ? "none" : s->address);
 	status_text(out, "tls",
-		    certificate_is_there(&s->certificate) ? "yes" : "no");
+		    certificate_is_there(&s->certificate) && s->bound_len > 0
+			    ? "yes"
+			    : "no");
 	status_number(out, "gateways", connected);
 	status_number(out, "gateway_restarts", restarts);
 }
