@@ -176,7 +176,7 @@ is "and a large body" "$(get -o "$T/body" -w '%{http_code}' \
 get "$URL/api/groups/dev/messages?after_seq=0" >"$T/body"
 is "which comes back whole" "$(jq -r '.messages[10].content' "$T/body" |
 	tr -d '\n' | md5sum)" "$(md5sum <"$T/big")"
-get -m 60 -N "$URL/api/groups/dev/stream?after_seq=0" >"$T/stream" 2>&1 &
+get -m 200 -N "$URL/api/groups/dev/stream?after_seq=0" >"$T/stream" 2>&1 &
 stream=$!
 ours $stream
 $PY "$HERE/reach.py" follow dev >"$T/follow" 2>"$T/follow.err" &
@@ -194,7 +194,7 @@ like "3 POSTs in one are, the first at least" \
 ok "and nobody hangs after them" answers
 ok "what comes to the stream" wait_for 10 grep -q 'by wss' "$T/stream"
 ok "and to the other WebSocket" wait_for 10 grep -q 'by wss' "$T/follow"
-kill $stream
+kill $stream 2>/dev/null
 
 # 20 that take nothing, while 400 messages of 4 kB come: more than the kernel
 # holds. They get each of them later.
@@ -245,15 +245,14 @@ ok "the first is still served" serves "$P/first.pem"
 is "by the same processes" "$(started)" "$gateways"
 cp "$P/second.key" "$P/key.pem"
 # Who comes meanwhile waits a moment, and is not refused.
-(
-	n=0
-	while [ ! -e "$T/renewed" ]; do
-		n=$((n + 1))
+ask_until() {
+	while [ ! -e "$1" ]; do
 		curl -sS -m 20 --cacert "$CA" -o /dev/null -w '%{http_code}\n' \
 			-H "Authorization: Bearer $TOKEN" "$URL/api/groups"
-		echo "during $n" >>"$M/dev/messages"
+		echo meanwhile >>"$M/dev/messages"
 	done
-) >"$T/requests" 2>"$T/requests.err" &
+}
+ask_until "$T/renewed" >"$T/requests" 2>&1 &
 requests=$!
 ours $requests
 ok "SIGHUP with both is taken" hup
@@ -302,5 +301,29 @@ ok "still it" serves "$P/second.pem"
 ok "SIGHUP with the files gone" hup
 like "keeps it" "$(tail -n 3 "$T/groupd.log")" 'cert.pem: No such file'
 ok "and it is served" serves "$P/second.pem"
+
+# One gateway: its port is listened on while there is none.
+stop_groupd
+cp "$P/first.chain" "$P/cert.pem"
+cp "$P/first.key" "$P/key.pem"
+start_groupd --gateways 1 --tls-cert "$P/cert.pem" --tls-key "$P/key.pem"
+URL=https://localhost:$port
+ok "one gateway, and the first certificate" wait_for 10 serves "$P/first.pem"
+ok "the mount is back" wait_for 20 is_online
+gateways=$(started)
+cp "$P/second.chain" "$P/cert.pem"
+cp "$P/second.key" "$P/key.pem"
+ask_until "$T/renewed-again" >"$T/requests" 2>&1 &
+requests=$!
+ours $requests
+one_more() {
+	[ "$(started)" -gt "$gateways" ]
+}
+ok "is renewed" hup
+ok "by another one" wait_for 20 one_more
+ok "with the second" wait_for 10 serves "$P/second.pem"
+: >"$T/renewed-again"
+wait $requests
+is "no request was refused meanwhile" "$(sort -u "$T/requests")" 200
 kill $follow
 done_testing

@@ -179,8 +179,10 @@ def noise():
             connection.recv(65536)
         try:
             connection.sendall(data)
-            while connection.recv(65536):
-                pass
+            got = b"-"
+            # A close frame is an end: we are to answer it.
+            while got and not got.endswith(b"\x88\x02\x0d\xac"):
+                got = connection.recv(65536)
             out("closed")
         except socket.timeout:
             out("hangs")
