@@ -166,6 +166,26 @@ static uv_stdio_container_t inherit(int fd)
 
 enum { ARGS_FIXED = 16, ARGS_MAX = ARGS_FIXED + 4 + 2 * CONFIG_ORIGINS_MAX };
 
+/* The arguments that not every gateway has. */
+static void put_options(const struct config *c, const struct gateway_fds *fds,
+			char **args)
+{
+	size_t n = 0;
+
+	if (fds->tcp >= 0) {
+		args[n++] = (char *)(uintptr_t) "--listen-fd";
+		args[n++] = (char *)(uintptr_t) "3";
+	}
+	if (fds->tls >= 0) {
+		args[n++] = (char *)(uintptr_t) "--tls-fd";
+		args[n++] = (char *)(uintptr_t) "6";
+	}
+	for (size_t i = 0; i < c->norigins; i++) {
+		args[n++] = (char *)(uintptr_t) "--origin";
+		args[n++] = (char *)(uintptr_t)c->origins[i];
+	}
+}
+
 int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 		  uv_exit_cb on_exit)
 {
@@ -177,7 +197,6 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	struct buf uid = { 0 };
 	struct buf gid = { 0 };
 	char *args[ARGS_MAX + 1] = { 0 };
-	size_t n = ARGS_FIXED - 1;
 	int rc;
 
 	find_binary(s, &binary);
@@ -193,18 +212,7 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 		buf_cstr(&uid),	   "--gid",	 buf_cstr(&gid),
 	};
 	memcpy(args, fixed, sizeof(fixed));
-	if (fds->tcp >= 0) {
-		args[n++] = (char *)(uintptr_t) "--listen-fd";
-		args[n++] = (char *)(uintptr_t) "3";
-	}
-	if (fds->tls >= 0) {
-		args[n++] = (char *)(uintptr_t) "--tls-fd";
-		args[n++] = (char *)(uintptr_t) "6";
-	}
-	for (size_t i = 0; i < c->norigins; i++) {
-		args[n++] = (char *)(uintptr_t) "--origin";
-		args[n++] = (char *)(uintptr_t)c->origins[i];
-	}
+	put_options(c, fds, args + ARGS_FIXED - 1);
 	uv_stdio_container_t stdio[FD_COUNT] = {
 		[0] = inherit(-1),
 		[1] = inherit(2),

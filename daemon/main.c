@@ -168,9 +168,13 @@ static int check_certificate(const struct config *c, struct err *err)
 	if (c->tls_cert[0] == '\0')
 		return 0;
 	rc = certificate_load(&certificate, c->tls_cert, c->tls_key, err);
-	if (rc == 0)
-		certificate_release(&certificate);
-	return rc;
+	if (rc < 0)
+		return rc;
+	if (certificate.expired)
+		log_warn("the certificate has expired: file=\"%s\"",
+			 c->tls_cert);
+	certificate_release(&certificate);
+	return 0;
 }
 
 static int program_main(struct program *p, int argc, char **argv)

@@ -74,6 +74,12 @@ first.chain|locked.key|key in .*/locked.key has a passphrase
 first.chain|second.key|key in .*/second.key is not that of .*/first.chain
 middle.pem|first.key|key in .*/first.key is not that of .*/middle.pem
 END
+openssl x509 -req -in "$P/first.csr" -CA "$P/middle.pem" -days -1 \
+	-CAkey "$P/middle.key" -CAcreateserial -out "$P/old.pem" \
+	>>"$T/openssl.log" 2>&1
+ok "one that has expired is taken" check --tls-cert "$P/old.pem" \
+	--tls-key "$P/first.key"
+like "with a warning" "$(cat "$T/ok.out")" 'has expired: file=".*/old.pem"'
 if [ "$(id -u)" = 0 ]; then
 	need_users
 	cp "$BUILD/groupd" "$P/groupd-of-all"
