@@ -45,8 +45,8 @@ SYSTEM_TESTS = $(wildcard tests/system/$(T).sh)
 SRC := $(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
-# What a test may link: all of a folder but its main().
-testable = $(filter-out %/main.o,$(call obj,$(1)))
+# What a test may link: all of a folder but its main(), and its own recv(2).
+testable = $(filter-out %/main.o %/intercept.o,$(call obj,$(1)))
 
 PROGRAMS = $(BUILD)/groupd $(BUILD)/groupd-gateway $(BUILD)/groupfs $(BUILD)/groupctl
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/rate.h"
 #include "lib/paths.h"
 #include "lib/text.h"
 #include "lib/wire.h"
@@ -233,6 +234,26 @@ static int set_tls_key(struct config *c, struct str value, struct err *err)
 	return set_text(c->tls_key, sizeof(c->tls_key), value, err);
 }
 
+static int set_rate(struct config *c, struct str value, struct err *err)
+{
+	return set_number(&c->rate_messages_per_second, value, 0, RATE_MAX,
+			  err);
+}
+
+static int set_user_connections(struct config *c, struct str value,
+				struct err *err)
+{
+	return set_number(&c->max_connections_per_user, value, 0,
+			  CONFIG_CONNECTIONS_MAX, err);
+}
+
+static int set_address_connections(struct config *c, struct str value,
+				   struct err *err)
+{
+	return set_number(&c->max_connections_per_address, value, 0,
+			  CONFIG_CONNECTIONS_MAX, err);
+}
+
 static int not_yet(struct config *c, struct str value, struct err *err)
 {
 	(void)c;
@@ -267,8 +288,12 @@ static const struct key keys[] = {
 	{ "media_max_bytes", set_media_max, "N of a file in media/, as 100M" },
 	{ "dedupe_window", set_dedupe, "TIME how long a client_id is known" },
 	{ "bus", not_yet, NULL },
-	{ "rate_messages_per_second", not_yet, NULL },
-	{ "max_connections_per_user", not_yet, NULL },
+	{ "rate_messages_per_second", set_rate,
+	  "N that a user may send; 0: no limit" },
+	{ "max_connections_per_user", set_user_connections,
+	  "N WebSockets and streams; 0: no limit" },
+	{ "max_connections_per_address", set_address_connections,
+	  "N to one gateway; 0: no limit" },
 };
 
 enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };

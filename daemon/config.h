@@ -24,6 +24,7 @@ enum {
 	CONFIG_USER_LEN = 33,
 	CONFIG_HOST_LEN = 256,
 	CONFIG_GATEWAYS_MAX = 64,
+	CONFIG_CONNECTIONS_MAX = 1000000,
 	CONFIG_SOCKET_MAX = 90 /* leaves room in sun_path for gateway-N.sock */
 };
 
@@ -44,6 +45,9 @@ struct config {
 	uint64_t max_message_bytes;
 	uint64_t media_max_bytes;
 	uint64_t dedupe_window_ms;
+	uint64_t rate_messages_per_second;    /* 0, also of the next two: */
+	uint64_t max_connections_per_user;    /* no limit */
+	uint64_t max_connections_per_address; /* of one gateway */
 	uid_t trusted[CONFIG_TRUSTED_MAX];
 	size_t ntrusted;
 	char origins[CONFIG_ORIGINS_MAX][CONFIG_ORIGIN_LEN];

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lib/log.h"
+
 struct event *event_add(struct list *list, enum event_kind kind,
 			uint64_t group_id)
 {
@@ -32,6 +34,7 @@ void event_free(struct event *e)
 	if (e == NULL)
 		return;
 	drop_frames(e);
+	buf_release(&e->mentioned);
 	free(e->changes);
 	free(e);
 }
@@ -60,22 +63,20 @@ static struct event *last_of_group(const struct list *list, uint64_t group_id)
 	return NULL;
 }
 
-int event_add_messages(struct list *list, uint64_t group_id, uint64_t first_seq,
-		       uint64_t last_seq, bool want)
+int event_add_messages(struct list *list, uint64_t group_id,
+		       const struct event *news)
 {
 	struct event *e = last_of_group(list, group_id);
 
-	if (e != NULL && e->last_seq + 1 == first_seq) {
-		e->last_seq = last_seq;
-		e->want = e->want || want;
-		return 0;
+	if (e == NULL || e->last_seq + 1 != news->first_seq) {
+		e = event_add(list, EVENT_MESSAGES, group_id);
+		if (e == NULL)
+			return -ENOMEM;
+		e->first_seq = news->first_seq;
 	}
-	e = event_add(list, EVENT_MESSAGES, group_id);
-	if (e == NULL)
-		return -ENOMEM;
-	e->first_seq = first_seq;
-	e->last_seq = last_seq;
-	e->want = want;
+	e->last_seq = news->last_seq;
+	e->want = e->want || news->want;
+	e->mentions = e->mentions || news->mentions;
 	return 0;
 }
 
@@ -123,21 +124,51 @@ static int finish_frame(struct loading *l)
 	return 0;
 }
 
+static int put_record(struct loading *l, const struct wire_message *m)
+{
+	size_t size = wire_size(&wire_schema_message, m);
+	int rc = 0;
+
+	if (l->records.len + size > EVENT_FRAME_BYTES)
+		rc = finish_frame(l);
+	if (rc == 0)
+		wire_put(&l->records, &wire_schema_message, m);
+	return rc;
+}
+
 static int load_message(void *data, const struct wire_message *m)
 {
 	struct loading *l = data;
-	size_t size = wire_size(&wire_schema_message, m);
+	struct wire_message mention = { .seq = m->seq,
+					.sender = m->sender,
+					.mentions = m->mentions };
 	int rc = 0;
 
 	if (m->seq > l->event->last_seq)
 		return 1;
-	if (l->records.len + size > EVENT_FRAME_BYTES)
-		rc = finish_frame(l);
+	if (l->event->want)
+		rc = put_record(l, m);
 	if (rc < 0)
 		return rc;
-	wire_put(&l->records, &wire_schema_message, m);
+	if (m->mentions.len > 0)
+		wire_put(&l->event->mentioned, &wire_schema_message, &mention);
 	l->last_seq = m->seq;
 	return m->seq == l->event->last_seq ? 1 : 0;
+}
+
+/* Whoever is told of a mention may know nothing of the group. */
+static int load_name(struct event *e, struct store *store)
+{
+	struct wire_group group;
+	int rc;
+
+	if (e->mentioned.len == 0)
+		return 0;
+	rc = store_find_group(store, e->group_id, str_of(""), str_of(""),
+			      &group, NULL);
+	if (rc == 0)
+		str_to_cstr(group.name, e->group, sizeof(e->group));
+	return rc;
 }
 
 void event_load(struct event *e, struct store *store)
@@ -146,6 +177,8 @@ void event_load(struct event *e, struct store *store)
 	int rc;
 
 	assert(e->kind == EVENT_MESSAGES && e->nframes == 0);
+	if (!e->want && !e->mentions)
+		return;
 	rc = store_scan(store, e->group_id, e->first_seq - 1, load_message, &l,
 			NULL);
 	if (rc >= 0)
@@ -153,5 +186,10 @@ void event_load(struct event *e, struct store *store)
 	/* A part would be a gap. */
 	if (rc < 0 || l.last_seq != e->last_seq)
 		drop_frames(e);
+	if (load_name(e, store) < 0 || e->mentioned.failed) {
+		log_warn("mentions are not told: group=%llu",
+			 (unsigned long long)e->group_id);
+		buf_release(&e->mentioned);
+	}
 	buf_release(&l.records);
 }

@@ -25,6 +25,7 @@ enum event_kind {
 	EVENT_MESSAGES, /* first_seq..last_seq were appended */
 	EVENT_MEMBERS,	/* changes were made by `by` */
 	EVENT_DELETED,	/* the group is gone */
+	EVENT_READ,	/* the pointer of `by` is last_seq now */
 	EVENT_REVOKED	/* the token of this hash is gone */
 };
 
@@ -40,13 +41,20 @@ struct event {
 	/* EVENT_MESSAGES */
 	uint64_t first_seq;
 	uint64_t last_seq;
-	bool want; /* somebody watched when a sender submitted */
+	bool want;	      /* somebody watched when a sender submitted */
+	bool mentions;	      /* some of them mention somebody */
+	struct buf mentioned; /* owned: those, as wire records that have
+				 seq, sender and mentions only */
 	struct event_frame *frames; /* owned; none: nobody watched, or there
 				       was no memory: EV_GROWN tells */
 	size_t nframes;
-	/* EVENT_MEMBERS */
+	/* EVENT_MEMBERS, EVENT_READ; group: EVENT_MESSAGES with mentions */
 	char group[WIRE_NAME_MAX + 1];
 	char by[WIRE_USER_MAX + 1];
+	/* EVENT_READ: who asked for it */
+	uint64_t session;
+	uint32_t request;
+	/* EVENT_MEMBERS */
 	struct store_change *changes; /* owned */
 	size_t count;
 	/* EVENT_REVOKED */
@@ -60,12 +68,15 @@ void event_free(struct event *e);
 void events_clear(struct list *list);
 
 /* Adds to the group's last event of the list when that is about messages,
- * else makes a new one. -ENOMEM. */
-int event_add_messages(struct list *list, uint64_t group_id, uint64_t first_seq,
-		       uint64_t last_seq, bool want);
+ * else makes a new one; `news` is such an event: its first_seq, last_seq, want
+ * and mentions. -ENOMEM. */
+int event_add_messages(struct list *list, uint64_t group_id,
+		       const struct event *news);
 
-/* Reads an EVENT_MESSAGES' messages back and encodes them once for all. On
- * any failure there are no frames. The lane's thread. */
+/* Reads an EVENT_MESSAGES' messages back where they are wanted or mention
+ * somebody: encodes those wanted once for all, and notes the mentions. On any
+ * failure there are no frames; nor mentions, with a line in the log, for the
+ * store has them. The lane's thread. */
 void event_load(struct event *e, struct store *store);
 
 #endif

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "lib/log.h"
+#include "lib/text.h"
 
 static void send_grown(struct interest *i)
 {
@@ -52,7 +53,7 @@ static void tell_messages(struct interest *i, const struct event *e)
 		send_grown(i);
 }
 
-static void fan_messages(struct registry *r, const struct event *e)
+static void wake_watchers(struct registry *r, const struct event *e)
 {
 	struct group *group = groups_find(&r->groups, e->group_id);
 	struct list *next;
@@ -153,6 +154,88 @@ static void close_watchers(struct group *group)
 	     el = el->next)
 		session_close(&container_of(el, struct interest, of_group)
 				       ->peer->session);
+}
+
+/* Puts the sessions of the user on r->tell, but for mounts, which have no use
+ * for what is told so. Sending may close a session, so that comes after. */
+static void gather_sessions(struct registry *r, struct str user)
+{
+	uint64_t stamp = ++r->stamp;
+	struct principal *p;
+
+	for (p = registry_user(r, user); p != NULL; p = registry_user_next(p)) {
+		if (p->peer->stamp == stamp || p->peer->mount)
+			continue;
+		p->peer->stamp = stamp;
+		list_remove(&p->peer->tell);
+		list_push(&r->tell, &p->peer->tell);
+	}
+}
+
+static void tell_mention(struct registry *r, const struct event *e,
+			 const struct wire_message *m, struct str user)
+{
+	struct wire_body_ev_mention body = { .group_id = e->group_id,
+					     .group = str_of(e->group),
+					     .user = user,
+					     .seq = m->seq,
+					     .sender = m->sender };
+	struct frame *frame;
+
+	if (registry_user(r, user) == NULL)
+		return;
+	frame = encode(WIRE_EV_MENTION, &body);
+	if (frame == NULL) {
+		log_warn("no memory for a mention: group=%llu",
+			 (unsigned long long)e->group_id);
+		return;
+	}
+	gather_sessions(r, user);
+	for (struct list *el; (el = list_pop(&r->tell)) != NULL;)
+		send_always(container_of(el, struct peer, tell), frame);
+	frame_unref(frame);
+}
+
+/* Those by name. Everyone is told by the message itself. */
+static void fan_messages(struct registry *r, const struct event *e)
+{
+	struct str list = buf_str(&e->mentioned);
+	struct wire_message m;
+	struct str name;
+
+	wake_watchers(r, e);
+	while (wire_next(&list, &wire_schema_message, &m) > 0) {
+		while (text_next_word(&m.mentions, &name)) {
+			if (!str_eq(name, str_of("everyone")))
+				tell_mention(r, e, &m, name);
+		}
+	}
+}
+
+static void fan_read(struct registry *r, const struct event *e)
+{
+	struct wire_body_ev_read body = { .group_id = e->group_id,
+					  .group = str_of(e->group),
+					  .user = str_of(e->by),
+					  .last_read_seq = e->last_seq };
+	struct frame *frame = encode(WIRE_EV_READ, &body);
+
+	if (frame == NULL) {
+		log_warn("no memory for a read pointer: group=%llu",
+			 (unsigned long long)e->group_id);
+		return;
+	}
+	body.request = e->request;
+	gather_sessions(r, body.user);
+	for (struct list *el; (el = list_pop(&r->tell)) != NULL;) {
+		struct peer *peer = container_of(el, struct peer, tell);
+
+		if (peer->session.serial == e->session)
+			session_send(&peer->session, WIRE_EV_READ, 0, 0, &body);
+		else
+			send_always(peer, frame);
+	}
+	frame_unref(frame);
 }
 
 static void fan_change(struct registry *r, const struct event *e,
@@ -257,6 +340,9 @@ void fanout_event(struct registry *r, struct event *e)
 		break;
 	case EVENT_DELETED:
 		fan_deleted(r, e);
+		break;
+	case EVENT_READ:
+		fan_read(r, e);
 		break;
 	case EVENT_REVOKED:
 		fan_revoked(r, e);

@@ -5,8 +5,10 @@
  *
  * A session whose output is full is told nothing more about messages: its
  * interest lags, and after the drain it gets one EV_GROWN. Events about
- * members and principals are never dropped; a session that leaves even those
- * unread is closed. All on the loop.
+ * members, principals, mentions and read pointers are never dropped; a session
+ * that leaves even those unread is closed. What concerns one user goes to the
+ * sessions that have a principal of his: nothing here walks over members. All
+ * on the loop.
  */
 #ifndef GROUPFS_DAEMON_FANOUT_H
 #define GROUPFS_DAEMON_FANOUT_H

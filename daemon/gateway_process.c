@@ -164,7 +164,7 @@ static uv_stdio_container_t inherit(int fd)
 	return c;
 }
 
-enum { ARGS_FIXED = 16, ARGS_MAX = ARGS_FIXED + 4 + 2 * CONFIG_ORIGINS_MAX };
+enum { ARGS_FIXED = 18, ARGS_MAX = ARGS_FIXED + 4 + 2 * CONFIG_ORIGINS_MAX };
 
 /* The arguments that not every gateway has. */
 static void put_options(const struct config *c, const struct gateway_fds *fds,
@@ -194,6 +194,7 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	struct buf binary = { 0 };
 	struct buf slot = { 0 };
 	struct buf body = { 0 };
+	struct buf address = { 0 };
 	struct buf uid = { 0 };
 	struct buf gid = { 0 };
 	char *args[ARGS_MAX + 1] = { 0 };
@@ -204,12 +205,25 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	buf_printf(&slot, "%u", gw->slot);
 	buf_printf(&body, "%" PRIu64,
 		   c->max_message_bytes * BODY_FACTOR + BODY_EXTRA);
+	buf_printf(&address, "%" PRIu64, c->max_connections_per_address);
 	const char *const fixed[ARGS_FIXED - 1] = {
-		buf_cstr(&binary), "--door-fd",	 "5",
-		"--core-fd",	   "4",		 "--slot",
-		buf_cstr(&slot),   "--max-body", buf_cstr(&body),
-		"--tag",	   s->tag,	 "--uid",
-		buf_cstr(&uid),	   "--gid",	 buf_cstr(&gid),
+		buf_cstr(&binary),
+		"--door-fd",
+		"5",
+		"--core-fd",
+		"4",
+		"--slot",
+		buf_cstr(&slot),
+		"--max-body",
+		buf_cstr(&body),
+		"--tag",
+		s->tag,
+		"--uid",
+		buf_cstr(&uid),
+		"--gid",
+		buf_cstr(&gid),
+		"--max-per-address",
+		buf_cstr(&address),
 	};
 	memcpy(args, fixed, sizeof(fixed));
 	put_options(c, fds, args + ARGS_FIXED - 1);
@@ -239,6 +253,7 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	buf_release(&binary);
 	buf_release(&slot);
 	buf_release(&body);
+	buf_release(&address);
 	buf_release(&uid);
 	buf_release(&gid);
 	return rc;

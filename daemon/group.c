@@ -57,7 +57,9 @@ void groups_tidy(struct groups *g, struct group *group)
 {
 	if (!list_empty(&group->interests) || !list_empty(&group->pending))
 		return;
+	assert(group->online.count == 0);
 	table_remove(&g->by_id, &group->node);
+	table_release(&group->online);
 	free(group);
 }
 
@@ -74,4 +76,49 @@ void group_stale(struct group *group)
 	for (struct list *el = group->pending.next; el != &group->pending;
 	     el = el->next)
 		container_of(el, struct group_pending, link)->stale = true;
+}
+
+void group_forget_pending(struct group *group, uint64_t principal,
+			  uint64_t kind)
+{
+	for (struct list *el = group->pending.next; el != &group->pending;
+	     el = el->next) {
+		struct group_pending *p =
+			container_of(el, struct group_pending, link);
+
+		if (p->principal == principal && p->kind == kind)
+			p->forgotten = true;
+	}
+}
+
+struct group_user *group_arrive(struct group *group, struct str user)
+{
+	uint64_t hash = table_hash_bytes(user);
+	struct table_node *node = table_find(&group->online, hash);
+	struct group_user *u;
+
+	for (; node != NULL; node = table_next(node)) {
+		u = container_of(node, struct group_user, node);
+		if (str_eq(str_of(u->name), user)) {
+			u->watches++;
+			return u;
+		}
+	}
+	u = calloc(1, sizeof(*u));
+	if (u == NULL || !str_to_cstr(user, u->name, sizeof(u->name)) ||
+	    !table_insert(&group->online, &u->node, hash)) {
+		free(u);
+		return NULL;
+	}
+	u->watches = 1;
+	return u;
+}
+
+void group_leave(struct group *group, struct group_user *user)
+{
+	assert(user->watches > 0);
+	if (--user->watches > 0)
+		return;
+	table_remove(&group->online, &user->node);
+	free(user);
 }

@@ -5,7 +5,8 @@
  *
  *   groups --id--> group --> interest (one a watching session)
  *                     \          \--> watch (one a principal)
- *                      \-> pending: watches whose tail is being read
+ *                     |\-> pending: watches whose tail is being read
+ *                     \-> online: the users with a watch that is present
  *
  * An entry is there from the moment that the first watch is asked for, so
  * that a commit between the reading of its tail and the answer is not lost.
@@ -20,6 +21,7 @@
 
 #include "lib/table.h"
 #include "lib/list.h"
+#include "lib/wire.h"
 
 struct groups {
 	struct table by_id;
@@ -31,13 +33,24 @@ struct group {
 	uint64_t last_seq; /* fanned out, or read: what watchers know */
 	struct list interests;
 	struct list pending; /* struct group_pending */
+	struct table online; /* struct group_user, by name */
+};
+
+/* A user who reads along, through one watch or more. */
+struct group_user {
+	struct table_node node;
+	size_t watches;
+	char name[WIRE_USER_MAX + 1];
 };
 
 /* A WATCH that is being read. Embedded by the request. */
 struct group_pending {
 	struct list link;
 	struct group *group; /* holds the entry */
+	uint64_t principal;  /* its serial, and the watch_kind: what */
+	uint64_t kind;	     /* group_forget_pending() finds it by */
 	bool stale;	     /* the members changed: read again */
+	bool forgotten;	     /* it was ended before it was made */
 };
 
 /* The entry; NULL when nobody watches or waits to. */
@@ -52,5 +65,17 @@ void groups_end(struct groups *g, struct group_pending *p);
 void groups_tidy(struct groups *g, struct group *group);
 /* All pending watches have to be read again. */
 void group_stale(struct group *group);
+/* Those of that principal and kind will not be made. */
+void group_forget_pending(struct group *group, uint64_t principal,
+			  uint64_t kind);
+
+/* One more watch of the user; NULL without memory. It goes with its last
+ * watch. How many users there are costs nothing to know. */
+struct group_user *group_arrive(struct group *group, struct str user);
+void group_leave(struct group *group, struct group_user *user);
+static inline size_t group_online(const struct group *group)
+{
+	return group->online.count;
+}
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "daemon/fanout.h"
 #include "daemon/handover.h"
+#include "daemon/metrics.h"
 #include "daemon/renewal.h"
 #include "daemon/status.h"
 #include "lib/log.h"
@@ -229,6 +230,11 @@ static void figures(void *data, struct buf *out)
 	status_number(out, "media_queued", readers_load(&g->movers));
 }
 
+static void metrics(void *data, struct buf *out)
+{
+	metrics_put_loop(out, data);
+}
+
 static void on_expiry(uv_timer_t *timer)
 {
 	struct groupd *g = timer->data;
@@ -333,14 +339,17 @@ static void init_handlers(struct groupd *g)
 		.media = &g->media,
 		.sequencer = &g->sequencer,
 		.tickets = &g->tickets,
+		.rate = &g->rate,
 		.env = g->env,
 		.data_dir = g->config->data,
 		.instance = env_random_u64(g->env),
 		.max_content = g->config->max_message_bytes,
+		.max_connections = g->config->max_connections_per_user,
 		.own_uid = geteuid(),
 		.trusts = trusts,
 		.greeted = on_greeted,
 		.figures = figures,
+		.metrics = metrics,
 		.data = g,
 	};
 }
@@ -381,6 +390,7 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 	*g = (struct groupd){ .loop = loop, .config = config, .env = env };
 	g->started_ms = env_now_ms(env);
 	registry_init(&g->registry);
+	rate_init(&g->rate, env, config->rate_messages_per_second);
 	rc = session_host_start(&g->host, loop, &session_ops,
 				&session_limits_default);
 	assert(rc == 0);
@@ -428,6 +438,10 @@ int groupd_reload(struct groupd *g, const struct config *fresh, struct err *err)
 	g->handlers.max_content = c->max_message_bytes;
 	c->media_max_bytes = fresh->media_max_bytes;
 	media_set_max(&g->media, c->media_max_bytes);
+	c->rate_messages_per_second = fresh->rate_messages_per_second;
+	rate_set(&g->rate, c->rate_messages_per_second);
+	c->max_connections_per_user = fresh->max_connections_per_user;
+	g->handlers.max_connections = c->max_connections_per_user;
 	if (rc > 0)
 		renewal_begin(&g->supervisor);
 	return 0;
@@ -500,6 +514,7 @@ static void on_expiry_closed(uv_handle_t *handle)
 		registry_release(&g->registry);
 	media_close(&g->media);
 	tickets_close(&g->tickets);
+	rate_release(&g->rate);
 	g->state = GROUPD_STOPPED;
 	g->on_stopped(g);
 }

@@ -21,6 +21,7 @@
 #include "daemon/fence.h"
 #include "daemon/media_keeper.h"
 #include "daemon/peer.h"
+#include "daemon/rate.h"
 #include "daemon/readers.h"
 #include "daemon/sequencer.h"
 #include "daemon/session.h"
@@ -47,6 +48,7 @@ struct groupd {
 	struct readers movers; /* of the media files' bytes */
 	struct media media;
 	struct media_keeper keeper;
+	struct rate rate;
 	struct handlers handlers;
 	struct listener listener;
 	struct lobby lobby;
@@ -74,8 +76,9 @@ struct groupd {
 int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 		 const struct env *env, struct err *err);
 /* Applies what may change while it runs: trusted_users, max_message_bytes,
- * media_max_bytes, tls_cert and tls_key, whose files are read again. On
- * failure nothing has changed. Blocking. */
+ * media_max_bytes, rate_messages_per_second, max_connections_per_user,
+ * tls_cert and tls_key, whose files are read again. On failure nothing has
+ * changed. Blocking. */
 int groupd_reload(struct groupd *g, const struct config *fresh,
 		  struct err *err);
 /* Stops in order; cb when the memory is the caller's. Blocks for the batch

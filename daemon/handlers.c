@@ -45,6 +45,49 @@ int request_answer_ok(struct request *r, uint64_t value)
 	return request_answer(r, &body);
 }
 
+int request_charge(struct request *r, uint64_t n, bool known)
+{
+	int rc = rate_take(r->handlers->rate, request_user(r), n, &r->err);
+
+	if (rc == 0)
+		r->charged = n;
+	if (rc == 0 || r->err.code != ERR_RATE_LIMITED || !known)
+		return rc;
+	r->over = r->err;
+	r->err.code = ERR_NONE;
+	return 0;
+}
+
+int request_check_over(struct request *r)
+{
+	if (r->over.code == ERR_NONE || r->sent.duplicate != 0)
+		return 0;
+	r->err = r->over;
+	return err_rc(&r->err);
+}
+
+int request_answer_sent(struct request *r)
+{
+	struct rate_state rate;
+
+	rate_state(r->handlers->rate, request_user(r), &rate);
+	r->sent.rate_limit = rate.limit;
+	r->sent.rate_left = rate.left;
+	r->sent.rate_reset_ms = rate.reset_ms;
+	return request_answer(r, &r->sent);
+}
+
+/* What was charged and is not stored after all: refused, or stored before. */
+static void give_back(struct request *r)
+{
+	uint64_t stored = r->err.code == ERR_NONE ? r->op.appended : 0;
+
+	if (r->charged > stored)
+		rate_give_back(r->handlers->rate, request_user(r),
+			       r->charged - stored);
+	r->charged = 0;
+}
+
 struct principal *request_principal(const struct request *r)
 {
 	struct principal *p = peer_principal(r->peer, r->principal_id);
@@ -102,11 +145,22 @@ static void remember_membership(struct request *r)
 		err_set(&r->err, ERR_NOT_MEMBER, NULL);
 }
 
+static void count_refusal(const struct request *r)
+{
+	struct handlers *h = r->handlers;
+
+	h->refused++;
+	if (r->handler->type == WIRE_SEND ||
+	    r->handler->type == WIRE_SEND_MEDIA)
+		h->sends_refused[r->err.code]++;
+}
+
 static void request_finish(struct request *r)
 {
 	struct session *s = &r->peer->session;
 	size_t weight = r->weight;
 
+	give_back(r);
 	if (session_is_open(s) && r->handler->finish != NULL &&
 	    r->handler->finish(r))
 		return;
@@ -116,7 +170,7 @@ static void request_finish(struct request *r)
 			session_put(s, &r->answer);
 		} else if (!r->handlers->stopping ||
 			   r->err.code != ERR_UNAVAILABLE) {
-			r->handlers->refused++;
+			count_refusal(r);
 			session_send_error(s, r->id, r->principal_id, &r->err);
 		}
 	}
@@ -352,6 +406,7 @@ static struct request *request_new(struct handlers *h, struct peer *peer,
 	r->peer = peer;
 	r->id = header->id;
 	r->principal_id = header->principal;
+	r->resent = header->resent;
 	r->max_content = h->max_content;
 	list_init(&r->pending.link);
 	buf_append_str(&r->frame, body);

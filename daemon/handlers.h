@@ -23,6 +23,7 @@
 #include "daemon/group.h"
 #include "daemon/media.h"
 #include "daemon/peer.h"
+#include "daemon/rate.h"
 #include "daemon/readers.h"
 #include "daemon/sequencer.h"
 #include "lib/env.h"
@@ -39,21 +40,26 @@ struct handlers {
 	struct media *media;
 	struct sequencer *sequencer;
 	const struct tickets *tickets;
+	struct rate *rate;
 	const struct env *env;
 	const char *data_dir;
 	uint64_t instance;
-	uint64_t max_content; /* may change at SIGHUP */
+	uint64_t max_content;	  /* may change at SIGHUP */
+	uint64_t max_connections; /* of a user; 0: no limit; at SIGHUP too */
 	uid_t own_uid;
 	bool (*trusts)(void *data, uid_t uid);
 	/* A session said HELLO; may close it. May be NULL. */
 	void (*greeted)(void *data, struct peer *peer, struct str agent);
 	/* The loop's figures, as wire records. */
 	void (*figures)(void *data, struct buf *out);
+	/* The same of /metrics, as text. */
+	void (*metrics)(void *data, struct buf *out);
 	void *data;
 	bool stopping;	   /* a refusal may be only ours: the next groupd
 			      answers */
 	uint64_t requests; /* counted */
 	uint64_t refused;
+	uint64_t sends_refused[ERR_COUNT];
 };
 
 struct handler {
@@ -94,6 +100,7 @@ struct request {
 	uint32_t id;
 	uint32_t principal_id;
 	uint64_t principal_serial; /* 0: none */
+	bool resent;		   /* over another connection before */
 	size_t weight;
 	struct buf frame; /* owned; body points into it */
 	union wire_body body;
@@ -106,10 +113,15 @@ struct request {
 	struct buf answer; /* owned: the frame, when err is ERR_NONE */
 	uint64_t group_id; /* whose membership was checked; 0: none */
 	bool group_exists; /* no_such_group, to the daemon it exists */
+	bool names_cut;	   /* of FIND_GROUP: not_member, also by name */
 
 	/* Each for the type that needs it. */
-	struct buf extra; /* new users (names), or figures */
+	struct buf extra; /* new users (names), figures, or metrics */
 	bool want;	  /* SEND: somebody watches */
+	struct wire_body_sent sent;
+	uint64_t charged; /* SEND: messages that the user's rate gave */
+	struct err over;  /* SEND: it gave none, so only what was stored
+			     before is answered */
 	uint8_t hash[STORE_TOKEN_HASH];
 	char token[WIRE_TOKEN_MAX + 1];
 	uint64_t expires_ms;
@@ -117,6 +129,7 @@ struct request {
 	struct group_pending pending; /* WATCH */
 	struct wire_body_watching watching;
 	struct request_media media;
+	uint64_t online; /* GET_INFO */
 
 	/* private: handlers.c */
 	struct readers_job job;
@@ -145,6 +158,13 @@ int request_find_group(struct request *r, struct store *store, uint64_t id,
 void request_note_refusal(struct request *r, struct store *store,
 			  uint64_t group_id);
 int request_no_memory(struct request *r);
+/* Loop: charges the user n messages. known: they may be stored already, so
+ * that it is the store which refuses them. */
+int request_charge(struct request *r, uint64_t n, bool known);
+/* After the store was asked: refuses what is over the limit and new. */
+int request_check_over(struct request *r);
+/* Loop: the answer SENT, with what the user may still send. */
+int request_answer_sent(struct request *r);
 /* Once more to the readers. -EBUSY */
 int request_read_again(struct request *r);
 /* From finish(): work that blocks first, then finish() again. -EBUSY */
@@ -160,6 +180,9 @@ int request_prepare_user(struct request *r, struct store *store,
 			 struct str user);
 /* Lane: stores the noted ones, before the verb that needs them. */
 int request_add_users(struct request *r, struct store *store);
+/* Lane: the event of what was sent to r's group. */
+int request_tell_sent(struct request *r, struct list *events,
+		      const struct wire_body_sent *sent, bool mentions);
 
 extern const struct handler handlers_session[];
 extern const struct handler handlers_reading[];

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Users, tokens, status, verify. */
+/* Users, tokens, status, metrics, verify. */
 #include <errno.h>
 
 #include "daemon/auth.h"
 #include "daemon/handlers.h"
+#include "daemon/metrics.h"
 #include "daemon/page.h"
+#include "daemon/report.h"
 #include "daemon/status.h"
 #include "lib/text.h"
 
@@ -155,17 +157,59 @@ static int read_status(struct request *r, struct store *store)
 {
 	struct wire_body_status answer;
 	struct store_counts counts;
+	struct store_size size;
 	int rc = store_count(store, &counts, &r->err);
 
+	if (rc == 0)
+		rc = store_size(store, &size, &r->err);
 	if (rc < 0)
 		return rc;
 	status_number(&r->extra, "groups", counts.groups);
 	status_number(&r->extra, "users", counts.users);
-	status_number(&r->extra, "store_bytes", counts.bytes);
+	status_number(&r->extra, "store_bytes", size.data + size.log);
 	if (r->extra.failed)
 		return request_no_memory(r);
 	answer = (struct wire_body_status){ .figures = buf_str(&r->extra) };
 	return request_answer(r, &answer);
+}
+
+/* By who connected: a gateway has no principal that may see figures, and
+ * whoever scrapes has none at all. */
+static int begin_metrics(struct request *r)
+{
+	const struct handlers *h = r->handlers;
+	uid_t uid = r->peer->session.uid;
+
+	if (!r->peer->gateway && uid != 0 && uid != h->own_uid)
+		return err_set(&r->err, ERR_NOT_ADMIN,
+			       "Only gateways, root and groupd's own user may "
+			       "see the metrics");
+	h->metrics(h->data, &r->extra);
+	return r->extra.failed ? -ENOMEM : 0;
+}
+
+static int read_metrics(struct request *r, struct store *store)
+{
+	struct wire_body_metrics answer;
+	struct store_size size;
+	int rc = store_size(store, &size, &r->err);
+
+	if (rc < 0)
+		return rc;
+	metrics_put_store(&r->extra, &size);
+	metrics_put_process(&r->extra);
+	if (r->extra.failed)
+		return request_no_memory(r);
+	answer = (struct wire_body_metrics){ .text = buf_str(&r->extra) };
+	return request_answer(r, &answer);
+}
+
+static void do_report(struct request *r)
+{
+	if (!r->peer->gateway)
+		err_set(&r->err, ERR_NOT_ADMIN, "Only a gateway reports");
+	else if (report_take(&r->peer->report, &r->body.report, &r->err) == 0)
+		request_answer_ok(r, 0);
 }
 
 enum { PROBLEMS_MAX_BYTES = 1 << 20 };
@@ -216,6 +260,11 @@ const struct handler handlers_admin[] = {
 	  .begin = begin_status,
 	  .read = read_status,
 	  .admin_only = true },
+	{ .type = WIRE_GET_METRICS,
+	  .begin = begin_metrics,
+	  .read = read_metrics,
+	  .no_principal = true },
+	{ .type = WIRE_REPORT, .here = do_report, .no_principal = true },
 	{ .type = WIRE_VERIFY,
 	  .read = read_verify,
 	  .admin_only = true,

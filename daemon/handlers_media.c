@@ -173,7 +173,8 @@ static int begin_send_media(struct request *r)
 			       body->content.len, r->max_content);
 	r->want =
 		groups_watched(&r->handlers->registry->groups, body->group_id);
-	return 0;
+	/* As of SEND: what was sent before is answered as it was then. */
+	return request_charge(r, 1, r->resent);
 }
 
 static int prepare_send_media(struct request *r, struct store *store)
@@ -242,12 +243,13 @@ static int write_send_media(struct request *r, struct store *store,
 	bool fresh = false;
 	int rc = check_upload(r, store);
 
+	op.only_known = r->over.code != ERR_NONE;
 	if (rc < 0)
 		return rc;
 	memcpy(op.hash, r->media.hash, STORE_HASH);
 	/* First: an upload that was dropped just now is refused before
 	 * anything is stored, so nobody ends others' transaction with it. */
-	if (r->media.found)
+	if (r->media.found && !op.only_known)
 		rc = media_place(media, &u, op.hash, &fresh, &r->err);
 	if (rc < 0)
 		return rc;
@@ -257,6 +259,9 @@ static int write_send_media(struct request *r, struct store *store,
 	if (rc < 0)
 		return refuse_send_media(r, store, rc);
 	r->group_id = body->group_id;
+	r->sent = op.sent;
+	if (request_check_over(r) < 0)
+		return err_rc(&r->err);
 	if (op.sent.duplicate == 0) {
 		r->op.appended = 1;
 		/* An error of the disk ends the transaction, so nothing is
@@ -264,12 +269,10 @@ static int write_send_media(struct request *r, struct store *store,
 		rc = media_settle(media, op.hash, &r->err);
 		if (rc < 0)
 			return rc;
-		if (event_add_messages(events, body->group_id,
-				       op.sent.first_seq, op.sent.last_seq,
-				       r->want) < 0)
-			return request_no_memory(r);
+		if (request_tell_sent(r, events, &op.sent, op.mentions) < 0)
+			return err_rc(&r->err);
 	}
-	return request_answer(r, &op.sent);
+	return 0;
 }
 
 static void forget(struct readers_job *job, struct store *store)
@@ -284,6 +287,8 @@ static void forget(struct readers_job *job, struct store *store)
 
 static bool finish_send_media(struct request *r)
 {
+	if (r->err.code == ERR_NONE)
+		request_answer_sent(r);
 	if (r->err.code != ERR_NONE || !r->media.found || r->media.forgotten ||
 	    r->handlers->stopping)
 		return false;

@@ -9,6 +9,25 @@
 #include "lib/json.h"
 #include "lib/text.h"
 
+/* A gateway's client has a connection, on which he was a member. In a mount a
+ * name is looked up anew each time, and is gone with the membership. */
+static int begin_find_group(struct request *r)
+{
+	r->names_cut = r->peer->gateway;
+	return 0;
+}
+
+static void note_name(struct request *r, struct store *store)
+{
+	struct wire_group group;
+
+	if (r->err.code == ERR_NO_SUCH_GROUP && r->names_cut &&
+	    r->body.find_group.name.len > 0 &&
+	    store_find_group(store, 0, r->body.find_group.name, str_of(""),
+			     &group, NULL) == 0)
+		request_note_refusal(r, store, group.group_id);
+}
+
 static int read_find_group(struct request *r, struct store *store)
 {
 	const struct wire_body_find_group *body = &r->body.find_group;
@@ -19,8 +38,10 @@ static int read_find_group(struct request *r, struct store *store)
 
 	/* The same fields make both structs. */
 	_Static_assert(sizeof(answer) == sizeof(group), "one list of fields");
-	if (rc < 0)
+	if (rc < 0) {
+		note_name(r, store);
 		return rc;
+	}
 	memcpy(&answer, &group, sizeof(answer));
 	return request_answer(r, &answer);
 }
@@ -233,6 +254,15 @@ static int read_list_members(struct request *r, struct store *store)
 	return rc;
 }
 
+static int begin_get_info(struct request *r)
+{
+	const struct group *group = groups_find(&r->handlers->registry->groups,
+						r->body.get_info.group_id);
+
+	r->online = group == NULL ? 0 : group_online(group);
+	return 0;
+}
+
 static int read_get_info(struct request *r, struct store *store)
 {
 	uint64_t group_id = r->body.get_info.group_id;
@@ -248,6 +278,7 @@ static int read_get_info(struct request *r, struct store *store)
 	}
 	r->group_id = group_id;
 	memcpy(&answer, &info, sizeof(answer));
+	answer.online = r->online;
 	return request_answer(r, &answer);
 }
 
@@ -299,12 +330,16 @@ static int read_get_space(struct request *r, struct store *store)
 }
 
 const struct handler handlers_reading[] = {
-	{ .type = WIRE_FIND_GROUP, .read = read_find_group },
+	{ .type = WIRE_FIND_GROUP,
+	  .begin = begin_find_group,
+	  .read = read_find_group },
 	{ .type = WIRE_LIST_GROUPS, .read = read_list_groups },
 	{ .type = WIRE_PULL, .read = read_pull },
 	{ .type = WIRE_READ_TEXT, .read = read_read_text },
 	{ .type = WIRE_LIST_MEMBERS, .read = read_list_members },
-	{ .type = WIRE_GET_INFO, .read = read_get_info },
+	{ .type = WIRE_GET_INFO,
+	  .begin = begin_get_info,
+	  .read = read_get_info },
 	{ .type = WIRE_LIST_MENTIONS, .read = read_list_mentions },
 	{ .type = WIRE_GET_SPACE, .read = read_get_space },
 	{ .type = WIRE_NONE },

@@ -192,6 +192,8 @@ static void do_close(struct request *r)
 
 static int begin_watch(struct request *r)
 {
+	r->pending.principal = r->principal_serial;
+	r->pending.kind = r->body.watch.kind;
 	return groups_begin(&r->handlers->registry->groups,
 			    r->body.watch.group_id, &r->pending);
 }
@@ -237,7 +239,14 @@ static bool finish_watch(struct request *r)
 			"The principal was closed");
 		return false;
 	}
-	i = principal_add_watch(p, r->pending.group, r->watching.last_seq);
+	if (r->pending.forgotten) {
+		err_set(&r->err, ERR_UNAVAILABLE,
+			"The watch was ended before it was made");
+		return false;
+	}
+	i = principal_add_watch(p, r->pending.group,
+				(enum watch_kind)r->body.watch.kind,
+				r->watching.last_seq);
 	if (i == NULL) {
 		err_set(&r->err, ERR_UNAVAILABLE,
 			"Too many watches on this connection");
@@ -251,13 +260,47 @@ static bool finish_watch(struct request *r)
 
 static void do_unwatch(struct request *r)
 {
+	const struct wire_body_unwatch *body = &r->body.unwatch;
 	const struct principal *p = request_principal(r);
-	struct watch *w =
-		p == NULL ? NULL : principal_watch(p, r->body.unwatch.group_id);
+	struct group *group =
+		groups_find(&r->handlers->registry->groups, body->group_id);
+	struct watch *w = p == NULL ? NULL : principal_watch(p, body->group_id);
 
+	/* A WATCH that is still being read comes after us else. */
+	if (group != NULL)
+		group_forget_pending(group, r->principal_serial, body->kind);
 	if (w != NULL)
-		watch_drop(w);
+		watch_end(w, (enum watch_kind)body->kind);
 	request_answer_ok(r, w != NULL);
+}
+
+/* A gateway that comes back tells what is open: nobody is cut off by that,
+ * and his next one is refused. */
+static void do_take_connection(struct request *r)
+{
+	struct principal *p = request_principal(r);
+	uint64_t max = r->handlers->max_connections;
+	uint64_t count;
+
+	assert(p != NULL);
+	if (max == 0 || r->body.take_connection.open != 0)
+		max = UINT64_MAX;
+	if (connections_take(&r->handlers->registry->connections,
+			     request_user(r), max, &count, &r->err) < 0)
+		return;
+	p->connections++;
+	request_answer_ok(r, count);
+}
+
+static void do_drop_connection(struct request *r)
+{
+	struct principal *p = request_principal(r);
+	uint64_t n = p->connections > 0 ? 1 : 0;
+
+	p->connections -= n;
+	request_answer_ok(r,
+			  connections_drop(&r->handlers->registry->connections,
+					   request_user(r), n));
 }
 
 const struct handler handlers_session[] = {
@@ -275,5 +318,7 @@ const struct handler handlers_session[] = {
 	  .read = read_watch,
 	  .finish = finish_watch },
 	{ .type = WIRE_UNWATCH, .here = do_unwatch },
+	{ .type = WIRE_TAKE_CONNECTION, .here = do_take_connection },
+	{ .type = WIRE_DROP_CONNECTION, .here = do_drop_connection },
 	{ .type = WIRE_NONE },
 };

@@ -28,10 +28,54 @@ static int check_items(struct request *r)
 	return 0;
 }
 
+/*
+ * A send may have been stored before: what the client sends again because its
+ * connection was lost has the batch_id that it had, and what a person's
+ * program sends again the client_id. Over the limit it gets the answer that
+ * was lost, and not a refusal: that says that nothing was stored. So the store
+ * is asked, on the group's lane, where the first one may still be waiting.
+ * What is new is refused at once.
+ */
+static int charge_send(struct request *r)
+{
+	struct str items = r->body.send.items;
+	struct wire_item item;
+	uint64_t count = 0;
+	bool keyed = true;
+
+	if (r->handlers->rate->per_second == 0)
+		return 0;
+	while (wire_next(&items, &wire_schema_item, &item) > 0) {
+		keyed = keyed && item.client_id.len > 0;
+		count++;
+	}
+	return request_charge(r, count, keyed || r->resent);
+}
+
 static int begin_send(struct request *r)
 {
 	r->want = groups_watched(&r->handlers->registry->groups,
 				 r->body.send.group_id);
+	return charge_send(r);
+}
+
+static bool finish_send(struct request *r)
+{
+	if (r->err.code == ERR_NONE)
+		request_answer_sent(r);
+	return false;
+}
+
+int request_tell_sent(struct request *r, struct list *events,
+		      const struct wire_body_sent *sent, bool mentions)
+{
+	const struct event news = { .first_seq = sent->first_seq,
+				    .last_seq = sent->last_seq,
+				    .want = r->want,
+				    .mentions = mentions };
+
+	if (event_add_messages(events, r->group_id, &news) < 0)
+		return request_no_memory(r);
 	return 0;
 }
 
@@ -44,6 +88,7 @@ static int write_send(struct request *r, struct store *store,
 		.user = request_user(r),
 		.batch_id = body->batch_id,
 		.items = body->items,
+		.only_known = r->over.code != ERR_NONE,
 	};
 	int rc = check_items(r);
 
@@ -55,14 +100,15 @@ static int write_send(struct request *r, struct store *store,
 		return rc;
 	}
 	r->group_id = body->group_id;
+	r->sent = op.sent;
+	if (request_check_over(r) < 0)
+		return err_rc(&r->err);
 	if (op.sent.duplicate == 0) {
 		r->op.appended = op.sent.last_seq - op.sent.first_seq + 1;
-		if (event_add_messages(events, body->group_id,
-				       op.sent.first_seq, op.sent.last_seq,
-				       r->want) < 0)
-			return request_no_memory(r);
+		if (request_tell_sent(r, events, &op.sent, op.mentions) < 0)
+			return err_rc(&r->err);
 	}
-	return request_answer(r, &op.sent);
+	return 0;
 }
 
 /* Notes a user to be added with the transaction: who is not stored yet but
@@ -149,9 +195,11 @@ static int prepare_edit_members(struct request *r, struct store *store)
 	return prepare_edits(r, store, body->edits);
 }
 
-/* An event about members of the group; its changes are still to be filled. */
+/* An event about members of the group; what is particular to its kind is
+ * still to be filled. */
 static struct event *members_event(struct request *r, struct store *store,
-				   struct list *events, uint64_t group_id)
+				   struct list *events, enum event_kind kind,
+				   uint64_t group_id)
 {
 	struct wire_group group;
 	struct event *e;
@@ -159,7 +207,7 @@ static struct event *members_event(struct request *r, struct store *store,
 	if (store_find_group(store, group_id, str_of(""), str_of(""), &group,
 			     &r->err) < 0)
 		return NULL;
-	e = event_add(events, EVENT_MEMBERS, group_id);
+	e = event_add(events, kind, group_id);
 	if (e == NULL) {
 		request_no_memory(r);
 		return NULL;
@@ -188,7 +236,8 @@ static int write_edit_members(struct request *r, struct store *store,
 	}
 	r->group_id = body->group_id;
 	if (op.count > 0) {
-		e = members_event(r, store, events, body->group_id);
+		e = members_event(r, store, events, EVENT_MEMBERS,
+				  body->group_id);
 		if (e == NULL) {
 			free(op.changes);
 			return err_rc(&r->err);
@@ -259,6 +308,7 @@ static int announce_group(struct request *r, struct store *store,
 			  struct list *events, uint64_t group_id)
 {
 	struct collecting c = { .event = members_event(r, store, events,
+						       EVENT_MEMBERS,
 						       group_id) };
 
 	if (c.event == NULL)
@@ -317,17 +367,47 @@ static int write_set_read(struct request *r, struct store *store,
 			  struct list *events)
 {
 	const struct wire_body_set_read *body = &r->body.set_read;
+	struct event *e;
 	uint64_t stored;
 	int rc = store_set_read(store, body->group_id, request_user(r),
 				body->seq, &stored, &r->err);
 
-	(void)events;
 	if (rc < 0) {
 		request_note_refusal(r, store, body->group_id);
 		return rc;
 	}
 	r->group_id = body->group_id;
+	if (rc > 0) {
+		e = members_event(r, store, events, EVENT_READ, r->group_id);
+		if (e == NULL)
+			return err_rc(&r->err);
+		e->last_seq = stored;
+		e->session = r->peer->session.serial;
+		e->request = r->id;
+	}
 	return request_answer_ok(r, stored);
+}
+
+/* In the transaction that changes it. */
+static int check_info_tag(struct request *r, struct store *store)
+{
+	const struct wire_body_set_info *body = &r->body.set_info;
+	struct wire_body_info body_info;
+	struct wire_info info;
+	int rc;
+
+	if (body->if_tag == 0)
+		return 0;
+	rc = store_get_info(store, body->group_id, request_user(r), &info,
+			    &r->err);
+	if (rc < 0)
+		return rc;
+#define COPY(kind, name, bound) body_info.name = info.name;
+	WIRE_INFO_FIELDS(COPY)
+#undef COPY
+	if (json_info_tag(&body_info) != body->if_tag)
+		return err_set(&r->err, ERR_PRECONDITION_FAILED, NULL);
+	return 0;
 }
 
 static int write_set_info(struct request *r, struct store *store,
@@ -343,9 +423,11 @@ static int write_set_info(struct request *r, struct store *store,
 		.settings = body->settings,
 		.max_members = body->max_members,
 	};
-	int rc = store_set_info(store, &op, &r->err);
+	int rc = check_info_tag(r, store);
 
 	(void)events;
+	if (rc == 0)
+		rc = store_set_info(store, &op, &r->err);
 	if (rc < 0) {
 		request_note_refusal(r, store, body->group_id);
 		return rc;
@@ -355,7 +437,10 @@ static int write_set_info(struct request *r, struct store *store,
 }
 
 const struct handler handlers_writing[] = {
-	{ .type = WIRE_SEND, .begin = begin_send, .write = write_send },
+	{ .type = WIRE_SEND,
+	  .begin = begin_send,
+	  .write = write_send,
+	  .finish = finish_send },
 	{ .type = WIRE_EDIT_MEMBERS,
 	  .prepare = prepare_edit_members,
 	  .write = write_edit_members },

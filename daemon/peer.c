@@ -28,6 +28,7 @@ void registry_release(struct registry *r)
 	table_release(&r->users);
 	table_release(&r->tokens);
 	table_release(&r->groups.by_id);
+	connections_release(&r->connections);
 }
 
 static struct principal *by_user(struct table_node *node, struct str user)
@@ -93,6 +94,7 @@ void peer_release(struct peer *peer)
 	table_release(&peer->watches);
 	table_release(&peer->interests);
 	table_release(&peer->seen);
+	free(peer->report);
 }
 
 struct principal *peer_principal(const struct peer *peer, uint32_t id)
@@ -177,6 +179,8 @@ void principal_close(struct principal *p)
 		table_remove(&r->users, &p->by_user);
 		if (p->kind == PRINCIPAL_TOKEN)
 			table_remove(&r->tokens, &p->by_token);
+		connections_drop(&r->connections, str_of(p->user),
+				 p->connections);
 		r->principals--;
 	}
 	list_remove(&p->expiring);
@@ -246,14 +250,12 @@ static void interest_tidy(struct interest *i)
 	free(i);
 }
 
-struct interest *principal_add_watch(struct principal *p, struct group *group,
-				     uint64_t last_seq)
+static struct watch *watch_new(struct principal *p, struct group *group,
+			       uint64_t last_seq)
 {
 	struct interest *i = peer_interest(p->peer, group->id);
 	struct watch *w;
 
-	if (principal_watch(p, group->id) != NULL)
-		return i;
 	if (p->peer->watches.count >= PEER_WATCHES_MAX)
 		return NULL;
 	if (i == NULL) {
@@ -276,13 +278,46 @@ struct interest *principal_add_watch(struct principal *p, struct group *group,
 	list_push(&p->watches, &w->of_principal);
 	list_push(&i->watches, &w->of_interest);
 	p->peer->registry->watches++;
-	return i;
+	return w;
+}
+
+struct interest *principal_add_watch(struct principal *p, struct group *group,
+				     enum watch_kind kind, uint64_t last_seq)
+{
+	struct watch *w = principal_watch(p, group->id);
+
+	if (w == NULL)
+		w = watch_new(p, group, last_seq);
+	if (w == NULL)
+		return NULL;
+	if (kind == WATCH_QUIET)
+		w->quiet = true;
+	else if (w->present == NULL)
+		w->present = group_arrive(group, str_of(p->user));
+	if (w->present != NULL || w->quiet)
+		return w->interest;
+	watch_drop(w);
+	return NULL;
+}
+
+void watch_end(struct watch *w, enum watch_kind kind)
+{
+	if (kind == WATCH_QUIET) {
+		w->quiet = false;
+	} else if (w->present != NULL) {
+		group_leave(w->interest->group, w->present);
+		w->present = NULL;
+	}
+	if (w->present == NULL && !w->quiet)
+		watch_drop(w);
 }
 
 void watch_drop(struct watch *w)
 {
 	struct interest *i = w->interest;
 
+	if (w->present != NULL)
+		group_leave(i->group, w->present);
 	table_remove(&i->peer->watches, &w->by_key);
 	list_remove(&w->of_principal);
 	list_remove(&w->of_interest);

@@ -17,7 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/connections.h"
 #include "daemon/group.h"
+#include "daemon/report.h"
 #include "daemon/session.h"
 #include "lib/table.h"
 #include "lib/list.h"
@@ -37,6 +39,7 @@ struct registry {
 	struct list expiring;
 	struct list tell; /* peers that get the event being told */
 	struct groups groups;
+	struct connections connections;
 	uint64_t serial;
 	uint64_t revocations; /* of tokens, that were told */
 	uint64_t stamp;	      /* of the event that is being told */
@@ -57,6 +60,7 @@ struct peer {
 	uint64_t stamp;		/* of the last event that it was told */
 	bool gateway;		/* only tokens may be shown */
 	bool mount;		/* groupfs: answers from what it was told */
+	struct report *report;	/* owned: a gateway's last REPORT, or NULL */
 };
 
 enum principal_state { PRINCIPAL_OPENING, PRINCIPAL_READY };
@@ -76,7 +80,8 @@ struct principal {
 	char user[WIRE_USER_MAX + 1];
 	bool admin;
 	uint8_t hash[STORE_TOKEN_HASH];
-	uint64_t expires_ms; /* 0: never */
+	uint64_t expires_ms;  /* 0: never */
+	uint64_t connections; /* that it has taken, of its user's */
 };
 
 struct watch {
@@ -85,6 +90,8 @@ struct watch {
 	struct list of_interest;
 	struct principal *principal;
 	struct interest *interest;
+	struct group_user *present; /* NULL: no WATCH_PRESENT */
+	bool quiet;		    /* WATCH_QUIET */
 };
 
 /* One session's interest in one group. */
@@ -122,10 +129,12 @@ void principal_close(struct principal *p);
 
 struct interest *peer_interest(const struct peer *peer, uint64_t group_id);
 struct watch *principal_watch(const struct principal *p, uint64_t group_id);
-/* Adds a watch where there is none; last_seq: of the tail that was read. The
- * interest, or NULL: bound or memory. */
+/* Adds a watch of that kind where there is none; last_seq: of the tail that
+ * was read. The interest, or NULL: bound or memory. */
 struct interest *principal_add_watch(struct principal *p, struct group *group,
-				     uint64_t last_seq);
+				     enum watch_kind kind, uint64_t last_seq);
+/* Ends its kind, and drops it with the last one. */
+void watch_end(struct watch *w, enum watch_kind kind);
 /* Drops it, and what it alone kept alive. */
 void watch_drop(struct watch *w);
 

@@ -25,9 +25,12 @@ static void *reader_main(void *arg)
 	struct reader *reader = arg;
 	struct readers *r = reader->readers;
 	struct readers_job *job;
+	uint64_t began;
 
 	while ((job = take(r)) != NULL) {
+		began = uv_hrtime();
 		job->run(job, reader->store);
+		histogram_add(&r->seconds, uv_hrtime() - began, 1);
 		pthread_mutex_lock(&r->lock);
 		r->busy--;
 		pthread_mutex_unlock(&r->lock);
@@ -93,6 +96,7 @@ int readers_start(struct readers *r, uv_loop_t *loop, size_t count,
 	r->busy = 0;
 	r->stop = false;
 	r->queue_max = queue_max;
+	r->seconds = (struct histogram){ .kind = HISTOGRAM_DURATION };
 	list_init(&r->queue);
 	rc = mailbox_start(&r->done, loop, on_item, r);
 	if (rc < 0)

@@ -19,6 +19,7 @@
 
 #include "daemon/mailbox.h"
 #include "lib/err.h"
+#include "lib/histogram.h"
 #include "lib/list.h"
 #include "store/store.h"
 
@@ -47,7 +48,8 @@ struct readers {
 	size_t busy;
 	bool stop;
 	size_t queue_max;
-	size_t count; /* threads that run */
+	size_t count;		  /* threads that run */
+	struct histogram seconds; /* how long each job ran; any thread */
 	struct reader reader[READERS_MAX];
 	struct mailbox done;
 	void (*on_close)(struct readers *r);

@@ -41,6 +41,7 @@ void renewal_tag(struct supervisor *s)
 	buf_printf(&all, "%s %s %" PRIu64 " %" PRIu64 " %s", GROUPFS_VERSION,
 		   c->listen_host, c->listen_port, c->max_message_bytes,
 		   c->gateway_user);
+	buf_printf(&all, " %" PRIu64, c->max_connections_per_address);
 	for (size_t i = 0; i < c->norigins; i++)
 		buf_printf(&all, " %s", c->origins[i]);
 	if (certificate_is_there(&s->certificate))

@@ -128,12 +128,12 @@ static void unknown_outcome(struct sequencer *q, const struct err *err)
 	_exit(EXIT_UNKNOWN);
 }
 
-static void count_batch(struct sequencer *q, const struct batch *batch)
+static void count_batch(struct sequencer *q, const struct batch *batch,
+			uint64_t duration_ns)
 {
 	struct sequencer_figures *f = &q->figures;
 	uint64_t done = 0;
 	uint64_t messages = 0;
-	size_t size = 0;
 
 	for (const struct list *el = batch->ops.next; el != &batch->ops;
 	     el = el->next) {
@@ -145,13 +145,10 @@ static void count_batch(struct sequencer *q, const struct batch *batch)
 		done++;
 		messages += op->appended;
 	}
-	while (size + 1 < SEQUENCER_SIZES && ((uint64_t)1 << size) < done)
-		size++;
-	atomic_fetch_add(&f->commits, 1);
-	atomic_fetch_add(&f->ops, done);
-	atomic_fetch_add(&f->messages, messages);
+	histogram_add(&f->ops, done, 1);
+	histogram_add(&f->messages, messages, 1);
+	histogram_add(&f->seconds, duration_ns, 1);
 	atomic_fetch_add(&f->refused, batch->count - done);
-	atomic_fetch_add(&f->sizes[size], 1);
 	if (done > atomic_load(&f->largest))
 		atomic_store(&f->largest, done);
 }
@@ -189,6 +186,7 @@ static void run_batch(struct lane *lane, struct batch *batch)
 {
 	struct sequencer *q = lane->sequencer;
 	struct err err = { .code = ERR_NONE };
+	uint64_t began = uv_hrtime();
 	int rc = run_transaction(lane, batch, &err);
 
 	if (rc == -EINPROGRESS)
@@ -203,12 +201,12 @@ static void run_batch(struct lane *lane, struct batch *batch)
 		fail_all(batch, &err);
 		return;
 	}
-	count_batch(q, batch);
+	count_batch(q, batch, uv_hrtime() - began);
 	for (struct list *el = batch->events.next; el != &batch->events;
 	     el = el->next) {
 		struct event *e = container_of(el, struct event, link);
 
-		if (e->kind == EVENT_MESSAGES && e->want)
+		if (e->kind == EVENT_MESSAGES)
 			event_load(e, lane->store);
 	}
 }
@@ -265,7 +263,8 @@ static void on_batch(void *data, struct list *el)
 	     l = l->next) {
 		struct event *e = container_of(l, struct event, link);
 
-		messages_only = messages_only && e->kind == EVENT_MESSAGES;
+		messages_only = messages_only && (e->kind == EVENT_MESSAGES ||
+						  e->kind == EVENT_READ);
 		q->options.on_event(q->options.data, e);
 	}
 	if (messages_only || q->options.on_told == NULL ||
@@ -316,7 +315,12 @@ int sequencer_start(struct sequencer *q, uv_loop_t *loop,
 	int rc;
 
 	assert(options->lanes > 0 && options->lanes <= SEQUENCER_LANES_MAX);
-	*q = (struct sequencer){ .options = *options };
+	*q = (struct sequencer){
+		.options = *options,
+		.figures = { .ops.kind = HISTOGRAM_SIZE,
+			     .messages.kind = HISTOGRAM_SIZE,
+			     .seconds.kind = HISTOGRAM_DURATION },
+	};
 	rc = mailbox_start(&q->done, loop, on_batch, q);
 	if (rc < 0)
 		return err_set(err, ERR_UNAVAILABLE, "%s", uv_strerror(rc));

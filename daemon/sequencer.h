@@ -26,6 +26,7 @@
 #include "daemon/event.h"
 #include "daemon/mailbox.h"
 #include "lib/err.h"
+#include "lib/histogram.h"
 #include "lib/list.h"
 #include "store/store.h"
 
@@ -34,8 +35,7 @@ enum {
 	SEQUENCER_BATCH_OPS = 1000,
 	SEQUENCER_BATCH_BYTES = 32 << 20,
 	SEQUENCER_QUEUE_OPS = 65536,
-	SEQUENCER_QUEUE_BYTES = 512 << 20,
-	SEQUENCER_SIZES = 12 /* batches of 1, 2, 3-4, 5-8, ... ops */
+	SEQUENCER_QUEUE_BYTES = 512 << 20
 };
 
 struct sequencer_op {
@@ -70,13 +70,12 @@ struct lane {
 
 /* Counted by the lanes, read by anybody. */
 struct sequencer_figures {
-	atomic_uint_fast64_t commits;
-	atomic_uint_fast64_t ops; /* committed */
-	atomic_uint_fast64_t messages;
+	struct histogram ops; /* of each commit: its count is the commits */
+	struct histogram messages;
+	struct histogram seconds; /* from begin to the end of the commit */
 	atomic_uint_fast64_t refused;
 	atomic_uint_fast64_t rollbacks;
 	atomic_uint_fast64_t largest; /* ops in one commit */
-	atomic_uint_fast64_t sizes[SEQUENCER_SIZES];
 };
 
 struct sequencer_options {
@@ -84,9 +83,10 @@ struct sequencer_options {
 	const struct store_options *store; /* borrowed while it runs */
 	size_t lanes;
 	void (*on_event)(void *data, struct event *e); /* loop; e borrowed */
-	/* Loop: the events of a batch that changed more than messages were
-	 * told. False: its senders are to be answered when this batch is given
-	 * to sequencer_release(), and not now. May be NULL. */
+	/* Loop: the events of a batch that changed more than messages and
+	 * read pointers were told. False: its senders are to be answered when
+	 * this batch is given to sequencer_release(), and not now. May be NULL.
+	 */
 	bool (*on_told)(void *data, struct list *batch);
 	void *data;
 	/* Lane: the outcome of a commit is unknown. Must not return in a

@@ -353,7 +353,10 @@ void session_send_error(struct session *s, uint32_t id, uint32_t principal,
 			const struct err *err)
 {
 	struct wire_body_error body = { .code = (uint64_t)err->code,
-					.text = str_of(err->text) };
+					.text = str_of(err->text),
+					.retry_after_ms = err->retry_after_ms,
+					.rate_limit = err->rate_limit,
+					.rate_reset_ms = err->rate_reset_ms };
 
 	session_send(s, WIRE_ERROR, id, principal, &body);
 }

@@ -36,23 +36,23 @@ static void ratio(struct buf *out, const char *name, uint64_t a, uint64_t b)
 }
 
 /* "1:20 2:3 4:0 ...": commits with at most so many requests. */
-static void sizes(struct buf *out, struct sequencer_figures *f)
+static void sizes(struct buf *out, const struct histogram *ops)
 {
 	struct buf text = { 0 };
 
-	for (size_t i = 0; i < SEQUENCER_SIZES; i++)
-		buf_printf(&text, "%s%llu:%" PRIu64, i == 0 ? "" : " ",
-			   1ULL << i, (uint64_t)atomic_load(&f->sizes[i]));
+	for (size_t i = 0; i < histogram_bounds(ops); i++)
+		buf_printf(&text, "%s%s:%" PRIu64, i == 0 ? "" : " ",
+			   histogram_bound(ops, i), histogram_bucket(ops, i));
 	put(out, "requests_per_commit_histogram", buf_str(&text));
 	buf_release(&text);
 }
 
 void status_sequencer(struct buf *out, struct sequencer *q)
 {
-	struct sequencer_figures *f = &q->figures;
-	uint64_t commits = atomic_load(&f->commits);
-	uint64_t messages = atomic_load(&f->messages);
-	uint64_t ops = atomic_load(&f->ops);
+	const struct sequencer_figures *f = &q->figures;
+	uint64_t commits = histogram_count(&f->ops);
+	uint64_t messages = histogram_sum(&f->messages);
+	uint64_t ops = histogram_sum(&f->ops);
 
 	status_number(out, "lanes", q->lanes);
 	status_number(out, "commits", commits);
@@ -62,7 +62,7 @@ void status_sequencer(struct buf *out, struct sequencer *q)
 	ratio(out, "messages_per_commit", messages, commits);
 	ratio(out, "commits_per_message", commits, messages);
 	status_number(out, "largest_commit", atomic_load(&f->largest));
-	sizes(out, f);
+	sizes(out, &f->ops);
 	status_number(out, "writes_refused", atomic_load(&f->refused));
 	status_number(out, "rollbacks", atomic_load(&f->rollbacks));
 	status_number(out, "writes_queued", sequencer_queued(q));
@@ -72,5 +72,6 @@ void status_registry(struct buf *out, const struct registry *r)
 {
 	status_number(out, "principals", r->principals);
 	status_number(out, "watches", r->watches);
+	status_number(out, "connections", r->connections.count);
 	status_number(out, "live_groups", r->groups.by_id.count);
 }

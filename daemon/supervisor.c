@@ -364,22 +364,33 @@ void supervisor_lost(struct supervisor *s, const struct peer *peer)
 		later(gw, BACKOFF_MS);
 }
 
-void supervisor_figures(const struct supervisor *s, struct buf *out)
+uint64_t supervisor_connected(const struct supervisor *s)
 {
-	uint64_t restarts = 0;
 	uint64_t connected = 0;
 
-	for (size_t i = 0; i < s->count; i++) {
-		restarts += s->gateways[i].restarts;
+	for (size_t i = 0; i < s->count; i++)
 		connected += s->gateways[i].peer != NULL;
-	}
+	return connected;
+}
+
+uint64_t supervisor_restarts(const struct supervisor *s)
+{
+	uint64_t restarts = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		restarts += s->gateways[i].restarts;
+	return restarts;
+}
+
+void supervisor_figures(const struct supervisor *s, struct buf *out)
+{
 	status_text(out, "listen", s->bound_len == 0 ? "none" : s->address);
 	status_text(out, "tls",
 		    certificate_is_there(&s->certificate) && s->bound_len > 0
 			    ? "yes"
 			    : "no");
-	status_number(out, "gateways", connected);
-	status_number(out, "gateway_restarts", restarts);
+	status_number(out, "gateways", supervisor_connected(s));
+	status_number(out, "gateway_restarts", supervisor_restarts(s));
 }
 
 /* Starting. */

@@ -100,6 +100,9 @@ void supervisor_figures(const struct supervisor *s, struct buf *out);
 /* Tells a gateway to go; the next one takes its slot. Its port stays open:
  * who connects meanwhile waits. */
 void supervisor_dismiss(struct gateway *gw);
+/* Gateways that have a session; how often one was started again. */
+uint64_t supervisor_connected(const struct supervisor *s);
+uint64_t supervisor_restarts(const struct supervisor *s);
 /* Lets the gateways be: none is started again. */
 void supervisor_stop(struct supervisor *s);
 /* SIGTERM to all, SIGKILL after 3 s, and cb when all are gone. Sessions must be

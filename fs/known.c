@@ -196,7 +196,7 @@ static void watch(struct entry *e)
 
 	if (e->watched || e->uses < KNOWN_WATCH_USES)
 		return;
-	e->sub = (struct feed_sub){ 0 };
+	e->sub = (struct feed_sub){ .kind = WATCH_QUIET };
 	e->watched = feed_subscribe(k->feed, &e->sub, &e->user->principal,
 				    e->group.group_id, FEED_FROM_POINTER,
 				    woken) == 0;

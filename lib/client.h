@@ -164,6 +164,13 @@ int client_submit(struct client *c, struct client_request *req,
  * caller's at once. groupd may still carry it out. */
 void client_cancel(struct client_request *req);
 
+/* By what an event of groupd names a request that is pending, its id; 0: it is
+ * not pending. */
+static inline uint32_t client_request_id(const struct client_request *req)
+{
+	return req->client == NULL ? 0 : req->id;
+}
+
 /* Whether all that groupd has sent was read. groupd writes events before the
  * answers to those who caused them, so whoever knows of such an answer and
  * asks us later finds us knowing the event, or not settled. This is strict for

@@ -187,6 +187,8 @@ void client_requests_flush(struct client_private *p)
 			struct client_request *req = container_of(
 				list_pop(queue), struct client_request, link);
 
+			if (req->sent)
+				wire_mark_resent(&req->frame);
 			buf_append(out, req->frame.data, req->frame.len);
 			req->sent = true;
 			list_push(&p->pending.sent, &req->link);
@@ -214,6 +216,9 @@ bool client_requests_answer(struct client_private *p,
 		return true;
 	}
 	client_request_err(&err, body->error.code, body->error.text);
+	err.retry_after_ms = body->error.retry_after_ms;
+	err.rate_limit = body->error.rate_limit;
+	err.rate_reset_ms = body->error.rate_reset_ms;
 	client_request_finish(req, &err, NULL);
 	return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/env.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -56,4 +57,10 @@ uint64_t env_random_u64(const struct env *env)
 
 	env->random(env->data, &out, sizeof(out));
 	return out;
+}
+
+uint64_t env_spread(const struct env *env, uint64_t base, uint64_t spread)
+{
+	assert(spread > 0);
+	return base + env_random_u64(env) % spread;
 }

@@ -21,5 +21,8 @@ const struct env *env_system(void);
 
 uint64_t env_now_ms(const struct env *env);
 uint64_t env_random_u64(const struct env *env);
+/* base + a random part below spread (not 0): so that those who are told to
+ * come back do not come all at once. */
+uint64_t env_spread(const struct env *env, uint64_t base, uint64_t spread);
 
 #endif

@@ -61,6 +61,9 @@ int err_set(struct err *err, enum err_code code, const char *fmt, ...)
 	if (err == NULL)
 		return -row->number;
 	err->code = code;
+	err->retry_after_ms = 0;
+	err->rate_limit = 0;
+	err->rate_reset_ms = 0;
 	if (fmt == NULL) {
 		(void)snprintf(err->text, sizeof(err->text), "%s",
 			       row->sentence);

@@ -12,6 +12,7 @@
 #define GROUPFS_LIB_ERR_H
 
 #include <errno.h>
+#include <stdint.h>
 
 /* X(ENUM, code, HTTP status, errno, sentence) in wire order: only append. */
 #define ERR_CODES(X)                                                           \
@@ -46,7 +47,9 @@
 	  "same client_id")                                                    \
 	X(NO_SUCH_FILE, "no_such_file", 404, ENOENT, "There is no such file")  \
 	X(FILE_EXISTS, "file_exists", 409, EEXIST,                             \
-	  "A file of this name exists already")
+	  "A file of this name exists already")                                \
+	X(PRECONDITION_FAILED, "precondition_failed", 412, EBUSY,              \
+	  "It was changed in the meantime: read it again")
 
 enum err_code {
 	ERR_NONE = 0,
@@ -61,11 +64,16 @@ enum { ERR_TEXT_MAX = 256 };
 struct err {
 	enum err_code code;
 	char text[ERR_TEXT_MAX]; /* one sentence, NUL-terminated, UTF-8 */
+	uint64_t retry_after_ms; /* when to come again; 0: unknown */
+	/* Of `rate_limited` by daemon/rate: messages a second, and when as
+	 * many may be sent again. 0: of another limit. */
+	uint64_t rate_limit;
+	uint64_t rate_reset_ms;
 };
 
 /*
- * Fills err with a code and a sentence (the table's when fmt is NULL) and
- * returns the code's negative errno. err may be NULL.
+ * Fills err with a code and a sentence (the table's when fmt is NULL), its
+ * numbers with 0, and returns the code's negative errno. err may be NULL.
  */
 int err_set(struct err *err, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -135,6 +135,21 @@ bool feed_caught_up(const struct feed_sub *sub)
 	return sub->state == FEED_LIVE && sub->cursor >= sub->group->last_seq;
 }
 
+bool feed_is_behind(const struct feed_sub *sub)
+{
+	return sub->state == FEED_LIVE && sub->cursor < sub->group->last_seq;
+}
+
+bool feed_is_pulling(const struct feed_sub *sub)
+{
+	return sub->page != NULL;
+}
+
+size_t feed_pulling(const struct feed *f)
+{
+	return f->p->pulling;
+}
+
 bool feed_is_current(const struct feed_sub *sub)
 {
 	return sub->state == FEED_LIVE && sub->watch->made;
@@ -170,12 +185,14 @@ int feed_subscribe(struct feed *f, struct feed_sub *sub,
 		   struct client_principal *principal, uint64_t group_id,
 		   uint64_t after_seq, feed_wake_cb wake_cb)
 {
-	struct feed_watch *w = feed_watch_get(f->p, group_id, principal);
+	struct feed_watch *w =
+		feed_watch_get(f->p, group_id, principal, sub->kind);
 	bool from_pointer = after_seq == FEED_FROM_POINTER;
 
 	if (w == NULL)
 		return -ENOMEM;
 	*sub = (struct feed_sub){ .data = sub->data,
+				  .kind = sub->kind,
 				  .group = w->group,
 				  .watch = w,
 				  .principal = principal,

@@ -59,9 +59,10 @@ enum feed_state {
 /* There is something to read, or the state changed. */
 typedef void (*feed_wake_cb)(struct feed_sub *sub);
 
-/* The caller embeds it; zero it before subscribing. */
+/* The caller embeds it; zero it before subscribing, but for data and kind. */
 struct feed_sub {
-	void *data; /* the caller's */
+	void *data;	      /* the caller's */
+	enum watch_kind kind; /* whether his user reads along: online */
 	enum feed_state state;
 	struct err err;	    /* once FEED_ENDED */
 	uint64_t cursor;    /* the last seq that feed_read() returned */
@@ -138,6 +139,13 @@ void feed_unread(struct feed_sub *sub);
 
 /* LIVE, and nothing known is left to read. */
 bool feed_caught_up(const struct feed_sub *sub);
+
+/* LIVE, and not caught up. */
+bool feed_is_behind(const struct feed_sub *sub);
+/* It reads the log again, because the recent messages do not reach back to
+ * its cursor; and how many subs do. */
+bool feed_is_pulling(const struct feed_sub *sub);
+size_t feed_pulling(const struct feed *f);
 
 /* LIVE, and the watch is made on the present connection: what happens to the
  * group from now on is told. */

@@ -2,7 +2,7 @@
 /*
  * What the files of the feed share. Private to them.
  *
- *   feed -> group -> watch (one a principal) -> subs
+ *   feed -> group -> watch (one a principal and kind) -> subs
  *             |                                  |
  *           recent (feed_recent.c)             page (feed_pull.c)
  *
@@ -43,6 +43,7 @@ struct feed_watch {
 	struct list retry;
 	struct client_request req;
 	struct client_principal *principal; /* borrowed from its subs */
+	enum watch_kind kind;
 	struct feed_group *group;
 	bool made; /* on this connection */
 };
@@ -63,6 +64,7 @@ struct feed_private {
 	struct client *c; /* borrowed */
 	struct feed_group_private *buckets[FEED_BUCKETS];
 	size_t groups;
+	size_t pulling; /* subs that have a page */
 	struct list waking;
 	struct list retry_pages;
 	struct list retry_watches;
@@ -118,9 +120,11 @@ void feed_page_free(struct feed_sub *sub);
 /* feed_watch.c */
 
 struct feed_group_private *feed_group_find(struct feed_private *p, uint64_t id);
-/* Finds or makes the group's watch of that principal. NULL: no memory. */
+/* Finds or makes the group's watch of that principal and kind. NULL: no
+ * memory. */
 struct feed_watch *feed_watch_get(struct feed_private *p, uint64_t group_id,
-				  struct client_principal *principal);
+				  struct client_principal *principal,
+				  enum watch_kind kind);
 /* Asks groupd for it, unless that is under way. */
 void feed_watch_ask(struct feed_watch *w);
 void feed_watches_ask_all(struct feed_private *p);

@@ -23,6 +23,7 @@ void feed_page_free(struct feed_sub *sub)
 	client_cancel(&page->pull);
 	list_remove(&page->retry);
 	drop_messages(page);
+	sub->group->p->feed->pulling--;
 	free(page);
 	sub->page = NULL;
 }
@@ -90,6 +91,7 @@ static struct feed_page *need_page(struct feed_sub *sub)
 	page->sub = sub;
 	list_init(&page->retry);
 	sub->page = page;
+	sub->group->p->feed->pulling++;
 	return page;
 }
 

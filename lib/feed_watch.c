@@ -65,7 +65,8 @@ static void group_unused(struct feed_group_private *g)
 static void watch_unused(struct feed_watch *w)
 {
 	struct feed_group_private *g = w->group->p;
-	const struct wire_body_unwatch body = { .group_id = g->pub.group_id };
+	const struct wire_body_unwatch body = { .group_id = g->pub.group_id,
+						.kind = w->kind };
 	bool asked = w->req.client != NULL && w->req.sent;
 
 	if (!list_empty(&w->subs) || g->held)
@@ -288,7 +289,8 @@ static void watch_done(struct client_request *req, const struct err *err,
 void feed_watch_ask(struct feed_watch *w)
 {
 	struct feed_private *p = w->group->p->feed;
-	const struct wire_body_watch body = { .group_id = w->group->group_id };
+	const struct wire_body_watch body = { .group_id = w->group->group_id,
+					      .kind = w->kind };
 
 	if (w->req.client != NULL)
 		return; /* asked already; the client resends it */
@@ -299,7 +301,8 @@ void feed_watch_ask(struct feed_watch *w)
 }
 
 struct feed_watch *feed_watch_get(struct feed_private *p, uint64_t group_id,
-				  struct client_principal *principal)
+				  struct client_principal *principal,
+				  enum watch_kind kind)
 {
 	struct feed_group_private *g = group_get(p, group_id);
 	struct feed_watch *w;
@@ -308,7 +311,7 @@ struct feed_watch *feed_watch_get(struct feed_private *p, uint64_t group_id,
 		return NULL;
 	for (struct list *l = g->watches.next; l != &g->watches; l = l->next) {
 		w = container_of(l, struct feed_watch, link);
-		if (w->principal == principal)
+		if (w->principal == principal && w->kind == kind)
 			return w;
 	}
 	w = calloc(1, sizeof(*w));
@@ -317,6 +320,7 @@ struct feed_watch *feed_watch_get(struct feed_private *p, uint64_t group_id,
 		return NULL;
 	}
 	w->principal = principal;
+	w->kind = kind;
 	w->group = &g->pub;
 	list_init(&w->subs);
 	list_init(&w->retry);

@@ -79,6 +79,8 @@ int json_get_item(const struct json *j, uint64_t max, struct wire_item *item,
 
 /* Appends a group's metadata, without braces: "name":…,"settings":{…}. */
 void json_put_info_fields(struct buf *b, const struct wire_body_info *info);
+/* Differs when the above does, and is the same in each process; never 0. */
+uint64_t json_info_tag(const struct wire_body_info *info);
 /* What of it an object sets: fills out but for group_id. Its strs are borrowed
  * from j and from settings, which it fills. Keys that are none of the metadata
  * are refused. 0 or -errno and err. */

@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 
+#include "lib/table.h"
+
 void json_put_info_fields(struct buf *b, const struct wire_body_info *info)
 {
 	buf_append_str(b, str_of("\"name\":"));
@@ -20,6 +22,20 @@ void json_put_info_fields(struct buf *b, const struct wire_body_info *info)
 		   info->max_members);
 	buf_append_str(b,
 		       info->settings.len > 0 ? info->settings : str_of("{}"));
+}
+
+uint64_t json_info_tag(const struct wire_body_info *info)
+{
+	struct buf b = { 0 };
+	uint64_t tag;
+
+	json_put_info_fields(&b, info);
+	tag = table_hash_bytes(buf_str(&b));
+	/* Without memory it is like no other. */
+	if (b.failed || tag == 0)
+		tag = 1;
+	buf_release(&b);
+	return tag;
 }
 
 static bool is_known(struct str key)

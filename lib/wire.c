@@ -309,14 +309,21 @@ void wire_put_frame(struct buf *b, enum wire_type type, uint32_t id,
 	put_u32(b->data + start, (uint32_t)len);
 }
 
+void wire_mark_resent(struct buf *frame)
+{
+	assert(frame->len >= WIRE_HEADER);
+	put_u16(frame->data + 6, 1);
+}
+
 int wire_get_header(const char *data, struct wire_header *out)
 {
 	uint32_t type = get_u16(data + 4);
+	uint32_t resent = get_u16(data + 6);
 
 	out->len = get_u32(data);
-	if (out->len > WIRE_FRAME_MAX || type_row(type) == NULL ||
-	    get_u16(data + 6) != 0)
+	if (out->len > WIRE_FRAME_MAX || type_row(type) == NULL || resent > 1)
 		return -EBADMSG;
+	out->resent = resent == 1;
 	out->type = (enum wire_type)type;
 	out->id = get_u32(data + 8);
 	out->principal = get_u32(data + 12);

@@ -4,7 +4,7 @@
  * each other over the Unix socket. One source: the field lists below make
  * the structs, the encoder, the decoder and the bounds.
  *
- *   frame  = header (16 bytes, little endian)  len:u32 type:u16 zero:u16
+ *   frame  = header (16 bytes, little endian)  len:u32 type:u16 resent:u16
  *                                              id:u32 principal:u32
  *            body (len bytes): the fields of the type, in order
  *   num    = LEB128 varint, at most 10 bytes, refused above its bound
@@ -14,8 +14,9 @@
  *
  * A request carries an id (not 0) and the principal it acts for; its answer
  * echoes both. The answer is the type named in the table, or ERROR. Frames
- * with id 0 are events, from groupd only. A decoder takes exactly the body:
- * a missing, surplus or oversize byte is -EBADMSG.
+ * with id 0 are events, from groupd only. resent is 1 in a request that was
+ * sent before, on a connection that was lost, else 0. A decoder takes exactly
+ * the body: a missing, surplus or oversize byte is -EBADMSG.
  *
  * Decoded strs point into the frame: borrowed until it goes. Pure functions,
  * any thread.
@@ -94,6 +95,13 @@ enum member_change { MEMBER_ADDED = 0, MEMBER_REMOVED = 1, MEMBER_ROLE = 2 };
 /* Bits of wire_sent.warnings. */
 enum { WARN_MENTION_DROPPED = 1 };
 
+/* What a watch is for. Of a principal's two watches of a group each is made
+ * and ended for itself. */
+enum watch_kind {
+	WATCH_PRESENT = 0, /* its user reads along: he counts as online */
+	WATCH_QUIET = 1	   /* it only keeps what is known of the group true */
+};
+
 /* wire_set_read.seq that stands for "all there is". */
 #define WIRE_READ_ALL UINT64_MAX
 
@@ -156,7 +164,8 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, created_ms, WIRE_U64)                                           \
 	F(str, created_by, WIRE_USER_MAX)
 
-/* A group's metadata. settings: a JSON object, or empty. */
+/* A group's metadata. settings: a JSON object, or empty. online: how many
+ * users have a present watch, groupd's word and not the store's. */
 #define WIRE_INFO_FIELDS(F)                                                    \
 	F(num, group_id, WIRE_U64)                                             \
 	F(str, name, WIRE_NAME_MAX)                                            \
@@ -167,6 +176,7 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, info_ms, WIRE_U64)                                              \
 	F(num, max_members, WIRE_U64)                                          \
 	F(num, first_off, WIRE_U64)                                            \
+	F(num, online, WIRE_U64)                                               \
 	F(str, settings, WIRE_SETTINGS_MAX)
 
 /* An unread message that mentions the user, and its group. */
@@ -212,6 +222,16 @@ enum { WARN_MENTION_DROPPED = 1 };
 
 #define WIRE_PROBLEM_FIELDS(F) F(str, text, 1024)
 
+/* One number of a histogram (lib/histogram.h). */
+#define WIRE_COUNT_FIELDS(F) F(num, value, WIRE_U64)
+
+/* HTTP requests that a gateway has answered: those that write or that only
+ * read, by the first digit of the status. */
+#define WIRE_HTTP_COUNT_FIELDS(F)                                              \
+	F(num, write, 1)                                                       \
+	F(num, status, 5)                                                      \
+	F(num, count, WIRE_U64)
+
 #define WIRE_RECORDS(R)                                                        \
 	R(message, MESSAGE)                                                    \
 	R(item, ITEM)                                                          \
@@ -224,13 +244,19 @@ enum { WARN_MENTION_DROPPED = 1 };
 	R(name, NAME)                                                          \
 	R(token_info, TOKEN_INFO)                                              \
 	R(figure, FIGURE)                                                      \
-	R(problem, PROBLEM)
+	R(problem, PROBLEM)                                                    \
+	R(count, COUNT)                                                        \
+	R(http_count, HTTP_COUNT)
 
 /* Bodies of frames. */
 
+/* The numbers are those of struct err. */
 #define WIRE_ERROR_FIELDS(F)                                                   \
 	F(num, code, 255)                                                      \
-	F(str, text, 512)
+	F(str, text, 512)                                                      \
+	F(num, retry_after_ms, WIRE_U64)                                       \
+	F(num, rate_limit, WIRE_U64)                                           \
+	F(num, rate_reset_ms, WIRE_U64)
 #define WIRE_OK_FIELDS(F) F(num, value, WIRE_U64)
 
 /* First frame each way. agent: "groupfs/1.0". instance: changes with each
@@ -258,7 +284,9 @@ enum { WARN_MENTION_DROPPED = 1 };
 
 /* All items are stored in one transaction, in order, or none is. A batch_id
  * already used by this user in this group gives the first one's numbers.
- * offset: of first_seq's line. */
+ * offset: of first_seq's line. rate_limit: messages a second that this user
+ * may send, 0 for no limit; rate_left: how many he may at once now;
+ * rate_reset_ms: when that is rate_limit again. */
 #define WIRE_SEND_FIELDS(F)                                                    \
 	F(num, group_id, WIRE_U64)                                             \
 	F(str, batch_id, WIRE_KEY_MAX)                                         \
@@ -270,7 +298,10 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, time_ms, WIRE_U64)                                              \
 	F(num, epoch, WIRE_U64)                                                \
 	F(num, duplicate, 1)                                                   \
-	F(num, warnings, 255)
+	F(num, warnings, 255)                                                  \
+	F(num, rate_limit, WIRE_U64)                                           \
+	F(num, rate_left, WIRE_U64)                                            \
+	F(num, rate_reset_ms, WIRE_U64)
 
 /* By id, or by name when group_id is 0. Only members find a group. */
 #define WIRE_FIND_GROUP_FIELDS(F)                                              \
@@ -336,21 +367,30 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, seq, WIRE_U64)
 
 /* From the answer on, this connection gets every later message of the group
- * once, as EV_MESSAGES or, where it was slow, as EV_GROWN. */
-#define WIRE_WATCH_FIELDS(F) F(num, group_id, WIRE_U64)
+ * once, as EV_MESSAGES or, where it was slow, as EV_GROWN. kind: enum
+ * watch_kind. */
+#define WIRE_WATCH_FIELDS(F)                                                   \
+	F(num, group_id, WIRE_U64)                                             \
+	F(num, kind, 1)
 #define WIRE_WATCHING_FIELDS(F)                                                \
 	F(num, epoch, WIRE_U64)                                                \
 	F(num, first_seq, WIRE_U64)                                            \
 	F(num, last_seq, WIRE_U64)                                             \
 	F(num, last_read_seq, WIRE_U64)
-#define WIRE_UNWATCH_FIELDS(F) F(num, group_id, WIRE_U64)
+/* Ends the watch of that kind, also one that is still being made. */
+#define WIRE_UNWATCH_FIELDS(F)                                                 \
+	F(num, group_id, WIRE_U64)                                             \
+	F(num, kind, 1)
 
 /* A group's metadata: answered with INFO, a struct wire_info. SET_INFO is for
- * its admins, changes what `set` names (INFO_*) together, answers OK. */
+ * its admins, changes what `set` names (INFO_*) together, answers OK. if_tag
+ * (json_info_tag(); 0: no matter): only if the metadata is still this,
+ * else `precondition_failed`. */
 #define WIRE_GET_INFO_FIELDS(F) F(num, group_id, WIRE_U64)
 #define WIRE_SET_INFO_FIELDS(F)                                                \
 	F(num, group_id, WIRE_U64)                                             \
 	F(num, set, INFO_ALL)                                                  \
+	F(num, if_tag, WIRE_U64)                                               \
 	F(str, description, WIRE_DESCRIPTION_MAX)                              \
 	F(str, avatar_url, WIRE_URL_MAX)                                       \
 	F(num, max_members, WIRE_U64)                                          \
@@ -408,6 +448,14 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, offset, WIRE_U64)                                               \
 	F(num, size, WIRE_TEXT_MAX)
 
+/* One more open connection (a WebSocket, a stream) of the principal's user;
+ * refused (`rate_limited`) above max_connections_per_user, but not when it is
+ * `open` already and only this groupd does not know of it. It counts until
+ * DROP_CONNECTION, or until the principal closes. Both answer OK: how many
+ * this user has now. */
+#define WIRE_TAKE_CONNECTION_FIELDS(F) F(num, open, 1)
+#define WIRE_DROP_CONNECTION_FIELDS(F) F(num, unused, 0)
+
 /* Bytes of the file system that the store is on: what statfs(2) shows. */
 #define WIRE_GET_SPACE_FIELDS(F) F(num, unused, 0)
 #define WIRE_SPACE_FIELDS(F)                                                   \
@@ -438,10 +486,38 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, messages, WIRE_U64)                                             \
 	F(str, problems, WIRE_FRAME_MAX)
 
+/* What GET /metrics answers, as text. Needs no principal: for a gateway's
+ * connection, root and groupd's own user. */
+#define WIRE_GET_METRICS_FIELDS(F) F(num, unused, 0)
+#define WIRE_METRICS_FIELDS(F)	   F(str, text, WIRE_FRAME_MAX)
+/* A gateway's figures since its start, those of now for what is open; each
+ * REPORT stands in the place of the one before. Needs no principal, and a
+ * gateway's connection. requests: http_counts; refused: counts of sends, for
+ * each err_code but ERR_NONE; fanout: a histogram. */
+#define WIRE_REPORT_FIELDS(F)                                                  \
+	F(num, started_ms, WIRE_U64)                                           \
+	F(num, resident, WIRE_U64)                                             \
+	F(num, cpu_us, WIRE_U64)                                               \
+	F(num, websockets, WIRE_U64)                                           \
+	F(num, streams, WIRE_U64)                                              \
+	F(num, subscriptions, WIRE_U64)                                        \
+	F(num, lagging, WIRE_U64)                                              \
+	F(num, deliveries, WIRE_U64)                                           \
+	F(num, written, WIRE_U64)                                              \
+	F(num, slow, WIRE_U64)                                                 \
+	F(num, silent, WIRE_U64)                                               \
+	F(str, requests, 512)                                                  \
+	F(str, refused, 1024)                                                  \
+	F(str, fanout, 512)
+
 /* Events. EV_MESSAGES carries consecutive messages. EV_GROWN says that the
  * log reaches last_seq and what lies between must be pulled. EV_MEMBER comes
  * to who watches the group and to the user's own principals, in order with
- * the group's messages. */
+ * the group's messages. EV_READ, EV_MENTION come to each session that has a
+ * principal of the user, but to no mount. EV_READ: his pointer moved forward,
+ * other than by a message of his own; request: the id of the SET_READ, to the
+ * session that asked, else 0. EV_MENTION: he is mentioned by name; it comes
+ * behind the message, if that comes at all. */
 #define WIRE_EV_MESSAGES_FIELDS(F)                                             \
 	F(num, group_id, WIRE_U64)                                             \
 	F(str, messages, WIRE_FRAME_MAX)
@@ -456,7 +532,19 @@ enum { WARN_MENTION_DROPPED = 1 };
 	F(num, role, 2)                                                        \
 	F(str, by, WIRE_USER_MAX)                                              \
 	F(num, last_read_seq, WIRE_U64)
-#define WIRE_EV_DELETED_FIELDS(F)   F(num, group_id, WIRE_U64)
+#define WIRE_EV_DELETED_FIELDS(F) F(num, group_id, WIRE_U64)
+#define WIRE_EV_READ_FIELDS(F)                                                 \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, group, WIRE_NAME_MAX)                                           \
+	F(str, user, WIRE_USER_MAX)                                            \
+	F(num, last_read_seq, WIRE_U64)                                        \
+	F(num, request, UINT32_MAX)
+#define WIRE_EV_MENTION_FIELDS(F)                                              \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, group, WIRE_NAME_MAX)                                           \
+	F(str, user, WIRE_USER_MAX)                                            \
+	F(num, seq, WIRE_U64)                                                  \
+	F(str, sender, WIRE_USER_MAX)
 #define WIRE_EV_PRINCIPAL_FIELDS(F) F(num, code, 255)
 #define WIRE_EV_BYE_FIELDS(F)	    F(num, retry_after_ms, 3600000)
 
@@ -519,7 +607,14 @@ enum { WARN_MENTION_DROPPED = 1 };
 	M(EV_MEMBER, ev_member, 62, NONE)                                      \
 	M(EV_DELETED, ev_deleted, 63, NONE)                                    \
 	M(EV_PRINCIPAL, ev_principal, 64, NONE)                                \
-	M(EV_BYE, ev_bye, 65, NONE)
+	M(EV_BYE, ev_bye, 65, NONE)                                            \
+	M(TAKE_CONNECTION, take_connection, 66, OK)                            \
+	M(DROP_CONNECTION, drop_connection, 67, OK)                            \
+	M(GET_METRICS, get_metrics, 70, METRICS)                               \
+	M(METRICS, metrics, 71, NONE)                                          \
+	M(REPORT, report, 72, OK)                                              \
+	M(EV_READ, ev_read, 73, NONE)                                          \
+	M(EV_MENTION, ev_mention, 74, NONE)
 
 enum wire_type {
 	WIRE_NONE = 0,
@@ -582,14 +677,18 @@ struct wire_header {
 	enum wire_type type;
 	uint32_t id;	    /* 0: an event */
 	uint32_t principal; /* 0: none */
+	bool resent;
 };
 
 /* Appends header and body. body is a struct wire_body_* of the type. */
 void wire_put_frame(struct buf *b, enum wire_type type, uint32_t id,
 		    uint32_t principal, const void *body);
 
+/* Says in an encoded frame that it is sent again. */
+void wire_mark_resent(struct buf *frame);
+
 /* Reads a header from at least WIRE_HEADER bytes. -EBADMSG: unknown type,
- * len over WIRE_FRAME_MAX, or the zero field is not zero. */
+ * len over WIRE_FRAME_MAX, or a field has another value than it may have. */
 int wire_get_header(const char *data, struct wire_header *out);
 
 /* The message of a mention; its strs stay the mention's. */

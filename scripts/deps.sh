@@ -8,8 +8,8 @@ run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev
 	libuv1-dev libwebsockets-dev libwebsockets-evlib-uv libjansson-dev
 	libssl-dev"
 # util-linux, passwd and procps are in every Debian but the smallest.
-test="libcmocka-dev python3 python3-websockets curl jq sqlite3 procps
-	util-linux passwd iproute2 vim nano ed patch busybox less gawk mawk
+test="libcmocka-dev python3 python3-websockets python3-prometheus-client
+	curl jq sqlite3 procps util-linux passwd iproute2 vim nano ed patch busybox less gawk mawk
 	rsync inotify-tools socat pv moreutils bsdextrautils openssl"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc"
 

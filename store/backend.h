@@ -48,7 +48,7 @@ struct store_ops {
 	void (*release)(struct store *s);
 
 	/* count: items in op->items, at least 1, all of them checked by
-	 * input_check_items(). op->sent and end_off are zeroed. */
+	 * input_check_items(). What goes out of op is zeroed. */
 	int (*append)(struct store *s, struct store_append *op, size_t count,
 		      struct err *err);
 	/* op->members decodes; its ops are EDIT_ADD or EDIT_ADMIN. */
@@ -121,6 +121,7 @@ struct store_ops {
 			   store_token_fn fn, void *data, struct err *err);
 	int (*count)(struct store *s, struct store_counts *out,
 		     struct err *err);
+	int (*size)(struct store *s, struct store_size *out, struct err *err);
 	int (*verify)(struct store *s, struct store_verify *v, struct err *err);
 };
 

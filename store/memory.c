@@ -423,6 +423,7 @@ static const struct store_ops memory_ops = {
 	.find_token = mem_find_token,
 	.list_tokens = mem_list_tokens,
 	.count = mem_count,
+	.size = mem_disk_size,
 	.verify = mem_verify,
 };
 

@@ -255,6 +255,7 @@ int mem_find_token(struct store *base, const uint8_t hash[STORE_TOKEN_HASH],
 int mem_list_tokens(struct store *base, struct str user, uint64_t after_id,
 		    store_token_fn fn, void *data, struct err *err);
 int mem_count(struct store *base, struct store_counts *out, struct err *err);
+int mem_disk_size(struct store *base, struct store_size *out, struct err *err);
 int mem_verify(struct store *base, struct store_verify *v, struct err *err);
 
 #endif

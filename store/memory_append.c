@@ -221,6 +221,7 @@ static int store_item(struct append *a, const struct wire_item *item,
 	buf_init(&text);
 	rc = add_mentions(a, names, count, &text, err);
 	m.mentions = buf_str(&text);
+	a->op->mentions = a->op->mentions || m.mentions.len > 0;
 	if (rc == 0)
 		rc = add_message(a, &m, err);
 	buf_release(&text);
@@ -301,6 +302,27 @@ static int append_new(struct append *a, struct err *err)
 	return rc < 0 ? rc : append_or_undo(a, err);
 }
 
+/* Whether each item was stored before: then they are all noted. */
+static void find_items(struct append *a)
+{
+	struct wire_body_sent *sent = &a->op->sent;
+	struct str items = a->op->items;
+	struct wire_item item;
+
+	while (wire_next(&items, &wire_schema_item, &item) > 0) {
+		const struct mem_dedupe *d = NULL;
+
+		if (item.client_id.len > 0)
+			d = find_dedupe(a, 'i', item.client_id);
+		if (d == NULL) {
+			*sent = (struct wire_body_sent){ 0 };
+			return;
+		}
+		note_item(a, &d->sent, true);
+	}
+	sent->duplicate = 1;
+}
+
 static int append(struct append *a, struct err *err)
 {
 	struct store_append *op = a->op;
@@ -323,6 +345,8 @@ static int append(struct append *a, struct err *err)
 		op->sent.duplicate = 1;
 		if (a->media != NULL)
 			mem_find_sent_media(a->g, a->media, &op->sent);
+	} else if (op->only_known) {
+		find_items(a);
 	} else {
 		rc = append_new(a, err);
 	}
@@ -354,6 +378,7 @@ int mem_add_media(struct store *base, struct store_media *op,
 int mem_set_read(struct store *base, uint64_t group_id, struct str user,
 		 uint64_t seq, uint64_t *stored, struct err *err)
 {
+	bool moved;
 	struct mem_group *g = mem_group(base, group_id);
 	struct mem_member *m = g == NULL ? NULL : mem_member(g, user, NULL);
 	int rc;
@@ -370,8 +395,9 @@ int mem_set_read(struct store *base, uint64_t group_id, struct str user,
 	rc = mem_touch(base, g, err);
 	if (rc < 0)
 		return rc;
-	if (seq > m->last_read_seq)
+	moved = seq > m->last_read_seq;
+	if (moved)
 		m->last_read_seq = seq;
 	*stored = m->last_read_seq;
-	return 0;
+	return moved;
 }

@@ -139,6 +139,7 @@ static const struct store_ops sqlite_ops = {
 	.find_token = sq_find_token,
 	.list_tokens = sq_list_tokens,
 	.count = sq_count,
+	.size = sq_size,
 	.verify = sq_verify,
 };
 

@@ -29,7 +29,7 @@
 
 enum {
 	SQ_APPLICATION_ID = 0x474D5347, /* 'GMSG' */
-	SQ_USER_VERSION = 2,
+	SQ_USER_VERSION = 3,
 	SQ_CHECKPOINT_PAGES = 500, /* bounds the WAL and the longest commit */
 	SQ_BUSY_MS = 5000,
 	SQ_GROUP_MAX = INT32_MAX /* a group_id leaves 32 bits for seq */
@@ -61,10 +61,12 @@ enum {
 	  "INSERT INTO messages(id,off,len,jsonl_off,jsonl_len,rv,time_ms,"    \
 	  "type,reply_to,sender,media_url,mentions,client_id,content) "        \
 	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)")            \
-	X(INSERT_MENTION, "INSERT OR IGNORE INTO mentions(name,group_id,seq) " \
-			  "VALUES(?1,?2,?3)")                                  \
+	X(INSERT_MENTION,                                                      \
+	  "INSERT OR IGNORE INTO mentions(name,group_id,seq,n) "               \
+	  "VALUES(?1,?2,?3,1+coalesce((" SQ_LAST_MENTION "),0))")              \
 	X(INSERT_EVERYONE,                                                     \
-	  "INSERT INTO everyone(group_id,seq,sender) VALUES(?1,?2,?3)")        \
+	  "INSERT INTO everyone(group_id,seq,sender,n) "                       \
+	  "VALUES(?2,?3,?1,1+coalesce((" SQ_LAST_EVERYONE "),0))")             \
 	X(POINTER, "UPDATE members SET last_read_seq=?3 "                      \
 		   "WHERE group_id=?1 AND name=?2")                            \
 	X(DEDUPE_0_GET, "SELECT first_seq,last_seq,off,time_ms,warnings "      \
@@ -167,9 +169,15 @@ enum {
 				      "WHERE m.name=?1 AND g.name>?2 "         \
 				      "ORDER BY g.name")                       \
 	X(COUNT_MENTIONS,                                                      \
-	  "SELECT (SELECT count(*) FROM mentions WHERE name=?1 AND "           \
-	  "group_id=?2 AND seq>?3)+(SELECT count(*) FROM everyone WHERE "      \
-	  "group_id=?2 AND seq>?3 AND sender<>?1)")                            \
+	  "SELECT coalesce((" SQ_LAST_MENTION "),0)-coalesce(("                \
+	  "SELECT n FROM mentions WHERE name=?1 AND group_id=?2 "              \
+	  "AND seq<=?3 ORDER BY seq DESC LIMIT 1),0)"                          \
+	  "+coalesce((" SQ_LAST_EVERYONE "),0)-coalesce(("                     \
+	  "SELECT n FROM everyone WHERE group_id=?2 "                          \
+	  "AND seq<=?3 ORDER BY seq DESC LIMIT 1),0)"                          \
+	  "-(SELECT count(*) FROM everyone WHERE group_id=?2 AND seq>?3 "      \
+	  "AND seq<=(SELECT joined_seq FROM members WHERE group_id=?2 "        \
+	  "AND name=?1) AND sender=?1)")                                       \
 	X(MENTION_GROUPS, "SELECT g.group_id,g.name,m.last_read_seq "          \
 			  "FROM members m JOIN groups g "                      \
 			  "ON g.group_id=m.group_id "                          \
@@ -194,6 +202,12 @@ enum {
 	  "SELECT x.media_id,x.name,x.seq,x.time_ms,x.hash,x.sender,"          \
 	  "m.type,m.media_url,m.time_ms,m.sender FROM media x "                \
 	  "LEFT JOIN messages m ON m.id=(x.group_id<<32|x.seq)")               \
+	X(MISCOUNTED,                                                          \
+	  "SELECT (SELECT count(*) FROM (SELECT n,row_number() OVER "          \
+	  "(PARTITION BY name,group_id ORDER BY seq) r FROM mentions) "        \
+	  "WHERE n<>r)+(SELECT count(*) FROM (SELECT n,row_number() OVER "     \
+	  "(PARTITION BY group_id ORDER BY seq) r FROM everyone) "             \
+	  "WHERE n<>r)")                                                       \
 	X(USED_GARBAGE, "SELECT count(*) FROM garbage g WHERE EXISTS "         \
 			"(SELECT 1 FROM media m WHERE m.hash=g.hash)")         \
 	X(INTEGRITY, "PRAGMA integrity_check(100)")
@@ -206,6 +220,12 @@ enum {
 #define SQ_MESSAGE_COLUMNS                                                     \
 	"SELECT id,off,len,jsonl_off,jsonl_len,time_ms,type,reply_to,sender,"  \
 	"media_url,mentions,client_id,content,rv "
+/* How many there are: of ?1 in group ?2, of everyone there. */
+#define SQ_LAST_MENTION                                                        \
+	"SELECT n FROM mentions WHERE name=?1 AND group_id=?2 "                \
+	"ORDER BY seq DESC LIMIT 1"
+#define SQ_LAST_EVERYONE                                                       \
+	"SELECT n FROM everyone WHERE group_id=?2 ORDER BY seq DESC LIMIT 1"
 /* A search reads one of the two pairs. */
 #define SQ_LINE_COLUMNS "SELECT id,off,len,jsonl_off,jsonl_len "
 #define SQ_MEDIA_COLUMNS                                                       \
@@ -404,6 +424,7 @@ int sq_find_token(struct store *base, const uint8_t hash[STORE_TOKEN_HASH],
 int sq_list_tokens(struct store *base, struct str user, uint64_t after_id,
 		   store_token_fn fn, void *data, struct err *err);
 int sq_count(struct store *base, struct store_counts *out, struct err *err);
+int sq_size(struct store *base, struct store_size *out, struct err *err);
 int sq_find_group(struct store *base, uint64_t group_id, struct str name,
 		  struct str user, struct wire_group *out, struct err *err);
 int sq_list_groups(struct store *base, struct str user, struct str after,

@@ -303,6 +303,7 @@ static int store_item(struct append *a, const struct wire_item *item,
 	if (rc < 0)
 		return rc;
 	m.mentions = buf_str(&a->s->names);
+	a->op->mentions = a->op->mentions || m.mentions.len > 0;
 	m.len = text_render_len(&m);
 	m.jsonl_len = json_message_line_len(&m);
 	rc = insert_message(a, &m, err);
@@ -426,6 +427,32 @@ static int append_new(struct append *a, struct err *err)
 	return rc;
 }
 
+/* Whether each item was stored before: then they are all noted. */
+static int find_items(struct append *a, struct err *err)
+{
+	struct wire_body_sent *sent = &a->op->sent;
+	struct str items = a->op->items;
+	struct wire_item item;
+	struct dedupe_key key;
+	struct dedupe d;
+	int rc = 1;
+
+	while (rc > 0 && wire_next(&items, &wire_schema_item, &item) > 0) {
+		rc = 0;
+		if (item.client_id.len > 0) {
+			key = make_key('i', item.client_id);
+			rc = get_dedupe(a, &key, &d, err);
+		}
+		if (rc > 0)
+			note_item(a, &d, true);
+	}
+	if (rc > 0)
+		sent->duplicate = 1;
+	else
+		*sent = (struct wire_body_sent){ 0 };
+	return rc < 0 ? rc : 0;
+}
+
 static int append(struct append *a, struct err *err)
 {
 	struct store_append *op = a->op;
@@ -439,7 +466,7 @@ static int append(struct append *a, struct err *err)
 		a->now_ms = a->tail.time_ms;
 	rc = find_batch(a, err);
 	if (rc == 0)
-		rc = append_new(a, err);
+		rc = op->only_known ? find_items(a, err) : append_new(a, err);
 	else if (rc > 0 && a->media != NULL)
 		rc = sq_find_sent_media(a->s, a->media, &op->sent, err);
 	if (rc < 0) {
@@ -490,5 +517,6 @@ int sq_set_read(struct store *base, uint64_t group_id, struct str user,
 	*stored = seq > m.last_read_seq ? seq : m.last_read_seq;
 	if (seq <= m.last_read_seq)
 		return 0;
-	return set_pointer(s, group_id, user, seq, err);
+	rc = set_pointer(s, group_id, user, seq, err);
+	return rc < 0 ? rc : 1;
 }

@@ -66,9 +66,9 @@ static int insert_mentions(const struct recording *r, const struct mentioned *m,
 	if (m->everyone) {
 		sqlite3_stmt *st = sq_use(r->s, SQ_INSERT_EVERYONE);
 
-		sq_bind(st, 1, r->op->group_id);
-		sq_bind(st, 2, r->seq);
-		sq_bind_text(st, 3, r->op->user);
+		sq_bind_text(st, 1, r->op->user);
+		sq_bind(st, 2, r->op->group_id);
+		sq_bind(st, 3, r->seq);
 		return sq_run(r->s, st, err);
 	}
 	for (size_t i = 0; rc == 0 && i < m->count; i++) {

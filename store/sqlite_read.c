@@ -29,6 +29,12 @@ static int line_offset(struct sqlite_store *s, uint64_t group_id, uint64_t seq,
 	return rc < 0 ? rc : 0;
 }
 
+/*
+ * A fixed number of descents, whatever there is unread: by the numbers of the
+ * last mention and of the last one read. What he says to everyone himself is
+ * read when it is said; only who left and came back finds such a message
+ * unread, among the STORE_HISTORY last when he came, and those are looked at.
+ */
 static int count_mentions(struct sqlite_store *s, struct str user,
 			  struct wire_group *g, struct err *err)
 {

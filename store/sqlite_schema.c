@@ -154,6 +154,36 @@ static const char schema_2[] =
 	"CREATE INDEX media_of_hash ON media(hash, group_id);"
 	"CREATE TABLE garbage(hash BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;";
 
+/*
+ * Version 3: mentions are counted without walking over them. n numbers those of
+ * a user in a group, and those of everyone in a group, without gap from 1: the
+ * difference of two is how many lie between, whoever never reads. Whoever once
+ * drops old ones keeps the last of each, or what is left counts from 0.
+ */
+static const char schema_3[] =
+	"ALTER TABLE mentions RENAME TO mentions_2;"
+	"CREATE TABLE mentions("
+	"  name TEXT NOT NULL,"
+	"  group_id INTEGER NOT NULL,"
+	"  seq INTEGER NOT NULL,"
+	"  n INTEGER NOT NULL,"
+	"  PRIMARY KEY(name, group_id, seq)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO mentions(name,group_id,seq,n) SELECT name,group_id,seq,"
+	"  row_number() OVER (PARTITION BY name,group_id ORDER BY seq)"
+	"  FROM mentions_2;"
+	"DROP TABLE mentions_2;"
+	"ALTER TABLE everyone RENAME TO everyone_2;"
+	"CREATE TABLE everyone("
+	"  group_id INTEGER NOT NULL,"
+	"  seq INTEGER NOT NULL,"
+	"  sender TEXT NOT NULL,"
+	"  n INTEGER NOT NULL,"
+	"  PRIMARY KEY(group_id, seq)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO everyone(group_id,seq,sender,n) SELECT group_id,seq,"
+	"  sender,row_number() OVER (PARTITION BY group_id ORDER BY seq)"
+	"  FROM everyone_2;"
+	"DROP TABLE everyone_2;";
+
 static int copy_messages(struct sqlite_store *s, struct err *err);
 
 /* Each brings a store from version `from` to from + 1, in one transaction
@@ -165,6 +195,7 @@ static const struct migration {
 } migrations[] = {
 	{ 0, schema_1, NULL },
 	{ 1, schema_2, copy_messages },
+	{ 2, schema_3, NULL },
 };
 
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == SQ_USER_VERSION,

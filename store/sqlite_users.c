@@ -156,6 +156,15 @@ int sq_count(struct store *base, struct store_counts *out, struct err *err)
 	out->groups = sq_column(st, 0);
 	out->users = sq_column(st, 1);
 	sqlite3_reset(st);
-	out->bytes = file_size(s, "") + file_size(s, "-wal");
+	return 0;
+}
+
+int sq_size(struct store *base, struct store_size *out, struct err *err)
+{
+	const struct sqlite_store *s = sq_of(base);
+
+	(void)err;
+	out->data = file_size(s, "");
+	out->log = file_size(s, "-wal");
 	return 0;
 }

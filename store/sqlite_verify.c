@@ -240,20 +240,20 @@ static int check_media(struct audit *a, struct err *err)
 	return rc < 0 ? rc : 0;
 }
 
-/* What is used must never be thrown away. */
-static int check_garbage(struct audit *a, struct err *err)
+/* Rows of which there must be none. */
+static int check_none(struct audit *a, enum sq_statement which,
+		      const char *what, struct err *err)
 {
-	sqlite3_stmt *st = sq_use(a->s, SQ_USED_GARBAGE);
+	sqlite3_stmt *st = sq_use(a->s, which);
 	int rc = sq_step(a->s, st, err);
-	uint64_t used;
+	uint64_t count;
 
 	if (rc < 0)
 		return rc;
-	used = sq_column(st, 0);
+	count = sq_column(st, 0);
 	sqlite3_reset(st);
-	if (used > 0)
-		problem(a, "%" PRIu64 " media files are used and garbage",
-			used);
+	if (count > 0)
+		problem(a, "%" PRIu64 " %s", count, what);
 	return 0;
 }
 
@@ -285,7 +285,12 @@ int sq_verify(struct store *base, struct store_verify *v, struct err *err)
 	if (rc == 0)
 		rc = check_media(&a, err);
 	if (rc == 0)
-		rc = check_garbage(&a, err);
+		rc = check_none(&a, SQ_MISCOUNTED, "mentions are miscounted",
+				err);
+	/* What is used must never be thrown away. */
+	if (rc == 0)
+		rc = check_none(&a, SQ_USED_GARBAGE,
+				"media files are used and garbage", err);
 	if (rc == 0)
 		rc = check_file(&a, err);
 	sq_view_leave(a.s);

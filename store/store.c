@@ -160,6 +160,7 @@ int store_append(struct store *s, struct store_append *op, struct err *err)
 
 	op->sent = (struct wire_body_sent){ 0 };
 	op->end_off = 0;
+	op->mentions = false;
 	if (rc == 0)
 		rc = check_actor(op->user, err);
 	if (rc == 0 && op->batch_id.len > WIRE_KEY_MAX)
@@ -288,7 +289,8 @@ static int add_media(struct store *s, struct store_media *op, struct buf *items,
 {
 	struct store_append message = { .group_id = op->group_id,
 					.user = op->user,
-					.batch_id = op->batch_id };
+					.batch_id = op->batch_id,
+					.only_known = op->only_known };
 	size_t count;
 	int rc = put_media_item(op, items, err);
 
@@ -298,8 +300,10 @@ static int add_media(struct store *s, struct store_media *op, struct buf *items,
 				       &count, err);
 	if (rc == 0)
 		rc = s->ops->add_media(s, op, &message, err);
-	if (rc == 0)
+	if (rc == 0) {
 		op->sent = message.sent;
+		op->mentions = message.mentions;
+	}
 	return rc;
 }
 
@@ -310,6 +314,7 @@ int store_add_media(struct store *s, struct store_media *op, struct err *err)
 
 	op->sent = (struct wire_body_sent){ 0 };
 	op->media_id = 0;
+	op->mentions = false;
 	if (rc == 0)
 		rc = check_actor(op->user, err);
 	if (rc == 0 && op->batch_id.len > WIRE_KEY_MAX)
@@ -549,6 +554,16 @@ int store_count(struct store *s, struct store_counts *out, struct err *err)
 	if (rc < 0)
 		return rc;
 	return s->ops->count(s, out, err);
+}
+
+int store_size(struct store *s, struct store_size *out, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	*out = (struct store_size){ 0 };
+	if (rc < 0)
+		return rc;
+	return s->ops->size(s, out, err);
 }
 
 int store_verify(struct store *s, struct store_verify *v, struct err *err)

@@ -85,9 +85,13 @@ struct store_append {
 	struct str user;     /* the sender */
 	struct str batch_id; /* may be empty: no dedupe of the whole */
 	struct str items;    /* wire list of `item`, at least one */
+	/* Appends nothing: only says (sent.duplicate) whether all of it was
+	 * appended before, by its batch_id or its client_ids, and how. */
+	bool only_known;
 	/* out */
 	struct wire_body_sent sent;
 	uint64_t end_off; /* where the group's log ends now */
+	bool mentions;	  /* a message that is new mentions somebody */
 };
 int store_append(struct store *s, struct store_append *op, struct err *err);
 
@@ -137,7 +141,8 @@ struct store_edit {
 int store_edit_members(struct store *s, struct store_edit *op, struct err *err);
 
 /* Moves the pointer forward to seq (WIRE_READ_ALL: the last); *stored is what
- * holds now. A seq beyond the last is `bad_request`. */
+ * holds now. 1: it moved; 0: it was there already, or further. A seq beyond
+ * the last is `bad_request`. */
 int store_set_read(struct store *s, uint64_t group_id, struct str user,
 		   uint64_t seq, uint64_t *stored, struct err *err);
 
@@ -175,9 +180,11 @@ struct store_media {
 	struct str content;
 	uint8_t hash[STORE_HASH];
 	uint64_t size;
+	bool only_known; /* as in struct store_append */
 	/* out */
 	struct wire_body_sent sent;
 	uint64_t media_id;
+	bool mentions; /* its content mentions somebody */
 };
 int store_add_media(struct store *s, struct store_media *op, struct err *err);
 
@@ -289,9 +296,16 @@ int store_list_tokens(struct store *s, struct str user, uint64_t after_id,
 struct store_counts {
 	uint64_t groups;
 	uint64_t users;
-	uint64_t bytes; /* of files */
 };
 int store_count(struct store *s, struct store_counts *out, struct err *err);
+
+/* Bytes that it has on disk, of the data and of the log of what was written
+ * last, which is merged into it now and then. Costs no look at the data. */
+struct store_size {
+	uint64_t data;
+	uint64_t log;
+};
+int store_size(struct store *s, struct store_size *out, struct err *err);
 
 /* Checks the whole store: each group's seq and offsets, each line's length
  * against its rendering (in both formats), the message of each media file, and

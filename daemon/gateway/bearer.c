@@ -125,6 +125,13 @@ int bearer_get_ticket(struct bearers *all, struct str ticket,
 	return get(all, PRINCIPAL_TICKET, ticket, out, err);
 }
 
+struct bearer *bearer_hold(struct bearer *b)
+{
+	assert(b->refs > 0);
+	b->refs++;
+	return b;
+}
+
 void bearer_put(struct bearer *b)
 {
 	bool refused;

@@ -52,6 +52,8 @@ int bearer_get(struct bearers *all, struct str token, struct bearer **out,
 /* And of a ticket of groupd (door.h), which no token can stand for. */
 int bearer_get_ticket(struct bearers *all, struct str ticket,
 		      struct bearer **out, struct err *err);
+/* One more reference to one that the caller has. Returns it. */
+struct bearer *bearer_hold(struct bearer *b);
 /* None of the caller's requests may be pending. Takes NULL. */
 void bearer_put(struct bearer *b);
 

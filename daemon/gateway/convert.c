@@ -66,8 +66,9 @@ void convert_put_group(struct buf *b, const struct wire_group *g,
 		json_put_epoch(b, g->epoch);
 		buf_printf(b,
 			   ",\"first_seq\":%" PRIu64 ",\"size\":%" PRIu64
-			   ",\"member_count\":%" PRIu64,
-			   g->first_seq, g->size, g->member_count);
+			   ",\"member_count\":%" PRIu64 ",\"online\":%" PRIu64,
+			   g->first_seq, g->size, g->member_count,
+			   info->online);
 	}
 	buf_append_char(b, '}');
 }

@@ -9,22 +9,30 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/gateway/head.h"
 #include "daemon/gateway/headers.h"
 #include "daemon/gateway/http.h"
+#include "daemon/gateway/intercept.h"
 #include "daemon/gateway/tls.h"
 #include "daemon/gateway/ws.h"
 #include "lib/log.h"
 #include "lib/text.h"
 
 enum {
-	ACCEPT_TURN = 64,	/* connections taken at a time */
-	ACCEPT_PAUSE_MS = 100,	/* when there are no descriptors */
+	ACCEPT_TURN = 64,      /* connections taken at a time */
+	ACCEPT_PAUSE_MS = 100, /* when there are no descriptors */
+	RECEIVE_BUFFER = 4096,
 	SEND_BUFFER = 64 << 10, /* else the kernel keeps 4 MiB a slow one */
-	/* More than a TLS record: of one that is read in part lws forgets the
-	 * rest, until something else comes. */
-	READ_BUFFER = (16 << 10) + 1024 + LWS_PRE,
+	ADDRESS_RETRY_MS = 10000,
 	TIMEOUT_S = 10,
 	KEEPALIVE_S = 30
+};
+
+/* What a connection came with, and keeps all its life. */
+struct arrival {
+	struct address *address; /* NULL: not counted */
+	size_t len;		 /* of the ticket; 0: none */
+	char ticket[];
 };
 
 /* What lws keeps for us with each connection: one of the two. */
@@ -92,12 +100,9 @@ static void wait_for_answer(struct lws *wsi, const struct http_request *r)
 
 static int on_headers(struct lws *wsi, struct session *s, const char *path)
 {
-	/* A pipelined one overtook our answer to the last: give that, and
-	 * close, so that the client sends this one again. */
-	if (s->http != NULL) {
-		(void)http_write(s->http);
+	/* The tap lets none come before the last one is answered. */
+	if (s->http != NULL)
 		return -1;
-	}
 	s->http = http_new(gateway_of(wsi), wsi);
 	if (s->http == NULL)
 		return -1;
@@ -116,12 +121,25 @@ static int on_body_end(struct lws *wsi, struct session *s)
 	return 0;
 }
 
-static int on_http_writable(struct session *s)
+/* The answer is complete: on to the next request, or to the end. */
+static int end_request(struct lws *wsi, struct session *s)
+{
+	bool keep = s->http->keep;
+
+	if (!keep)
+		return http_linger(s->http) ? 0 : -1;
+	http_free(s->http);
+	s->http = NULL;
+	intercept_next(lws_get_socket_fd(wsi));
+	lws_rx_flow_control(wsi, 1);
+	return lws_http_transaction_completed(wsi) == 0 ? 0 : -1;
+}
+
+static int on_http_writable(struct lws *wsi, struct session *s)
 {
 	int rc = s->http == NULL ? 0 : http_write(s->http);
 
-	/* Complete: it was "Connection: close". */
-	return rc == 0 ? 0 : -1;
+	return rc == 1 ? end_request(wsi, s) : rc;
 }
 
 static int on_open(struct lws *wsi, struct session *s)
@@ -140,7 +158,10 @@ static int on_open(struct lws *wsi, struct session *s)
 	if (s->ws != NULL && ticket.len > 0)
 		ws_use_ticket(s->ws, ticket);
 	buf_release(&header);
-	return s->ws == NULL ? -1 : 0;
+	if (s->ws == NULL)
+		return -1;
+	intercept_open_frames(lws_get_socket_fd(wsi), s->ws);
+	return 0;
 }
 
 static int on_receive(struct lws *wsi, struct session *s, const char *data,
@@ -165,14 +186,20 @@ static void on_closed(struct session *s)
 
 struct str front_ticket(struct lws *wsi)
 {
-	const char *ticket = lws_get_opaque_user_data(wsi);
+	const struct arrival *a = lws_get_opaque_user_data(wsi);
 
-	return str_of(ticket == NULL ? "" : ticket);
+	return a == NULL ? str_of("") : str_make(a->ticket, a->len);
 }
 
-static void forget_ticket(struct lws *wsi)
+/* Whatever it was in its life, and if it never said a word. */
+static void on_destroy(struct lws *wsi)
 {
-	free(lws_get_opaque_user_data(wsi));
+	struct arrival *a = lws_get_opaque_user_data(wsi);
+
+	if (a == NULL)
+		return;
+	address_drop(&gateway_of(wsi)->addresses, a->address);
+	free(a);
 	lws_set_opaque_user_data(wsi, NULL);
 }
 
@@ -194,26 +221,26 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
 		return on_body_end(wsi, s);
 	case LWS_CALLBACK_HTTP_WRITEABLE:
-		return on_http_writable(s);
+		return on_http_writable(wsi, s);
 	case LWS_CALLBACK_ESTABLISHED:
 		return on_open(wsi, s);
 	case LWS_CALLBACK_RECEIVE:
 		return on_receive(wsi, s, in, len);
-	case LWS_CALLBACK_RECEIVE_PONG:
-		if (s->ws != NULL)
-			ws_pong(s->ws);
-		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return s->ws == NULL ? 0 : ws_writable(s->ws);
 	case LWS_CALLBACK_CLOSED:
 	case LWS_CALLBACK_CLOSED_HTTP:
+		intercept_remove(lws_get_socket_fd(wsi));
+		if (s != NULL)
+			on_closed(s);
+		return 0;
 	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
 	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
 		if (s != NULL)
 			on_closed(s);
 		return 0;
 	case LWS_CALLBACK_WSI_DESTROY:
-		forget_ticket(wsi);
+		on_destroy(wsi);
 		return 0;
 	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
 		return tls_set_up(user, gateway_of(wsi)->options->tls_fd);
@@ -226,45 +253,77 @@ static const struct lws_protocols protocols[] = {
 	{ .name = "groupfs-http",
 	  .callback = callback,
 	  .per_session_data_size = sizeof(struct session),
-	  .rx_buffer_size = 4096 },
+	  .rx_buffer_size = RECEIVE_BUFFER,
+	  .tx_packet_size = SEND_BUFFER },
 	{ .name = "groupfs.v1",
 	  .callback = callback,
 	  .per_session_data_size = sizeof(struct session),
-	  .rx_buffer_size = 4096 },
+	  .rx_buffer_size = RECEIVE_BUFFER,
+	  .tx_packet_size = SEND_BUFFER },
 	{ .name = NULL },
 };
 
-static void adopt(struct gateway *gw, int fd)
+static void refuse_address(int fd)
 {
-	int one = 1, size = SEND_BUFFER;
+	struct err err;
 
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	/* On failure lws has closed it. */
-	(void)lws_adopt_socket_vhost(gw->vhost, fd);
+	err_set(&err, ERR_RATE_LIMITED,
+		"Too many connections from your address");
+	err.retry_after_ms = ADDRESS_RETRY_MS;
+	http_refuse_socket(fd, &err);
 }
 
-/* The ticket stays with the connection, whatever becomes of it. */
+/* Takes fd and the address. */
+static void adopt(struct gateway *gw, struct lws_vhost *vhost, int fd,
+		  struct address *address, struct str ticket)
+{
+	lws_sock_file_fd_type socket = { .sockfd = fd };
+	struct arrival *a = calloc(1, sizeof(*a) + ticket.len);
+	int size = SEND_BUFFER;
+	struct lws *wsi;
+
+	if (a == NULL || !intercept_add(fd)) {
+		close(fd);
+		goto drop;
+	}
+	a->address = address;
+	a->len = ticket.len;
+	if (ticket.len > 0)
+		memcpy(a->ticket, ticket.data, ticket.len);
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	/* Without TLS of its own the vhost makes nothing of the last flag. */
+	wsi = lws_adopt_descriptor_vhost(
+		vhost, LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP | LWS_ADOPT_ALLOW_SSL,
+		socket, NULL, NULL);
+	/* On failure lws has closed it. */
+	if (wsi == NULL)
+		goto drop;
+	lws_set_opaque_user_data(wsi, a);
+	return;
+drop:
+	address_drop(&gw->addresses, address);
+	free(a);
+}
+
+static void adopt_tcp(struct gateway *gw, int fd,
+		      const struct sockaddr_storage *from)
+{
+	struct address *address;
+	int one = 1;
+
+	if (!address_take(&gw->addresses, from, &address)) {
+		refuse_address(fd);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	adopt(gw, gw->vhost, fd, address, str_of(""));
+}
+
 static void on_given(struct door *d, int fd, struct str ticket)
 {
 	struct gateway *gw = container_of(d, struct gateway, door);
-	int size = SEND_BUFFER;
-	lws_sock_file_fd_type socket = { .sockfd = fd };
-	char *copy = strndup(ticket.data, ticket.len);
-	struct lws *wsi;
 
-	if (copy == NULL) {
-		close(fd);
-		return;
-	}
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	wsi = lws_adopt_descriptor_vhost(gw->plain,
-					 LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP,
-					 socket, NULL, NULL);
-	if (wsi == NULL)
-		free(copy);
-	else
-		lws_set_opaque_user_data(wsi, copy);
+	adopt(gw, gw->plain, fd, NULL, ticket);
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events);
@@ -284,11 +343,14 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	for (int i = 0; i < ACCEPT_TURN; i++) {
-		int fd = accept4(gw->options->listen_fd, NULL, NULL,
+		struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+		socklen_t len = sizeof(from);
+		int fd = accept4(gw->options->listen_fd,
+				 (struct sockaddr *)&from, &len,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			adopt(gw, fd);
+			adopt_tcp(gw, fd, &from);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
@@ -299,6 +361,51 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 		}
 		return;
 	}
+}
+
+static void on_control(void *conn, enum frame_opcode opcode, struct str payload)
+{
+	ws_control(conn, opcode, payload);
+}
+
+static void on_frame_refused(void *conn, int code)
+{
+	ws_refuse(conn, code);
+}
+
+/* As if poll(2) had told that there is something to read. */
+static void on_reader(uv_idle_t *reader)
+{
+	struct gateway *gw = container_of(reader, struct gateway, reader);
+	struct buf fds = gw->read_on;
+	struct lws_pollfd p = { .events = LWS_POLLIN, .revents = LWS_POLLIN };
+
+	gw->read_on = (struct buf){ 0 };
+	uv_idle_stop(reader);
+	for (size_t i = 0; i + sizeof(p.fd) <= fds.len; i += sizeof(p.fd)) {
+		memcpy(&p.fd, fds.data + i, sizeof(p.fd));
+		lws_service_fd(gw->lws, &p);
+	}
+	buf_release(&fds);
+}
+
+static void on_read_on(void *data, int fd)
+{
+	struct gateway *gw = data;
+
+	buf_append(&gw->read_on, &fd, sizeof(fd));
+	uv_idle_start(&gw->reader, on_reader);
+}
+
+static int start_intercept(struct gateway *gw)
+{
+	const struct intercept_ops ops = { .data = gw,
+					   .control = on_control,
+					   .refused = on_frame_refused,
+					   .read_on = on_read_on };
+	int rc = uv_idle_init(gw->loop, &gw->reader);
+
+	return rc < 0 ? rc : intercept_start(FILES_MAX, &ops);
 }
 
 static void on_lws_log(int level, const char *line)
@@ -318,15 +425,14 @@ static int create_context(struct gateway *gw)
 		.user = gw,
 		.foreign_loops = loops,
 		.options = LWS_SERVER_OPTION_LIBUV |
-			   LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
-			   LWS_SERVER_OPTION_VALIDATE_UTF8,
+			   LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
 		.retry_and_idle_policy = &no_pings,
 		.server_string = "groupfs",
 		.vhost_name = "groupfs",
 		.timeout_secs = TIMEOUT_S,
 		.keepalive_timeout = KEEPALIVE_S,
-		.pt_serv_buf_size = READ_BUFFER,
-		.max_http_header_data = 8192,
+		.max_http_header_data = HEAD_OUT_MAX,
+		.pt_serv_buf_size = INTERCEPT_READ,
 		.max_http_header_pool = 1024,
 		.gid = -1,
 		.uid = -1,
@@ -368,8 +474,12 @@ static int start_listening(struct gateway *gw)
 
 int front_start(struct gateway *gw)
 {
-	int rc = create_context(gw);
+	int rc = start_intercept(gw);
 
+	if (rc == 0)
+		rc = create_context(gw);
+	if (rc == 0)
+		rc = stalls_start(&gw->stalls, gw->loop);
 	if (rc == 0 && gw->options->listen_fd >= 0)
 		rc = start_listening(gw);
 	if (rc == 0 && gw->options->door_fd >= 0)
@@ -389,10 +499,13 @@ void front_stop_listening(struct gateway *gw)
 {
 	if (gw->options->door_fd >= 0)
 		door_close(&gw->door);
+	/* Who is in the queue would be reset. */
+	if (gw->options->listen_fd >= 0)
+		on_connection(&gw->listener, 0, UV_READABLE);
+	uv_close((uv_handle_t *)&gw->reader, NULL);
+	stalls_close(&gw->stalls);
 	if (gw->options->listen_fd < 0)
 		return;
-	/* Who is in the queue would be reset. */
-	on_connection(&gw->listener, 0, UV_READABLE);
 	uv_close((uv_handle_t *)&gw->accept_pause, NULL);
 	uv_close((uv_handle_t *)&gw->listener, on_listener_closed);
 }
@@ -406,4 +519,6 @@ void front_release(struct gateway *gw)
 {
 	/* With a foreign loop the second call frees what the first left. */
 	lws_context_destroy(gw->lws);
+	intercept_stop();
+	buf_release(&gw->read_on);
 }

@@ -5,13 +5,14 @@
 #include <strings.h>
 
 #include "daemon/gateway/front.h"
+#include "daemon/gateway/reporter.h"
 #include "daemon/gateway/ws.h"
 #include "lib/env.h"
 #include "lib/log.h"
 
 enum {
-	BYE_MS = 1500,	       /* the time to say bye and to answer in */
-	RETRY_SPREAD_MS = 5000 /* so that not all come back at once */
+	BYE_MS = 1500, /* the time to say bye and to answer in */
+	RETRY_MS = 100 /* other gateways are there at once */
 };
 
 bool gateway_origin_allowed(const struct gateway_options *options,
@@ -55,6 +56,9 @@ static void on_state(struct client *c, bool online, const char *why)
 	if (!gw->stopping)
 		core_link_state(&gw->core, online);
 	feed_on_state(&gw->feed, online);
+	reporter_tell(gw);
+	if (online)
+		seats_online(&gw->seats);
 }
 
 static void on_abandoned(struct core_link *link)
@@ -112,6 +116,8 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 	gw->loop = loop;
 	gw->options = options;
 	list_init(&gw->conns);
+	list_init(&gw->streams);
+	meter_init(&gw->meter, env_system());
 	rc = wheel_start(&gw->wheel, loop);
 	if (rc == 0)
 		rc = start_client(gw);
@@ -119,6 +125,13 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 		rc = feed_start(&gw->feed, loop, &gw->client);
 	bearers_init(&gw->bearers, &gw->client, &gw->wheel,
 		     env_random_u64(env_system()));
+	seats_init(&gw->seats, &gw->client);
+	addresses_init(&gw->addresses, options->max_per_address,
+		       env_random_u64(env_system()));
+	if (rc == 0)
+		rc = hangups_start(&gw->hangups, loop);
+	if (rc == 0)
+		reporter_start(gw);
 	if (rc == 0)
 		rc = start_signals(gw);
 	if (rc == 0)
@@ -159,6 +172,8 @@ static void on_leave(uv_timer_t *t)
 		log_warn("connection left over");
 		ws_closed(c);
 	}
+	seats_close(&gw->seats);
+	hangups_close(&gw->hangups);
 	wheel_close(&gw->wheel);
 	feed_close(&gw->feed, on_feed_closed);
 }
@@ -177,8 +192,6 @@ static void on_check_empty(uv_timer_t *t)
 
 void gateway_stop(struct gateway *gw)
 {
-	const struct env *env = env_system();
-
 	if (gw->stopping)
 		return;
 	gw->stopping = true;
@@ -188,7 +201,7 @@ void gateway_stop(struct gateway *gw)
 	uv_close((uv_handle_t *)&gw->sigint, NULL);
 	for (struct list *l = gw->conns.next; l != &gw->conns; l = l->next)
 		ws_bye(container_of(l, struct ws_conn, of_gateway),
-		       WS_BYE_LEAVING, env_random_u64(env) % RETRY_SPREAD_MS);
+		       WS_BYE_LEAVING, RETRY_MS);
 	gw->leave.data = (void *)(uintptr_t)uv_now(gw->loop);
 	uv_timer_start(&gw->leave, on_check_empty, 50, 50);
 }
@@ -196,7 +209,9 @@ void gateway_stop(struct gateway *gw)
 void gateway_release(struct gateway *gw)
 {
 	front_release(gw);
+	addresses_release(&gw->addresses);
 	table_release(&gw->groups);
 	table_release(&gw->subs);
+	table_release(&gw->users);
 	buf_release(&gw->scratch);
 }

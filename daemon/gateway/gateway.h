@@ -18,11 +18,16 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/gateway/address.h"
 #include "daemon/gateway/bearer.h"
 #include "daemon/gateway/core_link.h"
 #include "daemon/gateway/door.h"
-#include "lib/table.h"
+#include "daemon/gateway/hangup.h"
+#include "daemon/gateway/meter.h"
+#include "daemon/gateway/seat.h"
+#include "daemon/gateway/stall.h"
 #include "daemon/gateway/wheel.h"
+#include "lib/table.h"
 #include "lib/client.h"
 #include "lib/feed.h"
 
@@ -31,6 +36,7 @@ struct lws_vhost;
 
 enum {
 	GATEWAY_ORIGINS = 32,
+	FILES_MAX = 131072,	    /* descriptors, at most */
 	GATEWAY_BODY_MAX = 8 << 20, /* the default of --max-body */
 	GATEWAY_WS_MAX = 1 << 20    /* bytes of one client's message */
 };
@@ -42,8 +48,9 @@ struct gateway_options {
 	int tls_fd;  /* the certificate; -1: no TLS */
 	unsigned int slot;
 	size_t max_body;
-	int64_t core_uid; /* -1: root or our own */
-	uid_t uid;	  /* whom to become, when started by root */
+	uint64_t max_per_address; /* connections; 0: no limit */
+	int64_t core_uid;	  /* -1: root or our own */
+	uid_t uid;		  /* whom to become, when started by root */
 	gid_t gid;
 	const char *tag; /* borrowed */
 	const char *origins[GATEWAY_ORIGINS];
@@ -57,7 +64,13 @@ struct gateway {
 	struct client client;
 	struct feed feed;
 	struct bearers bearers;
+	struct seats seats;
+	struct addresses addresses;
+	struct hangups hangups;
 	struct core_link core;
+	struct meter meter;
+	struct wheel_timer report;
+	struct list streams; /* rest_stream.c */
 
 	/* front.c */
 	struct lws_context *lws;
@@ -66,6 +79,9 @@ struct gateway {
 	struct door door;
 	uv_poll_t listener;
 	uv_timer_t accept_pause;
+	struct stalls stalls;
+	uv_idle_t reader;
+	struct buf read_on; /* descriptors, for the next turn */
 
 	size_t requests; /* http_request */
 
@@ -73,6 +89,7 @@ struct gateway {
 	struct list conns;
 	struct table groups; /* ws_group by id */
 	struct table subs;   /* ws_sub by connection and group */
+	struct table users;  /* ws_user by name */
 	uint64_t conn_serial;
 	struct buf scratch; /* one frame, for the length of a call */
 

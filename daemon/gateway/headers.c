@@ -2,11 +2,11 @@
 #include "daemon/gateway/headers.h"
 
 #include <libwebsockets.h>
-#include <strings.h>
 
+#include "daemon/gateway/head.h"
 #include "daemon/gateway/route.h"
 
-enum { VALUE_MAX = 4096 };
+enum { VALUE_MAX = HEAD_OUT_MAX };
 
 /* The tokens that lws knows; -1: it is none of them. */
 static int token_of(enum header which)
@@ -19,6 +19,11 @@ static int token_of(enum header which)
 		[HEADER_CONTENT_LENGTH] = WSI_TOKEN_HTTP_CONTENT_LENGTH,
 		[HEADER_CONTENT_TYPE] = WSI_TOKEN_HTTP_CONTENT_TYPE,
 		[HEADER_ACCEPT] = WSI_TOKEN_HTTP_ACCEPT,
+		[HEADER_CONNECTION] = WSI_TOKEN_CONNECTION,
+		[HEADER_VERSION] = WSI_TOKEN_HTTP,
+		[HEADER_EXPECT] = WSI_TOKEN_HTTP_EXPECT,
+		[HEADER_IF_MATCH] = WSI_TOKEN_HTTP_IF_MATCH,
+		[HEADER_IF_NONE_MATCH] = WSI_TOKEN_HTTP_IF_NONE_MATCH,
 		[HEADER_IDEMPOTENCY_KEY] = -1,
 		[HEADER_LAST_EVENT_ID] = -1,
 		[HEADER_WS_VERSION] = WSI_TOKEN_VERSION,
@@ -27,6 +32,13 @@ static int token_of(enum header which)
 	};
 
 	return tokens[which];
+}
+
+/* The names of those that lws does not know. */
+static const char *custom_name(enum header which)
+{
+	return which == HEADER_LAST_EVENT_ID ? "last-event-id:"
+					     : "idempotency-key:";
 }
 
 static bool get_custom(struct lws *wsi, const char *name, struct buf *out)
@@ -51,11 +63,7 @@ bool headers_get(struct lws *wsi, enum header which, struct buf *out)
 	int n;
 
 	if (token_of(which) < 0)
-		return get_custom(wsi,
-				  which == HEADER_LAST_EVENT_ID
-					  ? "last-event-id:"
-					  : "idempotency-key:",
-				  out);
+		return get_custom(wsi, custom_name(which), out);
 	token = (enum lws_token_indexes)token_of(which);
 	n = lws_hdr_total_length(wsi, token);
 	if (n <= 0 || n >= VALUE_MAX)
@@ -76,7 +84,9 @@ unsigned int headers_method(struct lws *wsi)
 			{ WSI_TOKEN_POST_URI, HTTP_POST },
 			{ WSI_TOKEN_PUT_URI, HTTP_PUT },
 			{ WSI_TOKEN_PATCH_URI, HTTP_PATCH },
-			{ WSI_TOKEN_DELETE_URI, HTTP_DELETE } };
+			{ WSI_TOKEN_DELETE_URI, HTTP_DELETE },
+			{ WSI_TOKEN_HEAD_URI, HTTP_HEAD },
+			{ WSI_TOKEN_OPTIONS_URI, HTTP_OPTIONS } };
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
 		if (lws_hdr_total_length(wsi, methods[i].token) > 0)
@@ -98,77 +108,4 @@ void headers_query(struct lws *wsi, struct buf *out)
 			buf_append_char(out, '&');
 		buf_append(out, piece, (size_t)n);
 	}
-}
-
-static struct str trim(struct str s)
-{
-	while (s.len > 0 && (s.data[0] == ' ' || s.data[0] == '\t')) {
-		s.data++;
-		s.len--;
-	}
-	while (s.len > 0 &&
-	       (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
-		s.len--;
-	return s;
-}
-
-bool headers_bearer(struct str value, struct str *token)
-{
-	static const char scheme[] = "Bearer ";
-	size_t n = sizeof(scheme) - 1;
-
-	if (value.len <= n || strncasecmp(value.data, scheme, n) != 0)
-		return false;
-	*token = trim(str_make(value.data + n, value.len - n));
-	return token->len > 0;
-}
-
-bool headers_media_type(struct str value, const char *type)
-{
-	const char *end =
-		value.len == 0 ? NULL : memchr(value.data, ';', value.len);
-
-	if (end != NULL)
-		value.len = (size_t)(end - value.data);
-	value = trim(value);
-	return value.len == strlen(type) &&
-	       strncasecmp(value.data, type, value.len) == 0;
-}
-
-/* Takes the next item off a comma-separated list; false at its end. */
-static bool next_item(struct str *list, struct str *item)
-{
-	const char *comma;
-	size_t len;
-
-	if (list->data == NULL)
-		return false;
-	comma = list->len == 0 ? NULL : memchr(list->data, ',', list->len);
-	len = comma == NULL ? list->len : (size_t)(comma - list->data);
-	*item = trim(str_make(list->data, len));
-	*list = comma == NULL ? str_make(NULL, 0)
-			      : str_make(comma + 1, list->len - len - 1);
-	return true;
-}
-
-bool headers_list_has(struct str list, const char *item)
-{
-	struct str part;
-
-	while (next_item(&list, &part)) {
-		if (str_eq(part, str_of(item)))
-			return true;
-	}
-	return false;
-}
-
-bool headers_accept(struct str list, const char *type)
-{
-	struct str part;
-
-	while (next_item(&list, &part)) {
-		if (headers_media_type(part, type))
-			return true;
-	}
-	return false;
 }

@@ -20,11 +20,17 @@ enum header {
 	HEADER_CONTENT_LENGTH,
 	HEADER_CONTENT_TYPE,
 	HEADER_ACCEPT,
+	HEADER_CONNECTION,
+	HEADER_VERSION, /* "HTTP/1.1" */
+	HEADER_EXPECT,
+	HEADER_IF_MATCH,
+	HEADER_IF_NONE_MATCH,
 	HEADER_IDEMPOTENCY_KEY,
 	HEADER_LAST_EVENT_ID,
 	HEADER_WS_VERSION,
 	HEADER_WS_PROTOCOL,
-	HEADER_UPGRADE_PATH /* the path of a GET */
+	HEADER_UPGRADE_PATH, /* the path of a GET */
+	HEADER_COUNT
 };
 
 /* Appends the value; false when there is none. */
@@ -40,7 +46,14 @@ bool headers_bearer(struct str value, struct str *token);
 bool headers_media_type(struct str value, const char *type);
 /* The list of an Accept header names this type; a bare star does not count. */
 bool headers_accept(struct str list, const char *type);
-/* The comma-separated list has this item. */
+/* The comma-separated list has this item; in any case of letters. */
 bool headers_list_has(struct str list, const char *item);
+bool headers_list_has_word(struct str list, const char *word);
+/* The list of entity tags of If-None-Match or If-Match has one that is this
+ * (quoted) one; a star stands for any. weak: "W/" makes no difference (RFC
+ * 9110 13.1). */
+bool headers_tags_have(struct str list, struct str tag, bool weak);
+/* One of them (strong) begins with this text within its quotes, and a dash. */
+bool headers_tags_begin(struct str list, struct str text);
 
 #endif

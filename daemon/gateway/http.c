@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <libwebsockets.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "daemon/gateway/front.h"
 #include "daemon/gateway/headers.h"
@@ -23,6 +25,7 @@ struct http_request *http_new(struct gateway *gw, struct lws *wsi)
 	r->wsi = wsi;
 	r->req.data = r;
 	r->resolve.data = r;
+	stall_init(&r->stall);
 	return r;
 }
 
@@ -31,6 +34,7 @@ void http_free(struct http_request *r)
 	if (r == NULL)
 		return;
 	r->gw->requests--;
+	stall_end(&r->stall);
 	http_stream_free(r->stream);
 	resolve_cancel(&r->resolve);
 	if (r->pending)
@@ -41,9 +45,12 @@ void http_free(struct http_request *r)
 	buf_release(&r->query);
 	buf_release(&r->body);
 	buf_release(&r->key);
+	buf_release(&r->origin);
+	buf_release(&r->etag);
 	buf_release(&r->text);
 	buf_release(&r->wire);
 	buf_release(&r->page.after);
+	buf_release(&r->headers);
 	buf_release(&r->out);
 	free(r);
 }
@@ -57,27 +64,35 @@ static void put_room(struct buf *out)
 	buf_append(out, room, sizeof(room));
 }
 
-static void put_head(struct buf *out, int status, const char *type,
-		     int64_t length, const char *headers)
+/* r: NULL before there is a request. */
+static void put_head(struct buf *out, const struct http_request *r, int status,
+		     const char *type, int64_t length, const char *headers)
 {
-	put_room(out);
+	bool keep = r != NULL && r->keep;
+
 	buf_printf(out, "HTTP/1.1 %d %s\r\nServer: groupfs\r\n", status,
 		   problem_title(status));
 	if (type != NULL)
 		buf_printf(out, "Content-Type: %s\r\n", type);
-	/* RFC 9110: a 204 has no length. */
-	if (status != 204 && length != NO_LENGTH)
+	/* RFC 9110 8.6: a 204 has none, a 304 that of the 200. */
+	if (status != 204 && status != 304 && length != NO_LENGTH)
 		buf_printf(out, "Content-Length: %" PRIi64 "\r\n", length);
 	buf_append_str(out, str_of("Cache-Control: no-store\r\n"
 				   "X-Content-Type-Options: nosniff\r\n"));
 	if (headers != NULL)
 		buf_append_str(out, str_of(headers));
-	/* Always: see front.h. */
-	buf_append_str(out, str_of("Connection: close\r\n\r\n"));
+	if (r != NULL)
+		buf_append_str(out, buf_str(&r->headers));
+	if (r != NULL && r->etag.len > 0)
+		buf_printf(out, "ETag: %s\r\n", buf_cstr(&r->etag));
+	if (r != NULL)
+		http_put_cors(out, r);
+	buf_printf(out, "Connection: %s\r\n\r\n",
+		   keep ? "keep-alive" : "close");
 }
 
-static void finish(struct http_request *r, int status, const char *type,
-		   const char *headers)
+void http_answer_with(struct http_request *r, int status, const char *type,
+		      const char *headers)
 {
 	assert(!r->answered);
 	r->answered = true;
@@ -86,16 +101,17 @@ static void finish(struct http_request *r, int status, const char *type,
 		status = 503;
 		type = NULL;
 	}
-	put_head(&r->out, status, type, (int64_t)r->text.len, headers);
-	buf_append_str(&r->out, buf_str(&r->text));
+	if (status >= 300)
+		r->keep = r->keep && (!r->has_body || r->draining || r->ran);
+	meter_request(&r->gw->meter, r->writes, status);
+	put_room(&r->out);
+	put_head(&r->out, r, status, type, (int64_t)r->text.len, headers);
+	if (!r->is_head)
+		buf_append_str(&r->out, buf_str(&r->text));
 	buf_release(&r->text);
 	/* A client that is still sending would see a reset, not the answer. */
-	if (r->draining)
-		return;
-	/* lws gives no WRITEABLE to an HTTP connection that it does not read.
-	 */
-	lws_rx_flow_control(r->wsi, 1);
-	lws_callback_on_writable(r->wsi);
+	if (!r->draining)
+		http_wake(r);
 }
 
 void http_begin_stream(struct http_request *r, const char *type,
@@ -103,34 +119,81 @@ void http_begin_stream(struct http_request *r, const char *type,
 {
 	assert(!r->answered && !r->draining);
 	r->answered = true;
-	r->fill = fill;
-	put_head(&r->out, 200, type, NO_LENGTH, NULL);
+	r->keep = false;
+	r->fill = r->is_head ? NULL : fill;
+	meter_request(&r->gw->meter, r->writes, 200);
+	put_room(&r->out);
+	put_head(&r->out, r, 200, type, NO_LENGTH, NULL);
+	http_wake(r);
+}
+
+/* lws gives no WRITEABLE to an HTTP connection that it does not read. */
+void http_wake(struct http_request *r)
+{
 	lws_rx_flow_control(r->wsi, 1);
 	lws_callback_on_writable(r->wsi);
 }
 
-void http_wake(struct http_request *r)
+int http_socket(const struct http_request *r)
 {
-	lws_callback_on_writable(r->wsi);
+	return lws_get_socket_fd(r->wsi);
+}
+
+void http_drop(struct http_request *r)
+{
+	r->dropped = true;
+	lws_set_timeout(r->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 
 void http_answer(struct http_request *r, int status)
 {
-	finish(r, status, "application/json", NULL);
+	if (status != 200 || r->etag.len == 0 || !http_is_known(r)) {
+		http_answer_with(r, status, "application/json", NULL);
+		return;
+	}
+	buf_clear(&r->text);
+	http_answer_with(r, 304, NULL, NULL);
 }
 
 void http_answer_empty(struct http_request *r, int status)
 {
 	buf_clear(&r->text);
-	finish(r, status, NULL, NULL);
+	http_answer_with(r, status, NULL, NULL);
+}
+
+/* Whole seconds, rounded up: what is told may not be too early. */
+static uint64_t seconds(uint64_t ms)
+{
+	return ms / 1000 + (ms % 1000 != 0);
+}
+
+void http_put_rate(struct http_request *r, uint64_t limit, uint64_t left,
+		   uint64_t reset_ms)
+{
+	if (limit == 0)
+		return;
+	buf_printf(&r->headers,
+		   "RateLimit-Limit: %" PRIu64
+		   "\r\nRateLimit-Remaining: %" PRIu64
+		   "\r\nRateLimit-Reset: %" PRIu64 "\r\n",
+		   limit, left, seconds(reset_ms));
+}
+
+/* Without a better knowledge a second. */
+static void put_retry_after(struct buf *headers, const struct err *err)
+{
+	buf_printf(headers, "Retry-After: %" PRIu64 "\r\n",
+		   err->retry_after_ms == 0 ? 1 : seconds(err->retry_after_ms));
 }
 
 void http_fail_with(struct http_request *r, int status, enum err_code code,
 		    const char *detail, const char *headers, const char *extra)
 {
+	if (r->match.route != NULL && r->match.route->handle == rest_send)
+		meter_refused(&r->gw->meter, code);
 	buf_clear(&r->text);
 	problem_put(&r->text, status, code, detail, extra);
-	finish(r, status, "application/problem+json", headers);
+	http_answer_with(r, status, "application/problem+json", headers);
 }
 
 void http_fail(struct http_request *r, const struct err *err)
@@ -141,7 +204,8 @@ void http_fail(struct http_request *r, const struct err *err)
 	if (status == 401)
 		headers = "WWW-Authenticate: Bearer\r\n";
 	else if (status == 503 || status == 429)
-		headers = "Retry-After: 1\r\n";
+		put_retry_after(&r->headers, err);
+	http_put_rate(r, err->rate_limit, 0, err->rate_reset_ms);
 	http_fail_with(r, status, err->code, err->text, headers, NULL);
 }
 
@@ -161,13 +225,18 @@ int http_write(struct http_request *r)
 	uint8_t *at;
 	int flags = LWS_WRITE_HTTP;
 
-	if (!r->answered || r->draining)
+	if (r->dropped)
+		return -1;
+	if (!r->answered || r->draining || r->stall.lingers)
 		return 0;
+	stall_end(&r->stall);
 	if (r->written == 0)
 		r->written = LWS_PRE;
 	if (r->fill != NULL && r->written == r->out.len && !r->ended &&
 	    lws_partial_buffered(r->wsi) == 0 && !refill(r)) {
 		lws_set_timeout(r->wsi, NO_PENDING_TIMEOUT, 0);
+		/* Until http_wake(). */
+		lws_rx_flow_control(r->wsi, 0);
 		return r->ended ? 1 : 0;
 	}
 	if (r->out.failed)
@@ -180,31 +249,87 @@ int http_write(struct http_request *r)
 			      (enum lws_write_protocol)flags) < 0)
 			return -1;
 		r->written += piece;
+		r->gw->meter.written += piece;
 	}
 	if (left == piece && lws_partial_buffered(r->wsi) == 0 &&
 	    (r->fill == NULL || r->ended))
 		return 1;
 	lws_set_timeout(r->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HTTP_WRITE_S);
 	lws_callback_on_writable(r->wsi);
+	stall_wait(&r->gw->stalls, &r->stall, r->wsi);
 	return 0;
+}
+
+bool http_linger(struct http_request *r)
+{
+	return stall_linger(&r->gw->stalls, &r->stall, r->wsi,
+			    r->has_body && !r->ran);
+}
+
+static enum err_code code_of(int status)
+{
+	switch (status) {
+	case 401:
+		return ERR_UNAUTHENTICATED;
+	case 413:
+	case 431:
+		return ERR_TOO_LARGE;
+	case 429:
+		return ERR_RATE_LIMITED;
+	default:
+		return ERR_BAD_REQUEST;
+	}
+}
+
+static void put_refusal(struct buf *out, int status, const char *detail,
+			const char *headers)
+{
+	struct buf body = { 0 };
+
+	problem_put(&body, status, code_of(status), detail, NULL);
+	put_head(out, NULL, status, "application/problem+json",
+		 (int64_t)body.len, headers);
+	buf_append_str(out, buf_str(&body));
+	buf_release(&body);
+}
+
+void http_put_refusal(struct buf *out, int status, const char *detail)
+{
+	put_refusal(out, status, detail, NULL);
 }
 
 void http_refuse(struct lws *wsi, int status, const char *detail,
 		 const char *headers)
 {
-	struct buf body = { 0 }, out = { 0 };
+	struct gateway *gw = lws_context_user(lws_get_context(wsi));
+	struct buf out = { 0 };
 
-	problem_put(&body, status,
-		    status == 401 ? ERR_UNAUTHENTICATED : ERR_BAD_REQUEST,
-		    detail, NULL);
-	put_head(&out, status, "application/problem+json", (int64_t)body.len,
-		 headers);
-	buf_append_str(&out, buf_str(&body));
+	meter_request(&gw->meter, false, status);
+	put_room(&out);
+	put_refusal(&out, status, detail, headers);
 	if (!out.failed)
 		(void)lws_write(wsi, (uint8_t *)out.data + LWS_PRE,
 				out.len - LWS_PRE, LWS_WRITE_HTTP);
-	buf_release(&body);
 	buf_release(&out);
+}
+
+void http_refuse_socket(int fd, const struct err *err)
+{
+	struct buf out = { 0 }, headers = { 0 };
+	char rest[4096];
+
+	put_retry_after(&headers, err);
+	put_refusal(&out, err_http_status(err->code), err->text,
+		    buf_cstr(&headers));
+	if (!out.failed)
+		(void)send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	buf_release(&headers);
+	buf_release(&out);
+	/* Closed with something unread it would be reset, and the answer might
+	 * be lost: so what has come is taken. */
+	(void)shutdown(fd, SHUT_WR);
+	(void)recv(fd, rest, sizeof(rest), MSG_DONTWAIT);
+	close(fd);
 }
 
 static void fail_code(struct http_request *r, enum err_code code)
@@ -218,10 +343,13 @@ static void fail_code(struct http_request *r, enum err_code code)
 void http_submit(struct http_request *r, enum wire_type type, const void *body,
 		 client_reply_cb cb)
 {
+	struct client_principal *p =
+		r->bearer == NULL ? NULL : &r->bearer->principal;
+
 	assert(!r->pending);
 	r->req.data = r;
-	if (client_submit(&r->gw->client, &r->req, &r->bearer->principal, type,
-			  body, CLIENT_TIMEOUT_MS, cb) < 0) {
+	if (client_submit(&r->gw->client, &r->req, p, type, body,
+			  CLIENT_TIMEOUT_MS, cb) < 0) {
 		fail_code(r, ERR_UNAVAILABLE);
 		return;
 	}
@@ -280,57 +408,31 @@ static int authenticate(struct http_request *r, struct err *err)
 }
 
 /* True: it was refused. */
-static bool refuse_origin(struct http_request *r, unsigned int method)
-{
-	struct buf origin = { 0 }, host = { 0 };
-	bool refused = false;
-
-	if (method != HTTP_GET && headers_get(r->wsi, HEADER_ORIGIN, &origin)) {
-		headers_get(r->wsi, HEADER_HOST, &host);
-		refused = !gateway_origin_allowed(
-			r->gw->options, buf_str(&origin), buf_str(&host));
-	}
-	buf_release(&origin);
-	buf_release(&host);
-	if (refused)
-		http_fail_with(r, 403, ERR_BAD_REQUEST,
-			       "Pages of this origin may not use this service",
-			       NULL, NULL);
-	return refused;
-}
-
-/* True: it was refused. */
-static bool refuse_body(struct http_request *r, unsigned int method)
+static bool refuse_body(struct http_request *r)
 {
 	struct buf value = { 0 };
 	uint64_t length = 0;
-	bool chunked, named, number = true;
+	bool chunked;
 
 	chunked = headers_get(r->wsi, HEADER_TRANSFER_ENCODING, &value);
 	buf_clear(&value);
-	named = headers_get(r->wsi, HEADER_CONTENT_LENGTH, &value);
-	if (named)
-		number = text_parse_u64(buf_str(&value), &length);
+	/* A number: head.c took no other. */
+	if (headers_get(r->wsi, HEADER_CONTENT_LENGTH, &value))
+		(void)text_parse_u64(buf_str(&value), &length);
 	buf_clear(&value);
 	r->is_text = headers_get(r->wsi, HEADER_CONTENT_TYPE, &value) &&
 		     headers_media_type(buf_str(&value), "text/plain");
 	buf_release(&value);
 	r->length = length;
 	r->has_body = chunked || length > 0;
-	r->draining = !chunked && length > 0 && length <= HTTP_DRAIN_MAX;
+	r->draining = !chunked && !r->expects && length > 0 &&
+		      length <= HTTP_DRAIN_MAX;
 	if (chunked)
 		http_fail_with(r, 411, ERR_BAD_REQUEST,
 			       "A chunked body is not taken: name its length",
 			       NULL, NULL);
-	else if (!number)
-		http_fail_with(r, 400, ERR_BAD_REQUEST,
-			       "Content-Length is no number", NULL, NULL);
 	else if (length > r->gw->options->max_body)
 		http_fail_with(r, 413, ERR_TOO_LARGE, "The body is too large",
-			       NULL, NULL);
-	else if (!named && method == HTTP_POST)
-		http_fail_with(r, 411, ERR_BAD_REQUEST,
-			       "A body is needed, with its Content-Length",
 			       NULL, NULL);
 	return r->answered;
 }
@@ -340,9 +442,17 @@ static bool refuse_route(struct http_request *r, unsigned int method,
 			 struct str path)
 {
 	struct buf allow = { 0 };
-	int rc = route_find(rest_routes, method, path, &r->match);
+	int rc;
 
-	if (rc == -ENOENT) {
+	r->is_head = method == HTTP_HEAD;
+	if (r->is_head)
+		method = HTTP_GET;
+	rc = route_find(rest_routes, method, path, &r->match);
+	if (method == HTTP_OPTIONS && rc == -ENOTSUP) {
+		http_answer_options(r, r->match.allowed);
+	} else if (method == HTTP_OPTIONS && str_eq(path, str_of("/*"))) {
+		http_answer_options(r, HTTP_ANY);
+	} else if (rc == -ENOENT) {
 		http_fail_with(r, 404, ERR_BAD_REQUEST,
 			       "There is nothing at this path", NULL, NULL);
 	} else if (rc < 0) {
@@ -375,11 +485,29 @@ static bool refuse_type(struct http_request *r)
 	return !fine;
 }
 
+/* The client waits for this before it sends the body (RFC 9110 10.1.1). */
+static void go_on(struct http_request *r)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct buf out = { 0 };
+
+	if (!r->expects)
+		return;
+	put_room(&out);
+	buf_append_str(&out, str_of(text));
+	if (!out.failed)
+		(void)lws_write(r->wsi, (uint8_t *)out.data + LWS_PRE,
+				out.len - LWS_PRE, LWS_WRITE_HTTP);
+	buf_release(&out);
+}
+
 int http_begin(struct http_request *r, struct str path)
 {
 	unsigned int method = headers_method(r->wsi);
 	struct err err;
 
+	r->writes = (method &
+		     (HTTP_POST | HTTP_PUT | HTTP_PATCH | HTTP_DELETE)) != 0;
 	if (method == 0) {
 		http_fail_with(r, 405, ERR_BAD_REQUEST,
 			       "This method is not known", NULL, NULL);
@@ -387,15 +515,18 @@ int http_begin(struct http_request *r, struct str path)
 	}
 	headers_query(r->wsi, &r->query);
 	headers_get(r->wsi, HEADER_IDEMPOTENCY_KEY, &r->key);
-	if (refuse_body(r, method) || refuse_route(r, method, path) ||
-	    refuse_origin(r, method) || refuse_type(r))
+	http_check_connection(r);
+	if (refuse_body(r) || !http_check_origin(r, method) ||
+	    refuse_route(r, method, path) || refuse_type(r))
 		return r->draining ? 0 : 1;
 	if (!r->match.route->open && authenticate(r, &err) < 0) {
 		http_fail(r, &err);
 		return r->draining ? 0 : 1;
 	}
-	if (r->has_body)
+	if (r->has_body) {
+		go_on(r);
 		return 0;
+	}
 	http_run(r);
 	return 1;
 }
@@ -411,9 +542,13 @@ void http_run(struct http_request *r)
 {
 	struct err err;
 
+	/* lws tells the end of an empty body, too. */
+	if (r->ran)
+		return;
+	r->ran = true;
 	r->draining = false;
 	if (r->answered) {
-		lws_callback_on_writable(r->wsi);
+		http_wake(r);
 		return;
 	}
 	if (r->body.failed) {

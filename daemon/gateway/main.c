@@ -15,13 +15,12 @@
 #include "lib/log.h"
 #include "lib/text.h"
 
-enum { FILES_MAX = 131072 };
-
 static void usage(void)
 {
 	fputs("usage: groupd-gateway --core-fd N [--listen-fd N] [--tls-fd N]\n"
 	      "       [--door-fd N] [--slot N]\n"
 	      "       [--tag TEXT] [--max-body BYTES] [--origin ORIGIN]...\n"
+	      "       [--max-per-address N]\n"
 	      "       [--core-uid UID] [--uid UID --gid GID]\n"
 	      "groupd starts it; nobody else needs to.\n",
 	      stderr);
@@ -80,6 +79,9 @@ static bool take(struct gateway_options *o, int opt, const char *arg)
 	case 'b':
 		o->max_body = (size_t)n;
 		return number && n >= 1024 && n <= (64 << 20);
+	case 'a':
+		o->max_per_address = n;
+		return number;
 	case 'u':
 		o->core_uid = (int64_t)n;
 		return number && n < UINT32_MAX;
@@ -111,6 +113,7 @@ static bool parse(struct gateway_options *o, int argc, char **argv)
 		{ "tls-fd", required_argument, NULL, 'T' },
 		{ "slot", required_argument, NULL, 's' },
 		{ "max-body", required_argument, NULL, 'b' },
+		{ "max-per-address", required_argument, NULL, 'a' },
 		{ "core-uid", required_argument, NULL, 'u' },
 		{ "uid", required_argument, NULL, 'U' },
 		{ "gid", required_argument, NULL, 'G' },

@@ -14,6 +14,7 @@ const char *problem_title(int status)
 	} titles[] = { { 200, "OK" },
 		       { 201, "Created" },
 		       { 204, "No Content" },
+		       { 304, "Not Modified" },
 		       { 400, "Bad Request" },
 		       { 401, "Unauthorized" },
 		       { 403, "Forbidden" },
@@ -22,11 +23,15 @@ const char *problem_title(int status)
 		       { 409, "Conflict" },
 		       { 410, "Gone" },
 		       { 411, "Length Required" },
+		       { 412, "Precondition Failed" },
 		       { 413, "Content Too Large" },
 		       { 415, "Unsupported Media Type" },
 		       { 426, "Upgrade Required" },
 		       { 429, "Too Many Requests" },
+		       { 431, "Request Header Fields Too Large" },
+		       { 501, "Not Implemented" },
 		       { 503, "Service Unavailable" },
+		       { 505, "HTTP Version Not Supported" },
 		       { 507, "Insufficient Storage" } };
 
 	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {

@@ -72,11 +72,16 @@ int query_get_u64(struct str query, const char *key, uint64_t max,
 {
 	struct str value = { 0 };
 	int count = find(query, key, &value);
-	uint64_t n;
+	struct buf text = { 0 };
+	uint64_t n = 0;
+	bool number;
 
 	if (count == 0)
 		return 0;
-	if (count > 1 || !text_parse_u64(value, &n))
+	number = count == 1 && query_decode(&text, value) == 0 &&
+		 text_parse_u64(buf_str(&text), &n);
+	buf_release(&text);
+	if (!number)
 		return err_set(err, ERR_BAD_REQUEST,
 			       "\"%s\" must be one whole number, 0 or above",
 			       key);
@@ -87,6 +92,26 @@ int query_get_u64(struct str query, const char *key, uint64_t max,
 	return 1;
 }
 
+/* As forms are sent: a plus is a blank. */
+static int decode_form(struct buf *out, struct str value)
+{
+	struct str piece;
+
+	while (value.len > 0) {
+		bool plus;
+
+		piece = cut(&value, '+');
+		plus = value.data != NULL;
+		if (query_decode(out, piece) < 0)
+			return -EINVAL;
+		if (plus)
+			buf_append_char(out, ' ');
+		if (!plus)
+			break;
+	}
+	return 0;
+}
+
 int query_get_text(struct str query, const char *key, struct buf *out,
 		   struct err *err)
 {
@@ -95,7 +120,7 @@ int query_get_text(struct str query, const char *key, struct buf *out,
 
 	if (count == 0)
 		return 0;
-	if (count > 1 || query_decode(out, value) < 0)
+	if (count > 1 || decode_form(out, value) < 0)
 		return err_set(err, ERR_BAD_REQUEST,
 			       "\"%s\" must be one percent-encoded text", key);
 	return 1;

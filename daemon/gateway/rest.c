@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "daemon/gateway/query.h"
+#include "daemon/gateway/reporter.h"
 #include "lib/env.h"
 
 static void healthz(struct http_request *r)
@@ -13,12 +14,48 @@ static void healthz(struct http_request *r)
 	http_answer(r, 200);
 }
 
+/* What wants one comes another way: front.c. */
+static void upgrade_required(struct http_request *r)
+{
+	http_fail_with(r, 426, ERR_BAD_REQUEST,
+		       "This is for a WebSocket: ask for an upgrade",
+		       "Upgrade: websocket\r\n", NULL);
+}
+
 static void readyz(struct http_request *r)
 {
 	struct err err;
 
 	if (r->gw->client.online && !r->gw->stopping) {
 		healthz(r);
+		return;
+	}
+	err_set(&err, ERR_UNAVAILABLE, NULL);
+	http_fail(r, &err);
+}
+
+static void on_metrics(struct client_request *req, const struct err *err,
+		       const void *body)
+{
+	const struct wire_body_metrics *metrics = body;
+	struct http_request *r = req->data;
+
+	if (!http_replied(r, err))
+		return;
+	buf_append_str(&r->text, metrics->text);
+	http_answer_with(r, 200, "text/plain; version=0.0.4; charset=utf-8",
+			 NULL);
+}
+
+/* groupd knows the figures of all gateways, ours at once. */
+static void metrics(struct http_request *r)
+{
+	struct wire_body_get_metrics body = { 0 };
+	struct err err;
+
+	if (r->gw->client.online) {
+		reporter_tell(r->gw);
+		http_submit(r, WIRE_GET_METRICS, &body, on_metrics);
 		return;
 	}
 	err_set(&err, ERR_UNAVAILABLE, NULL);
@@ -42,8 +79,10 @@ const struct route rest_routes[] = {
 	{ HTTP_PATCH, "/api/groups/*/members/*", rest_patch_member, false },
 	{ HTTP_DELETE, "/api/groups/*/members/*", rest_delete_member, false },
 	{ HTTP_PUT, "/api/groups/*/read", rest_set_read, false },
+	{ HTTP_GET, "/api/ws", upgrade_required, true },
 	{ HTTP_GET, "/healthz", healthz, true },
 	{ HTTP_GET, "/readyz", readyz, true },
+	{ HTTP_GET, "/metrics", metrics, true },
 	{ HTTP_GET, NULL, NULL, false },
 };
 

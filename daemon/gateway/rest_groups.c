@@ -2,7 +2,9 @@
 #include <inttypes.h>
 
 #include "daemon/gateway/convert.h"
+#include "daemon/gateway/headers.h"
 #include "daemon/gateway/rest.h"
+#include "lib/table.h"
 #include "lib/text.h"
 
 static void on_created(struct client_request *req, const struct err *err,
@@ -160,6 +162,9 @@ static void on_info(struct client_request *req, const struct err *err,
 	WIRE_GROUP_FIELDS(COPY)
 #undef COPY
 	convert_put_group(&r->text, &g, body);
+	/* Of the metadata, then of all: see if_match(). */
+	buf_printf(&r->etag, "\"%016" PRIx64 "-%016" PRIx64 "\"",
+		   json_info_tag(body), table_hash_bytes(buf_str(&r->text)));
 	http_answer(r, 200);
 }
 
@@ -190,6 +195,26 @@ static void on_info_set(struct client_request *req, const struct err *err,
 		get_info(r, on_info);
 }
 
+/*
+ * If-Match: the tag of a GET. Only its part of the metadata counts, since only
+ * that is changed: else a group in use could never be. 0 or -errno and err.
+ */
+static int if_match(struct http_request *r, const struct wire_body_info *info,
+		    uint64_t *if_tag, struct err *err)
+{
+	struct buf tags = { 0 }, tag = { 0 };
+	bool there = headers_get(r->wsi, HEADER_IF_MATCH, &tags);
+	int rc = 0;
+
+	*if_tag = there ? json_info_tag(info) : 0;
+	buf_printf(&tag, "%016" PRIx64, *if_tag);
+	if (there && !headers_tags_begin(buf_str(&tags), buf_str(&tag)))
+		rc = err_set(err, ERR_PRECONDITION_FAILED, NULL);
+	buf_release(&tags);
+	buf_release(&tag);
+	return rc;
+}
+
 /* The metadata as it is, to compare with. */
 static void on_old_info(struct client_request *req, const struct err *err,
 			const void *body)
@@ -205,6 +230,8 @@ static void on_old_info(struct client_request *req, const struct err *err,
 	rc = json_get_info(r->json, &set, &settings, &why);
 	if (rc == 0)
 		rc = json_check_info(r->json, body, &why);
+	if (rc == 0)
+		rc = if_match(r, body, &set.if_tag, &why);
 	if (rc == 0)
 		http_submit(r, WIRE_SET_INFO, &set, on_info_set);
 	else

@@ -11,9 +11,12 @@ static void on_sent(struct client_request *req, const struct err *err,
 		    const void *body)
 {
 	struct http_request *r = req->data;
+	const struct wire_body_sent *sent = body;
 
 	if (!http_replied(r, err))
 		return;
+	http_put_rate(r, sent->rate_limit, sent->rate_left,
+		      sent->rate_reset_ms);
 	buf_append_char(&r->text, '{');
 	convert_put_sent(&r->text, body);
 	buf_append_char(&r->text, '}');

@@ -26,9 +26,13 @@ struct http_stream {
 	struct http_request *r; /* borrowed: it owns this */
 	struct feed_sub sub;
 	struct bearer_user user;
+	struct seat seat;
+	struct hangup hangup;
 	struct wheel_timer beat;
+	struct list of_gateway;
 	bool events;	/* text/event-stream */
 	bool began;	/* the head is on its way */
+	bool ready;	/* woken, and not all was read since */
 	bool live_told; /* events only */
 	bool beating;	/* a sign of life is due */
 };
@@ -90,18 +94,31 @@ static void put_beat(struct http_stream *s)
 	s->beating = false;
 }
 
+static void count_delivery(const struct http_stream *s,
+			   const struct wire_message *m)
+{
+	struct gateway *gw = s->r->gw;
+
+	gw->meter.deliveries++;
+	if (m->seq > s->sub.start_seq)
+		meter_fanout(&gw->meter, uv_now(gw->loop), m->time_ms);
+}
+
 static enum http_more fill(struct http_request *r)
 {
 	struct http_stream *s = r->stream;
 	struct feed_message *m;
 	int rc = 0;
 
-	while (r->out.len < HTTP_PIECE && (rc = feed_read(&s->sub, &m)) == 1)
+	while (r->out.len < HTTP_PIECE && (rc = feed_read(&s->sub, &m)) == 1) {
 		put_message(s, &m->m);
+		count_delivery(s, &m->m);
+	}
 	if (rc < 0) {
 		put_end(s);
 		return HTTP_END;
 	}
+	s->ready = rc == 1;
 	if (rc == 0 && s->events && !s->live_told && feed_caught_up(&s->sub))
 		put_live(s);
 	if (rc == 0)
@@ -112,6 +129,8 @@ static enum http_more fill(struct http_request *r)
 static void begin(struct http_stream *s)
 {
 	s->began = true;
+	s->r->gw->meter.streams++;
+	list_push(&s->r->gw->streams, &s->of_gateway);
 	http_begin_stream(
 		s->r, s->events ? "text/event-stream" : "application/x-ndjson",
 		fill);
@@ -122,6 +141,7 @@ static void on_wake(struct feed_sub *sub)
 {
 	struct http_stream *s = sub->data;
 
+	s->ready = true;
 	if (s->began)
 		http_wake(s->r);
 	else if (sub->state == FEED_ENDED)
@@ -152,23 +172,59 @@ void http_stream_free(struct http_stream *s)
 {
 	if (s == NULL)
 		return;
+	if (s->began)
+		s->r->gw->meter.streams--;
 	feed_unsubscribe(&s->sub);
+	list_remove(&s->of_gateway);
+	seat_leave(&s->seat);
+	hangup_leave(&s->hangup);
 	list_remove(&s->user.link);
 	wheel_disarm(&s->beat);
 	free(s);
 }
 
-static void start(struct http_request *r)
+size_t http_streams_behind(const struct gateway *gw)
 {
-	struct http_stream *s = r->stream;
+	size_t count = 0;
+
+	for (const struct list *l = gw->streams.next; l != &gw->streams;
+	     l = l->next) {
+		const struct http_stream *s =
+			container_of(l, const struct http_stream, of_gateway);
+
+		count += s->ready && feed_is_behind(&s->sub) &&
+			 !feed_is_pulling(&s->sub);
+	}
+	return count;
+}
+
+static void fail_unavailable(struct http_request *r)
+{
 	struct err err;
 
-	list_push(&r->bearer->users, &s->user.link);
-	if (feed_subscribe(&r->gw->feed, &s->sub, &r->bearer->principal,
-			   r->group_id, r->after_seq, on_wake) == 0)
-		return;
 	err_set(&err, ERR_UNAVAILABLE, NULL);
 	http_fail(r, &err);
+}
+
+static void on_seat(struct seat *seat, const struct err *err)
+{
+	struct http_stream *s = container_of(seat, struct http_stream, seat);
+	struct http_request *r = s->r;
+
+	if (err != NULL) {
+		http_fail(r, err);
+		return;
+	}
+	list_push(&r->bearer->users, &s->user.link);
+	if (feed_subscribe(&r->gw->feed, &s->sub, &r->bearer->principal,
+			   r->group_id, r->after_seq, on_wake) < 0)
+		fail_unavailable(r);
+}
+
+static void start(struct http_request *r)
+{
+	if (seat_take(&r->gw->seats, &r->stream->seat, r->bearer, on_seat) < 0)
+		fail_unavailable(r);
 }
 
 /* after_seq, else Last-Event-ID, else from the read pointer on. */
@@ -189,6 +245,23 @@ static int get_start(struct http_request *r, struct err *err)
 	return rc;
 }
 
+static void on_gone(struct hangup *hangup)
+{
+	http_drop(container_of(hangup, struct http_stream, hangup)->r);
+}
+
+/* He sends no more. If he has gone, the kernel says so when something is
+ * written. */
+static void on_end(struct hangup *hangup)
+{
+	struct http_stream *s =
+		container_of(hangup, struct http_stream, hangup);
+
+	s->beating = true;
+	if (s->began)
+		http_wake(s->r);
+}
+
 static struct http_stream *stream_new(struct http_request *r)
 {
 	struct http_stream *s = calloc(1, sizeof(*s));
@@ -200,7 +273,11 @@ static struct http_stream *stream_new(struct http_request *r)
 	s->sub.data = s;
 	s->user.changed = on_principal;
 	list_init(&s->user.link);
+	list_init(&s->of_gateway);
 	wheel_timer_init(&s->beat, on_beat);
+	s->hangup.on_end = on_end;
+	s->hangup.on_gone = on_gone;
+	hangup_watch(&r->gw->hangups, &s->hangup, http_socket(r));
 	s->events = headers_get(r->wsi, HEADER_ACCEPT, &accept) &&
 		    headers_accept(buf_str(&accept), "text/event-stream");
 	buf_release(&accept);

@@ -78,12 +78,15 @@ void route_put_allowed(struct buf *b, unsigned int methods)
 	static const struct {
 		enum http_method method;
 		const char *name;
-	} names[] = { { HTTP_GET, "GET" },
-		      { HTTP_POST, "POST" },
-		      { HTTP_PUT, "PUT" },
-		      { HTTP_PATCH, "PATCH" },
-		      { HTTP_DELETE, "DELETE" } };
+	} names[] = { { HTTP_GET, "GET" },	  { HTTP_POST, "POST" },
+		      { HTTP_PUT, "PUT" },	  { HTTP_PATCH, "PATCH" },
+		      { HTTP_DELETE, "DELETE" },  { HTTP_HEAD, "HEAD" },
+		      { HTTP_OPTIONS, "OPTIONS" } };
 	const char *sep = "";
+
+	methods |= HTTP_OPTIONS;
+	if ((methods & HTTP_GET) != 0)
+		methods |= HTTP_HEAD;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if ((methods & (unsigned int)names[i].method) == 0)

@@ -20,7 +20,10 @@ enum http_method {
 	HTTP_POST = 2,
 	HTTP_PUT = 4,
 	HTTP_PATCH = 8,
-	HTTP_DELETE = 16
+	HTTP_DELETE = 16,
+	HTTP_HEAD = 32,	   /* of each path that knows GET */
+	HTTP_OPTIONS = 64, /* of each path */
+	HTTP_ANY = 127
 };
 
 struct http_request;
@@ -45,7 +48,8 @@ int route_find(const struct route *table, unsigned int method, struct str path,
 	       struct route_match *m);
 void route_match_release(struct route_match *m);
 
-/* "GET, PUT" */
+/* The methods of a path as a table has them, and those that follow from
+ * them: "GET, PUT, HEAD, OPTIONS". */
 void route_put_allowed(struct buf *b, unsigned int methods);
 
 #endif

@@ -7,15 +7,19 @@
  *   ws_writable / ws_pump:  out queue first, then ready subs, in turn
  *
  * Nothing is queued of messages: a connection that does not take more is left
- * alone until its socket drains, and its subs read on from their cursors. The
- * out queue is bounded: above WS_OUT_STOP nothing is read from the client,
- * above WS_OUT_MAX the connection is closed (3008) and resumes by cursor.
+ * alone until its socket drains, and its subs read on from their cursors.
+ * Notes of who came and went (ws_notes.h) lie between the messages. The out
+ * queue is bounded: above WS_OUT_STOP nothing is read from the client, above
+ * WS_OUT_MAX the connection is closed (3008) and resumes by cursor.
  */
 #ifndef GROUPFS_DAEMON_GATEWAY_WS_H
 #define GROUPFS_DAEMON_GATEWAY_WS_H
 
+#include "daemon/gateway/frames.h"
 #include "daemon/gateway/gateway.h"
 #include "daemon/gateway/resolve.h"
+#include "daemon/gateway/ws_notes.h"
+#include "daemon/gateway/ws_users.h"
 #include "lib/json.h"
 
 struct lws;
@@ -30,17 +34,29 @@ enum {
 	WS_OUT_MAX = 1 << 20,
 	WS_COMMANDS_MAX = 64,
 	WS_SUBS_MAX = 20000,
+	WS_RETRY_SPREAD_MS = 5000, /* so that not all come back at once */
 
+	/* groupd-api(7) names them. */
 	WS_BYE_LEAVING = 3001,
 	WS_BYE_SLOW = 3008,
+	WS_BYE_TOO_MANY = 3009, /* connections of this user */
 	WS_BYE_SILENT = 3012,
-	WS_BYE_UNAUTHENTICATED = 3500
+	WS_BYE_FINAL = 3500, /* from here on he is not invited back */
+	WS_BYE_UNAUTHENTICATED = 3500,
+
+	/* RFC 6455 7.4.1 */
+	WS_CLOSE_PROTOCOL = 1002,
+	WS_CLOSE_NOT_TEXT = 1003,
+	WS_CLOSE_NO_CODE = 1005, /* as if: the frame has none */
+	WS_CLOSE_BAD_UTF8 = 1007,
+	WS_CLOSE_TOO_LARGE = 1009
 };
 
 /* A group that connections of this process are subscribed to. */
 struct ws_group {
 	struct table_node node; /* by id */
 	struct list subs;
+	struct ws_notes notes;
 	uint64_t group_id;
 	char name[WIRE_NAME_MAX + 1];
 };
@@ -52,7 +68,8 @@ struct ws_sub {
 	struct table_node node; /* by connection and group */
 	struct list of_conn;
 	struct list of_group;
-	struct list ready; /* in conn->ready while there may be something */
+	struct list ready;    /* in conn->ready while there may be something */
+	struct ws_note *note; /* of the group's, the next to be told */
 	bool live_told;
 };
 
@@ -61,7 +78,10 @@ struct ws_conn {
 	struct lws *wsi;
 	struct bearer *bearer; /* NULL before authentication */
 	struct bearer_user user;
+	struct seat seat;
 	struct list of_gateway;
+	struct ws_user *account; /* NULL before he is greeted */
+	struct list of_account;
 	struct wheel_timer timer;
 	uint64_t serial;
 
@@ -81,10 +101,14 @@ struct ws_conn {
 	uint64_t pinged_ms;
 	unsigned int unanswered; /* pings */
 	bool ping_due;
+	bool pong_due; /* to the last ping; others before it need none */
+	uint8_t pong[FRAMES_CONTROL];
+	uint8_t pong_len;
 	bool greeted;
 	bool stopped; /* we do not read */
 	bool dead;    /* lws closes it soon */
 	bool close_sent;
+	bool close_got;
 	int closing; /* the close code, once bye was said */
 };
 
@@ -92,7 +116,11 @@ struct ws_conn {
 struct ws_conn *ws_open(struct gateway *gw, struct lws *wsi, struct str token);
 int ws_receive(struct ws_conn *c, struct str piece, bool final, bool text);
 int ws_writable(struct ws_conn *c);
-void ws_pong(struct ws_conn *c);
+/* Both say what is to be done, and free nothing. */
+void ws_control(struct ws_conn *c, enum frame_opcode opcode,
+		struct str payload);
+/* It sent what no client may: closes with this code. */
+void ws_refuse(struct ws_conn *c, int code);
 void ws_closed(struct ws_conn *c); /* frees it; takes NULL */
 
 /* ws_conn.c */
@@ -102,7 +130,11 @@ void ws_put(struct ws_conn *c, struct buf *frame); /* takes its bytes */
 void ws_put_error(struct ws_conn *c, struct str id, const struct err *err,
 		  const char *extra);
 void ws_pump(struct ws_conn *c);
-/* Says bye and closes; the first reason counts. */
+/* Puts it before all that waits: what must follow what was just written. */
+void ws_put_next(struct ws_conn *c, struct buf *frame);
+/* Says bye and closes; the first reason counts. He is to wait for
+ * retry_after_ms and a random part of WS_RETRY_SPREAD_MS before he comes back;
+ * with a code from WS_BYE_FINAL on he is told 0. */
 void ws_bye(struct ws_conn *c, int code, uint64_t retry_after_ms);
 int ws_use_token(struct ws_conn *c, struct str token);
 void ws_use_ticket(struct ws_conn *c, struct str ticket);
@@ -111,7 +143,11 @@ void ws_throttle(struct ws_conn *c);
 
 /* ws_commands.c */
 void ws_command(struct ws_conn *c, struct str text);
+/* Once it is greeted: what has come before. */
+void ws_commands_run(struct ws_conn *c);
 void ws_commands_cancel(struct ws_conn *c);
+/* Whether a command of c waits for the answer to this request. */
+bool ws_awaits(const struct ws_conn *c, uint64_t request);
 
 /* ws_feed.c */
 int ws_subscribe(struct ws_conn *c, uint64_t group_id, struct str name,

@@ -42,8 +42,12 @@ void ws_command_end(struct ws_command *cmd)
 	run_next(c);
 }
 
+static void send_item(struct ws_command *cmd);
+
 void ws_command_fail(struct ws_command *cmd, const struct err *err)
 {
+	if (cmd->with_group == send_item)
+		meter_refused(&cmd->conn->gw->meter, err->code);
 	ws_put_error(cmd->conn, buf_str(&cmd->id), err, NULL);
 	ws_command_end(cmd);
 }
@@ -239,36 +243,20 @@ static void run_pull(struct ws_command *cmd)
 		find_group(cmd, cmd->json, pull);
 }
 
-static void put_read(struct ws_conn *c, struct str id,
-		     const struct ws_command *cmd, uint64_t seq)
-{
-	struct buf b = { 0 };
-
-	ws_frame_begin(&b, "read", id);
-	ws_command_put_group(&b, cmd);
-	buf_printf(&b, ",\"last_read_seq\":%" PRIu64 "}", seq);
-	ws_put(c, &b);
-}
-
-/* To him with his id, to his other connections here without. */
+/* To him with his id; his other connections are told by EV_READ. */
 static void on_read_set(struct client_request *req, const struct err *err,
 			const void *body)
 {
 	struct ws_command *cmd = req->data;
 	const struct wire_body_ok *ok = body;
-	struct ws_conn *c = cmd->conn;
+	struct buf b = { 0 };
 
 	if (!ws_command_replied(cmd, err))
 		return;
-	put_read(c, buf_str(&cmd->id), cmd, ok->value);
-	for (struct list *l = c->bearer->users.next; l != &c->bearer->users;
-	     l = l->next) {
-		struct ws_conn *other =
-			container_of(l, struct ws_conn, user.link);
-
-		if (other != c)
-			put_read(other, str_of(""), cmd, ok->value);
-	}
+	ws_frame_begin(&b, "read", buf_str(&cmd->id));
+	ws_command_put_group(&b, cmd);
+	buf_printf(&b, ",\"last_read_seq\":%" PRIu64 "}", ok->value);
+	ws_put(cmd->conn, &b);
 	ws_command_end(cmd);
 }
 
@@ -339,9 +327,10 @@ static void run(struct ws_command *cmd)
 	ws_command_fail(cmd, &err);
 }
 
+/* Nothing before it is certain that he may stay. */
 static void run_next(struct ws_conn *c)
 {
-	while (!c->starting && !list_empty(&c->waiting)) {
+	while (c->greeted && !c->starting && !list_empty(&c->waiting)) {
 		c->starting = true;
 		run(container_of(c->waiting.next, struct ws_command, link));
 	}
@@ -408,6 +397,11 @@ void ws_command(struct ws_conn *c, struct str text)
 	run_next(c);
 }
 
+void ws_commands_run(struct ws_conn *c)
+{
+	run_next(c);
+}
+
 void ws_commands_cancel(struct ws_conn *c)
 {
 	while (!list_empty(&c->waiting))
@@ -415,4 +409,16 @@ void ws_commands_cancel(struct ws_conn *c)
 			container_of(c->waiting.next, struct ws_command, link));
 	while (!list_empty(&c->flying))
 		cmd_free(container_of(c->flying.next, struct ws_command, link));
+}
+
+bool ws_awaits(const struct ws_conn *c, uint64_t request)
+{
+	for (struct list *l = c->flying.next; l != &c->flying; l = l->next) {
+		struct ws_command *cmd =
+			container_of(l, struct ws_command, link);
+
+		if (cmd->pending && client_request_id(&cmd->req) == request)
+			return true;
+	}
+	return false;
 }

@@ -6,7 +6,10 @@
 #include <libwebsockets.h>
 #include <stdlib.h>
 
+#include "daemon/gateway/intercept.h"
 #include "daemon/gateway/tls.h"
+#include "lib/text.h"
+#include "lib/env.h"
 
 struct ws_frame {
 	struct list link;
@@ -42,6 +45,7 @@ bool ws_write(struct ws_conn *c, struct buf *frame)
 		kill_conn(c);
 		return false;
 	}
+	c->gw->meter.written += len;
 	if (lws_partial_buffered(c->wsi) == 0)
 		return true;
 	if (c->stalled_ms == 0)
@@ -67,9 +71,9 @@ void ws_throttle(struct ws_conn *c)
 		lws_callback_on_writable(c->wsi);
 }
 
-/* Takes the frame's bytes. Nothing may be missing in silence: without memory
- * he starts over. */
-static void push(struct ws_conn *c, struct buf *frame)
+/* Takes the frame's bytes, to go out before `before`. Nothing may be missing in
+ * silence: without memory he starts over. */
+static void push(struct ws_conn *c, struct list *before, struct buf *frame)
 {
 	struct ws_frame *f = frame->failed ? NULL : calloc(1, sizeof(*f));
 
@@ -80,7 +84,7 @@ static void push(struct ws_conn *c, struct buf *frame)
 	}
 	f->text = *frame;
 	*frame = (struct buf){ 0 };
-	list_push(&c->out, &f->link);
+	list_push(before, &f->link);
 	c->out_bytes += f->text.len;
 	lws_callback_on_writable(c->wsi);
 }
@@ -91,10 +95,18 @@ void ws_put(struct ws_conn *c, struct buf *frame)
 		buf_release(frame);
 		return;
 	}
-	push(c, frame);
+	push(c, &c->out, frame);
 	if (c->out_bytes > WS_OUT_MAX)
 		ws_bye(c, WS_BYE_SLOW, 1000);
 	ws_throttle(c);
+}
+
+void ws_put_next(struct ws_conn *c, struct buf *frame)
+{
+	if (c->dead)
+		buf_release(frame);
+	else
+		push(c, c->out.next, frame);
 }
 
 void ws_put_error(struct ws_conn *c, struct str id, const struct err *err,
@@ -105,6 +117,9 @@ void ws_put_error(struct ws_conn *c, struct str id, const struct err *err,
 	ws_frame_begin(&b, "error", id);
 	buf_printf(&b, ",\"code\":\"%s\",\"message\":", err_name(err->code));
 	json_put_str(&b, str_of(err->text));
+	if (err->retry_after_ms > 0)
+		buf_printf(&b, ",\"retry_after_ms\":%" PRIu64,
+			   err->retry_after_ms);
 	if (extra != NULL)
 		buf_append_str(&b, str_of(extra));
 	buf_append_char(&b, '}');
@@ -117,11 +132,16 @@ void ws_bye(struct ws_conn *c, int code, uint64_t retry_after_ms)
 
 	if (c->closing != 0 || c->dead)
 		return;
+	meter_closed(&c->gw->meter, code);
+	retry_after_ms = code >= WS_BYE_FINAL
+				 ? 0
+				 : env_spread(env_system(), retry_after_ms,
+					      WS_RETRY_SPREAD_MS);
 	ws_frame_begin(&b, "bye", str_of(""));
 	buf_printf(&b, ",\"code\":%d,\"retry_after_ms\":%" PRIu64 "}", code,
 		   retry_after_ms);
 	c->closing = code;
-	push(c, &b);
+	push(c, &c->out, &b);
 	/* He has so long to take it. */
 	wheel_arm(&c->gw->wheel, &c->timer, 3);
 }
@@ -143,13 +163,30 @@ static bool write_out(struct ws_conn *c)
 	return true;
 }
 
+/* LWS_WRITE_HTTP on a WebSocket writes the bytes as they are. */
+static void write_control(struct ws_conn *c, enum frame_opcode opcode,
+			  const uint8_t *payload, uint8_t len)
+{
+	uint8_t frame[LWS_PRE + 2 + FRAMES_CONTROL] = { 0 };
+	uint8_t *p = frame + LWS_PRE;
+
+	p[0] = (uint8_t)(0x80 | opcode); /* final */
+	p[1] = len;
+	memcpy(p + 2, payload, len);
+	if (lws_write(c->wsi, p, 2 + (size_t)len, LWS_WRITE_HTTP) < 0)
+		kill_conn(c);
+}
+
 static void write_ping(struct ws_conn *c)
 {
-	uint8_t ping[LWS_PRE + 1] = { 0 };
-
 	c->ping_due = false;
-	if (lws_write(c->wsi, ping + LWS_PRE, 0, LWS_WRITE_PING) < 0)
-		kill_conn(c);
+	write_control(c, FRAME_PING, c->pong, 0);
+}
+
+static void write_pong(struct ws_conn *c)
+{
+	c->pong_due = false;
+	write_control(c, FRAME_PONG, c->pong, c->pong_len);
 }
 
 void ws_pump(struct ws_conn *c)
@@ -158,6 +195,8 @@ void ws_pump(struct ws_conn *c)
 		return;
 	if (c->ping_due)
 		write_ping(c);
+	if (c->pong_due && !c->dead && lws_partial_buffered(c->wsi) == 0)
+		write_pong(c);
 	if (c->dead || !write_out(c) || c->closing != 0)
 		return;
 	ws_throttle(c);
@@ -165,23 +204,17 @@ void ws_pump(struct ws_conn *c)
 		lws_callback_on_writable(c->wsi);
 }
 
-/*
- * By hand: lws sends no close frame for a -1 out of WRITEABLE. LWS_WRITE_HTTP
- * on a WebSocket writes the bytes as they are. The client's answer, or our
- * timer, ends the connection.
- */
+/* By hand: lws sends no close frame for a -1 out of WRITEABLE. The client's
+ * answer, or our timer, ends the connection. */
 static void write_close(struct ws_conn *c)
 {
-	uint8_t frame[LWS_PRE + 4] = { 0 };
-	uint8_t *p = frame + LWS_PRE;
+	uint8_t code[2] = { (uint8_t)(c->closing >> 8),
+			    (uint8_t)(c->closing & 0xff) };
 
 	c->close_sent = true;
-	p[0] = 0x88; /* final, close */
-	p[1] = 2;
-	p[2] = (uint8_t)(c->closing >> 8);
-	p[3] = (uint8_t)(c->closing & 0xff);
-	if (lws_write(c->wsi, p, 4, LWS_WRITE_HTTP) < 0)
-		kill_conn(c);
+	intercept_end_frames(lws_get_socket_fd(c->wsi));
+	write_control(c, FRAME_CLOSE, code,
+		      c->closing == WS_CLOSE_NO_CODE ? 0 : sizeof(code));
 }
 
 int ws_writable(struct ws_conn *c)
@@ -189,12 +222,15 @@ int ws_writable(struct ws_conn *c)
 	if (c->dead)
 		return -1;
 	if (c->close_sent)
-		return 0;
+		return c->close_got ? -1 : 0;
 	c->stalled_ms = 0;
 	ws_pump(c);
 	if (c->closing != 0 && !c->dead && list_empty(&c->out) &&
 	    lws_partial_buffered(c->wsi) == 0)
 		write_close(c);
+	/* When all is out, lws may end it. */
+	if (c->close_sent && c->close_got)
+		lws_callback_on_writable(c->wsi);
 	return c->dead ? -1 : 0;
 }
 
@@ -241,16 +277,54 @@ static void on_timer(struct wheel_timer *t)
 
 static void greet(struct ws_conn *c)
 {
+	struct str name = str_of(c->bearer->principal.name);
 	struct buf b = { 0 };
 
-	if (c->greeted)
-		return;
 	c->greeted = true;
+	c->account = ws_users_join(&c->gw->users, name, &c->of_account);
+	if (c->account == NULL) {
+		ws_bye(c, WS_BYE_LEAVING, 1000);
+		return;
+	}
 	ws_frame_begin(&b, "hello", str_of(""));
 	buf_append_str(&b, str_of(",\"user\":"));
-	json_put_str(&b, str_of(c->bearer->principal.name));
+	json_put_str(&b, name);
 	buf_printf(&b, ",\"ping_interval\":%d}", WS_PING_S);
 	ws_put(c, &b);
+	ws_commands_run(c);
+}
+
+static void on_seat(struct seat *seat, const struct err *err)
+{
+	struct ws_conn *c = container_of(seat, struct ws_conn, seat);
+	uint64_t wait = err == NULL || err->retry_after_ms == 0
+				? 1000
+				: err->retry_after_ms;
+
+	if (err == NULL) {
+		greet(c);
+		return;
+	}
+	ws_put_error(c, str_of(""), err, NULL);
+	if (err->code == ERR_RATE_LIMITED)
+		ws_bye(c, WS_BYE_TOO_MANY, wait);
+	else if (err->code == ERR_UNAUTHENTICATED)
+		ws_bye(c, WS_BYE_UNAUTHENTICATED, 0);
+	else
+		ws_bye(c, WS_BYE_LEAVING, wait);
+}
+
+/* He is known: may he have one more connection? */
+static void take_seat(struct ws_conn *c)
+{
+	struct err err;
+
+	if (c->seat.all != NULL || c->closing != 0 || c->dead)
+		return;
+	if (seat_take(&c->gw->seats, &c->seat, c->bearer, on_seat) == 0)
+		return;
+	err_set(&err, ERR_UNAVAILABLE, NULL);
+	on_seat(&c->seat, &err);
 }
 
 static void on_principal(struct bearer_user *u, const struct err *err)
@@ -258,7 +332,7 @@ static void on_principal(struct bearer_user *u, const struct err *err)
 	struct ws_conn *c = container_of(u, struct ws_conn, user);
 
 	if (err == NULL) {
-		greet(c);
+		take_seat(c);
 		return;
 	}
 	ws_put_error(c, str_of(""), err, NULL);
@@ -280,7 +354,7 @@ static void use_bearer(struct ws_conn *c)
 	c->pinged_ms = uv_now(c->gw->loop);
 	wheel_arm(&c->gw->wheel, &c->timer, WS_CHECK_S);
 	if (c->bearer->principal.state == CLIENT_PRINCIPAL_READY)
-		greet(c);
+		take_seat(c);
 	else if (c->bearer->principal.state == CLIENT_PRINCIPAL_REFUSED)
 		on_principal(&c->user, &c->bearer->principal.err);
 }
@@ -321,12 +395,15 @@ struct ws_conn *ws_open(struct gateway *gw, struct lws *wsi, struct str token)
 	c->serial = ++gw->conn_serial;
 	c->user.changed = on_principal;
 	list_init(&c->user.link);
+	list_init(&c->of_account);
 	list_init(&c->subs);
 	list_init(&c->ready);
 	list_init(&c->out);
 	list_init(&c->waiting);
 	list_init(&c->flying);
 	list_push(&gw->conns, &c->of_gateway);
+	gw->meter.websockets++;
+	meter_request(&gw->meter, false, 101);
 	wheel_timer_init(&c->timer, on_timer);
 	wheel_arm(&gw->wheel, &c->timer, WS_AUTH_S);
 	if (gw->stopping)
@@ -336,11 +413,11 @@ struct ws_conn *ws_open(struct gateway *gw, struct lws *wsi, struct str token)
 	return c;
 }
 
-static int close_now(struct ws_conn *c, int code, const char *why)
+static int refused(struct ws_conn *c, int code)
 {
-	lws_close_reason(c->wsi, (enum lws_close_status)code,
-			 (unsigned char *)(uintptr_t)why, strlen(why));
-	return -1;
+	ws_refuse(c, code);
+	buf_release(&c->in);
+	return 0;
 }
 
 int ws_receive(struct ws_conn *c, struct str piece, bool final, bool text)
@@ -349,23 +426,64 @@ int ws_receive(struct ws_conn *c, struct str piece, bool final, bool text)
 		return 0;
 	c->unanswered = 0;
 	if (!text)
-		return close_now(c, 1003, "text frames only");
+		return refused(c, WS_CLOSE_NOT_TEXT);
 	if (c->in.len + piece.len > GATEWAY_WS_MAX)
-		return close_now(c, 1009, "message too large");
+		return refused(c, WS_CLOSE_TOO_LARGE);
 	buf_append_str(&c->in, piece);
 	if (c->in.failed)
 		return -1;
 	if (!final)
 		return 0;
+	if (!text_is_utf8(buf_str(&c->in)))
+		return refused(c, WS_CLOSE_BAD_UTF8);
 	ws_command(c, buf_str(&c->in));
 	/* An idle connection keeps no buffer. */
 	buf_release(&c->in);
 	return 0;
 }
 
-void ws_pong(struct ws_conn *c)
+void ws_refuse(struct ws_conn *c, int code)
+{
+	if (c->closing != 0 || c->dead)
+		return;
+	c->closing = code;
+	lws_callback_on_writable(c->wsi);
+	wheel_arm(&c->gw->wheel, &c->timer, 3);
+}
+
+static bool is_close_code(unsigned int code)
+{
+	return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 &&
+		code != 1006) ||
+	       (code >= 3000 && code <= 4999);
+}
+
+/* What to answer it with: the same code, or why it is none. */
+static int answer_close(struct str payload)
+{
+	const uint8_t *p = (const uint8_t *)payload.data;
+
+	if (payload.len == 0)
+		return WS_CLOSE_NO_CODE;
+	if (payload.len == 1 || !is_close_code((unsigned)p[0] << 8 | p[1]))
+		return WS_CLOSE_PROTOCOL;
+	if (!text_is_utf8(str_make(payload.data + 2, payload.len - 2)))
+		return WS_CLOSE_BAD_UTF8;
+	return p[0] << 8 | p[1];
+}
+
+void ws_control(struct ws_conn *c, enum frame_opcode opcode, struct str payload)
 {
 	c->unanswered = 0;
+	if (opcode == FRAME_CLOSE) {
+		c->close_got = true;
+		ws_refuse(c, answer_close(payload));
+	} else if (opcode == FRAME_PING) {
+		memcpy(c->pong, payload.data, payload.len);
+		c->pong_len = (uint8_t)payload.len;
+		c->pong_due = true;
+		lws_callback_on_writable(c->wsi);
+	}
 }
 
 void ws_closed(struct ws_conn *c)
@@ -386,7 +504,10 @@ void ws_closed(struct ws_conn *c)
 	}
 	wheel_disarm(&c->timer);
 	list_remove(&c->user.link);
+	ws_users_leave(&c->gw->users, c->account, &c->of_account);
 	list_remove(&c->of_gateway);
+	c->gw->meter.websockets--;
+	seat_leave(&c->seat);
 	bearer_put(c->bearer);
 	buf_release(&c->in);
 	free(c);

@@ -6,6 +6,7 @@
 
 #include "daemon/gateway/convert.h"
 #include "daemon/gateway/ws.h"
+#include "lib/text.h"
 
 static struct ws_group *find_group(struct gateway *gw, uint64_t group_id)
 {
@@ -37,6 +38,7 @@ static struct ws_group *get_group(struct gateway *gw, uint64_t group_id,
 	}
 	g->group_id = group_id;
 	list_init(&g->subs);
+	ws_notes_init(&g->notes);
 	return g;
 }
 
@@ -69,6 +71,14 @@ static void on_wake(struct feed_sub *feed)
 	if (list_empty(&sub->ready))
 		list_push(&sub->conn->ready, &sub->ready);
 	ws_pump(sub->conn);
+}
+
+/* The same, not now: while groupd's events are read, nothing is written. */
+static void make_ready(struct ws_sub *sub)
+{
+	if (list_empty(&sub->ready))
+		list_push(&sub->conn->ready, &sub->ready);
+	lws_callback_on_writable(sub->conn->wsi);
 }
 
 int ws_subscribe(struct ws_conn *c, uint64_t group_id, struct str name,
@@ -115,6 +125,7 @@ void ws_unsubscribe(struct ws_sub *sub)
 	struct ws_conn *c = sub->conn;
 
 	feed_unsubscribe(&sub->feed);
+	ws_notes_leave(&sub->group->notes, &sub->note);
 	table_remove(&c->gw->subs, &sub->node);
 	list_remove(&sub->ready);
 	list_remove(&sub->of_conn);
@@ -208,13 +219,97 @@ static void end_sub(struct ws_sub *sub)
 	buf_release(&extra);
 }
 
-/* One message of the sub. False: no more now, or the socket is full. */
+/* Its user: by his name, or as one of everyone, but not by himself. */
+static bool mentions_user(const struct ws_sub *sub,
+			  const struct wire_message *m)
+{
+	struct str user = str_of(sub->conn->bearer->principal.name);
+	struct str list = m->mentions;
+	struct str name;
+
+	if (list.len == 0 || str_eq(m->sender, user))
+		return false;
+	while (text_next_word(&list, &name)) {
+		if (str_eq(name, user) || str_eq(name, str_of("everyone")))
+			return true;
+	}
+	return false;
+}
+
+static void begin_mention(struct buf *b, const char *group, uint64_t seq,
+			  struct str sender)
+{
+	ws_frame_begin(b, "mention", str_of(""));
+	buf_append_str(b, str_of(",\"group\":"));
+	json_put_str(b, str_of(group));
+	buf_printf(b, ",\"sequence_number\":%" PRIu64 ",\"sender\":", seq);
+	json_put_str(b, sender);
+}
+
+/* What follows the message on this sub: a mention, or nothing. False: no
+ * memory. */
+static bool encode_mention(struct ws_sub *sub, const struct wire_message *m,
+			   struct buf *b)
+{
+	if (!mentions_user(sub, m))
+		return true;
+	begin_mention(b, sub->group->name, m->seq, m->sender);
+	buf_append_str(b, str_of(m->seq > sub->feed.start_seq
+					 ? "}"
+					 : ",\"replay\":true}"));
+	return !b->failed;
+}
+
+/* The message and its mention: both, whatever the socket takes of them now. */
+static bool write_both(struct ws_conn *c, struct buf *message,
+		       struct buf *mention)
+{
+	bool more = ws_write(c, message);
+
+	if (mention->len > 0 && more)
+		more = ws_write(c, mention);
+	else if (mention->len > 0)
+		ws_put_next(c, mention);
+	return more;
+}
+
+/* Who came and went since the message at the cursor. */
+static bool has_note(const struct ws_sub *sub)
+{
+	return sub->note != NULL && sub->feed.state == FEED_LIVE &&
+	       sub->note->after_seq <= sub->feed.cursor;
+}
+
+static bool write_note(struct ws_sub *sub, size_t *written, bool *full)
+{
+	*written += sub->note->frame.len;
+	*full = !ws_write(sub->conn, &sub->note->frame);
+	ws_notes_pass(&sub->group->notes, &sub->note);
+	return !*full;
+}
+
+static void count_delivery(const struct ws_sub *sub,
+			   const struct wire_message *m)
+{
+	struct gateway *gw = sub->conn->gw;
+
+	gw->meter.deliveries++;
+	if (m->seq > sub->feed.start_seq)
+		meter_fanout(&gw->meter, uv_now(gw->loop), m->time_ms);
+}
+
+/* One message of the sub, or one note. False: no more now, or the socket is
+ * full. */
 static bool write_one(struct ws_sub *sub, size_t *written, bool *full)
 {
+	struct buf mention = { 0 };
 	struct feed_message *m;
 	struct buf *frame;
-	int rc = feed_read(&sub->feed, &m);
+	int rc;
 
+	if (has_note(sub))
+		return write_note(sub, written, full);
+	rc = feed_read(&sub->feed, &m);
 	if (rc < 0) {
 		end_sub(sub);
 		return false;
@@ -227,14 +322,17 @@ static bool write_one(struct ws_sub *sub, size_t *written, bool *full)
 		return false;
 	}
 	frame = frame_for(sub, m);
-	if (frame == NULL) {
+	if (frame == NULL || !encode_mention(sub, &m->m, &mention)) {
+		buf_release(&mention);
 		feed_unread(&sub->feed);
 		ws_bye(sub->conn, WS_BYE_SLOW, 1000);
 		*full = true;
 		return false;
 	}
-	*written += frame->len;
-	*full = !ws_write(sub->conn, frame);
+	*written += frame->len + mention.len;
+	*full = !write_both(sub->conn, frame, &mention);
+	buf_release(&mention);
+	count_delivery(sub, &m->m);
 	return !*full;
 }
 
@@ -262,42 +360,104 @@ bool ws_write_messages(struct ws_conn *c, size_t budget)
 	return false;
 }
 
-static void put_member_frame(struct ws_conn *c, const char *group,
-			     const struct wire_body_ev_member *ev)
+/* {"type":"member",…}: the same for all who are subscribed. */
+static void encode_member(struct buf *b, const char *group,
+			  const struct wire_body_ev_member *ev)
 {
 	static const char *const changes[] = { [MEMBER_ADDED] = "added",
 					       [MEMBER_REMOVED] = "removed",
 					       [MEMBER_ROLE] = "role" };
-	struct buf b = { 0 };
 
-	ws_frame_begin(&b, "member", str_of(""));
-	buf_append_str(&b, str_of(",\"group\":"));
-	json_put_str(&b, str_of(group));
-	buf_append_str(&b, str_of(",\"user\":"));
-	json_put_str(&b, ev->user);
-	buf_printf(&b, ",\"change\":\"%s\"", changes[ev->change]);
+	ws_frame_begin(b, "member", str_of(""));
+	buf_append_str(b, str_of(",\"group\":"));
+	json_put_str(b, str_of(group));
+	buf_append_str(b, str_of(",\"user\":"));
+	json_put_str(b, ev->user);
+	buf_printf(b, ",\"change\":\"%s\"", changes[ev->change]);
 	if (ev->change != MEMBER_REMOVED)
-		buf_printf(&b, ",\"role\":\"%s\"", convert_role(ev->role));
-	buf_append_str(&b, str_of(",\"by\":"));
-	json_put_str(&b, ev->by);
-	buf_append_char(&b, '}');
-	ws_put(c, &b);
+		buf_printf(b, ",\"role\":\"%s\"", convert_role(ev->role));
+	buf_append_str(b, str_of(",\"by\":"));
+	json_put_str(b, ev->by);
+	buf_append_char(b, '}');
 }
 
-static bool is_user(const struct ws_conn *c, struct str user)
+/* Who would miss a note starts over: he knows then that he must ask who the
+ * members are. */
+static void close_subs(struct ws_group *g, const struct ws_note *waiting)
 {
-	return c->bearer != NULL && c->greeted &&
-	       str_eq(str_of(c->bearer->principal.name), user);
+	for (struct list *l = g->subs.next; l != &g->subs; l = l->next) {
+		struct ws_sub *sub = container_of(l, struct ws_sub, of_group);
+
+		if (waiting == NULL || sub->note == waiting)
+			ws_bye(sub->conn, WS_BYE_SLOW, 1000);
+	}
+}
+
+/* The oldest goes, and with it those who have not been told it. */
+static void drop_oldest(struct ws_group *g)
+{
+	struct ws_note *oldest =
+		container_of(g->notes.all.next, struct ws_note, link);
+	struct ws_note *hold = oldest;
+
+	close_subs(g, oldest);
+	oldest->readers++; /* it is there until the end of this */
+	for (struct list *l = g->subs.next; l != &g->subs; l = l->next) {
+		struct ws_sub *sub = container_of(l, struct ws_sub, of_group);
+
+		if (sub->note == oldest)
+			ws_notes_leave(&g->notes, &sub->note);
+	}
+	ws_notes_pass(&g->notes, &hold);
+}
+
+/* Behind the messages that are known, for all who read them. */
+static void tell_member(struct ws_group *g,
+			const struct wire_body_ev_member *ev)
+{
+	struct feed_sub *any = NULL;
+	struct buf b = { 0 };
+
+	for (struct list *l = g->subs.next; any == NULL && l != &g->subs;
+	     l = l->next) {
+		any = &container_of(l, struct ws_sub, of_group)->feed;
+		if (any->state != FEED_LIVE)
+			any = NULL;
+	}
+	/* Who only starts to watch is told what comes after that. */
+	if (any == NULL)
+		return;
+	encode_member(&b, g->name, ev);
+	if (ws_notes_add(&g->notes, feed_group_of(any)->last_seq, &b) == NULL) {
+		buf_release(&b);
+		close_subs(g, NULL);
+		return;
+	}
+	for (struct list *l = g->subs.next; l != &g->subs; l = l->next) {
+		struct ws_sub *sub = container_of(l, struct ws_sub, of_group);
+
+		if (sub->feed.state == FEED_STARTING)
+			continue;
+		ws_notes_give(&g->notes, &sub->note);
+		make_ready(sub);
+	}
+	if (g->notes.bytes > WS_NOTES_BYTES)
+		drop_oldest(g);
 }
 
 /* added {group}, then what is past his read pointer, then live. */
 static void on_added(struct ws_conn *c, const struct wire_body_ev_member *ev)
 {
+	struct ws_sub *sub = ws_find_sub(c, ev->group_id);
 	struct buf b = { 0 };
 	struct err err;
 
-	if (c->closing != 0 || c->dead || ws_find_sub(c, ev->group_id) != NULL)
+	if (c->closing != 0 || c->dead)
 		return;
+	if (sub != NULL && sub->feed.state != FEED_ENDED)
+		return;
+	if (sub != NULL)
+		end_sub(sub);
 	ws_frame_begin(&b, "added", str_of(""));
 	buf_append_str(&b, str_of(",\"group\":"));
 	json_put_str(&b, ev->group);
@@ -308,31 +468,97 @@ static void on_added(struct ws_conn *c, const struct wire_body_ev_member *ev)
 		ws_put_error(c, str_of(""), &err, NULL);
 }
 
+/* The feed has ended his sub, if he had one, and would say so in its next
+ * turn: behind what the same read brings, as that he was added again. */
+static void on_removed(struct ws_conn *c, const struct wire_body_ev_member *ev)
+{
+	struct ws_sub *sub = ws_find_sub(c, ev->group_id);
+	char name[WIRE_NAME_MAX + 1];
+
+	if (sub != NULL)
+		ws_unsubscribe(sub);
+	(void)str_to_cstr(ev->group, name, sizeof(name));
+	put_removed(c, name);
+}
+
+static void on_mention(struct ws_conn *c, const struct wire_body_ev_mention *ev)
+{
+	char name[WIRE_NAME_MAX + 1];
+	struct buf b = { 0 };
+
+	/* Who is subscribed is told where he reads the message. */
+	if (ws_find_sub(c, ev->group_id) != NULL)
+		return;
+	(void)str_to_cstr(ev->group, name, sizeof(name));
+	begin_mention(&b, name, ev->seq, ev->sender);
+	buf_append_char(&b, '}');
+	ws_put(c, &b);
+}
+
+/* Who asked for it has his answer. */
+static void on_read(struct ws_conn *c, const struct wire_body_ev_read *ev)
+{
+	struct buf b = { 0 };
+
+	if (ev->request != 0 && ws_awaits(c, ev->request))
+		return;
+	ws_frame_begin(&b, "read", str_of(""));
+	buf_append_str(&b, str_of(",\"group\":"));
+	json_put_str(&b, ev->group);
+	buf_printf(&b, ",\"last_read_seq\":%" PRIu64 "}", ev->last_read_seq);
+	ws_put(c, &b);
+}
+
+/* What an event means to one connection of its user. */
+static void tell_conn(struct ws_conn *c, enum wire_type type,
+		      const union wire_body *b)
+{
+	if (type == WIRE_EV_MENTION)
+		on_mention(c, &b->ev_mention);
+	else if (type == WIRE_EV_READ)
+		on_read(c, &b->ev_read);
+	else if (b->ev_member.change == MEMBER_ADDED)
+		on_added(c, &b->ev_member);
+	else if (b->ev_member.change == MEMBER_REMOVED)
+		on_removed(c, &b->ev_member);
+}
+
+static void tell_user(struct gateway *gw, struct str name, enum wire_type type,
+		      const void *body)
+{
+	struct ws_user *user = ws_users_find(&gw->users, name);
+
+	/* Nothing of this closes a connection before it returns. */
+	for (struct list *l = user == NULL ? NULL : user->conns.next;
+	     user != NULL && l != &user->conns; l = l->next)
+		tell_conn(container_of(l, struct ws_conn, of_account), type,
+			  body);
+}
+
+/* Who was removed is told no more of the group: he goes first. */
 static void on_member(struct gateway *gw, const struct wire_body_ev_member *ev)
 {
-	struct ws_group *g = find_group(gw, ev->group_id);
+	struct ws_group *g;
 
-	for (struct list *l = g == NULL ? NULL : g->subs.next;
-	     g != NULL && l != &g->subs; l = l->next) {
-		struct ws_sub *sub = container_of(l, struct ws_sub, of_group);
-
-		if (ev->change == MEMBER_ROLE || !is_user(sub->conn, ev->user))
-			put_member_frame(sub->conn, g->name, ev);
-	}
-	if (ev->change != MEMBER_ADDED)
-		return;
-	for (struct list *l = gw->conns.next; l != &gw->conns; l = l->next) {
-		struct ws_conn *c = container_of(l, struct ws_conn, of_gateway);
-
-		if (is_user(c, ev->user))
-			on_added(c, ev);
-	}
+	if (ev->change == MEMBER_REMOVED)
+		tell_user(gw, ev->user, WIRE_EV_MEMBER, ev);
+	g = find_group(gw, ev->group_id);
+	if (g != NULL)
+		tell_member(g, ev);
+	if (ev->change == MEMBER_ADDED)
+		tell_user(gw, ev->user, WIRE_EV_MEMBER, ev);
 }
 
 void ws_on_event(struct gateway *gw, const struct wire_header *header,
 		 const void *body)
 {
-	/* Removals and deletions come through the feed, which ends the sub. */
+	const union wire_body *b = body;
+
+	/* Deletions come through the feed, which ends the sub. */
 	if (header->type == WIRE_EV_MEMBER)
-		on_member(gw, body);
+		on_member(gw, &b->ev_member);
+	else if (header->type == WIRE_EV_MENTION)
+		tell_user(gw, b->ev_mention.user, header->type, body);
+	else if (header->type == WIRE_EV_READ)
+		tell_user(gw, b->ev_read.user, header->type, body);
 }

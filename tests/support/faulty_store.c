@@ -337,6 +337,11 @@ static int faulty_count(struct store *s, struct store_counts *out,
 	return pass(s, store_count(inner_of(s), out, err));
 }
 
+static int faulty_size(struct store *s, struct store_size *out, struct err *err)
+{
+	return pass(s, store_size(inner_of(s), out, err));
+}
+
 static int faulty_verify(struct store *s, struct store_verify *v,
 			 struct err *err)
 {
@@ -377,6 +382,7 @@ static const struct store_ops faulty_ops = {
 	.find_token = faulty_find_token,
 	.list_tokens = faulty_list_tokens,
 	.count = faulty_count,
+	.size = faulty_size,
 	.verify = faulty_verify,
 };
 

@@ -57,8 +57,8 @@ void start_fixture(struct fixture *f)
 	uv_loop_init(&f->loop);
 	uv_async_init(&f->loop, &f->quit, on_quit);
 	f->quit.data = f;
-	if (groupd_start(&f->groupd, &f->loop, &f->config, env_system(), &err) <
-	    0)
+	if (groupd_start(&f->groupd, &f->loop, &f->config,
+			 f->env == NULL ? env_system() : f->env, &err) < 0)
 		fail_msg("%s", err.text);
 	f->groupd.data = f;
 	assert_int_equal(pthread_create(&f->thread, NULL, run_loop, f), 0);
@@ -76,7 +76,12 @@ struct fixture *fixture_of(const struct config *config)
 	return f;
 }
 
-static int start_on(void **state, const char *scheme, const char *path)
+static void change_nothing(struct fixture *f)
+{
+	(void)f;
+}
+
+int set_up_changed(void **state, bool memory, void (*change)(struct fixture *f))
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	char dir[] = "/tmp/test_groupd.XXXXXX";
@@ -87,8 +92,10 @@ static int start_on(void **state, const char *scheme, const char *path)
 	config_defaults(&f->config);
 	f->config.gateways = 0;
 	put(f->config.data, PATH_MAX, f, "", "/data");
-	put(f->config.store, PATH_MAX, f, scheme, path);
+	put(f->config.store, PATH_MAX, f,
+	    memory ? "memory:" : "sqlite:", memory ? "" : "/data/g.db");
 	put(f->config.socket, PATH_MAX, f, "", "/run/s");
+	change(f);
 	start_fixture(f);
 	*state = f;
 	return 0;
@@ -96,12 +103,12 @@ static int start_on(void **state, const char *scheme, const char *path)
 
 int set_up(void **state)
 {
-	return start_on(state, "sqlite:", "/data/g.db");
+	return set_up_changed(state, false, change_nothing);
 }
 
 int set_up_memory(void **state)
 {
-	return start_on(state, "memory:", "");
+	return set_up_changed(state, true, change_nothing);
 }
 
 int remove_fixture(struct fixture *f)

@@ -29,6 +29,7 @@ enum {
 struct fixture {
 	struct buf dir;
 	struct config config;
+	const struct env *env; /* the system's, unless changed before */
 	struct groupd groupd;
 	uv_loop_t loop;
 	uv_async_t quit;
@@ -47,6 +48,9 @@ struct conn {
 /* A groupd of its own, on sqlite or in memory, with no gateway. */
 int set_up(void **state);
 int set_up_memory(void **state);
+/* The same, once it was changed. */
+int set_up_changed(void **state, bool memory,
+		   void (*change)(struct fixture *f));
 /* One for the directory of a groupd that another process runs or ran, and
  * its start. */
 struct fixture *fixture_of(const struct config *config);

@@ -11,17 +11,11 @@ TOKEN=$(token "$ME")
 host=${LISTEN%:*}
 port=${LISTEN##*:}
 
-gateway() {
-	for pid in $(marked_pids); do
-		[ "$(readlink "/proc/$pid/exe")" = "$BUILD/groupd-gateway" ] &&
-			echo "$pid"
-	done
-}
 rest_answers() {
 	[ "$(rest_status GET '/api/groups/dev/messages?after_seq=0')" = 200 ]
 }
 ok "REST answers" wait_for 10 rest_answers
-first=$(gateway)
+first=$(gateway_pids)
 is "by one gateway" "$(echo "$first" | wc -w)" 1
 ok "groupd's data is no file of the gateway" \
 	sh -c "! ls -l /proc/$first/fd | grep -q '$T/data'"
@@ -35,7 +29,7 @@ like "it gets no new privileges" "$(grep NoNewPrivs "/proc/$first/status")" 1
 
 kill -KILL "$first"
 ok "after kill -9 of it REST answers again" wait_for 10 rest_answers
-second=$(gateway)
+second=$(gateway_pids)
 ok "by another process" test -n "$second" -a "$second" != "$first"
 is "and messages go through it" "$(send_rest dev hello | tail -n 1)" 201
 is "into the log" "$(cut -f4 "$M/dev/messages")" hello
@@ -46,13 +40,13 @@ like "pipelined POSTs are answered, the first at least" \
 	"$($PY "$HERE/rubbish.py" pipeline "$host" "$port" "$TOKEN" dev 2>&1)" \
 	'^HTTP/1.1 201'
 ok "and nobody hangs after them" rest_answers
-is "by the same process still" "$(gateway)" "$second"
+is "by the same process still" "$(gateway_pids)" "$second"
 
 # A restart of groupd leaves the gateway and its sockets as they are.
 kill9_groupd
 start_groupd
 ok "REST answers after kill -9 of groupd" wait_for 10 rest_answers
-is "by the same gateway" "$(gateway)" "$second"
+is "by the same gateway" "$(gateway_pids)" "$second"
 ok "SIGTERM stops groupd" stop_groupd
 ok "and its gateway" wait_gone 10 "$second"
 GROUPD=

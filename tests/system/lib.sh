@@ -105,6 +105,14 @@ same() {
 	}
 }
 
+# rows WHAT FILE: a table's results, STATUS<TAB>NAME<TAB>WHAT WAS WRONG each,
+# as raw.py prints them.
+rows() {
+	while IFS='	' read -r _status _name _why; do
+		pass_or_fail "$_status" "$1: $_name" || diag "$_why"
+	done <"$2"
+}
+
 # wait_for SECONDS COMMAND...: until it succeeds; fails at the deadline.
 wait_for() {
 	_deadline=$(($(date +%s) + $1 * ${GROUPFS_TEST_PATIENCE:-1}))
@@ -260,6 +268,14 @@ marked_pids() {
 		grep -qzxF "GROUPFS_TEST_ID=$T" "$environ" 2>/dev/null || continue
 		pid=${environ#/proc/}
 		echo "${pid%/environ}"
+	done
+}
+
+# The gateways that run for this test.
+gateway_pids() {
+	for pid in $(marked_pids); do
+		[ "$(readlink "/proc/$pid/exe")" = "$BUILD/groupd-gateway" ] &&
+			echo "$pid"
 	done
 }
 

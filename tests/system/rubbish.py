@@ -10,12 +10,13 @@
 Each case prints NAME<TAB>what came back; a case that hangs ends the program
 with status 1.
 """
-import os
 import random
 import socket
 import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
+
+import raw
 
 TIMEOUT = 40
 
@@ -49,7 +50,7 @@ def unix_cases():
     rng = random.Random(7)
     yield "an unknown type", frame(999, 1, 0, b"")
     yield "a length of 4 GiB", frame(3, 1, 0, b"", length=0xFFFFFFFF)
-    yield "a field that is not zero", frame(3, 1, 0, b"\x02\x00", zero=5)
+    yield "a field that is not zero", frame(3, 1, 0, b"\x03\x00", zero=5)
     yield "no hello first", frame(12, 1, 1, b"\x00\x03dev")
     yield "a hello of a later version", frame(3, 1, 0, b"\x63\x04test")
     yield "a short body", frame(3, 1, 0, b"\x03")
@@ -90,32 +91,23 @@ UPGRADE = (b"GET /api/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
            b"Sec-WebSocket-Protocol: groupfs.v1\r\n\r\n")
 
 
-def masked(opcode, payload, fin=0x80):
-    mask = os.urandom(4)
-    body = bytes(b ^ mask[i % 4] for i, b in enumerate(payload))
-    if len(payload) < 126:
-        size = struct.pack("B", 0x80 | len(payload))
-    else:
-        size = struct.pack(">BH", 0x80 | 126, len(payload))
-    return struct.pack("B", fin | opcode) + size + mask + body
-
-
 def tcp_cases():
     rng = random.Random(8)
     yield "a line of noise", b"\x00\xff\xfe rubbish\r\n\r\n"
     yield "a header of 100 kB", (b"GET / HTTP/1.1\r\nX: " + b"x" * 100000
                                  + b"\r\n\r\n")
-    yield "no JSON object", UPGRADE + masked(1, b"[]")
-    yield "no JSON at all", UPGRADE + masked(1, b"rubbish")
-    yield "a deep array", UPGRADE + masked(1, b"[" * 5000)
-    yield "no type", UPGRADE + masked(1, b"{}")
-    yield "a binary frame", UPGRADE + masked(2, b"\x00\x01")
-    yield "bad UTF-8", UPGRADE + masked(1, b'{"type":"\xff\xfe"}')
-    yield "a reserved opcode", UPGRADE + masked(3, b"x")
-    yield "a reserved bit", UPGRADE + masked(1, b"{}", fin=0xF0)
-    yield "a bad token", UPGRADE + masked(1, b'{"type":"auth","token":"x"}')
-    yield "a send before auth", UPGRADE + masked(
-        1, b'{"type":"send","id":1,"group":"dev","content":"x"}')
+    yield "no JSON object", UPGRADE + raw.frame(raw.TEXT, b"[]")
+    yield "no JSON at all", UPGRADE + raw.frame(raw.TEXT, b"rubbish")
+    yield "a deep array", UPGRADE + raw.frame(raw.TEXT, b"[" * 5000)
+    yield "no type", UPGRADE + raw.frame(raw.TEXT, b"{}")
+    yield "a binary frame", UPGRADE + raw.frame(raw.BINARY, b"\x00\x01")
+    yield "bad UTF-8", UPGRADE + raw.frame(raw.TEXT, b'{"type":"\xff\xfe"}')
+    yield "a reserved opcode", UPGRADE + raw.frame(3, b"x")
+    yield "a reserved bit", UPGRADE + raw.frame(raw.TEXT, b"{}", rsv=7)
+    yield "a bad token", UPGRADE + raw.frame(
+        raw.TEXT, b'{"type":"auth","token":"x"}')
+    yield "a send before auth", UPGRADE + raw.frame(
+        raw.TEXT, b'{"type":"send","id":1,"group":"dev","content":"x"}')
     for n in range(20):
         yield f"noise {n}", UPGRADE + rng.randbytes(rng.randrange(1, 2000))
 

@@ -55,6 +55,8 @@ static void answer_badly_once(struct talk *t, const struct wire_header *h,
 	const unsigned how = h->principal % 4;
 
 	(void)body;
+	/* What is sent again says so. */
+	assert_int_equal(h->resent, t->peer.connected > 1);
 	if (t->peer.connected > 1)
 		fake_peer_send(&t->peer, WIRE_SENT, h->id, h->principal, &sent);
 	else if (how == 0) /* the wrong type of answer */

@@ -38,7 +38,10 @@ static void every_key_is_taken(void **state)
 				 "http://b:80\n"
 				 "max_message_bytes = 1000\n"
 				 "media_max_bytes = 3M\n"
-				 "dedupe_window = 2d\n",
+				 "dedupe_window = 2d\n"
+				 "rate_messages_per_second = 1000000\n"
+				 "max_connections_per_user = 20\n"
+				 "max_connections_per_address = 30\n",
 				 &rc, &err);
 
 	(void)state;
@@ -60,6 +63,9 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(c->max_message_bytes, 1000);
 	assert_int_equal(c->media_max_bytes, 3 << 20);
 	assert_int_equal(c->dedupe_window_ms, 172800000);
+	assert_int_equal(c->rate_messages_per_second, 1000000);
+	assert_int_equal(c->max_connections_per_user, 20);
+	assert_int_equal(c->max_connections_per_address, 30);
 	free(c);
 }
 
@@ -97,7 +103,13 @@ static void bad_lines_are_refused_with_file_and_line(void **state)
 		{ "tls_cert =", "groupd.conf:1: tls_cert: a value is missing" },
 		{ "tls-key = /x\ntls_key = /x", "groupd.conf:2: tls_key is "
 						"set twice" },
-		{ "rate_messages_per_second = 5", "not supported by this" },
+		{ "rate_messages_per_second = 1000001",
+		  "rate_messages_per_second: not a number from 0 to 1000000" },
+		{ "rate_messages_per_second = 1.5", "not a number from 0 to" },
+		{ "max_connections_per_user = 1000001",
+		  "max_connections_per_user: not a number from 0 to 1000000" },
+		{ "max_connections_per_address = -1",
+		  "max_connections_per_address: not a number from 0 to" },
 	};
 
 	(void)state;

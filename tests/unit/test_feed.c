@@ -23,6 +23,7 @@ struct fixture {
 	struct feed_sub sub[SUBS];
 	uint64_t epoch, last_seq, pointer; /* of the fake group */
 	unsigned watches, unwatches, pulls;
+	unsigned kinds[2]; /* watches there are, by enum watch_kind */
 	unsigned refuse_watch;
 	unsigned pull_errors; /* so many PULLs are `unavailable` */
 	size_t wakes;
@@ -77,6 +78,7 @@ static void answer(struct fake_peer *peer, const struct wire_header *h,
 		on_pull(f, h, &body->pull);
 	} else if (h->type == WIRE_WATCH) {
 		f->watches++;
+		f->kinds[body->watch.kind]++;
 		if (f->refuse_watch != 0)
 			fake_peer_error(peer, h, f->refuse_watch);
 		else
@@ -84,6 +86,8 @@ static void answer(struct fake_peer *peer, const struct wire_header *h,
 				       &watching);
 	} else {
 		f->unwatches += h->type == WIRE_UNWATCH;
+		if (h->type == WIRE_UNWATCH)
+			f->kinds[body->unwatch.kind]--;
 		fake_peer_send(peer, WIRE_OK, h->id, h->principal, &ok);
 	}
 }
@@ -377,6 +381,40 @@ static void a_slow_sub_reads_all_through_pages(void **st)
 	assert_true(f->pulls >= 2 * FEED_RECENT_COUNT / FEED_PAGE_COUNT);
 }
 
+/* So that groupd knows who reads along, and when the last of these ends. */
+static void each_kind_is_watched_and_ended_for_itself(void **st)
+{
+	struct fixture *f = *st;
+
+	f->last_seq = 3;
+	f->sub[0].kind = WATCH_QUIET;
+	subscribe(f, 0, 0);
+	run_until_state(f, 0, FEED_LIVE);
+	assert_int_equal(f->kinds[WATCH_PRESENT], 0);
+	subscribe(f, 1, 0);
+	run_until_state(f, 1, FEED_LIVE);
+	f->sub[2].data = f;
+	assert_int_equal(feed_subscribe(&f->feed, &f->sub[2], &f->alice, GROUP,
+					0, woken),
+			 0);
+	assert_int_equal(f->sub[2].state, FEED_LIVE);
+	assert_int_equal(f->kinds[WATCH_PRESENT], 1);
+	assert_int_equal(f->kinds[WATCH_QUIET], 1);
+	for (size_t i = 0; i < 3; i++)
+		read_to(f, i, 3);
+	feed_unsubscribe(&f->sub[1]);
+	spin(f, 20);
+	assert_int_equal(f->kinds[WATCH_PRESENT], 1);
+	feed_unsubscribe(&f->sub[2]);
+	spin(f, 20);
+	assert_int_equal(f->kinds[WATCH_PRESENT], 0);
+	assert_int_equal(f->kinds[WATCH_QUIET], 1);
+	assert_true(feed_is_current(&f->sub[0]));
+	feed_unsubscribe(&f->sub[0]);
+	spin(f, 20);
+	assert_int_equal(f->kinds[WATCH_QUIET], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +431,7 @@ int main(void)
 		T(unread_puts_back_from_recent_and_page),
 		T(a_wake_may_unsubscribe_all),
 		T(a_slow_sub_reads_all_through_pages),
+		T(each_kind_is_watched_and_ended_for_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

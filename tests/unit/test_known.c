@@ -38,8 +38,9 @@ static void on_request(struct fake_peer *peer, const struct wire_header *h,
 						     .last_seq = f->last_seq };
 	const struct wire_body_ok ok = { 0 };
 
-	(void)body;
 	if (h->type == WIRE_WATCH) {
+		/* A mount that only remembers makes nobody online. */
+		assert_int_equal(body->watch.kind, WATCH_QUIET);
 		f->watches++;
 		fake_peer_send(peer, WIRE_WATCHING, h->id, h->principal,
 			       &watching);

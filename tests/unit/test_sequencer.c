@@ -52,6 +52,7 @@ static int run_send(struct sequencer_op *op, struct store *store,
 	struct wire_item item = { .content = str_of("hello") };
 	struct store_append append = { .group_id = s->group_id,
 				       .user = str_of("alice") };
+	struct event news = { .want = true };
 	struct buf items = { 0 };
 	int rc;
 
@@ -66,8 +67,9 @@ static int run_send(struct sequencer_op *op, struct store *store,
 		return rc;
 	s->sent = append.sent;
 	op->appended = 1;
-	return event_add_messages(events, s->group_id, s->sent.first_seq,
-				  s->sent.last_seq, true);
+	news.first_seq = s->sent.first_seq;
+	news.last_seq = s->sent.last_seq;
+	return event_add_messages(events, s->group_id, &news);
 }
 
 static int run_create(struct sequencer_op *op, struct store *store,
@@ -169,17 +171,18 @@ static void senders_share_their_commits(void **state)
 	struct fixture *f = *state;
 	struct sending s[SENDERS] = { 0 };
 	uint64_t group_id = create_group(f);
-	uint64_t before = atomic_load(&f->sequencer.figures.commits);
+	uint64_t before = histogram_count(&f->sequencer.figures.ops);
 	uint64_t commits;
 
 	submit_all(f, s, SENDERS, group_id);
 	run_until(f, s, SENDERS);
-	commits = atomic_load(&f->sequencer.figures.commits) - before;
+	commits = histogram_count(&f->sequencer.figures.ops) - before;
 	for (size_t i = 0; i < SENDERS; i++) {
 		assert_int_equal(s[i].op.err.code, ERR_NONE);
 		assert_int_equal(s[i].sent.first_seq, i + 1);
 	}
-	assert_int_equal(atomic_load(&f->sequencer.figures.messages), SENDERS);
+	assert_int_equal(histogram_sum(&f->sequencer.figures.messages),
+			 SENDERS);
 	assert_in_range(commits, 1, SENDERS / 4);
 	while (f->told < SENDERS)
 		uv_run(&f->loop, UV_RUN_ONCE);
@@ -220,7 +223,7 @@ static void one_that_ends_the_transaction_fails_alone(void **state)
 		assert_int_equal(s[i].op.err.code, ERR_NONE);
 		assert_int_equal(s[i].sent.first_seq, next++);
 	}
-	assert_int_equal(atomic_load(&f->sequencer.figures.messages),
+	assert_int_equal(histogram_sum(&f->sequencer.figures.messages),
 			 SENDERS - 1);
 }
 

@@ -281,6 +281,53 @@ static void a_client_id_is_stored_once(void **state)
 	buf_release(&items);
 }
 
+static void what_is_known_can_be_asked_for_alone(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_append ask = { .user = str_of("alice"),
+				    .only_known = true };
+	struct buf items = { 0 };
+	struct store_append op;
+
+	fixture_users(f, "alice");
+	ask.group_id = fixture_group(f, "lunch", "alice", "");
+	fixture_begin(f);
+	fixture_item(&items, "one", 0, "a");
+	fixture_item(&items, "two", 0, "b");
+	assert_int_equal(append(f, ask.group_id, "alice", "x", &items, &op), 0);
+	/* By the batch_id, whatever is in it; by all client_ids. */
+	ask.batch_id = str_of("x");
+	ask.items = buf_str(&items);
+	assert_int_equal(store_append(f->s, &ask, &f->err), 0);
+	assert_int_equal(ask.sent.duplicate, 1);
+	assert_int_equal(ask.sent.last_seq, 2);
+	ask.batch_id = str_of("y");
+	assert_int_equal(store_append(f->s, &ask, &f->err), 0);
+	assert_int_equal(ask.sent.duplicate, 1);
+	assert_int_equal(ask.sent.first_seq, 1);
+	assert_int_equal(ask.sent.last_seq, 2);
+	assert_int_equal(ask.sent.offset, op.sent.offset);
+	/* One of them is new, or has none. */
+	fixture_item(&items, "three", 0, "c");
+	ask.items = buf_str(&items);
+	assert_int_equal(store_append(f->s, &ask, &f->err), 0);
+	assert_int_equal(ask.sent.duplicate, 0);
+	assert_int_equal(ask.sent.first_seq, 0);
+	buf_clear(&items);
+	fixture_item(&items, "one", 0, "");
+	ask.items = buf_str(&items);
+	assert_int_equal(store_append(f->s, &ask, &f->err), 0);
+	assert_int_equal(ask.sent.duplicate, 0);
+	ask.user = str_of("bob");
+	assert_int_equal(store_append(f->s, &ask, &f->err), -ENOENT);
+	/* Nothing was stored, nor is it known now. */
+	assert_int_equal(append(f, ask.group_id, "alice", "y", &items, &op), 0);
+	assert_int_equal(op.sent.duplicate, 0);
+	assert_int_equal(op.sent.first_seq, 3);
+	fixture_commit(f);
+	buf_release(&items);
+}
+
 static void ids_are_forgotten_after_two_windows(void **state)
 {
 	struct store_fixture *f = *state;
@@ -388,7 +435,7 @@ static void members_are_mentioned_and_nobody_else(void **state)
 	assert_int_equal(fixture_find(f, g, "alice").mentions, 0);
 	fixture_begin(f);
 	assert_int_equal(
-		store_set_read(f->s, g, str_of("bob"), 1, &stored, &f->err), 0);
+		store_set_read(f->s, g, str_of("bob"), 1, &stored, &f->err), 1);
 	fixture_commit(f);
 	assert_int_equal(fixture_find(f, g, "bob").mentions, 1);
 	buf_release(&items);
@@ -551,15 +598,16 @@ static void pointers_only_move_forward(void **state)
 	fixture_begin(f);
 	for (unsigned i = 0; i < 5; i++)
 		fixture_say(f, g, "alice", "x", "", NULL);
-	assert_int_equal(store_set_read(f->s, g, bob, 3, &stored, &f->err), 0);
+	assert_int_equal(store_set_read(f->s, g, bob, 3, &stored, &f->err), 1);
 	assert_int_equal(stored, 3);
+	assert_int_equal(store_set_read(f->s, g, bob, 3, &stored, &f->err), 0);
 	assert_int_equal(store_set_read(f->s, g, bob, 1, &stored, &f->err), 0);
 	assert_int_equal(stored, 3);
 	assert_int_equal(store_set_read(f->s, g, bob, 6, &stored, &f->err),
 			 -EINVAL);
 	assert_int_equal(
 		store_set_read(f->s, g, bob, WIRE_READ_ALL, &stored, &f->err),
-		0);
+		1);
 	assert_int_equal(stored, 5);
 	fixture_commit(f);
 }
@@ -650,6 +698,7 @@ int main(void)
 		FIXTURE_ON_EACH(a_refused_batch_stores_nothing_and_goes_on),
 		FIXTURE_ON_EACH(what_is_rolled_back_is_gone),
 		FIXTURE_ON_EACH(a_client_id_is_stored_once),
+		FIXTURE_ON_EACH(what_is_known_can_be_asked_for_alone),
 		FIXTURE_ON_EACH(ids_are_forgotten_after_two_windows),
 		FIXTURE_ON_EACH(time_never_goes_back),
 		FIXTURE_ON_EACH(bad_messages_are_refused),

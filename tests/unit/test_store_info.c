@@ -390,7 +390,7 @@ static void unread_mentions_come_by_group_and_seq(void **state)
 	fixture_begin(f);
 	assert_int_equal(
 		store_set_read(f->s, zoo, str_of("bob"), 2, &stored, &f->err),
-		0);
+		1);
 	fixture_commit(f);
 	assert_mentions(f, "bob", "art", 9, 99, "zoo 4 alice: @bob 4; ");
 	assert_mentions(f, "bob", "zoo", UINT64_MAX, 99, "");
@@ -399,6 +399,55 @@ static void unread_mentions_come_by_group_and_seq(void **state)
 			 0);
 	fixture_commit(f);
 	assert_mentions(f, "bob", "b", 0, 99, "");
+}
+
+/* Adds him again: he finds the last 50 unread, and what he said among them. */
+static void come_back(struct store_fixture *f, uint64_t g, const char *user)
+{
+	fixture_begin(f);
+	assert_int_equal(fixture_edit_one(f, g, user, EDIT_REMOVE, user), 0);
+	assert_int_equal(fixture_edit_one(f, g, "alice", EDIT_ADD, user), 0);
+	fixture_commit(f);
+}
+
+static void mentions_are_counted_from_any_pointer_on(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t stored;
+	uint64_t g;
+
+	fixture_users(f, "alice bob carl");
+	g = fixture_group(f, "lunch", "alice", "bob carl");
+	fixture_begin(f);
+	/* 1-24: every third to bob, every other fourth to all. */
+	for (unsigned n = 1; n <= 24; n++)
+		say(f, g, "alice",
+		    n % 3 == 0	 ? "@bob"
+		    : n % 4 == 0 ? "@everyone"
+				 : "nobody");
+	for (uint64_t n = 1; n <= 24; n++) {
+		assert_int_equal(fixture_find(f, g, "bob").mentions,
+				 24 / 3 - (n - 1) / 3 + 24 / 4 - 24 / 12 -
+					 (n - 1) / 4 + (n - 1) / 12);
+		assert_int_equal(store_set_read(f->s, g, str_of("bob"), n,
+						&stored, &f->err),
+				 1);
+	}
+	assert_int_equal(fixture_find(f, g, "bob").mentions, 0);
+	say(f, g, "bob", "@everyone @alice");
+	say(f, g, "alice", "@everyone");
+	fixture_commit(f);
+	assert_int_equal(fixture_find(f, g, "bob").mentions, 1);
+	come_back(f, g, "bob");
+	/* Of the 26, those to everyone by others. */
+	assert_int_equal(fixture_find(f, g, "bob").mentions, 4 + 1);
+	fixture_begin(f);
+	say(f, g, "carl", "@bob @everyone");
+	say(f, g, "carl", "@bob");
+	fixture_commit(f);
+	assert_int_equal(fixture_find(f, g, "bob").mentions, 7);
+	assert_int_equal(fixture_find(f, g, "carl").mentions, 0);
+	fixture_verify(f);
 }
 
 static int refuse_mention(void *data, const struct wire_mention *m)
@@ -438,6 +487,7 @@ int main(void)
 		FIXTURE_ON_EACH(metadata_rolled_back_is_as_it_was),
 		FIXTURE_ON_EACH(a_group_tells_when_it_was_changed),
 		FIXTURE_ON_EACH(unread_mentions_come_by_group_and_seq),
+		FIXTURE_ON_EACH(mentions_are_counted_from_any_pointer_on),
 		FIXTURE_ON_EACH(what_a_walk_over_mentions_returns_is_returned),
 	};
 

@@ -298,9 +298,10 @@ static void version_1_gains_the_offsets_of_its_json(void **state)
 	assert_int_equal(fixture_find(f, 4, "bob").jsonl_size, 0);
 	store_close(f->s);
 	f->s = NULL;
-	assert_int_equal(number(f, "PRAGMA user_version"), 2);
+	assert_int_equal(number(f, "PRAGMA user_version"), 3);
 	assert_int_equal(number(f, "SELECT count(*) FROM sqlite_schema WHERE "
-				   "name='messages_1'"),
+				   "name IN ('messages_1',"
+				   "'mentions_2','everyone_2')"),
 			 0);
 	/* Content comes last, so that numbers are read without it. */
 	assert_int_equal(
@@ -345,7 +346,10 @@ static void version_1_keeps_all_it_had(void **state)
 	assert_int_equal(sent.duplicate, 1);
 	assert_int_equal(fixture_say(f, 1, "bob", "new", "", &sent), 0);
 	assert_int_equal(sent.first_seq, MESSAGES + 1);
+	assert_int_equal(fixture_say(f, 1, "bob", "@alice", "", &sent), 0);
+	assert_int_equal(fixture_say(f, 1, "bob", "@everyone", "", &sent), 0);
 	fixture_commit(f);
+	assert_int_equal(fixture_find(f, 1, "alice").mentions, 4);
 	fixture_verify(f);
 	assert_int_equal(fixture_group(f, "new", "bob", ""), 5);
 }

@@ -67,9 +67,9 @@ static void foreign_newer_and_damaged_files_are_refused(void **state)
 
 	store_close(f->s);
 	f->s = NULL;
-	run_sql(f, "PRAGMA user_version=3");
-	assert_refused(f, "format 3");
-	run_sql(f, "PRAGMA user_version=2; PRAGMA application_id=7");
+	run_sql(f, "PRAGMA user_version=4");
+	assert_refused(f, "format 4");
+	run_sql(f, "PRAGMA user_version=3; PRAGMA application_id=7");
 	assert_refused(f, "another program");
 	run_sql(f, "PRAGMA application_id=0x474D5347");
 	fixture_reopen(f);
@@ -453,6 +453,8 @@ static void the_audit_finds_what_is_wrong(void **state)
 		"UPDATE media SET hash=x'00'",
 		"UPDATE messages SET type=0 WHERE id=(1<<32)+5",
 		"INSERT INTO garbage SELECT hash FROM media",
+		"INSERT INTO mentions VALUES('alice',1,2,2)",
+		"INSERT INTO everyone VALUES(1,2,'bob',0)",
 		a_stray,
 	};
 

@@ -229,6 +229,9 @@ static void a_bad_header_is_refused(void **state)
 	assert_int_equal(wire_get_header(header, &h), -EBADMSG);
 	header[0] = 0;
 	header[6] = 1;
+	assert_int_equal(wire_get_header(header, &h), 0);
+	assert_true(h.resent);
+	header[6] = 2;
 	assert_int_equal(wire_get_header(header, &h), -EBADMSG);
 	header[6] = 0;
 	header[4] = 0;
