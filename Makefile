@@ -92,7 +92,8 @@ objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC))
 
 # Benchmarks, apart from the tests. The peer's source comes with libfuse3-dev.
 PEER_SRC = /usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
-$(BUILD)/bench/fsbench: $(call obj,$(BENCH_SRC) $(STORE_SRC) $(LIB_SRC))
+bench_src = $(addprefix tests/bench/,$(addsuffix .c,$(1)))
+$(BUILD)/bench/fsbench: $(call obj,$(call bench_src,bench fsbench files direct) $(STORE_SRC) $(LIB_SRC))
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libcrypto)
@@ -102,6 +103,18 @@ $(BUILD)/bench/passthrough_ll: $(PEER_SRC)
 	$(Q)$(CC) -O2 -g -w -DHAVE_POSIX_FALLOCATE -DHAVE_COPY_FILE_RANGE $(call pkg_cflags,fuse3) -o $@ $< $(call pkg_libs,fuse3)
 bench-fs: all $(BUILD)/bench/fsbench $(BUILD)/bench/passthrough_ll
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/fs.sh
+
+$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench wsclients wsproto wssend) $(LIB_SRC))
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE)
+$(BUILD)/bench/epollserver: $(call obj,$(call bench_src,epollserver))
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+bench-ws: all $(BUILD)/bench/wsclients $(BUILD)/bench/epollserver
+	$(Q)sh scripts/deps.sh bench
+	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/ws.sh
 
 # The two commands, and their parts.
 deps:
@@ -171,7 +184,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run test-deps test test-unit test-system bench-fs lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run test-deps test test-unit test-system bench-fs bench-ws lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -174,7 +174,7 @@ static int begin_send_media(struct request *r)
 	r->want =
 		groups_watched(&r->handlers->registry->groups, body->group_id);
 	/* As of SEND: what was sent before is answered as it was then. */
-	return request_charge(r, 1, r->resent);
+	return request_charge(r, 1, r->resent || body->batch_id.len > 0);
 }
 
 static int prepare_send_media(struct request *r, struct store *store)
@@ -189,25 +189,6 @@ static int prepare_send_media(struct request *r, struct store *store)
 		return rc;
 	return media_seal(r->handlers->media, &u, r->media.hash, &r->media.size,
 			  &r->media.found, &r->err);
-}
-
-/* The store says bad_name of a name that is none and of one that is taken. */
-static int refuse_send_media(struct request *r, struct store *store, int rc)
-{
-	const struct wire_body_send_media *body = &r->body.send_media;
-	struct wire_media media;
-	struct err err = r->err;
-
-	if (err.code == ERR_BAD_NAME &&
-	    store_find_media(store, 0, body->group_id, body->name,
-			     request_user(r), &media, NULL) > 0)
-		return err_set(&r->err, ERR_FILE_EXISTS,
-			       "media/%.*s is there already and does not "
-			       "change: choose another name",
-			       (int)body->name.len, body->name.data);
-	r->err = err;
-	request_note_refusal(r, store, body->group_id);
-	return rc;
 }
 
 /* An upload that is not there was sent before, and the store says how, or it
@@ -235,7 +216,9 @@ static int write_send_media(struct request *r, struct store *store,
 	const struct media_upload u = upload_of(r, body->group_id, body->key);
 	struct store_media op = { .group_id = body->group_id,
 				  .user = request_user(r),
-				  .batch_id = body->key,
+				  .batch_id = body->batch_id.len > 0
+						      ? body->batch_id
+						      : body->key,
 				  .name = body->name,
 				  .content = body->content,
 				  .size = r->media.size };
@@ -256,8 +239,10 @@ static int write_send_media(struct request *r, struct store *store,
 	rc = store_add_media(store, &op, &r->err);
 	if (fresh && (rc < 0 || op.sent.duplicate != 0))
 		media_remove(media, op.hash, NULL);
-	if (rc < 0)
-		return refuse_send_media(r, store, rc);
+	if (rc < 0) {
+		request_note_refusal(r, store, body->group_id);
+		return rc;
+	}
 	r->group_id = body->group_id;
 	r->sent = op.sent;
 	if (request_check_over(r) < 0)

@@ -21,7 +21,7 @@
 #include "lib/text.h"
 
 enum {
-	BACKOFF_MS = 100,
+	BACKOFF_MS = 100, /* for one that died young; doubles */
 	BACKOFF_MAX_MS = 5000,
 	SHORT_LIFE_MS = 1000,
 	GRACE_MS = 3000 /* from SIGTERM to SIGKILL */
@@ -108,7 +108,8 @@ static void on_timer_closed(uv_handle_t *handle)
 	maybe_closed(gw->supervisor);
 }
 
-/* The process is gone: its slot starts again, later if it died young. */
+/* The process is gone: its slot starts again, at once or, if it died young,
+ * later. */
 static void process_gone(struct gateway *gw)
 {
 	uint64_t now = uv_now(gw->supervisor->options.loop);
@@ -124,6 +125,8 @@ static void process_gone(struct gateway *gw)
 	}
 	gw->restarts++;
 	if (now - gw->started_ms >= SHORT_LIFE_MS)
+		gw->backoff_ms = 0;
+	else if (gw->backoff_ms == 0)
 		gw->backoff_ms = BACKOFF_MS;
 	else if (gw->backoff_ms * 2 <= BACKOFF_MAX_MS)
 		gw->backoff_ms *= 2;
@@ -423,7 +426,6 @@ static void init_gateway(struct supervisor *s, unsigned slot)
 	gw->pidfd = -1;
 	gw->tcp = -1;
 	gw->door = -1;
-	gw->backoff_ms = BACKOFF_MS;
 	uv_timer_init(s->options.loop, &gw->timer);
 	gw->timer.data = gw;
 }

@@ -76,6 +76,8 @@ static bool is_write(enum wire_type type)
 {
 	switch (type) {
 	case WIRE_SEND:
+	case WIRE_SEND_MEDIA:
+	case WIRE_SET_INFO:
 	case WIRE_CREATE_GROUP:
 	case WIRE_EDIT_MEMBERS:
 	case WIRE_DELETE_GROUP:

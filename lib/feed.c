@@ -130,6 +130,34 @@ void feed_unread(struct feed_sub *sub)
 	sub->cursor--;
 }
 
+/* All after the cursor that is in memory may be read. */
+static bool reads_recent(const struct feed_sub *sub)
+{
+	return sub->state == FEED_LIVE && sub->page == NULL &&
+	       sub->principal->state != CLIENT_PRINCIPAL_REFUSED;
+}
+
+struct feed_message *feed_peek(const struct feed_sub *sub, uint64_t seq)
+{
+	if (!reads_recent(sub) || seq <= sub->cursor)
+		return NULL;
+	return feed_recent_find(sub->group->p, seq);
+}
+
+bool feed_skip(struct feed_sub *sub, uint64_t seq)
+{
+	const struct feed_group_private *g;
+
+	if (!reads_recent(sub) || seq <= sub->cursor)
+		return false;
+	g = sub->group->p;
+	if (feed_recent_find(g, sub->cursor + 1) == NULL ||
+	    feed_recent_find(g, seq) == NULL)
+		return false;
+	sub->cursor = seq;
+	return true;
+}
+
 bool feed_caught_up(const struct feed_sub *sub)
 {
 	return sub->state == FEED_LIVE && sub->cursor >= sub->group->last_seq;
@@ -320,6 +348,7 @@ static void closed_cb(uv_handle_t *handle)
 		return;
 	feed_messages_free(p->fresh);
 	feed_messages_free(p->old);
+	table_release(&p->watches);
 	free(p);
 	f->p = NULL;
 	if (cb != NULL)

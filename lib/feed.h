@@ -64,7 +64,6 @@ struct feed_sub {
 	void *data;	      /* the caller's */
 	enum watch_kind kind; /* whether his user reads along: online */
 	enum feed_state state;
-	struct err err;	    /* once FEED_ENDED */
 	uint64_t cursor;    /* the last seq that feed_read() returned */
 	uint64_t start_seq; /* last_seq when it became FEED_LIVE: what is
 			       up to it is replay */
@@ -79,6 +78,9 @@ struct feed_sub {
 	struct feed_page *page; /* owned; the lagging one's messages */
 	bool from_pointer;
 	bool waking;
+
+	/* Last: it is large, and read once. */
+	struct err err; /* once FEED_ENDED */
 };
 
 /* A group that this process watches. */
@@ -136,6 +138,16 @@ int feed_read(struct feed_sub *sub, struct feed_message **out);
 /* Puts the last message that feed_read() returned back: it is next again. Once
  * for each message. */
 void feed_unread(struct feed_sub *sub);
+
+/*
+ * For whoever hands the same messages to many subs at once. A message after
+ * the cursor, as feed_read() would return it, where that needs no page: else
+ * NULL. The cursor stays.
+ */
+struct feed_message *feed_peek(const struct feed_sub *sub, uint64_t seq);
+/* Moves the cursor on to seq. False: it stays, since one of the messages up to
+ * seq would not be found by feed_peek(). */
+bool feed_skip(struct feed_sub *sub, uint64_t seq);
 
 /* LIVE, and nothing known is left to read. */
 bool feed_caught_up(const struct feed_sub *sub);

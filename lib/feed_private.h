@@ -25,6 +25,7 @@
 #include <uv.h>
 
 #include "lib/feed.h"
+#include "lib/table.h"
 
 enum { FEED_BUCKETS = 1024 /* bucket() takes 10 bits */ };
 
@@ -38,9 +39,11 @@ struct feed_page {
 };
 
 struct feed_watch {
-	struct list link; /* of its group */
+	struct table_node node; /* of the feed's */
+	struct list link;	/* of its group */
 	struct list subs;
 	struct list retry;
+	struct list idle; /* of its group's, while that is held */
 	struct client_request req;
 	struct client_principal *principal; /* borrowed from its subs */
 	enum watch_kind kind;
@@ -53,6 +56,7 @@ struct feed_group_private {
 	struct feed_private *feed;
 	struct feed_group_private *next; /* of the same bucket */
 	struct list watches;
+	struct list idle; /* watches that lost their last sub while held */
 	struct feed_message **recent; /* owned ring of `cap` */
 	size_t cap, head, count, bytes;
 	bool known; /* epoch and the seqs are */
@@ -65,6 +69,7 @@ struct feed_private {
 	struct feed_group_private *buckets[FEED_BUCKETS];
 	size_t groups;
 	size_t pulling; /* subs that have a page */
+	struct table watches; /* by group and principal */
 	struct list waking;
 	struct list retry_pages;
 	struct list retry_watches;

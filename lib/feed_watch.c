@@ -40,6 +40,7 @@ static struct feed_group_private *group_get(struct feed_private *p, uint64_t id)
 	g->pub.p = g;
 	g->feed = p;
 	list_init(&g->watches);
+	list_init(&g->idle);
 	g->next = *bucket(p, id);
 	*bucket(p, id) = g;
 	p->groups++;
@@ -69,13 +70,20 @@ static void watch_unused(struct feed_watch *w)
 						.kind = w->kind };
 	bool asked = w->req.client != NULL && w->req.sent;
 
-	if (!list_empty(&w->subs) || g->held)
+	if (!list_empty(&w->subs))
 		return;
+	if (g->held) {
+		list_remove(&w->idle);
+		list_push(&g->idle, &w->idle);
+		return;
+	}
 	client_cancel(&w->req);
 	if (w->made || asked)
 		client_tell(g->feed->c, w->principal, WIRE_UNWATCH, &body);
+	table_remove(&g->feed->watches, &w->node);
 	list_remove(&w->link);
 	list_remove(&w->retry);
+	list_remove(&w->idle);
 	free(w);
 	group_unused(g);
 }
@@ -88,34 +96,31 @@ static void hold(struct feed_group_private *g)
 
 static void let_go(struct feed_group_private *g)
 {
-	struct list *next = g->watches.next;
-	bool last;
+	struct list idle;
 
 	g->held = false;
-	do {
-		struct feed_watch *w =
-			container_of(next, struct feed_watch, link);
+	list_init(&idle);
+	list_splice(&idle, &g->idle);
+	/* With the last one g goes, perhaps. */
+	while (!list_empty(&idle))
+		watch_unused(
+			container_of(list_pop(&idle), struct feed_watch, idle));
+}
 
-		next = next->next;
-		last = next == &g->watches;
-		watch_unused(w); /* with the last one g goes, perhaps */
-	} while (!last);
+static void wake_watch(struct feed_watch *w)
+{
+	for (struct list *l = w->subs.next; l != &w->subs; l = l->next) {
+		struct feed_sub *sub = container_of(l, struct feed_sub, link);
+
+		if (sub->state == FEED_LIVE)
+			feed_wake(w->group->p->feed, sub);
+	}
 }
 
 void feed_group_wake(struct feed_group_private *g)
 {
-	for (struct list *w = g->watches.next; w != &g->watches; w = w->next) {
-		struct list *subs =
-			&container_of(w, struct feed_watch, link)->subs;
-
-		for (struct list *l = subs->next; l != subs; l = l->next) {
-			struct feed_sub *sub =
-				container_of(l, struct feed_sub, link);
-
-			if (sub->state == FEED_LIVE)
-				feed_wake(g->feed, sub);
-		}
-	}
+	for (struct list *w = g->watches.next; w != &g->watches; w = w->next)
+		wake_watch(container_of(w, struct feed_watch, link));
 }
 
 /* Ending. */
@@ -242,6 +247,7 @@ static void on_watching(struct feed_watch *w,
 {
 	struct feed_group_private *g = w->group->p;
 	bool changed = g->known && g->pub.epoch != a->epoch;
+	bool grown = changed || a->last_seq > g->pub.last_seq;
 	struct err err;
 
 	w->made = true;
@@ -254,7 +260,7 @@ static void on_watching(struct feed_watch *w,
 	g->known = true;
 	g->pub.epoch = a->epoch;
 	g->pub.first_seq = a->first_seq;
-	if (changed || a->last_seq > g->pub.last_seq)
+	if (grown)
 		g->pub.last_seq = a->last_seq;
 	for (struct list *l = w->subs.next, *n; l != &w->subs; l = n) {
 		struct feed_sub *sub = container_of(l, struct feed_sub, link);
@@ -263,7 +269,12 @@ static void on_watching(struct feed_watch *w,
 		if (sub->state == FEED_STARTING)
 			start_sub(sub, a->last_read_seq);
 	}
-	feed_group_wake(g);
+	/* Not all of them for each that comes: that is as many times as many.
+	 */
+	if (grown)
+		feed_group_wake(g);
+	else
+		wake_watch(w);
 	let_go(g);
 }
 
@@ -304,18 +315,22 @@ struct feed_watch *feed_watch_get(struct feed_private *p, uint64_t group_id,
 				  struct client_principal *principal,
 				  enum watch_kind kind)
 {
+	uint64_t key = table_hash_pair(group_id, (uintptr_t)principal);
 	struct feed_group_private *g = group_get(p, group_id);
+	struct table_node *n;
 	struct feed_watch *w;
 
 	if (g == NULL)
 		return NULL;
-	for (struct list *l = g->watches.next; l != &g->watches; l = l->next) {
-		w = container_of(l, struct feed_watch, link);
-		if (w->principal == principal && w->kind == kind)
+	for (n = table_find(&p->watches, key); n != NULL; n = table_next(n)) {
+		w = container_of(n, struct feed_watch, node);
+		if (w->group == &g->pub && w->principal == principal &&
+		    w->kind == kind)
 			return w;
 	}
 	w = calloc(1, sizeof(*w));
-	if (w == NULL) {
+	if (w == NULL || !table_insert(&p->watches, &w->node, key)) {
+		free(w);
 		group_unused(g);
 		return NULL;
 	}
@@ -324,6 +339,7 @@ struct feed_watch *feed_watch_get(struct feed_private *p, uint64_t group_id,
 	w->group = &g->pub;
 	list_init(&w->subs);
 	list_init(&w->retry);
+	list_init(&w->idle);
 	list_push(&g->watches, &w->link);
 	return w;
 }

@@ -419,10 +419,13 @@ enum watch_kind {
 	F(num, off, WIRE_U64)                                                  \
 	F(num, resize, 1)                                                      \
 	F(str, data, WIRE_TEXT_MAX)
-/* content: what is said about it, may be empty. The key is the batch_id. */
+/* content: what is said about it, may be empty. batch_id: that of SEND; empty:
+ * the key. It is another one where the client gives an upload's bytes again
+ * from the start, as a new upload, while the first may still be under way. */
 #define WIRE_SEND_MEDIA_FIELDS(F)                                              \
 	F(num, group_id, WIRE_U64)                                             \
 	F(str, key, WIRE_KEY_MAX)                                              \
+	F(str, batch_id, WIRE_KEY_MAX)                                         \
 	F(str, name, WIRE_FILE_MAX)                                            \
 	F(str, content, WIRE_CONTENT_MAX)
 /* Forgets an upload that is not wanted any more. */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs from Debian what is missing for the parts named: run, test, lint.
+# Installs from Debian what is missing for the parts named: run, test, lint, bench.
 # sh scripts/deps.sh run test
 set -eu
 
@@ -9,9 +9,14 @@ run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev
 	libssl-dev"
 # util-linux, passwd and procps are in every Debian but the smallest.
 test="libcmocka-dev python3 python3-websockets python3-prometheus-client
-	curl jq sqlite3 procps util-linux passwd iproute2 vim nano ed patch busybox less gawk mawk
-	rsync inotify-tools socat pv moreutils bsdextrautils openssl"
+	curl jq sqlite3 procps util-linux passwd iproute2 vim nano ed patch
+	busybox less gawk mawk rsync inotify-tools socat pv moreutils
+	bsdextrautils openssl chromium"
+# Node.js may be here from elsewhere, with an npm that Debian's conflicts with.
+command -v npm >/dev/null || test="$test nodejs npm"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc"
+# What `make bench-ws` measures beside.
+bench="mosquitto nats-server redis-server jq curl python3"
 
 missing=
 for part in "$@"; do
@@ -19,8 +24,9 @@ for part in "$@"; do
 	run) packages=$run ;;
 	test) packages=$test ;;
 	lint) packages=$lint ;;
+	bench) packages=$bench ;;
 	*)
-		echo "deps.sh: no such part: $part (run, test, lint)" >&2
+		echo "deps.sh: no such part: $part (run, test, lint, bench)" >&2
 		exit 2
 		;;
 	esac

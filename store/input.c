@@ -163,8 +163,9 @@ int input_refuse_max_members(uint64_t count, struct err *err)
 
 int input_refuse_media_name(struct str name, struct err *err)
 {
-	return err_set(err, ERR_BAD_NAME,
-		       "This group has a media file of this name already: %.*s",
+	return err_set(err, ERR_FILE_EXISTS,
+		       "media/%.*s is there already and does not change: "
+		       "choose another name",
 		       (int)name.len, name.data);
 }
 

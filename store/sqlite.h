@@ -365,7 +365,7 @@ int sq_record_mentions(struct sqlite_store *s, const struct store_append *op,
 
 /* sqlite_media.c */
 
-/* `bad_name` when the group has a file of this name. */
+/* `file_exists` when the group has a file of this name. */
 int sq_check_media_name(struct sqlite_store *s, const struct store_media *op,
 			struct err *err);
 /* The file of the message that was just appended, or was with this batch_id

@@ -167,10 +167,10 @@ int store_set_info(struct store *s, const struct store_set_info *op,
  * Appends a media message and the file that it brings: the bytes themselves
  * lie elsewhere, by their hash, and are there for good before this is called.
  * The message's media_url is "media/" and the name, percent-encoded
- * (text_media_url()). `bad_name` when the group has a file of this name, or it
- * is none (text_is_file_name()). A batch_id already used gives the first
- * one's numbers, as in store_append(), and its media_id whatever the name is
- * now. The hash is garbage no longer.
+ * (text_media_url()). `bad_name` when the name is none (text_is_file_name()),
+ * `file_exists` when the group has a file of this name. A batch_id already
+ * used gives the first one's numbers, as in store_append(), and its media_id
+ * whatever the name is now. The hash is garbage no longer.
  */
 struct store_media {
 	uint64_t group_id;

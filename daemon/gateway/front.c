@@ -21,7 +21,9 @@
 enum {
 	ACCEPT_TURN = 64,      /* connections taken at a time */
 	ACCEPT_PAUSE_MS = 100, /* when there are no descriptors */
-	RECEIVE_BUFFER = 4096,
+	/* lws keeps such a buffer for each WebSocket, for as long as it is
+	 * open; larger messages come in several pieces. */
+	RECEIVE_BUFFER = 512,
 	SEND_BUFFER = 64 << 10, /* else the kernel keeps 4 MiB a slow one */
 	ADDRESS_RETRY_MS = 10000,
 	TIMEOUT_S = 10,

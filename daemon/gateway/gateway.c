@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "daemon/gateway/front.h"
+#include "daemon/gateway/http.h"
 #include "daemon/gateway/reporter.h"
 #include "daemon/gateway/ws.h"
 #include "lib/env.h"
@@ -42,6 +43,7 @@ static void on_event(struct client *c, const struct wire_header *header,
 
 	feed_on_event(&gw->feed, header, body);
 	ws_on_event(gw, header, body);
+	http_downloads_on_event(gw, header, body);
 }
 
 static void on_state(struct client *c, bool online, const char *why)
@@ -116,8 +118,11 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 	gw->loop = loop;
 	gw->options = options;
 	list_init(&gw->conns);
+	list_init(&gw->downloads);
+	list_init(&gw->uploads);
 	list_init(&gw->streams);
 	meter_init(&gw->meter, env_system());
+	gw->names_seed = env_random_u64(env_system());
 	rc = wheel_start(&gw->wheel, loop);
 	if (rc == 0)
 		rc = start_client(gw);
@@ -154,6 +159,7 @@ static void on_feed_closed(struct feed *f)
 {
 	struct gateway *gw = container_of(f, struct gateway, feed);
 
+	http_uploads_release(gw);
 	bearers_release(&gw->bearers);
 	client_close(&gw->client, on_client_closed);
 }
@@ -211,7 +217,9 @@ void gateway_release(struct gateway *gw)
 	front_release(gw);
 	addresses_release(&gw->addresses);
 	table_release(&gw->groups);
+	table_release(&gw->names);
 	table_release(&gw->subs);
 	table_release(&gw->users);
 	buf_release(&gw->scratch);
+	buf_release(&gw->run.bytes);
 }

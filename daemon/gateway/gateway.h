@@ -57,6 +57,15 @@ struct gateway_options {
 	size_t norigins;
 };
 
+/* Consecutive messages of a group as frames: the last that were made. */
+struct ws_run {
+	uint64_t group_id;
+	uint64_t epoch;
+	uint64_t first, last; /* last 0: there is none */
+	uint64_t known;	      /* the group's last_seq then */
+	struct buf bytes;     /* owned */
+};
+
 struct gateway {
 	uv_loop_t *loop; /* borrowed */
 	const struct gateway_options *options;
@@ -85,13 +94,20 @@ struct gateway {
 
 	size_t requests; /* http_request */
 
+	/* rest_*.c */
+	struct list downloads; /* http_download, under way */
+	struct list uploads;   /* http_upload, without its request */
+
 	/* ws_*.c */
 	struct list conns;
 	struct table groups; /* ws_group by id */
-	struct table subs;   /* ws_sub by connection and group */
-	struct table users;  /* ws_user by name */
+	struct table names;  /* the same by name, hashed with the seed */
+	uint64_t names_seed;
+	struct table subs;  /* ws_sub by connection and group */
+	struct table users; /* ws_user by name */
 	uint64_t conn_serial;
 	struct buf scratch; /* one frame, for the length of a call */
+	struct ws_run run;
 
 	uv_signal_t sigterm;
 	uv_signal_t sigint;

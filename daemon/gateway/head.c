@@ -34,7 +34,7 @@ enum field {
 	FIELD_UPGRADE,
 	FIELD_KEY,
 	FIELD_OTHER,
-	FIELD_LISTS = 15,
+	FIELD_LISTS = 16,
 	FIELD_CODING = FIELD_LISTS,
 	FIELDS = FIELD_LISTS + HEAD_LISTS
 };
@@ -58,6 +58,7 @@ static const struct {
 	{ "last-event-id", ONE },
 	{ "if-range", ONE },
 	{ "range", ONE },
+	{ "if-modified-since", ONE },
 	[FIELD_CODING] = { "transfer-encoding", LIST },
 	{ "sec-websocket-protocol", LIST },
 	{ "accept", LIST },
@@ -195,7 +196,7 @@ static void put_target(struct buf *out, struct str s)
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.data[i];
 
-		if (c == '%' || c == ';' || c == '+' || (c == '&' && query) ||
+		if (c == '%' || c == ';' || c == '+' || c == '&' ||
 		    (c == '?' && query))
 			buf_printf(out, "%%%02X", (unsigned char)c);
 		else

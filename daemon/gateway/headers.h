@@ -30,7 +30,10 @@ enum header {
 	HEADER_WS_VERSION,
 	HEADER_WS_PROTOCOL,
 	HEADER_UPGRADE_PATH, /* the path of a GET */
-	HEADER_COUNT
+	HEADER_CONTENT_DISPOSITION,
+	HEADER_RANGE,
+	HEADER_IF_RANGE,
+	HEADER_IF_MODIFIED_SINCE
 };
 
 /* Appends the value; false when there is none. */

@@ -36,9 +36,11 @@ void http_free(struct http_request *r)
 	r->gw->requests--;
 	stall_end(&r->stall);
 	http_stream_free(r->stream);
+	http_download_free(r->download);
 	resolve_cancel(&r->resolve);
 	if (r->pending)
 		client_cancel(&r->req);
+	http_upload_free(r);
 	bearer_put(r->bearer);
 	route_match_release(&r->match);
 	json_free(r->json);
@@ -54,8 +56,6 @@ void http_free(struct http_request *r)
 	buf_release(&r->out);
 	free(r);
 }
-
-enum { NO_LENGTH = -1 /* the end of the connection is the end */ };
 
 static void put_room(struct buf *out)
 {
@@ -75,10 +75,11 @@ static void put_head(struct buf *out, const struct http_request *r, int status,
 	if (type != NULL)
 		buf_printf(out, "Content-Type: %s\r\n", type);
 	/* RFC 9110 8.6: a 204 has none, a 304 that of the 200. */
-	if (status != 204 && status != 304 && length != NO_LENGTH)
+	if (status != 204 && status != 304 && length != HTTP_NO_LENGTH)
 		buf_printf(out, "Content-Length: %" PRIi64 "\r\n", length);
-	buf_append_str(out, str_of("Cache-Control: no-store\r\n"
-				   "X-Content-Type-Options: nosniff\r\n"));
+	if (headers == NULL || strstr(headers, "Cache-Control:") == NULL)
+		buf_append_str(out, str_of("Cache-Control: no-store\r\n"));
+	buf_append_str(out, str_of("X-Content-Type-Options: nosniff\r\n"));
 	if (headers != NULL)
 		buf_append_str(out, str_of(headers));
 	if (r != NULL)
@@ -110,21 +111,30 @@ void http_answer_with(struct http_request *r, int status, const char *type,
 		buf_append_str(&r->out, buf_str(&r->text));
 	buf_release(&r->text);
 	/* A client that is still sending would see a reset, not the answer. */
-	if (!r->draining)
+	if (r->draining)
+		lws_rx_flow_control(r->wsi, 1);
+	else
 		http_wake(r);
+}
+
+void http_begin_body(struct http_request *r, int status, const char *type,
+		     int64_t length, const char *headers,
+		     enum http_more (*fill)(struct http_request *r))
+{
+	assert(!r->answered && !r->draining);
+	r->answered = true;
+	r->keep = r->keep && (length != HTTP_NO_LENGTH || fill == NULL);
+	r->fill = r->is_head ? NULL : fill;
+	meter_request(&r->gw->meter, r->writes, status);
+	put_room(&r->out);
+	put_head(&r->out, r, status, type, length, headers);
+	http_wake(r);
 }
 
 void http_begin_stream(struct http_request *r, const char *type,
 		       enum http_more (*fill)(struct http_request *r))
 {
-	assert(!r->answered && !r->draining);
-	r->answered = true;
-	r->keep = false;
-	r->fill = r->is_head ? NULL : fill;
-	meter_request(&r->gw->meter, r->writes, 200);
-	put_room(&r->out);
-	put_head(&r->out, r, 200, type, NO_LENGTH, NULL);
-	http_wake(r);
+	http_begin_body(r, 200, type, HTTP_NO_LENGTH, NULL, fill);
 }
 
 /* lws gives no WRITEABLE to an HTTP connection that it does not read. */
@@ -431,9 +441,6 @@ static bool refuse_body(struct http_request *r)
 		http_fail_with(r, 411, ERR_BAD_REQUEST,
 			       "A chunked body is not taken: name its length",
 			       NULL, NULL);
-	else if (length > r->gw->options->max_body)
-		http_fail_with(r, 413, ERR_TOO_LARGE, "The body is too large",
-			       NULL, NULL);
 	return r->answered;
 }
 
@@ -473,6 +480,13 @@ static bool refuse_type(struct http_request *r)
 	struct buf type = { 0 };
 	bool fine;
 
+	if (rest_takes_pieces(&r->match))
+		return false;
+	if (r->length > r->gw->options->max_body) {
+		http_fail_with(r, 413, ERR_TOO_LARGE, "The body is too large",
+			       NULL, NULL);
+		return true;
+	}
 	fine = !r->has_body || r->is_text ||
 	       !headers_get(r->wsi, HEADER_CONTENT_TYPE, &type) ||
 	       headers_media_type(buf_str(&type), "application/json");
@@ -485,14 +499,15 @@ static bool refuse_type(struct http_request *r)
 	return !fine;
 }
 
-/* The client waits for this before it sends the body (RFC 9110 10.1.1). */
-static void go_on(struct http_request *r)
+void http_continue(struct http_request *r)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct buf out = { 0 };
 
-	if (!r->expects)
+	if (!r->expects || !r->has_body)
 		return;
+	r->expects = false;
+	r->draining = r->length <= HTTP_DRAIN_MAX;
 	put_room(&out);
 	buf_append_str(&out, str_of(text));
 	if (!out.failed)
@@ -523,17 +538,22 @@ int http_begin(struct http_request *r, struct str path)
 		http_fail(r, &err);
 		return r->draining ? 0 : 1;
 	}
-	if (r->has_body) {
-		go_on(r);
+	if (rest_takes_pieces(&r->match))
+		r->match.route->handle(r);
+	else
+		http_continue(r);
+	if (r->has_body)
 		return 0;
-	}
 	http_run(r);
 	return 1;
 }
 
 void http_body(struct http_request *r, struct str piece)
 {
-	if (r->answered || r->body.len > r->gw->options->max_body)
+	if (r->upload != NULL)
+		http_upload_body(r->upload, piece);
+	if (r->upload != NULL || r->answered ||
+	    r->body.len > r->gw->options->max_body)
 		return;
 	buf_append_str(&r->body, piece);
 }
@@ -549,6 +569,10 @@ void http_run(struct http_request *r)
 	r->draining = false;
 	if (r->answered) {
 		http_wake(r);
+		return;
+	}
+	if (r->upload != NULL) {
+		http_upload_end(r->upload);
 		return;
 	}
 	if (r->body.failed) {

@@ -19,7 +19,9 @@
 #include "daemon/gateway/stall.h"
 #include "lib/json.h"
 
+struct http_download;
 struct http_stream;
+struct http_upload;
 struct lws;
 
 /* What a streamed answer's fill() says: more may come later, or that was all.
@@ -27,9 +29,10 @@ struct lws;
 enum http_more { HTTP_MORE, HTTP_END };
 
 enum {
-	HTTP_PIECE = 32 << 10,	  /* bytes given to lws at a time */
-	HTTP_WRITE_S = 30,	  /* a piece must be taken within */
-	HTTP_DRAIN_MAX = 64 << 10 /* a refused body is read to its end */
+	HTTP_PIECE = 32 << 10,	   /* bytes given to lws at a time */
+	HTTP_WRITE_S = 30,	   /* a piece must be taken within */
+	HTTP_DRAIN_MAX = 64 << 10, /* a refused body is read to its end */
+	HTTP_NO_LENGTH = -1	   /* the end of the connection is the end */
 };
 
 /* What one page of a list was asked for. */
@@ -52,7 +55,7 @@ struct http_request {
 	bool is_text; /* text/plain, else JSON */
 	bool is_head; /* HEAD: a GET without the body of the answer */
 	bool keep;    /* the connection is for the next request, too */
-	bool expects; /* "100-continue" */
+	bool expects; /* the body comes after a "100 Continue" */
 	bool ran;
 	bool writes; /* by its method */
 	uint64_t length;
@@ -78,8 +81,10 @@ struct http_request {
 	/* A streamed answer: appends to out what there is now, some HTTP_PIECE
 	 * bytes at most. */
 	enum http_more (*fill)(struct http_request *r);
-	struct http_stream *stream; /* owned */
-	bool ended;		    /* fill() has said so */
+	struct http_stream *stream;	/* owned, as the next two */
+	struct http_download *download; /* of a media file */
+	struct http_upload *upload;	/* takes the body as it comes */
+	bool ended;			/* fill() has said so */
 	bool answered;
 	bool draining; /* the answer waits for the end of the body */
 	bool dropped;  /* its client has gone */
@@ -115,11 +120,29 @@ void http_answer_with(struct http_request *r, int status, const char *type,
 void http_begin_stream(struct http_request *r, const char *type,
 		       enum http_more (*fill)(struct http_request *r));
 void http_wake(struct http_request *r);
+/* The same of a known length, and with more headers, which may bring a
+ * Cache-Control of their own. fill NULL: the head is all. */
+void http_begin_body(struct http_request *r, int status, const char *type,
+		     int64_t length, const char *headers,
+		     enum http_more (*fill)(struct http_request *r));
+/* Who waits for that is told to send the body (RFC 9110 10.1.1). */
+void http_continue(struct http_request *r);
 /* The connection, and its end. */
 int http_socket(const struct http_request *r);
 void http_drop(struct http_request *r);
 /* rest_stream.c's; takes NULL. */
 void http_stream_free(struct http_stream *s);
+/* rest_download.c's; takes NULL. on_event: who may not go on is cut. */
+void http_download_free(struct http_download *d);
+void http_downloads_on_event(struct gateway *gw,
+			     const struct wire_header *header,
+			     const void *body);
+/* rest_upload.c's: pieces of the body, and its end. What was begun outlives
+ * the request until groupd has forgotten it; release: those too. */
+void http_upload_body(struct http_upload *u, struct str bytes);
+void http_upload_end(struct http_upload *u);
+void http_upload_free(struct http_request *r);
+void http_uploads_release(struct gateway *gw);
 /* Streams that were woken, do not pull, and have not read all since. */
 size_t http_streams_behind(const struct gateway *gw);
 /* Answers with a problem. */

@@ -7,6 +7,7 @@
 #include "daemon/gateway/query.h"
 #include "daemon/gateway/reporter.h"
 #include "lib/env.h"
+#include "lib/text.h"
 
 static void healthz(struct http_request *r)
 {
@@ -79,6 +80,9 @@ const struct route rest_routes[] = {
 	{ HTTP_PATCH, "/api/groups/*/members/*", rest_patch_member, false },
 	{ HTTP_DELETE, "/api/groups/*/members/*", rest_delete_member, false },
 	{ HTTP_PUT, "/api/groups/*/read", rest_set_read, false },
+	{ HTTP_POST, "/api/groups/*/media", rest_upload, false },
+	{ HTTP_GET, "/api/groups/*/media", rest_list_media, false },
+	{ HTTP_GET, "/api/groups/*/media/*", rest_download, false },
 	{ HTTP_GET, "/api/ws", upgrade_required, true },
 	{ HTTP_GET, "/healthz", healthz, true },
 	{ HTTP_GET, "/readyz", readyz, true },
@@ -89,6 +93,23 @@ const struct route rest_routes[] = {
 bool rest_takes_text(const struct route_match *m)
 {
 	return m->route->handle == rest_send;
+}
+
+bool rest_takes_pieces(const struct route_match *m)
+{
+	return m->route->handle == rest_upload;
+}
+
+int rest_get_key(const struct http_request *r, struct str *key, struct err *err)
+{
+	*key = buf_str(&r->key);
+	if (key->len > WIRE_KEY_MAX)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "Idempotency-Key is longer than %d bytes",
+			       WIRE_KEY_MAX);
+	if (!text_is_utf8(*key))
+		return err_set(err, ERR_BAD_UTF8, NULL);
+	return 0;
 }
 
 bool rest_get_page(struct http_request *r)

@@ -12,6 +12,10 @@ extern const struct route rest_routes[];
 /* Whether the route takes a text/plain body. */
 bool rest_takes_text(const struct route_match *m);
 
+/* Whether it takes its body in pieces: then it runs before the body is there,
+ * and makes r->upload or answers. */
+bool rest_takes_pieces(const struct route_match *m);
+
 /* rest_messages.c */
 void rest_send(struct http_request *r);
 void rest_pull(struct http_request *r);
@@ -26,6 +30,11 @@ void rest_delete_group(struct http_request *r);
 void rest_mentions(struct http_request *r);
 /* rest_stream.c */
 void rest_stream(struct http_request *r);
+/* rest_upload.c */
+void rest_upload(struct http_request *r);
+/* rest_download.c */
+void rest_list_media(struct http_request *r);
+void rest_download(struct http_request *r);
 /* rest_members.c */
 void rest_list_members(struct http_request *r);
 void rest_edit_members(struct http_request *r);
@@ -36,6 +45,9 @@ void rest_delete_member(struct http_request *r);
 
 /* "limit" and "after" of the query. False when it has answered. */
 bool rest_get_page(struct http_request *r);
+/* The Idempotency-Key, borrowed; empty: there is none. `bad_request`. */
+int rest_get_key(const struct http_request *r, struct str *key,
+		 struct err *err);
 /* A key that no other request has, for what groupd must not do twice. */
 void rest_random_key(char out[33]);
 

@@ -58,16 +58,8 @@ static int get_item(struct http_request *r, struct wire_item *item,
 static int get_key(struct http_request *r, struct wire_item *item,
 		   struct err *err)
 {
-	if (r->key.len == 0 || item->client_id.len > 0)
-		return 0;
-	if (r->key.len > WIRE_KEY_MAX)
-		return err_set(err, ERR_BAD_REQUEST,
-			       "Idempotency-Key is longer than %d bytes",
-			       WIRE_KEY_MAX);
-	if (!text_is_utf8(buf_str(&r->key)))
-		return err_set(err, ERR_BAD_UTF8, NULL);
-	item->client_id = buf_str(&r->key);
-	return 0;
+	return item->client_id.len > 0 ? 0
+				       : rest_get_key(r, &item->client_id, err);
 }
 
 void rest_send(struct http_request *r)

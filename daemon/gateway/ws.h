@@ -5,6 +5,7 @@
  *   front --> ws_receive -> ws_commands -> client      answers -> out queue
  *   feed  --> ws_sub (a cursor a group) -> ready list        |
  *   ws_writable / ws_pump:  out queue first, then ready subs, in turn
+ *   ws_write_run:  what is new, to a connection that waits for nothing else
  *
  * Nothing is queued of messages: a connection that does not take more is left
  * alone until its socket drains, and its subs read on from their cursors.
@@ -55,6 +56,7 @@ enum {
 /* A group that connections of this process are subscribed to. */
 struct ws_group {
 	struct table_node node; /* by id */
+	struct table_node by_name;
 	struct list subs;
 	struct ws_notes notes;
 	uint64_t group_id;
@@ -62,20 +64,30 @@ struct ws_group {
 };
 
 struct ws_sub {
-	struct feed_sub feed;
 	struct ws_conn *conn;
 	struct ws_group *group;
-	struct table_node node; /* by connection and group */
-	struct list of_conn;
-	struct list of_group;
 	struct list ready;    /* in conn->ready while there may be something */
 	struct ws_note *note; /* of the group's, the next to be told */
 	bool live_told;
+	struct feed_sub feed;
+	struct table_node node; /* by connection and group */
+	struct list of_conn;
+	struct list of_group;
 };
 
 struct ws_conn {
 	struct gateway *gw;
 	struct lws *wsi;
+
+	/* What each new message looks at, in one line of the cache. */
+	struct list ready;
+	struct list out; /* of ws_frame */
+	int closing;	 /* the close code, once bye was said */
+	bool dead;	 /* lws closes it soon */
+	bool close_sent;
+	bool ping_due;
+	bool pong_due; /* to the last ping; others before it need none */
+
 	struct bearer *bearer; /* NULL before authentication */
 	struct bearer_user user;
 	struct seat seat;
@@ -86,9 +98,7 @@ struct ws_conn {
 	uint64_t serial;
 
 	struct list subs;
-	struct list ready;
 	size_t nsubs;
-	struct list out; /* of ws_frame */
 	size_t out_bytes;
 	struct buf in; /* a message that is not complete */
 
@@ -100,16 +110,11 @@ struct ws_conn {
 	uint64_t stalled_ms; /* uv_now() since nothing was taken; 0: flows */
 	uint64_t pinged_ms;
 	unsigned int unanswered; /* pings */
-	bool ping_due;
-	bool pong_due; /* to the last ping; others before it need none */
 	uint8_t pong[FRAMES_CONTROL];
 	uint8_t pong_len;
 	bool greeted;
 	bool stopped; /* we do not read */
-	bool dead;    /* lws closes it soon */
-	bool close_sent;
 	bool close_got;
-	int closing; /* the close code, once bye was said */
 };
 
 /* front.c calls these. Negative: lws is to close it now. */
@@ -140,6 +145,13 @@ int ws_use_token(struct ws_conn *c, struct str token);
 void ws_use_ticket(struct ws_conn *c, struct str ticket);
 /* Reads on or not, by what is under way. */
 void ws_throttle(struct ws_conn *c);
+/* A frame as it goes out, with its header. Borrowed from it. */
+struct str ws_frame_bytes(struct buf *frame);
+/* Writes whole frames; nothing may be buffered. False: take a pause. */
+bool ws_write_bytes(struct ws_conn *c, struct str bytes);
+bool ws_write(struct ws_conn *c, struct buf *frame);
+/* Nothing is to go out before a message. */
+bool ws_may_write(const struct ws_conn *c);
 
 /* ws_commands.c */
 void ws_command(struct ws_conn *c, struct str text);
@@ -153,11 +165,20 @@ bool ws_awaits(const struct ws_conn *c, uint64_t request);
 int ws_subscribe(struct ws_conn *c, uint64_t group_id, struct str name,
 		 uint64_t after_seq, struct err *err);
 struct ws_sub *ws_find_sub(const struct ws_conn *c, uint64_t group_id);
+/* By the group's name, or its id as text. */
+struct ws_sub *ws_find_sub_named(const struct ws_conn *c, struct str name);
 void ws_unsubscribe(struct ws_sub *sub);
 /* Writes up to budget bytes of messages. True: there is more. */
 bool ws_write_messages(struct ws_conn *c, size_t budget);
-/* Hands one frame (LWS_PRE room, then JSON) to lws. False: take a pause. */
-bool ws_write(struct ws_conn *c, struct buf *frame);
+/* The message's frame, made once for all connections. False: no memory. */
+bool ws_encode(const struct ws_group *g, struct feed_message *m);
+/* The sub's socket has it: for the figures. */
+void ws_count_delivery(const struct ws_sub *sub, const struct wire_message *m);
+/* ws_run.c */
+/* Writes all new messages at once to a sub that had read all before. False:
+ * that is not all, or was not possible: read it. */
+bool ws_write_run(struct ws_sub *sub);
+
 void ws_on_event(struct gateway *gw, const struct wire_header *header,
 		 const void *body);
 

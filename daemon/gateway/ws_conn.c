@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <libwebsockets.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "daemon/gateway/intercept.h"
 #include "daemon/gateway/tls.h"
@@ -33,25 +34,57 @@ static void kill_conn(struct ws_conn *c)
 	if (c->dead)
 		return;
 	c->dead = true;
+	/* lws alone would say close once more and wait 26 s for its answer. */
+	shutdown(lws_get_socket_fd(c->wsi), SHUT_RDWR);
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 
-bool ws_write(struct ws_conn *c, struct buf *frame)
+/* The header is the same for all: what a server sends is not masked. */
+struct str ws_frame_bytes(struct buf *frame)
 {
 	size_t len = frame->len - LWS_PRE;
+	size_t head = len < 126 ? 2 : len <= UINT16_MAX ? 4 : 10;
+	uint8_t *p = (uint8_t *)frame->data + LWS_PRE - head;
 
-	if (lws_write(c->wsi, (uint8_t *)frame->data + LWS_PRE, len,
-		      LWS_WRITE_TEXT) < 0) {
+	p[0] = 0x81; /* final, text */
+	p[1] = head == 2 ? (uint8_t)len : head == 4 ? 126 : 127;
+	for (size_t i = 2; i < head; i++)
+		p[i] = (uint8_t)((uint64_t)len >> (8 * (head - 1 - i)));
+	return str_make((const char *)p, head + len);
+}
+
+/*
+ * LWS_WRITE_HTTP on a WebSocket writes the bytes as they are: lws neither
+ * changes nor copies them, but for the end that the socket does not take. That
+ * end goes out before anything else (a pong of lws' own, too). We add nothing
+ * while there is one, since lws would keep it without bound.
+ */
+bool ws_write_bytes(struct ws_conn *c, struct str bytes)
+{
+	assert(lws_partial_buffered(c->wsi) == 0);
+	if (lws_write(c->wsi, (uint8_t *)(uintptr_t)bytes.data, bytes.len,
+		      LWS_WRITE_HTTP) < 0) {
 		kill_conn(c);
 		return false;
 	}
-	c->gw->meter.written += len;
+	c->gw->meter.written += bytes.len;
 	if (lws_partial_buffered(c->wsi) == 0)
 		return true;
 	if (c->stalled_ms == 0)
 		c->stalled_ms = uv_now(c->gw->loop);
 	lws_callback_on_writable(c->wsi);
 	return false;
+}
+
+bool ws_write(struct ws_conn *c, struct buf *frame)
+{
+	return ws_write_bytes(c, ws_frame_bytes(frame));
+}
+
+bool ws_may_write(const struct ws_conn *c)
+{
+	return !c->dead && c->closing == 0 && !c->ping_due && !c->pong_due &&
+	       list_empty(&c->out) && lws_partial_buffered(c->wsi) == 0;
 }
 
 void ws_throttle(struct ws_conn *c)
@@ -163,41 +196,39 @@ static bool write_out(struct ws_conn *c)
 	return true;
 }
 
-/* LWS_WRITE_HTTP on a WebSocket writes the bytes as they are. */
-static void write_control(struct ws_conn *c, enum frame_opcode opcode,
+/* False: take a pause. */
+static bool write_control(struct ws_conn *c, enum frame_opcode opcode,
 			  const uint8_t *payload, uint8_t len)
 {
-	uint8_t frame[LWS_PRE + 2 + FRAMES_CONTROL] = { 0 };
-	uint8_t *p = frame + LWS_PRE;
+	char frame[2 + FRAMES_CONTROL];
 
-	p[0] = (uint8_t)(0x80 | opcode); /* final */
-	p[1] = len;
-	memcpy(p + 2, payload, len);
-	if (lws_write(c->wsi, p, 2 + (size_t)len, LWS_WRITE_HTTP) < 0)
-		kill_conn(c);
+	frame[0] = (char)(0x80 | opcode); /* final */
+	frame[1] = (char)len;
+	memcpy(frame + 2, payload, len);
+	return ws_write_bytes(c, str_make(frame, 2 + (size_t)len));
 }
 
-static void write_ping(struct ws_conn *c)
+static bool write_ping(struct ws_conn *c)
 {
 	c->ping_due = false;
-	write_control(c, FRAME_PING, c->pong, 0);
+	return write_control(c, FRAME_PING, c->pong, 0);
 }
 
-static void write_pong(struct ws_conn *c)
+static bool write_pong(struct ws_conn *c)
 {
 	c->pong_due = false;
-	write_control(c, FRAME_PONG, c->pong, c->pong_len);
+	return write_control(c, FRAME_PONG, c->pong, c->pong_len);
 }
 
 void ws_pump(struct ws_conn *c)
 {
 	if (c->dead || c->close_sent || lws_partial_buffered(c->wsi) != 0)
 		return;
-	if (c->ping_due)
-		write_ping(c);
-	if (c->pong_due && !c->dead && lws_partial_buffered(c->wsi) == 0)
-		write_pong(c);
-	if (c->dead || !write_out(c) || c->closing != 0)
+	if (c->ping_due && !write_ping(c))
+		return;
+	if (c->pong_due && !write_pong(c))
+		return;
+	if (!write_out(c) || c->closing != 0)
 		return;
 	ws_throttle(c);
 	if (ws_write_messages(c, WS_TURN_BYTES) && !c->dead)
@@ -213,8 +244,8 @@ static void write_close(struct ws_conn *c)
 
 	c->close_sent = true;
 	intercept_end_frames(lws_get_socket_fd(c->wsi));
-	write_control(c, FRAME_CLOSE, code,
-		      c->closing == WS_CLOSE_NO_CODE ? 0 : sizeof(code));
+	(void)write_control(c, FRAME_CLOSE, code,
+			    c->closing == WS_CLOSE_NO_CODE ? 0 : sizeof(code));
 }
 
 int ws_writable(struct ws_conn *c)

@@ -30,16 +30,23 @@ static struct ws_group *get_group(struct gateway *gw, uint64_t group_id,
 	if (g != NULL)
 		return g;
 	g = calloc(1, sizeof(*g));
-	if (g == NULL || !str_to_cstr(name, g->name, sizeof(g->name)) ||
-	    !table_insert(&gw->groups, &g->node,
-			  table_hash_pair(group_id, 0))) {
-		free(g);
-		return NULL;
-	}
+	if (g == NULL || !str_to_cstr(name, g->name, sizeof(g->name)))
+		goto free_group;
+	if (!table_insert(&gw->groups, &g->node, table_hash_pair(group_id, 0)))
+		goto free_group;
+	if (!table_insert(&gw->names, &g->by_name,
+			  table_hash_keyed(gw->names_seed, name)))
+		goto drop_node;
 	g->group_id = group_id;
 	list_init(&g->subs);
 	ws_notes_init(&g->notes);
 	return g;
+
+drop_node:
+	table_remove(&gw->groups, &g->node);
+free_group:
+	free(g);
+	return NULL;
 }
 
 static void put_group_back(struct gateway *gw, struct ws_group *g)
@@ -47,6 +54,7 @@ static void put_group_back(struct gateway *gw, struct ws_group *g)
 	if (!list_empty(&g->subs))
 		return;
 	table_remove(&gw->groups, &g->node);
+	table_remove(&gw->names, &g->by_name);
 	free(g);
 }
 
@@ -64,10 +72,33 @@ struct ws_sub *ws_find_sub(const struct ws_conn *c, uint64_t group_id)
 	return NULL;
 }
 
+struct ws_sub *ws_find_sub_named(const struct ws_conn *c, struct str name)
+{
+	const struct gateway *gw = c->gw;
+	struct table_node *n =
+		table_find(&gw->names, table_hash_keyed(gw->names_seed, name));
+	uint64_t id;
+
+	/* One that was deleted may be watched still beside its successor. */
+	for (; n != NULL; n = table_next(n)) {
+		const struct ws_group *g =
+			container_of(n, struct ws_group, by_name);
+		struct ws_sub *sub = NULL;
+
+		if (str_eq(str_of(g->name), name))
+			sub = ws_find_sub(c, g->group_id);
+		if (sub != NULL)
+			return sub;
+	}
+	return text_parse_u64(name, &id) ? ws_find_sub(c, id) : NULL;
+}
+
 static void on_wake(struct feed_sub *feed)
 {
 	struct ws_sub *sub = container_of(feed, struct ws_sub, feed);
 
+	if (ws_write_run(sub))
+		return;
 	if (list_empty(&sub->ready))
 		list_push(&sub->conn->ready, &sub->ready);
 	ws_pump(sub->conn);
@@ -136,7 +167,7 @@ void ws_unsubscribe(struct ws_sub *sub)
 }
 
 /* {"type":"message","group":…,…}: the same for all live subscribers. */
-static bool encode(const struct ws_group *g, struct feed_message *m)
+bool ws_encode(const struct ws_group *g, struct feed_message *m)
 {
 	struct buf *b = &m->encoded;
 
@@ -156,7 +187,7 @@ static struct buf *frame_for(struct ws_sub *sub, struct feed_message *m)
 {
 	struct buf *copy = &sub->conn->gw->scratch;
 
-	if (!encode(sub->group, m)) {
+	if (!ws_encode(sub->group, m)) {
 		buf_release(&m->encoded);
 		return NULL;
 	}
@@ -288,8 +319,7 @@ static bool write_note(struct ws_sub *sub, size_t *written, bool *full)
 	return !*full;
 }
 
-static void count_delivery(const struct ws_sub *sub,
-			   const struct wire_message *m)
+void ws_count_delivery(const struct ws_sub *sub, const struct wire_message *m)
 {
 	struct gateway *gw = sub->conn->gw;
 
@@ -332,7 +362,7 @@ static bool write_one(struct ws_sub *sub, size_t *written, bool *full)
 	*written += frame->len + mention.len;
 	*full = !write_both(sub->conn, frame, &mention);
 	buf_release(&mention);
-	count_delivery(sub, &m->m);
+	ws_count_delivery(sub, &m->m);
 	return !*full;
 }
 

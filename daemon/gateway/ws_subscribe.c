@@ -5,7 +5,6 @@
 #include <inttypes.h>
 
 #include "daemon/gateway/ws_command.h"
-#include "lib/text.h"
 
 static void subscribe_next(struct ws_command *cmd);
 
@@ -150,19 +149,12 @@ static void put_unsubscribed(struct ws_command *cmd)
 	ws_command_end(cmd);
 }
 
-static void unsubscribe_name(struct ws_conn *c, const char *name)
+static void unsubscribe_name(const struct ws_conn *c, const char *name)
 {
-	for (struct list *l = c->subs.next; l != &c->subs; l = l->next) {
-		struct ws_sub *sub = container_of(l, struct ws_sub, of_conn);
-		struct str text = str_of(name);
-		uint64_t id = 0;
+	struct ws_sub *sub = ws_find_sub_named(c, str_of(name));
 
-		if (!str_eq(str_of(sub->group->name), text) &&
-		    (!text_parse_u64(text, &id) || id != sub->group->group_id))
-			continue;
+	if (sub != NULL)
 		ws_unsubscribe(sub);
-		return;
-	}
 }
 
 /* {group}, {groups:[{group}]} or, without both, all. */

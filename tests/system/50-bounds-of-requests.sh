@@ -43,21 +43,22 @@ is "the largest content" "$(post -d "{\"content\":\"$long\"}" | tail -n 1)" 201
 is "one byte more is too large" "$(post -d "{\"content\":\"x$long\"}" |
 	tail -n 1)" 413
 
-# The head of a request has one bound; within it nothing is taken for none.
-is "a header of 8,000 bytes" "$(limits header Accept 8000)" 200
-is "an Idempotency-Key of that size" "$(limits header Idempotency-Key 8000)" 200
-is "a token of that size is none of ours" \
-	"$(limits header Authorization 8000)" 401
-is "an argument of 8,000 bytes" "$(limits header query 8000)" 200
-is "an origin of that size is a foreign one" "$(limits upgrade Origin 7800)" 403
-for what in Accept Idempotency-Key Authorization query; do
-	is "more than 8 KiB are too many: $what" "$(limits header $what 9000)" 431
-done
-is "of an upgrade too" "$(limits upgrade Origin 9000)" 431
+# A request line and headers of 8 KiB in all; what is in them is taken whole.
+is "a header of 7,000 bytes" "$(limits header Accept 7000)" 200
+is "a token of 7,000 is none" "$(limits header Authorization 7000)" 401
+is "an argument of 7,000 bytes" "$(limits header query 7000)" 200
+is "a header of 8,192 is too long" "$(limits header Accept 8192)" 431
+is "so is a token" "$(limits header Authorization 8192)" 431
+is "and an argument" "$(limits header query 8192)" 431
+is "an upgrade from far away is refused as one from abroad" \
+	"$(limits upgrade Origin 7000)" 403
+is "until it is too long" "$(limits upgrade Origin 8192)" 431
 is "a key of 64 bytes" "$(post -d '{"content":"k"}' \
 	-H "Idempotency-Key: $(printf '%064d' 1)" | tail -n 1)" 201
 is "one of 65 is too long" "$(post -d '{"content":"k"}' \
 	-H "Idempotency-Key: $(printf '%065d' 1)" | tail -n 1)" 400
+is "and one of 7,000 not taken for none" "$(post -d '{"content":"k"}' \
+	-H "Idempotency-Key: $(printf '%07000d' 1)" | tail -n 1)" 400
 answers
 
 # WebSocket.

@@ -123,6 +123,17 @@ wait_for() {
 	done
 }
 
+# results FILE: "ok WHAT" and "not ok WHAT: WHY" of a helper, a line each.
+results() {
+	while read -r _line; do
+		case $_line in
+		"ok "*) pass_or_fail 0 "${_line#ok }" ;;
+		"not ok "*) pass_or_fail 1 "${_line#not ok }" ;;
+		*) diag "$_line" ;;
+		esac
+	done <"$1"
+}
+
 lines_at_least() {
 	[ "$(wc -l <"$1")" -ge "$2" ]
 }
@@ -137,7 +148,7 @@ wait_gone() {
 }
 
 is_ended() {
-	[ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"
+	[ ! -e "/proc/$1" ] || grep -qs '^State:.Z' "/proc/$1/status"
 }
 
 # reads_file PID FILE: the process has it open and sleeps (in its read).
@@ -195,6 +206,29 @@ stop_groupd() {
 kill9_groupd() {
 	kill -KILL "$GROUPD"
 	wait "$GROUPD" 2>/dev/null
+}
+
+# kills_core_for PID [OPTION...]: until that process ends, groupd is killed and
+# started again whenever the file $KILL appears, which then goes.
+kills_core_for() {
+	_pid=$1
+	shift
+	until is_ended "$_pid"; do
+		[ ! -e "$KILL" ] || {
+			kill9_groupd
+			start_groupd "$@"
+			rm "$KILL"
+		}
+		sleep 0.05
+	done
+}
+
+# The pids of the gateways.
+gateways() {
+	for pid in $(marked_pids); do
+		[ "$(readlink "/proc/$pid/exe")" = "$BUILD/groupd-gateway" ] &&
+			echo "$pid"
+	done
 }
 
 # mount_fs [OPTIONS]: at $M; root's mount is for all users.

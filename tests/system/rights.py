@@ -194,7 +194,7 @@ def put_media(wire, g, name=None):
     k = key()
     wire.ask("WRITE_MEDIA", g, k, 0, 1, b"")
     wire.ask("WRITE_MEDIA", g, k, 0, 0, b"data")
-    wire.ask("SEND_MEDIA", g, k, name or f"f{k}", "")
+    wire.ask("SEND_MEDIA", g, k, "", name or f"f{k}", "")
 
 
 WIRE = {

@@ -291,6 +291,9 @@ static void a_revoked_principal_reads_nothing_of_what_others_get(void **state)
 	f->groups.g[0].watched[0] = false;
 	fake_groups_publish(&f->groups, 0, 1, false);
 	spin(f, 10);
+	assert_null(feed_peek(&f->sub[0], 1));
+	assert_false(feed_skip(&f->sub[0], 1));
+	assert_non_null(feed_peek(&f->sub[1], 1));
 	assert_int_equal(feed_read(&f->sub[0], &m), -EACCES);
 	assert_int_equal(f->sub[0].err.code, ERR_UNAUTHENTICATED);
 	assert_int_equal(f->sub[0].state, FEED_ENDED);
@@ -401,6 +404,36 @@ static void slow_subs_cost_the_same_however_far_they_lag(void **state)
 	assert_true(heap() < before + ((size_t)1 << 20));
 }
 
+static void what_is_in_memory_can_be_skipped_and_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	struct feed_message *m;
+
+	start(f, 0, 0, 0);
+	fake_groups_publish(&f->groups, 0, 3, false);
+	spin(f, 5);
+	assert_null(feed_peek(&f->sub[0], 0));
+	assert_int_equal(feed_peek(&f->sub[0], 3)->m.seq, 3);
+	assert_null(feed_peek(&f->sub[0], 4));
+	assert_false(feed_skip(&f->sub[0], 4));
+	assert_int_equal(f->sub[0].cursor, 0);
+	assert_true(feed_skip(&f->sub[0], 2));
+	assert_false(feed_skip(&f->sub[0], 2));
+	assert_null(feed_peek(&f->sub[0], 2));
+	read_to(f, 0, 3);
+	/* With a hole behind its cursor it must read the page. */
+	fake_groups_publish(&f->groups, 0, 1, true);
+	fake_groups_publish(&f->groups, 0, 1, false);
+	spin(f, 5);
+	assert_null(feed_peek(&f->sub[0], 4));
+	assert_false(feed_skip(&f->sub[0], 5));
+	assert_int_equal(feed_read(&f->sub[0], &m), 0);
+	assert_null(feed_peek(&f->sub[0], 5));
+	assert_false(feed_skip(&f->sub[0], 5));
+	read_to(f, 0, 5);
+	assert_int_equal(f->groups.pulls, 1);
+}
+
 static void who_has_caught_up_keeps_no_page(void **state)
 {
 	struct fixture *f = *state;
@@ -478,6 +511,7 @@ int main(void)
 		T(ten_thousand_are_woken_in_one_pass),
 		T(one_put_back_late_is_next_all_the_same),
 		T(slow_subs_cost_the_same_however_far_they_lag),
+		T(what_is_in_memory_can_be_skipped_and_nothing_else),
 		T(who_has_caught_up_keeps_no_page),
 		T(a_watch_that_fails_for_now_is_asked_again),
 		T(a_wake_may_leave_and_subscribe_anew),

@@ -92,6 +92,8 @@ static void a_head_is_given_in_one_form(void **state)
 static void a_target_is_given_as_it_was_sent(void **state)
 {
 	(void)state;
+	given("GET /a&b?c&d HTTP/1.1\r\n" HOST END, 0,
+	      "GET /a%26b?c%26d HTTP/1.1\r\nhost: x\r\n" END, 0);
 	given("GET /a%20b;c+d?e=%26&f=g;h+i?j HTTP/1.1\r\n" HOST END, 0,
 	      "GET /a%2520b%3Bc%2Bd?e=%2526%26f=g%3Bh%2Bi%3Fj HTTP/1.1\r\n"
 	      "host: x\r\n" END,

@@ -204,6 +204,34 @@ static void what_is_not_sent_is_not_stored(void **state)
 	hang_up(&c);
 }
 
+/* As the gateway does, whose client begins again with an upload of its own. */
+static void a_batch_id_is_known_again_whatever_the_upload(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_body_send_media send = { .key = str_of("k1"),
+					     .batch_id = str_of("Batch-1"),
+					     .name = str_of("x") };
+	struct conn c;
+
+	greet(&c, f);
+	send.group_id = create_group(&c);
+	for (unsigned int i = 0; i < 2; i++) {
+		const char *key = i == 0 ? "k1" : "k2";
+
+		send.key = str_of(key);
+		assert_int_equal(resize(&c, P_ROOT, send.group_id, key, 0),
+				 ERR_NONE);
+		assert_int_equal(put(&c, P_ROOT, send.group_id, key, "bytes"),
+				 ERR_NONE);
+		assert_int_equal(ask(&c, WIRE_SEND_MEDIA, P_ROOT, &send),
+				 ERR_NONE);
+		assert_int_equal(c.body.sent.first_seq, 1);
+		assert_int_equal(c.body.sent.duplicate, i);
+	}
+	assert_int_equal(count_files(f, ""), 1);
+	hang_up(&c);
+}
+
 static void send_and_drop(struct conn *c, uint64_t group_id, const char *key)
 {
 	const struct wire_body_send_media send = { .group_id = group_id,
@@ -378,6 +406,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_upload_becomes_a_file_and_a_message),
 		TEST(a_send_that_is_repeated_is_answered_as_the_first),
+		TEST(a_batch_id_is_known_again_whatever_the_upload),
 		TEST(a_name_is_taken_once_and_can_be_changed),
 		TEST(what_is_not_sent_is_not_stored),
 		TEST(a_drop_while_it_is_sent_harms_nobody),

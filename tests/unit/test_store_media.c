@@ -221,7 +221,7 @@ static void a_name_is_given_once_a_group(void **state)
 	fixture_begin(f);
 	add(f, g, "a", 1);
 	op = file_of(g, "a", 2);
-	refuse(f, &op, ERR_BAD_NAME);
+	refuse(f, &op, ERR_FILE_EXISTS);
 	add(f, other, "a", 3);
 	add(f, g, "A", 4);
 	fixture_commit(f);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Most subscribers wait for the next message, and get the same bytes: so they
+ * are joined once, and written at once to each whose socket takes them, one
+ * system call for all that is new. Whoever waits for anything else (a replay,
+ * a page of the log, his socket, a frame that goes first) reads message by
+ * message, as do all where a message mentions somebody.
+ */
+#include "daemon/gateway/ws.h"
+
+/* The next messages after the sub's cursor, as one write. */
+static struct str join(struct ws_sub *sub, struct ws_run *run, uint64_t known)
+{
+	uint64_t seq = sub->feed.cursor + 1;
+	struct feed_message *m;
+
+	buf_clear(&run->bytes);
+	run->last = 0;
+	while (seq <= known && run->bytes.len < WS_TURN_BYTES) {
+		m = feed_peek(&sub->feed, seq);
+		if (m == NULL || m->m.mentions.len > 0)
+			break;
+		if (!ws_encode(sub->group, m)) {
+			buf_release(&m->encoded);
+			break;
+		}
+		buf_append_str(&run->bytes, ws_frame_bytes(&m->encoded));
+		run->last = seq++;
+	}
+	if (run->bytes.failed)
+		run->last = 0;
+	run->group_id = sub->group->group_id;
+	run->epoch = feed_group_of(&sub->feed)->epoch;
+	run->first = sub->feed.cursor + 1;
+	run->known = known;
+	return buf_str(&run->bytes);
+}
+
+/* *last 0: there is none. */
+static struct str run_for(struct ws_sub *sub, uint64_t *last)
+{
+	const struct feed_group *g = feed_group_of(&sub->feed);
+	struct ws_run *run = &sub->conn->gw->run;
+	struct str bytes = buf_str(&run->bytes);
+
+	if (run->group_id != g->group_id || run->epoch != g->epoch ||
+	    run->first != sub->feed.cursor + 1 || run->known != g->last_seq)
+		bytes = join(sub, run, g->last_seq);
+	*last = run->last;
+	return bytes;
+}
+
+/* What it just passed, from the first on. */
+static void count(const struct ws_sub *sub, uint64_t first)
+{
+	const struct wire_message *m;
+
+	for (uint64_t seq = first; seq <= sub->feed.cursor; seq++) {
+		m = feed_recent_message(&sub->feed, seq);
+		if (m != NULL)
+			ws_count_delivery(sub, m);
+	}
+}
+
+bool ws_write_run(struct ws_sub *sub)
+{
+	struct ws_conn *c = sub->conn;
+	struct str bytes;
+	uint64_t first, last;
+
+	if (sub->feed.state != FEED_LIVE || !sub->live_told ||
+	    sub->note != NULL || !list_empty(&c->ready) || !ws_may_write(c))
+		return false;
+	bytes = run_for(sub, &last);
+	first = sub->feed.cursor + 1;
+	if (last == 0 || !feed_skip(&sub->feed, last))
+		return false;
+	count(sub, first);
+	return ws_write_bytes(c, bytes) && feed_caught_up(&sub->feed);
+}

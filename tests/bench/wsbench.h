@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wsclients: the parts of the light client of `make bench-ws`, which holds
+ * many connections to one server and takes its frames apart at next to no
+ * cost. It ends the process where it cannot go on. One thread.
+ */
+#ifndef GROUPFS_TESTS_BENCH_WSBENCH_H
+#define GROUPFS_TESTS_BENCH_WSBENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+
+enum {
+	WSBENCH_CONTENT = 200, /* bytes of a message */
+	WSBENCH_STAMP = 22     /* of it: "#T", when it was sent, in ns */
+};
+
+/* What a piece of a server's bytes is. */
+enum wsbench_piece {
+	PIECE_OTHER,
+	PIECE_STEP, /* the answer to what we opened or subscribed with */
+	PIECE_MESSAGE,
+	PIECE_PING
+};
+
+/* One way to speak: a server of its own. */
+struct wsbench_proto {
+	const char *name;
+	/* What opens the connection number i, and what subscribes it (NULL:
+	 * nothing does). Each is answered with one PIECE_STEP. */
+	void (*open)(struct buf *out, size_t i);
+	void (*subscribe)(struct buf *out);
+	/* One message, from a connection that was opened only; NULL: it is
+	 * sent over groupd's socket. */
+	void (*publish)(struct buf *out, struct str content);
+	struct str pong;
+	/* The bytes of the first piece, 0 when it is not complete. */
+	size_t (*parse)(const char *p, size_t n, enum wsbench_piece *piece);
+};
+
+const struct wsbench_proto *wsbench_proto(const char *name);
+/* The tokens of connections 0, 1, ...: the lines of a file. after: subscribe
+ * from there. */
+void wsbench_use_tokens(const char *path, uint64_t after);
+
+/* The content, with now as its stamp. */
+void wsbench_content(char out[WSBENCH_CONTENT], uint64_t now_ns);
+/* When the message in a piece was sent. */
+uint64_t wsbench_stamp(const char *p, size_t n);
+
+/* A process that sends over groupd's socket, each batch as one SEND. */
+struct wssender {
+	int fd; /* write: one uint32_t, the messages of a batch; read: one
+		   uint64_t for each, the last seq */
+	uint64_t last_seq;
+};
+
+/* To be started before there are other descriptors. It ends with ours. */
+void wssender_start(struct wssender *s, const char *socket, const char *group);
+
+/* Makes the group of n users (who exist) u0, u1, ... and root; prints a token
+ * for each. */
+int scene_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The protocols that wsclients speaks, as far as subscribing to one subject
+ * and counting its messages needs it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/json.h"
+#include "tests/bench/bench.h"
+#include "tests/bench/wsbench.h"
+
+/* One process, one server: what the connections are opened with. */
+static struct {
+	struct buf text; /* the tokens, one a line */
+	const char *next;
+	uint64_t after;
+} tokens;
+
+void wsbench_content(char out[WSBENCH_CONTENT], uint64_t now_ns)
+{
+	char stamp[WSBENCH_STAMP + 1];
+
+	memset(out, 'x', WSBENCH_CONTENT);
+	(void)snprintf(stamp, sizeof(stamp), "#T%020llu",
+		       (unsigned long long)now_ns);
+	memcpy(out, stamp, WSBENCH_STAMP);
+}
+
+uint64_t wsbench_stamp(const char *p, size_t n)
+{
+	const char *at = memmem(p, n, "#T", 2);
+
+	return at == NULL ? 0 : strtoull(at + 2, NULL, 10);
+}
+
+void wsbench_use_tokens(const char *path, uint64_t after)
+{
+	FILE *f = fopen(path, "r");
+	char part[4096];
+	size_t n;
+
+	if (f == NULL)
+		bench_die(path, -errno);
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		buf_append(&tokens.text, part, n);
+	(void)fclose(f);
+	tokens.next = buf_cstr(&tokens.text);
+	tokens.after = after;
+}
+
+/* WebSocket. */
+
+static void ws_open_conn(struct buf *out, size_t i)
+{
+	const char *end = strchr(tokens.next, '\n');
+
+	(void)i;
+	if (end == NULL)
+		bench_die("there are not enough tokens", -EINVAL);
+	buf_printf(out,
+		   "GET /api/ws HTTP/1.1\r\nHost: localhost\r\n"
+		   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+		   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+		   "Sec-WebSocket-Version: 13\r\n"
+		   "Sec-WebSocket-Protocol: groupfs.v1\r\n"
+		   "Authorization: Bearer %.*s\r\n\r\n",
+		   (int)(end - tokens.next), tokens.next);
+	tokens.next = end + 1;
+}
+
+/* Masked with zeros, which leave the text as it is. */
+static void ws_subscribe_conn(struct buf *out)
+{
+	static const char mask[4];
+	struct buf text = { 0 };
+
+	buf_printf(&text,
+		   "{\"type\":\"subscribe\",\"groups\":[{\"group\":"
+		   "\"bench\",\"after_seq\":%llu}]}",
+		   (unsigned long long)tokens.after);
+	buf_append_char(out, (char)0x81);
+	buf_append_char(out, (char)(0x80 | text.len)); /* below 126 */
+	buf_append(out, mask, sizeof(mask));
+	buf_append_str(out, buf_str(&text));
+	buf_release(&text);
+}
+
+static enum wsbench_piece ws_piece(const char *p, size_t len, size_t head)
+{
+	static const struct {
+		const char *type;
+		enum wsbench_piece piece;
+	} types[] = { { "message\"", PIECE_MESSAGE },
+		      { "hello\"", PIECE_STEP },
+		      { "live\"", PIECE_STEP },
+		      { "error\"", PIECE_OTHER },
+		      { "bye\"", PIECE_OTHER } };
+	const size_t at = head + strlen("{\"type\":\"");
+
+	if ((p[0] & 0x0f) == 9)
+		return PIECE_PING;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		size_t n = strlen(types[i].type);
+
+		if (at + n > len || memcmp(p + at, types[i].type, n) != 0)
+			continue;
+		if (types[i].piece == PIECE_OTHER)
+			(void)fprintf(stderr, "wsclients: %.*s\n",
+				      (int)(len - head), p + head);
+		return types[i].piece;
+	}
+	return PIECE_OTHER;
+}
+
+static size_t ws_parse(const char *p, size_t n, enum wsbench_piece *piece)
+{
+	const unsigned char *u = (const unsigned char *)p;
+	size_t head = 2, len;
+
+	*piece = PIECE_OTHER;
+	if (n < 4)
+		return 0;
+	if (p[0] == 'H') {
+		const char *end = memmem(p, n, "\r\n\r\n", 4);
+
+		return end == NULL ? 0 : (size_t)(end - p) + 4;
+	}
+	len = u[1] & 0x7f;
+	if (len == 126) {
+		len = (size_t)u[2] << 8 | u[3];
+		head = 4;
+	}
+	if (n < head + len)
+		return 0;
+	*piece = ws_piece(p, head + len, head);
+	return head + len;
+}
+
+/* The plain loop: it greets, and copies what a publisher (who says P) writes
+ * to all others. Its bytes are those of groupd's frames. */
+
+static void plain_open(struct buf *out, size_t i)
+{
+	(void)i;
+	(void)out;
+}
+
+static void plain_publish(struct buf *out, struct str content)
+{
+	struct wire_message m = { .seq = 1234567,
+				  .time_ms = UINT64_C(1790000000000),
+				  .sender = str_of("root"),
+				  .content = content };
+	struct buf text = { 0 };
+
+	buf_append_str(&text, str_of("{\"type\":\"message\",\"group\":"
+				     "\"bench\","));
+	json_put_message_fields(&text, &m);
+	buf_append_char(&text, '}');
+	buf_append_char(out, (char)0x81);
+	buf_append_char(out, 126);
+	buf_append_char(out, (char)(text.len >> 8));
+	buf_append_char(out, (char)(text.len & 0xff));
+	buf_append_str(out, buf_str(&text));
+	buf_release(&text);
+}
+
+/* MQTT 3.1.1. */
+
+static void mqtt_open(struct buf *out, size_t i)
+{
+	char id[16];
+	size_t n = (size_t)snprintf(id, sizeof(id), "c%zu", i);
+	static const char head[] = "\0\4MQTT\4\2\0\0"; /* clean, for ever */
+
+	buf_append_char(out, 0x10);
+	buf_append_char(out, (char)(sizeof(head) - 1 + 2 + n));
+	buf_append(out, head, sizeof(head) - 1);
+	buf_append_char(out, 0);
+	buf_append_char(out, (char)n);
+	buf_append(out, id, n);
+}
+
+static void mqtt_subscribe(struct buf *out)
+{
+	buf_append_str(out, str_make("\x82\x0a\0\1\0\5bench\0", 12));
+}
+
+static void mqtt_publish(struct buf *out, struct str content)
+{
+	size_t len = 2 + 5 + content.len; /* 128 to 16383 */
+
+	buf_append_char(out, 0x30);
+	buf_append_char(out, (char)(0x80 | (len & 0x7f)));
+	buf_append_char(out, (char)(len >> 7));
+	buf_append_str(out, str_make("\0\5bench", 7));
+	buf_append_str(out, content);
+}
+
+static size_t mqtt_parse(const char *p, size_t n, enum wsbench_piece *piece)
+{
+	size_t len = 0, at = 1;
+	unsigned int shift = 0;
+
+	do {
+		if (at >= n)
+			return 0;
+		len |= (size_t)(p[at] & 0x7f) << shift;
+		shift += 7;
+	} while ((p[at++] & 0x80) != 0);
+	if (n < at + len)
+		return 0;
+	switch (p[0] & 0xf0) {
+	case 0x30:
+		*piece = PIECE_MESSAGE;
+		break;
+	case 0x20: /* CONNACK */
+	case 0x90: /* SUBACK */
+		*piece = PIECE_STEP;
+		break;
+	default:
+		*piece = PIECE_OTHER;
+	}
+	return at + len;
+}
+
+/* NATS. */
+
+static void nats_open(struct buf *out, size_t i)
+{
+	(void)i;
+	buf_append_str(out, str_of("CONNECT {\"verbose\":false,"
+				   "\"pedantic\":false}\r\nPING\r\n"));
+}
+
+static void nats_subscribe(struct buf *out)
+{
+	buf_append_str(out, str_of("SUB bench 1\r\nPING\r\n"));
+}
+
+static void nats_publish(struct buf *out, struct str content)
+{
+	buf_printf(out, "PUB bench %zu\r\n", content.len);
+	buf_append_str(out, content);
+	buf_append_str(out, str_of("\r\n"));
+}
+
+static size_t nats_parse(const char *p, size_t n, enum wsbench_piece *piece)
+{
+	const char *end = memchr(p, '\n', n);
+	size_t line, len, space;
+
+	*piece = PIECE_OTHER;
+	if (end == NULL)
+		return 0;
+	line = (size_t)(end - p) + 1;
+	if (memcmp(p, "PI", 2) == 0)
+		*piece = PIECE_PING;
+	else if (memcmp(p, "PO", 2) == 0)
+		*piece = PIECE_STEP;
+	if (memcmp(p, "MSG ", 4) != 0)
+		return line;
+	space = line - 2; /* MSG bench 1 LEN\r\n */
+	while (p[space - 1] != ' ')
+		space--;
+	len = line + strtoull(p + space, NULL, 10) + 2;
+	*piece = PIECE_MESSAGE;
+	return len <= n ? len : 0;
+}
+
+/* Redis. */
+
+static void redis_open(struct buf *out, size_t i)
+{
+	(void)i;
+	buf_append_str(out, str_of("PING\r\n"));
+}
+
+static void redis_subscribe(struct buf *out)
+{
+	buf_append_str(out, str_of("SUBSCRIBE bench\r\n"));
+}
+
+static void redis_publish(struct buf *out, struct str content)
+{
+	buf_printf(out, "*3\r\n$7\r\nPUBLISH\r\n$5\r\nbench\r\n$%zu\r\n",
+		   content.len);
+	buf_append_str(out, content);
+	buf_append_str(out, str_of("\r\n"));
+}
+
+/* The end of a line or of a string; 0: not there yet. */
+static size_t redis_item(const char *p, size_t n)
+{
+	const char *end = memchr(p, '\n', n);
+	size_t len;
+
+	if (end == NULL)
+		return 0;
+	len = (size_t)(end - p) + 1;
+	if (p[0] == '$')
+		len += strtoull(p + 1, NULL, 10) + 2;
+	return len <= n ? len : 0;
+}
+
+static size_t redis_parse(const char *p, size_t n, enum wsbench_piece *piece)
+{
+	size_t at = redis_item(p, n);
+
+	*piece = p[0] == '+' ? PIECE_STEP : PIECE_OTHER;
+	if (at == 0 || p[0] != '*')
+		return at;
+	for (int i = 0; i < 3; i++) {
+		size_t len = redis_item(p + at, n - at);
+
+		if (len == 0)
+			return 0;
+		at += len;
+	}
+	/* *3 $7 message, or *3 $9 subscribe */
+	*piece = p[5] == '7' ? PIECE_MESSAGE : PIECE_STEP;
+	return at;
+}
+
+const struct wsbench_proto *wsbench_proto(const char *name)
+{
+	static const struct wsbench_proto protos[] = {
+		{ "ours",
+		  ws_open_conn,
+		  ws_subscribe_conn,
+		  NULL,
+		  { "\x8a\x80\0\0\0\0", 6 },
+		  ws_parse },
+		{ "plain",
+		  plain_open,
+		  NULL,
+		  plain_publish,
+		  { NULL, 0 },
+		  ws_parse },
+		{ "mosquitto",
+		  mqtt_open,
+		  mqtt_subscribe,
+		  mqtt_publish,
+		  { NULL, 0 },
+		  mqtt_parse },
+		{ "nats",
+		  nats_open,
+		  nats_subscribe,
+		  nats_publish,
+		  { "PONG\r\n", 6 },
+		  nats_parse },
+		{ "redis",
+		  redis_open,
+		  redis_subscribe,
+		  redis_publish,
+		  { NULL, 0 },
+		  redis_parse },
+	};
+
+	for (size_t i = 0; i < sizeof(protos) / sizeof(protos[0]); i++) {
+		if (strcmp(protos[i].name, name) == 0)
+			return &protos[i];
+	}
+	bench_die(name, -EINVAL);
+}
