@@ -224,6 +224,16 @@ static int set_origins(struct config *c, struct str value, struct err *err)
 	return 0;
 }
 
+static int set_tls_cert(struct config *c, struct str value, struct err *err)
+{
+	return set_text(c->tls_cert, sizeof(c->tls_cert), value, err);
+}
+
+static int set_tls_key(struct config *c, struct str value, struct err *err)
+{
+	return set_text(c->tls_key, sizeof(c->tls_key), value, err);
+}
+
 static int set_rate(struct config *c, struct str value, struct err *err)
 {
 	return set_number(&c->rate_messages_per_second, value, 0, RATE_MAX,
@@ -263,6 +273,10 @@ static const struct key keys[] = {
 	{ "store", set_store, "URL       sqlite:FILE" },
 	{ "socket", set_socket, "PATH     of groupfs, groupctl" },
 	{ "listen", set_listen, "HOST:PORT of REST and WebSocket; or none" },
+	{ "tls-cert", set_tls_cert, "FILE  certificate and chain (PEM)" },
+	{ "tls_cert", set_tls_cert, NULL },
+	{ "tls-key", set_tls_key, "FILE   its key" },
+	{ "tls_key", set_tls_key, NULL },
 	{ "gateways", set_gateways, "N      processes that serve it" },
 	{ "gateway_user", set_gateway_user,
 	  "USER whom they run as, when groupd is root" },
@@ -274,10 +288,6 @@ static const struct key keys[] = {
 	{ "media_max_bytes", set_media_max, "N of a file in media/, as 100M" },
 	{ "dedupe_window", set_dedupe, "TIME how long a client_id is known" },
 	{ "bus", not_yet, NULL },
-	{ "tls_cert", not_yet, NULL },
-	{ "tls-cert", not_yet, NULL },
-	{ "tls_key", not_yet, NULL },
-	{ "tls-key", not_yet, NULL },
 	{ "rate_messages_per_second", set_rate,
 	  "N that a user may send; 0: no limit" },
 	{ "max_connections_per_user", set_user_connections,
@@ -360,6 +370,16 @@ static int find_key(struct str name)
 	return -1;
 }
 
+/* The first of several spellings: what is set is one thing. */
+static int canonical(int key)
+{
+	int i = 0;
+
+	while (keys[i].set != keys[key].set)
+		i++;
+	return i;
+}
+
 static int parse_line(struct config *c, struct str line, bool *seen,
 		      struct err *err)
 {
@@ -381,10 +401,10 @@ static int parse_line(struct config *c, struct str line, bool *seen,
 	if (key < 0)
 		return err_set(err, ERR_BAD_REQUEST, "unknown key: %.*s",
 			       (int)(name.len < 64 ? name.len : 64), name.data);
-	if (seen[key])
+	if (seen[canonical(key)])
 		return err_set(err, ERR_BAD_REQUEST, "%s is set twice",
 			       keys[key].name);
-	seen[key] = true;
+	seen[canonical(key)] = true;
 	if (keys[key].set(
 		    c,
 		    trim(str_make(equals + 1,
@@ -471,10 +491,10 @@ static void make_options(struct option out[KEY_COUNT + FLAG_COUNT + 1])
 static int apply_key(struct config *c, int key, const char *value, bool *seen,
 		     struct err *err)
 {
-	if (seen[key])
+	if (seen[canonical(key)])
 		return err_set(err, ERR_BAD_REQUEST, "--%s is given twice",
 			       keys[key].name);
-	seen[key] = true;
+	seen[canonical(key)] = true;
 	if (keys[key].set(c, str_of(value), err) < 0)
 		return err_wrap(err, "--%s", keys[key].name);
 	return 0;
@@ -543,6 +563,10 @@ int config_load(struct config *c, const struct config_flags *flags,
 		rc = set_default_paths(c, err);
 	if (rc == 0)
 		rc = set_default_store(c, err);
+	if (rc == 0 && (c->tls_cert[0] == '\0') != (c->tls_key[0] == '\0'))
+		rc = err_set(err, ERR_BAD_REQUEST,
+			     "tls_cert and tls_key go together: one of them "
+			     "is not set");
 	return rc;
 }
 

@@ -38,6 +38,8 @@ struct config {
 	char socket[PATH_MAX];
 	char listen_host[CONFIG_HOST_LEN]; /* empty: none */
 	uint64_t listen_port;
+	char tls_cert[PATH_MAX]; /* empty: no TLS; with it, tls_key */
+	char tls_key[PATH_MAX];
 	uint64_t gateways;
 	char gateway_user[CONFIG_USER_LEN];
 	uint64_t max_message_bytes;

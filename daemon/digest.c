@@ -3,7 +3,9 @@
 
 #include <errno.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 int digest_start(struct digest *d)
 {
@@ -48,4 +50,19 @@ int digest_of(struct str data, uint8_t hash[STORE_HASH])
 		return digest_end(&d, hash);
 	digest_release(&d);
 	return rc;
+}
+
+int digest_mac(struct str key, struct str data, uint8_t mac[STORE_HASH])
+{
+	unsigned len = 0;
+
+	if (HMAC(EVP_sha256(), key.data, (int)key.len,
+		 (const unsigned char *)data.data, data.len, mac, &len) == NULL)
+		return -ENOMEM;
+	return len == STORE_HASH ? 0 : -ENOMEM;
+}
+
+bool digest_same(struct str a, struct str b)
+{
+	return a.len == b.len && CRYPTO_memcmp(a.data, b.data, a.len) == 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SHA-256. The only file that knows libcrypto. Any thread; a digest has one
- * owner.
+ * SHA-256, and the HMAC of it. Any thread; a digest has one owner.
  */
 #ifndef GROUPFS_DAEMON_DIGEST_H
 #define GROUPFS_DAEMON_DIGEST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/str.h"
@@ -26,5 +26,10 @@ void digest_release(struct digest *d);
 
 /* Of one text. -ENOMEM */
 int digest_of(struct str data, uint8_t hash[STORE_HASH]);
+
+/* HMAC-SHA-256 of one text with a key that is secret. -ENOMEM */
+int digest_mac(struct str key, struct str data, uint8_t mac[STORE_HASH]);
+/* Whether both are the same, in a time that depends on their length only. */
+bool digest_same(struct str a, struct str b);
 
 #endif

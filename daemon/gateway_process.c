@@ -25,6 +25,22 @@ void gateway_core_path(const struct gateway *gw, struct buf *out)
 	buf_printf(out, "%s/gateway-%u.sock", gw->supervisor->rundir, gw->slot);
 }
 
+void gateway_door_path(const struct gateway *gw, struct buf *out)
+{
+	buf_printf(out, "%s/gateway-%u.door", gw->supervisor->rundir, gw->slot);
+}
+
+void gateway_fds_close(struct gateway_fds *fds)
+{
+	const int all[] = { fds->tcp, fds->core, fds->door, fds->tls };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (all[i] >= 0)
+			close(all[i]);
+	}
+	*fds = (struct gateway_fds){ -1, -1, -1, -1 };
+}
+
 /* Is this pid a gateway? It may be the pid of a groupd that is dead. */
 bool gateway_is(pid_t pid)
 {
@@ -66,20 +82,38 @@ failed:
 	return rc;
 }
 
-/* The Unix socket on which the gateway accepts us. */
+/* A Unix socket that only we may connect to. */
+static int bind_private(const struct buf *path, int type, struct err *err)
+{
+	int fd = listener_bind(buf_cstr(path), type, 0600, err);
+
+	if (fd >= 0 && listen(fd, CORE_BACKLOG) < 0) {
+		close(fd);
+		fd = err_set(err, ERR_UNAVAILABLE, "Cannot listen: %s",
+			     strerror(errno));
+	}
+	return fd;
+}
+
 int gateway_bind_core(struct gateway *gw, struct err *err)
 {
 	struct buf path = { 0 };
 	int fd;
 
 	gateway_core_path(gw, &path);
-	fd = listener_bind(buf_cstr(&path), 0600, err);
+	fd = bind_private(&path, SOCK_STREAM, err);
 	buf_release(&path);
-	if (fd >= 0 && listen(fd, CORE_BACKLOG) < 0) {
-		close(fd);
-		fd = err_set(err, ERR_UNAVAILABLE, "Cannot listen: %s",
-			     strerror(errno));
-	}
+	return fd;
+}
+
+int gateway_bind_door(struct gateway *gw, struct err *err)
+{
+	struct buf path = { 0 };
+	int fd;
+
+	gateway_door_path(gw, &path);
+	fd = bind_private(&path, SOCK_SEQPACKET, err);
+	buf_release(&path);
 	return fd;
 }
 
@@ -116,9 +150,44 @@ static void put_ids(const struct supervisor *s, struct buf *uid,
 	buf_printf(gid, "%u", (unsigned)s->gid);
 }
 
-enum { ARGS_FIXED = 18, ARGS_MAX = ARGS_FIXED + 2 * CONFIG_ORIGINS_MAX };
+/* The numbers under which it finds what it inherits. */
+enum { FD_TCP = 3, FD_CORE, FD_DOOR, FD_TLS, FD_COUNT };
 
-int gateway_spawn(struct gateway *gw, int tcp, int core, uv_exit_cb on_exit)
+static uv_stdio_container_t inherit(int fd)
+{
+	uv_stdio_container_t c = { .flags = UV_IGNORE };
+
+	if (fd >= 0) {
+		c.flags = UV_INHERIT_FD;
+		c.data.fd = fd;
+	}
+	return c;
+}
+
+enum { ARGS_FIXED = 18, ARGS_MAX = ARGS_FIXED + 4 + 2 * CONFIG_ORIGINS_MAX };
+
+/* The arguments that not every gateway has. */
+static void put_options(const struct config *c, const struct gateway_fds *fds,
+			char **args)
+{
+	size_t n = 0;
+
+	if (fds->tcp >= 0) {
+		args[n++] = (char *)(uintptr_t) "--listen-fd";
+		args[n++] = (char *)(uintptr_t) "3";
+	}
+	if (fds->tls >= 0) {
+		args[n++] = (char *)(uintptr_t) "--tls-fd";
+		args[n++] = (char *)(uintptr_t) "6";
+	}
+	for (size_t i = 0; i < c->norigins; i++) {
+		args[n++] = (char *)(uintptr_t) "--origin";
+		args[n++] = (char *)(uintptr_t)c->origins[i];
+	}
+}
+
+int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
+		  uv_exit_cb on_exit)
 {
 	struct supervisor *s = gw->supervisor;
 	const struct config *c = s->options.config;
@@ -129,7 +198,6 @@ int gateway_spawn(struct gateway *gw, int tcp, int core, uv_exit_cb on_exit)
 	struct buf uid = { 0 };
 	struct buf gid = { 0 };
 	char *args[ARGS_MAX + 1] = { 0 };
-	size_t n = ARGS_FIXED - 1;
 	int rc;
 
 	find_binary(s, &binary);
@@ -140,8 +208,8 @@ int gateway_spawn(struct gateway *gw, int tcp, int core, uv_exit_cb on_exit)
 	buf_printf(&address, "%" PRIu64, c->max_connections_per_address);
 	const char *const fixed[ARGS_FIXED - 1] = {
 		buf_cstr(&binary),
-		"--listen-fd",
-		"3",
+		"--door-fd",
+		"5",
 		"--core-fd",
 		"4",
 		"--slot",
@@ -158,16 +226,15 @@ int gateway_spawn(struct gateway *gw, int tcp, int core, uv_exit_cb on_exit)
 		buf_cstr(&address),
 	};
 	memcpy(args, fixed, sizeof(fixed));
-	for (size_t i = 0; i < c->norigins; i++) {
-		args[n++] = (char *)(uintptr_t) "--origin";
-		args[n++] = (char *)(uintptr_t)c->origins[i];
-	}
-	uv_stdio_container_t stdio[5] = {
-		[0] = { .flags = UV_IGNORE },
-		[1] = { .flags = UV_INHERIT_FD, .data.fd = 2 },
-		[2] = { .flags = UV_INHERIT_FD, .data.fd = 2 },
-		[3] = { .flags = UV_INHERIT_FD, .data.fd = tcp },
-		[4] = { .flags = UV_INHERIT_FD, .data.fd = core },
+	put_options(c, fds, args + ARGS_FIXED - 1);
+	uv_stdio_container_t stdio[FD_COUNT] = {
+		[0] = inherit(-1),
+		[1] = inherit(2),
+		[2] = inherit(2),
+		[FD_TCP] = inherit(fds->tcp),
+		[FD_CORE] = inherit(fds->core),
+		[FD_DOOR] = inherit(fds->door),
+		[FD_TLS] = inherit(fds->tls),
 	};
 	uv_process_options_t options = {
 		.exit_cb = on_exit,
@@ -175,7 +242,7 @@ int gateway_spawn(struct gateway *gw, int tcp, int core, uv_exit_cb on_exit)
 		.args = args,
 		/* A terminal's Ctrl-C is for groupd, which tells it. */
 		.flags = UV_PROCESS_DETACHED,
-		.stdio_count = 5,
+		.stdio_count = FD_COUNT,
 		.stdio = stdio,
 	};
 	rc = uv_spawn(s->options.loop, &gw->process, &options);

@@ -14,15 +14,27 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 
-/* Appends the path of the Unix socket on which the gateway accepts us. */
+/* What a gateway inherits; -1: not that one. */
+struct gateway_fds {
+	int tcp;
+	int core; /* on which it accepts our session */
+	int door; /* on which it is given connections */
+	int tls;  /* the certificate, to be read */
+};
+
+void gateway_fds_close(struct gateway_fds *fds);
+/* Append the paths of its Unix sockets. */
 void gateway_core_path(const struct gateway *gw, struct buf *out);
+void gateway_door_path(const struct gateway *gw, struct buf *out);
 /* Is this pid a gateway? */
 bool gateway_is(pid_t pid);
 /* A socket of the address of s, listening if shared; the fd or -errno. */
 int gateway_bind_tcp(struct supervisor *s, bool shared);
 int gateway_bind_core(struct gateway *gw, struct err *err);
-/* Starts gw->process on copies of both sockets. The handle is initialised
+int gateway_bind_door(struct gateway *gw, struct err *err);
+/* Starts gw->process on copies of the descriptors. The handle is initialised
  * even on failure (a negative uv error, logged). */
-int gateway_spawn(struct gateway *gw, int tcp, int core, uv_exit_cb on_exit);
+int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
+		  uv_exit_cb on_exit);
 
 #endif

@@ -6,11 +6,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/fanout.h"
+#include "daemon/handover.h"
 #include "daemon/metrics.h"
+#include "daemon/renewal.h"
 #include "daemon/status.h"
 #include "lib/log.h"
 
@@ -96,35 +99,10 @@ static struct peer *peer_new(struct groupd *g, bool gateway)
 	return peer;
 }
 
-static void on_accept(void *data, uv_stream_t *server)
+/* Takes fd. NULL: it is closed. */
+static struct peer *peer_start(struct groupd *g, int fd, bool gateway)
 {
-	struct groupd *g = data;
-	struct peer *peer = peer_new(g, false);
-	uv_stream_t *stream;
-
-	/* Without memory the connection waits, and with it all others: libuv
-	 * calls again only after uv_accept(). The timer tries again. */
-	g->owed = peer == NULL ? server : NULL;
-	if (peer == NULL)
-		return;
-	stream = (uv_stream_t *)&peer->session.pipe;
-	if (uv_accept(server, stream) < 0 ||
-	    session_start(&peer->session, &g->host) < 0) {
-		uv_close((uv_handle_t *)stream, on_refused);
-		return;
-	}
-	if (sessions_of(g, peer->session.uid) > SESSIONS_PER_UID) {
-		log_warn("refused a session, too many: uid=%u",
-			 (unsigned)peer->session.uid);
-		session_close(&peer->session);
-	}
-}
-
-/* The supervisor connected to a gateway. */
-static struct peer *on_gateway(void *data, int fd)
-{
-	struct groupd *g = data;
-	struct peer *peer = peer_new(g, true);
+	struct peer *peer = peer_new(g, gateway);
 
 	if (peer == NULL) {
 		close(fd);
@@ -139,6 +117,47 @@ static struct peer *on_gateway(void *data, int fd)
 refused:
 	uv_close((uv_handle_t *)&peer->session.pipe, on_refused);
 	return NULL;
+}
+
+/* The supervisor connected to a gateway. */
+static struct peer *on_gateway(void *data, int fd)
+{
+	return peer_start(data, fd, true);
+}
+
+static void on_wire(void *data, int fd)
+{
+	if (peer_start(data, fd, false) == NULL)
+		log_warn("refused a session, no memory");
+}
+
+static int on_http(void *data, int fd, uid_t uid)
+{
+	struct groupd *g = data;
+
+	return handover_give(&g->supervisor, &g->tickets, fd, uid);
+}
+
+static const struct lobby_ops lobby_ops = {
+	.on_wire = on_wire,
+	.on_http = on_http,
+};
+
+static void on_accept(void *data, int fd)
+{
+	struct groupd *g = data;
+	struct ucred cred = { .uid = (uid_t)-1 };
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 ||
+	    sessions_of(g, cred.uid) + lobby_count(&g->lobby, cred.uid) >=
+		    SESSIONS_PER_UID) {
+		log_warn("refused a session, too many: uid=%u",
+			 (unsigned)cred.uid);
+		close(fd);
+		return;
+	}
+	lobby_enter(&g->lobby, fd, cred.uid);
 }
 
 static void on_greeted(void *data, struct peer *peer, struct str agent)
@@ -222,8 +241,6 @@ static void on_expiry(uv_timer_t *timer)
 	uint64_t now = env_now_ms(g->env);
 	struct list *next;
 
-	if (g->owed != NULL && g->listening)
-		on_accept(g, g->owed);
 	for (struct list *el = g->registry.expiring.next;
 	     el != &g->registry.expiring; el = next) {
 		struct principal *p =
@@ -321,6 +338,7 @@ static void init_handlers(struct groupd *g)
 		.movers = &g->movers,
 		.media = &g->media,
 		.sequencer = &g->sequencer,
+		.tickets = &g->tickets,
 		.rate = &g->rate,
 		.env = g->env,
 		.data_dir = g->config->data,
@@ -394,14 +412,26 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 	media_keeper_start(&g->keeper, loop, &g->media, &g->movers,
 			   &g->sequencer);
 	g->keeping = true;
+	rc = tickets_open(&g->tickets, config->data, env, err);
+	if (rc < 0)
+		return rc;
+	lobby_start(&g->lobby, loop, &lobby_ops, g);
+	g->receiving = true;
 	init_handlers(g);
 	return start_listening(g, err);
 }
 
-void groupd_reload(struct groupd *g, const struct config *fresh)
+int groupd_reload(struct groupd *g, const struct config *fresh, struct err *err)
 {
 	struct config *c = g->config;
+	int rc = g->supervisor.count == 0
+			 ? 0
+			 : renewal_certificate(&g->supervisor, fresh, err);
 
+	if (rc < 0)
+		return rc;
+	memcpy(c->tls_cert, fresh->tls_cert, sizeof(c->tls_cert));
+	memcpy(c->tls_key, fresh->tls_key, sizeof(c->tls_key));
 	memcpy(c->trusted, fresh->trusted, sizeof(c->trusted));
 	c->ntrusted = fresh->ntrusted;
 	c->max_message_bytes = fresh->max_message_bytes;
@@ -412,6 +442,9 @@ void groupd_reload(struct groupd *g, const struct config *fresh)
 	rate_set(&g->rate, c->rate_messages_per_second);
 	c->max_connections_per_user = fresh->max_connections_per_user;
 	g->handlers.max_connections = c->max_connections_per_user;
+	if (rc > 0)
+		renewal_begin(&g->supervisor);
+	return 0;
 }
 
 /* Taking down: one part at a time, the next when the last one is gone. */
@@ -431,6 +464,11 @@ static void on_host_closed(struct session_host *h)
 static void on_listener_closed(struct listener *l)
 {
 	closed(l->data);
+}
+
+static void on_lobby_closed(struct lobby *l)
+{
+	closed(container_of(l, struct groupd, lobby));
 }
 
 static void on_sequencer_closed(struct sequencer *q)
@@ -475,6 +513,7 @@ static void on_expiry_closed(uv_handle_t *handle)
 	if (!g->verify_abandoned)
 		registry_release(&g->registry);
 	media_close(&g->media);
+	tickets_close(&g->tickets);
 	rate_release(&g->rate);
 	g->state = GROUPD_STOPPED;
 	g->on_stopped(g);
@@ -528,6 +567,8 @@ static void step(struct groupd *g)
 	/* Reads first: they may still hand writes on. */
 	if (begin(g, &g->listening))
 		listener_close(&g->listener, on_listener_closed);
+	else if (begin(g, &g->receiving))
+		lobby_close(&g->lobby, on_lobby_closed);
 	else if (begin(g, &g->keeping))
 		media_keeper_close(&g->keeper, on_keeper_closed);
 	else if (begin(g, &g->reading))

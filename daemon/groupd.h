@@ -16,6 +16,7 @@
 #include "daemon/config.h"
 #include "daemon/handlers.h"
 #include "daemon/listener.h"
+#include "daemon/lobby.h"
 #include "daemon/media.h"
 #include "daemon/fence.h"
 #include "daemon/media_keeper.h"
@@ -25,6 +26,7 @@
 #include "daemon/sequencer.h"
 #include "daemon/session.h"
 #include "daemon/supervisor.h"
+#include "daemon/ticket.h"
 #include "lib/env.h"
 #include "lib/err.h"
 
@@ -49,9 +51,10 @@ struct groupd {
 	struct rate rate;
 	struct handlers handlers;
 	struct listener listener;
+	struct lobby lobby;
+	struct tickets tickets;
 	struct supervisor supervisor;
 	uv_timer_t expiry; /* of tokens */
-	uv_stream_t *owed; /* borrowed: uv_accept() waits for memory */
 	bool hosting;
 	bool sequencing;
 	bool fencing;
@@ -60,6 +63,7 @@ struct groupd {
 	bool moving;
 	bool keeping;
 	bool listening;
+	bool receiving; /* the lobby */
 	bool supervising;
 	bool closing;	       /* a part is being closed */
 	bool verify_abandoned; /* a VERIFY still runs: do not free */
@@ -71,10 +75,12 @@ struct groupd {
  * stays for groupd_stop(). config and env are borrowed. */
 int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 		 const struct env *env, struct err *err);
-/* Applies what may change while it runs: trusted_users,
- * max_message_bytes, media_max_bytes, rate_messages_per_second,
- * max_connections_per_user. */
-void groupd_reload(struct groupd *g, const struct config *fresh);
+/* Applies what may change while it runs: trusted_users, max_message_bytes,
+ * media_max_bytes, rate_messages_per_second, max_connections_per_user,
+ * tls_cert and tls_key, whose files are read again. On failure nothing has
+ * changed. Blocking. */
+int groupd_reload(struct groupd *g, const struct config *fresh,
+		  struct err *err);
 /* Stops in order; cb when the memory is the caller's. Blocks for the batch
  * in flight. */
 void groupd_stop(struct groupd *g, void (*cb)(struct groupd *g));

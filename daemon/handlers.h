@@ -39,6 +39,7 @@ struct handlers {
 	struct readers *movers;	  /* those of the media files' bytes */
 	struct media *media;
 	struct sequencer *sequencer;
+	const struct tickets *tickets;
 	struct rate *rate;
 	const struct env *env;
 	const char *data_dir;

@@ -6,6 +6,7 @@
 
 #include "daemon/auth.h"
 #include "daemon/handlers.h"
+#include "daemon/ticket.h"
 
 static void do_hello(struct request *r)
 {
@@ -50,6 +51,12 @@ static int check_uid(struct request *r, uid_t uid)
 		(unsigned)peer, (unsigned)uid);
 }
 
+/* Whom it is for is read from what was shown. */
+static bool is_shown(const struct wire_body_open_principal *body)
+{
+	return body->kind == PRINCIPAL_TOKEN || body->kind == PRINCIPAL_TICKET;
+}
+
 static int begin_open(struct request *r)
 {
 	struct wire_body_open_principal *body = &r->body.open_principal;
@@ -59,12 +66,14 @@ static int begin_open(struct request *r)
 	if (r->principal_id == 0)
 		return err_set(&r->err, ERR_BAD_REQUEST,
 			       "A principal needs a number");
-	if (r->peer->gateway && body->kind != PRINCIPAL_TOKEN)
+	if (r->peer->gateway != (body->kind == PRINCIPAL_TICKET) &&
+	    body->kind != PRINCIPAL_TOKEN)
 		return err_set(&r->err, ERR_UNAUTHENTICATED,
-			       "A gateway must show a token");
+			       r->peer->gateway ? "A gateway must show a token"
+						: "Only a gateway has tickets");
 	if (body->kind == PRINCIPAL_SELF)
 		body->uid = s->uid;
-	if (body->kind != PRINCIPAL_TOKEN && check_uid(r, (uid_t)body->uid) < 0)
+	if (!is_shown(body) && check_uid(r, (uid_t)body->uid) < 0)
 		return err_rc(&r->err);
 	if (peer_principal(r->peer, r->principal_id) != NULL)
 		return err_set(&r->err, ERR_BAD_REQUEST,
@@ -79,6 +88,25 @@ static int begin_open(struct request *r)
 	return 0;
 }
 
+/* On the reader thread too: the session's pid never changes. */
+static int read_ticket(struct request *r)
+{
+	struct ticket_holder holder;
+	uid_t uid = (uid_t)-1;
+	int rc = ticket_holder_of(r->peer->session.pid, &holder);
+
+	if (rc < 0)
+		return err_set(&r->err, ERR_UNAVAILABLE,
+			       "The gateway is not there any more");
+	rc = ticket_check(r->handlers->tickets, &holder,
+			  r->body.open_principal.token, &uid, &r->err);
+	if (rc == 0)
+		rc = auth_uid_name(uid, r->user, &r->err);
+	/* Nobody administers over HTTP. */
+	r->admin = false;
+	return rc;
+}
+
 static int read_open(struct request *r, struct store *store)
 {
 	const struct wire_body_open_principal *body = &r->body.open_principal;
@@ -91,6 +119,8 @@ static int read_open(struct request *r, struct store *store)
 			rc = store_find_token(store, r->hash, r->user,
 					      &r->expires_ms, &r->err);
 		r->admin = false;
+	} else if (body->kind == PRINCIPAL_TICKET) {
+		rc = read_ticket(r);
 	} else {
 		rc = auth_uid_name((uid_t)body->uid, r->user, &r->err);
 		r->admin = body->uid == 0 || body->uid == r->handlers->own_uid;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/listener.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "lib/log.h"
 #include "lib/str.h"
 
-enum { BACKLOG = 1024 };
+enum { BACKLOG = 1024, ACCEPT_TURN = 64, PAUSE_MS = 100 };
 
 static int address_of(const char *path, struct sockaddr_un *out)
 {
@@ -23,7 +24,7 @@ static int address_of(const char *path, struct sockaddr_un *out)
 	return 0;
 }
 
-int listener_connect(const char *path)
+int listener_connect(const char *path, int type)
 {
 	struct sockaddr_un address;
 	int rc = address_of(path, &address);
@@ -31,7 +32,7 @@ int listener_connect(const char *path)
 
 	if (rc < 0)
 		return rc;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
@@ -42,7 +43,7 @@ int listener_connect(const char *path)
 }
 
 /* Makes way: nothing there, or a socket that nobody answers on. */
-static int clear_way(const char *path, struct err *err)
+static int clear_way(const char *path, int type, struct err *err)
 {
 	struct stat st;
 	int fd;
@@ -53,7 +54,7 @@ static int clear_way(const char *path, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "There is no socket but something else at %s",
 			       path);
-	fd = listener_connect(path);
+	fd = listener_connect(path, type);
 	if (fd >= 0)
 		close(fd);
 	if (fd != -ECONNREFUSED && fd != -ENOENT)
@@ -63,7 +64,7 @@ static int clear_way(const char *path, struct err *err)
 	return 0;
 }
 
-int listener_bind(const char *path, unsigned mode, struct err *err)
+int listener_bind(const char *path, int type, unsigned mode, struct err *err)
 {
 	struct sockaddr_un address;
 	int rc = address_of(path, &address);
@@ -72,10 +73,10 @@ int listener_bind(const char *path, unsigned mode, struct err *err)
 	if (rc < 0)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "The path of the socket is too long: %s", path);
-	rc = clear_way(path, err);
+	rc = clear_way(path, type, err);
 	if (rc < 0)
 		return rc;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		goto failed;
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
@@ -92,57 +93,93 @@ failed:
 	return -rc;
 }
 
-static void on_connection(uv_stream_t *server, int status)
-{
-	struct listener *l = server->data;
+static void on_connection(uv_poll_t *poll, int status, int events);
 
-	if (status < 0) {
-		log_warn("cannot accept: why=\"%s\"", uv_strerror(status));
-		return;
-	}
-	l->on_accept(l->data, server);
+static void on_pause_end(uv_timer_t *timer)
+{
+	struct listener *l = timer->data;
+
+	if (!uv_is_closing((uv_handle_t *)&l->poll))
+		uv_poll_start(&l->poll, UV_READABLE, on_connection);
 }
 
-static void on_failed_start(uv_handle_t *handle)
+/* The connection waits, and the loop must not spin meanwhile. */
+static void take_a_pause(struct listener *l)
 {
-	(void)handle;
+	log_warn("cannot accept: why=\"%s\"", strerror(errno));
+	uv_poll_stop(&l->poll);
+	uv_timer_start(&l->pause, on_pause_end, PAUSE_MS, 0);
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events)
+{
+	struct listener *l = poll->data;
+
+	(void)status;
+	(void)events;
+	for (int i = 0; i < ACCEPT_TURN; i++) {
+		int fd = accept4(l->fd, NULL, NULL,
+				 SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0)
+			l->on_accept(l->data, fd);
+		else if (errno == EMFILE || errno == ENFILE ||
+			 errno == ENOMEM || errno == ENOBUFS)
+			take_a_pause(l);
+		/* on_accept() may have closed it. */
+		if (fd < 0 || uv_is_closing((uv_handle_t *)poll))
+			return;
+	}
 }
 
 int listener_start(struct listener *l, uv_loop_t *loop, const char *path,
 		   listener_accept_cb on_accept, void *data, struct err *err)
 {
-	int fd = listener_bind(path, 0666, err);
+	int fd = listener_bind(path, SOCK_STREAM, 0666, err);
 	int rc;
 
 	if (fd < 0)
 		return fd;
-	*l = (struct listener){ .on_accept = on_accept, .data = data };
+	*l = (struct listener){ .on_accept = on_accept,
+				.data = data,
+				.fd = fd };
 	str_to_cstr(str_of(path), l->path, sizeof(l->path));
-	uv_pipe_init(loop, &l->pipe, 0);
-	l->pipe.data = l;
-	rc = uv_pipe_open(&l->pipe, fd);
+	rc = listen(fd, BACKLOG) < 0 ? -errno
+				     : uv_poll_init(loop, &l->poll, fd);
 	if (rc < 0)
-		close(fd);
-	else
-		rc = uv_listen((uv_stream_t *)&l->pipe, BACKLOG, on_connection);
-	if (rc == 0)
-		return 0;
+		goto unlink_path;
+	uv_timer_init(loop, &l->pause);
+	l->poll.data = l;
+	l->pause.data = l;
+	/* Of a handle that is fine: it cannot fail. */
+	rc = uv_poll_start(&l->poll, UV_READABLE, on_connection);
+	assert(rc == 0);
+	return 0;
+unlink_path:
 	unlink(path);
-	uv_close((uv_handle_t *)&l->pipe, on_failed_start);
+	close(fd);
 	return err_set(err, ERR_UNAVAILABLE, "Cannot listen on %s: %s", path,
-		       uv_strerror(rc));
+		       strerror(-rc));
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_pause_closed(uv_handle_t *handle)
 {
 	struct listener *l = handle->data;
 
 	l->on_close(l);
 }
 
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct listener *l = handle->data;
+
+	close(l->fd);
+	uv_close((uv_handle_t *)&l->pause, on_pause_closed);
+}
+
 void listener_close(struct listener *l, void (*cb)(struct listener *l))
 {
 	l->on_close = cb;
 	unlink(l->path);
-	uv_close((uv_handle_t *)&l->pipe, on_closed);
+	uv_close((uv_handle_t *)&l->poll, on_poll_closed);
 }

@@ -11,12 +11,13 @@
 
 #include "lib/err.h"
 
-/* A connection waits: the pipe is initialised on the loop and accepted by
- * uv_accept(). */
-typedef void (*listener_accept_cb)(void *data, uv_stream_t *server);
+/* A connection, which does not block: the caller's. */
+typedef void (*listener_accept_cb)(void *data, int fd);
 
 struct listener {
-	uv_pipe_t pipe;
+	uv_poll_t poll;
+	uv_timer_t pause; /* when there are no descriptors */
+	int fd;		  /* owned */
 	char path[PATH_MAX];
 	listener_accept_cb on_accept;
 	void (*on_close)(struct listener *l);
@@ -28,10 +29,10 @@ int listener_start(struct listener *l, uv_loop_t *loop, const char *path,
 /* Stops accepting; removes the socket file. */
 void listener_close(struct listener *l, void (*cb)(struct listener *l));
 
-/* For the supervisor too: a bound Unix socket with that mode, replacing a
- * stale one; the fd, or a negative errno with err. */
-int listener_bind(const char *path, unsigned mode, struct err *err);
+/* For the supervisor too: a bound Unix socket of that type and mode, replacing
+ * a stale one; the fd, or a negative errno with err. */
+int listener_bind(const char *path, int type, unsigned mode, struct err *err);
 /* Connects; the fd or a negative errno. */
-int listener_connect(const char *path);
+int listener_connect(const char *path, int type);
 
 #endif

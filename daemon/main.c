@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "daemon/certificate.h"
 #include "daemon/config.h"
 #include "daemon/groupd.h"
 #include "lib/buf.h"
@@ -79,12 +80,11 @@ static void reload(struct program *p)
 
 	if (fresh == NULL)
 		return;
-	if (config_load(fresh, &p->flags, &err) < 0) {
+	if (config_load(fresh, &p->flags, &err) < 0 ||
+	    groupd_reload(&p->groupd, fresh, &err) < 0)
 		log_error("kept the old configuration: why=\"%s\"", err.text);
-	} else {
-		groupd_reload(&p->groupd, fresh);
+	else
 		log_info("read the configuration again");
-	}
 	free(fresh);
 }
 
@@ -140,7 +140,7 @@ static int run(struct program *p)
 	if (status == EXIT_SUCCESS) {
 		log_info("serving: store=%s socket=%s listen=%s",
 			 p->config.store, p->config.socket,
-			 p->groupd.supervisor.count == 0
+			 p->groupd.supervisor.bound_len == 0
 				 ? "none"
 				 : p->groupd.supervisor.address);
 		notify("READY=1");
@@ -158,6 +158,23 @@ static void print(struct buf *text)
 {
 	fputs(buf_cstr(text), stdout);
 	buf_release(text);
+}
+
+static int check_certificate(const struct config *c, struct err *err)
+{
+	struct certificate certificate;
+	int rc;
+
+	if (c->tls_cert[0] == '\0')
+		return 0;
+	rc = certificate_load(&certificate, c->tls_cert, c->tls_key, err);
+	if (rc < 0)
+		return rc;
+	if (certificate.expired)
+		log_warn("the certificate has expired: file=\"%s\"",
+			 c->tls_cert);
+	certificate_release(&certificate);
+	return 0;
 }
 
 static int program_main(struct program *p, int argc, char **argv)
@@ -179,7 +196,8 @@ static int program_main(struct program *p, int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	log_open("groupd", p->flags.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-	if (config_load(&p->config, &p->flags, &err) < 0) {
+	if (config_load(&p->config, &p->flags, &err) < 0 ||
+	    check_certificate(&p->config, &err) < 0) {
 		log_error("%s", err.text);
 		return 2;
 	}

@@ -3,9 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <netdb.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,10 +10,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/gateway_address.h"
 #include "daemon/gateway_process.h"
+#include "daemon/handover.h"
 #include "daemon/listener.h"
+#include "daemon/renewal.h"
 #include "daemon/status.h"
-#include "lib/table.h"
 #include "lib/log.h"
 #include "lib/str.h"
 #include "lib/text.h"
@@ -73,11 +72,6 @@ static void later(struct gateway *gw, uint64_t ms)
 	uv_timer_start(&gw->timer, on_timer, ms, 0);
 }
 
-static void listen_path(const struct supervisor *s, struct buf *out)
-{
-	buf_printf(out, "%s/listen", s->rundir);
-}
-
 static void unlink_files(struct supervisor *s)
 {
 	struct buf path = { 0 };
@@ -86,11 +80,12 @@ static void unlink_files(struct supervisor *s)
 		buf_clear(&path);
 		gateway_core_path(&s->gateways[i], &path);
 		unlink(buf_cstr(&path));
+		buf_clear(&path);
+		gateway_door_path(&s->gateways[i], &path);
+		unlink(buf_cstr(&path));
 	}
-	buf_clear(&path);
-	listen_path(s, &path);
-	unlink(buf_cstr(&path));
 	buf_release(&path);
+	gateway_address_forget(s);
 }
 
 static void maybe_closed(struct supervisor *s)
@@ -102,6 +97,7 @@ static void maybe_closed(struct supervisor *s)
 		unlink_files(s);
 	free(s->gateways);
 	s->gateways = NULL;
+	certificate_release(&s->certificate);
 	s->on_close(s);
 }
 
@@ -198,13 +194,16 @@ static bool connect_gateway(struct gateway *gw)
 	int fd;
 
 	gateway_core_path(gw, &path);
-	fd = listener_connect(buf_cstr(&path));
+	fd = listener_connect(buf_cstr(&path), SOCK_STREAM);
 	buf_release(&path);
 	if (fd < 0)
 		return false;
 	gw->peer = s->options.on_connected(s->options.data, fd);
 	if (gw->peer == NULL)
 		return false;
+	/* The kernel names who listened: that was us, until the child does. */
+	if (gw->pid > 0)
+		gw->peer->session.pid = gw->pid;
 	gw->state = GATEWAY_RUNNING;
 	gw->greeted = false;
 	return true;
@@ -221,31 +220,54 @@ static bool adopt(struct gateway *gw)
 	return true;
 }
 
+/* All that it inherits; what came before a failure is closed. */
+static int open_fds(struct gateway *gw, struct gateway_fds *fds,
+		    struct err *err)
+{
+	struct supervisor *s = gw->supervisor;
+
+	*fds = (struct gateway_fds){ gw->tcp, -1, -1, -1 };
+	gw->tcp = -1;
+	if (fds->tcp < 0 && s->bound_len > 0)
+		fds->tcp = gateway_bind_tcp(s, true);
+	if (fds->tcp < 0 && s->bound_len > 0) {
+		err_set(err, ERR_UNAVAILABLE, "Cannot listen on %s: %s",
+			s->address, strerror(-fds->tcp));
+		goto failed;
+	}
+	fds->core = gateway_bind_core(gw, err);
+	fds->door = fds->core < 0 ? -1 : gateway_bind_door(gw, err);
+	if (fds->door < 0)
+		goto failed;
+	if (!certificate_is_there(&s->certificate) || s->bound_len == 0)
+		return 0;
+	fds->tls = renewal_open(s);
+	if (fds->tls >= 0)
+		return 0;
+	err_set(err, ERR_UNAVAILABLE, "Cannot hand on the certificate: %s",
+		strerror(-fds->tls));
+failed:
+	gateway_fds_close(fds);
+	return err_rc(err);
+}
+
 static void spawn(struct gateway *gw)
 {
 	struct supervisor *s = gw->supervisor;
+	struct gateway_fds fds;
 	struct err err;
-	int tcp = gateway_bind_tcp(s, true);
-	int core;
 
 	gw->process.data = gw;
 	gw->adopted = false;
+	gw->stale = false;
 	gw->started_ms = uv_now(s->options.loop);
-	if (tcp < 0) {
-		log_error("cannot listen on %s: %s", s->address,
-			  strerror(-tcp));
-		later(gw, BACKOFF_MAX_MS);
-		return;
-	}
-	core = gateway_bind_core(gw, &err);
-	if (core < 0) {
+	if (open_fds(gw, &fds, &err) < 0) {
 		log_error("cannot start gateway: slot=%u why=\"%s\"", gw->slot,
 			  err.text);
-		close(tcp);
 		later(gw, BACKOFF_MAX_MS);
 		return;
 	}
-	if (gateway_spawn(gw, tcp, core, on_exit_cb) < 0) {
+	if (gateway_spawn(gw, &fds, on_exit_cb) < 0) {
 		/* The handle is initialised even so. */
 		gw->watching = true;
 		uv_close((uv_handle_t *)&gw->process, on_process_closed);
@@ -254,14 +276,14 @@ static void spawn(struct gateway *gw)
 	}
 	gw->pid = gw->process.pid;
 	gw->watching = true;
-	log_info("started gateway: slot=%u pid=%d listen=%s", gw->slot,
-		 (int)gw->pid, s->address);
+	log_info("started gateway: slot=%u pid=%d listen=%s tls=%s", gw->slot,
+		 (int)gw->pid, s->bound_len == 0 ? "none" : s->address,
+		 fds.tls >= 0 ? "yes" : "no");
 	/* The socket listens: this waits in its backlog. */
 	if (!connect_gateway(gw))
 		later(gw, BACKOFF_MS);
 close_fds:
-	close(tcp);
-	close(core);
+	gateway_fds_close(&fds);
 }
 
 static void gateway_start(struct gateway *gw)
@@ -286,17 +308,25 @@ static struct gateway *gateway_of(const struct supervisor *s,
 	return NULL;
 }
 
-static void tell_to_go(struct gateway *gw)
+void supervisor_dismiss(struct gateway *gw)
 {
 	struct wire_body_ev_bye body = { .retry_after_ms = 0 };
-	struct session *session = &gw->peer->session;
+	struct supervisor *s = gw->supervisor;
 
 	log_info("gateway of another configuration told to go: slot=%u pid=%d",
 		 gw->slot, (int)gw->pid);
+	/* Before its own socket closes. A failure only costs this. */
+	if (gw->tcp < 0 && s->bound_len > 0)
+		gw->tcp = gateway_bind_tcp(s, true);
 	gw->state = GATEWAY_LEAVING;
-	session_send(session, WIRE_EV_BYE, 0, 0, &body);
+	gw->stale = false;
+	handover_shut(gw);
+	/* Its session ends with it: it still answers who has asked. */
 	end_process(gw);
-	session_finish(session);
+	if (gw->peer == NULL || is_watched(gw))
+		return;
+	session_send(&gw->peer->session, WIRE_EV_BYE, 0, 0, &body);
+	session_finish(&gw->peer->session);
 }
 
 void supervisor_greeted(struct supervisor *s, struct peer *peer,
@@ -310,8 +340,11 @@ void supervisor_greeted(struct supervisor *s, struct peer *peer,
 	gw->greeted = true;
 	buf_printf(&expected, "groupd-gateway/%s", s->tag);
 	if (!str_eq(agent, buf_str(&expected)) && gw->adopted)
-		tell_to_go(gw);
+		supervisor_dismiss(gw);
+	else
+		handover_open(gw);
 	buf_release(&expected);
+	renewal_next(s);
 }
 
 void supervisor_lost(struct supervisor *s, const struct peer *peer)
@@ -321,6 +354,7 @@ void supervisor_lost(struct supervisor *s, const struct peer *peer)
 	if (gw == NULL)
 		return;
 	gw->peer = NULL;
+	handover_shut(gw);
 	if (s->closing)
 		return;
 	if (!s->stopping && !gw->greeted && is_watched(gw)) {
@@ -353,152 +387,16 @@ uint64_t supervisor_restarts(const struct supervisor *s)
 
 void supervisor_figures(const struct supervisor *s, struct buf *out)
 {
-	status_text(out, "listen", s->count == 0 ? "none" : s->address);
+	status_text(out, "listen", s->bound_len == 0 ? "none" : s->address);
+	status_text(out, "tls",
+		    certificate_is_there(&s->certificate) && s->bound_len > 0
+			    ? "yes"
+			    : "no");
 	status_number(out, "gateways", supervisor_connected(s));
 	status_number(out, "gateway_restarts", supervisor_restarts(s));
 }
 
 /* Starting. */
-
-static void make_tag(struct supervisor *s)
-{
-	const struct config *c = s->options.config;
-	struct buf all = { 0 };
-	struct buf hex = { 0 };
-
-	buf_printf(&all, "%s %s %" PRIu64 " %" PRIu64 " %s", GROUPFS_VERSION,
-		   c->listen_host, c->listen_port, c->max_message_bytes,
-		   c->gateway_user);
-	buf_printf(&all, " %" PRIu64, c->max_connections_per_address);
-	for (size_t i = 0; i < c->norigins; i++)
-		buf_printf(&all, " %s", c->origins[i]);
-	buf_printf(&hex, "%016" PRIx64, table_hash_bytes(buf_str(&all)));
-	str_to_cstr(buf_str(&hex), s->tag, sizeof(s->tag));
-	buf_release(&all);
-	buf_release(&hex);
-}
-
-static void describe(struct supervisor *s)
-{
-	char host[128];
-	char port[16];
-	struct buf text = { 0 };
-
-	if (getnameinfo((struct sockaddr *)&s->bound, s->bound_len, host,
-			sizeof(host), port, sizeof(port),
-			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		return;
-	buf_printf(&text, s->bound.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s",
-		   host, port);
-	str_to_cstr(buf_str(&text), s->address, sizeof(s->address));
-	buf_release(&text);
-}
-
-static int resolve(struct supervisor *s, const char *host, const char *port,
-		   struct err *err)
-{
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-					.ai_flags = AI_PASSIVE };
-	struct addrinfo *found = NULL;
-	int rc = getaddrinfo(host, port, &hints, &found);
-
-	if (rc != 0)
-		return err_set(err, ERR_UNAVAILABLE,
-			       "Cannot listen on %s:%s: %s", host, port,
-			       gai_strerror(rc));
-	memcpy(&s->bound, found->ai_addr, found->ai_addrlen);
-	s->bound_len = found->ai_addrlen;
-	freeaddrinfo(found);
-	describe(s);
-	return 0;
-}
-
-/* The address that a living gateway is bound to, when the port was 0. */
-static bool read_bound_port(const struct supervisor *s, struct buf *port)
-{
-	struct buf path = { 0 };
-	char text[320];
-	const char *colon;
-	ssize_t n = -1;
-	int fd;
-
-	listen_path(s, &path);
-	fd = open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
-	buf_release(&path);
-	if (fd >= 0) {
-		n = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	colon = strrchr(text, ':');
-	if (colon == NULL)
-		return false;
-	buf_append(port, colon + 1, strcspn(colon + 1, "\n"));
-	return true;
-}
-
-/* For tests and people: what is served where. */
-static void write_bound(const struct supervisor *s)
-{
-	struct buf path = { 0 };
-	struct buf text = { 0 };
-	int fd;
-
-	listen_path(s, &path);
-	buf_printf(&text, "%s\n", s->address);
-	fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-		  0644);
-	if (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len)
-		log_warn("cannot write %s: %s", buf_cstr(&path),
-			 strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	buf_release(&path);
-	buf_release(&text);
-}
-
-/* Nobody else may serve the address: SO_REUSEPORT alone would share it
- * silently with another process of this user. Settles port 0. */
-static int probe(struct supervisor *s, struct err *err)
-{
-	int fd = gateway_bind_tcp(s, false);
-
-	if (fd < 0)
-		return err_set(err, ERR_UNAVAILABLE, "Cannot listen on %s: %s",
-			       s->address, strerror(-fd));
-	s->bound_len = sizeof(s->bound);
-	if (getsockname(fd, (struct sockaddr *)&s->bound, &s->bound_len) == 0)
-		describe(s);
-	close(fd);
-	return 0;
-}
-
-static int find_address(struct supervisor *s, bool adopted, struct err *err)
-{
-	const struct config *c = s->options.config;
-	struct buf port = { 0 };
-	int rc;
-
-	buf_printf(&port, "%" PRIu64, c->listen_port);
-	if (adopted && c->listen_port == 0) {
-		struct buf known = { 0 };
-
-		if (read_bound_port(s, &known)) {
-			buf_clear(&port);
-			buf_append_str(&port, buf_str(&known));
-		}
-		buf_release(&known);
-	}
-	rc = resolve(s, c->listen_host, buf_cstr(&port), err);
-	buf_release(&port);
-	if (rc == 0 && !adopted)
-		rc = probe(s, err);
-	if (rc == 0)
-		write_bound(s);
-	return rc;
-}
 
 /* Once, at start: passwd may block, and may be gone when a gateway dies. */
 static int find_user(struct supervisor *s, struct err *err)
@@ -526,6 +424,8 @@ static void init_gateway(struct supervisor *s, unsigned slot)
 	gw->supervisor = s;
 	gw->slot = slot;
 	gw->pidfd = -1;
+	gw->tcp = -1;
+	gw->door = -1;
 	uv_timer_init(s->options.loop, &gw->timer);
 	gw->timer.data = gw;
 }
@@ -540,12 +440,14 @@ int supervisor_start(struct supervisor *s,
 	*s = (struct supervisor){ .options = *options };
 	str_to_cstr(str_of(options->rundir), s->rundir, sizeof(s->rundir));
 	s->options.rundir = s->rundir;
-	if (c->gateways == 0 || c->listen_host[0] == '\0')
+	if (c->gateways == 0)
 		return 0;
 	rc = find_user(s, err);
+	if (rc == 0)
+		rc = renewal_certificate(s, c, err);
 	if (rc < 0)
 		return rc;
-	make_tag(s);
+	renewal_tag(s);
 	s->gateways = calloc((size_t)c->gateways, sizeof(*s->gateways));
 	if (s->gateways == NULL)
 		return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
@@ -554,7 +456,7 @@ int supervisor_start(struct supervisor *s,
 		init_gateway(s, i);
 	for (size_t i = 0; i < s->count; i++)
 		adopted = adopt(&s->gateways[i]) || adopted;
-	rc = find_address(s, adopted, err);
+	rc = gateway_address_find(s, adopted, err);
 	for (size_t i = 0; i < s->count && rc == 0; i++) {
 		if (s->gateways[i].peer == NULL)
 			spawn(&s->gateways[i]);
@@ -579,6 +481,10 @@ void supervisor_close(struct supervisor *s, void (*cb)(struct supervisor *s))
 		struct gateway *gw = &s->gateways[i];
 
 		gw->state = GATEWAY_GONE;
+		handover_shut(gw);
+		if (gw->tcp >= 0)
+			close(gw->tcp);
+		gw->tcp = -1;
 		s->open++;
 		uv_timer_stop(&gw->timer);
 		end_process(gw);

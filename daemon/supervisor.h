@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Starts and watches the gateways: processes of their own, unprivileged, that
- * serve HTTP and WebSocket on TCP.
+ * serve HTTP and WebSocket on TCP, and to whom handover.h gives.
  *
  *   slot: connect RUNDIR/gateway-N.sock --answers--> adopt (pidfd)
  *            |refused                                  |
@@ -23,8 +23,10 @@
 #include <sys/types.h>
 #include <uv.h>
 
+#include "daemon/certificate.h"
 #include "daemon/config.h"
 #include "daemon/peer.h"
+#include "daemon/ticket.h"
 #include "lib/buf.h"
 #include "lib/err.h"
 
@@ -47,6 +49,10 @@ struct gateway {
 	uv_poll_t poll;	      /* of an adopted one */
 	int pidfd;
 	uv_timer_t timer;
+	struct ticket_holder holder; /* once greeted */
+	int tcp;       /* listens for the next process; -1: none */
+	int door;      /* to its door, once greeted; -1: shut */
+	bool stale;    /* was started with what holds no more */
 	bool greeted;  /* the session said hello */
 	bool watching; /* process or poll is open */
 	uint64_t started_ms;
@@ -70,10 +76,12 @@ struct supervisor {
 	char tag[17];
 	char address[320]; /* bound, as text: "127.0.0.1:7480" */
 	struct sockaddr_storage bound;
-	socklen_t bound_len;	  /* 0: nothing is served */
+	socklen_t bound_len; /* 0: no TCP */
+	struct certificate certificate;
 	struct gateway *gateways; /* owned */
 	size_t count;
-	uid_t uid; /* of the gateways */
+	size_t turn; /* whose it was to take the last connection */
+	uid_t uid;   /* of the gateways */
 	gid_t gid;
 	size_t open;   /* handles still open while closing */
 	bool stopping; /* no gateway is started or connected to any more */
@@ -89,6 +97,9 @@ void supervisor_greeted(struct supervisor *s, struct peer *peer,
 			struct str agent);
 void supervisor_lost(struct supervisor *s, const struct peer *peer);
 void supervisor_figures(const struct supervisor *s, struct buf *out);
+/* Tells a gateway to go; the next one takes its slot. Its port stays open:
+ * who connects meanwhile waits. */
+void supervisor_dismiss(struct gateway *gw);
 /* Gateways that have a session; how often one was started again. */
 uint64_t supervisor_connected(const struct supervisor *s);
 uint64_t supervisor_restarts(const struct supervisor *s);

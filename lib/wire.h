@@ -79,11 +79,14 @@ enum {
 	INFO_ALL = 15
 };
 
-/* Who a principal is: the uid that the kernel gave, or a token's owner. */
+/* Who a principal is: the uid that the kernel gave, a token's owner, or whom
+ * groupd let in at its own socket and handed to this gateway with a ticket
+ * (as token; only on a gateway's connection). */
 enum principal_kind {
 	PRINCIPAL_SELF = 0, /* the peer of this connection (SO_PEERCRED) */
 	PRINCIPAL_UID = 1,  /* another uid: only from root or trusted_users */
-	PRINCIPAL_TOKEN = 2
+	PRINCIPAL_TOKEN = 2,
+	PRINCIPAL_TICKET = 3
 };
 
 /* Who looks for a group, in FIND_GROUP: one who has a descriptor of it, and
@@ -280,7 +283,7 @@ enum watch_kind {
 /* Opens the principal whose number the header carries (the client's choice,
  * not 0). Answer: who it is; admin 1 for root and groupd's own user. */
 #define WIRE_OPEN_PRINCIPAL_FIELDS(F)                                          \
-	F(num, kind, 2)                                                        \
+	F(num, kind, 3)                                                        \
 	F(num, uid, UINT32_MAX)                                                \
 	F(str, token, WIRE_TOKEN_MAX)
 #define WIRE_PRINCIPAL_FIELDS(F)                                               \

@@ -45,14 +45,16 @@ static void on_principal(struct client_principal *p, const struct err *err)
 	}
 }
 
-static struct bearer *find(struct bearers *all, struct str token, uint64_t key)
+static struct bearer *find(struct bearers *all, enum principal_kind kind,
+			   struct str token, uint64_t key)
 {
 	struct table_node *n;
 
 	for (n = table_find(&all->table, key); n != NULL; n = table_next(n)) {
 		struct bearer *b = container_of(n, struct bearer, node);
 
-		if (str_eq(str_of(b->principal.token), token))
+		if (b->principal.kind == kind &&
+		    str_eq(str_of(b->principal.token), token))
 			return b;
 	}
 	return NULL;
@@ -69,8 +71,8 @@ static bool is_token(struct str token)
 	return true;
 }
 
-static struct bearer *open_bearer(struct bearers *all, struct str token,
-				  uint64_t key)
+static struct bearer *open_bearer(struct bearers *all, enum principal_kind kind,
+				  struct str token, uint64_t key)
 {
 	char text[WIRE_TOKEN_MAX + 1];
 	struct bearer *b = calloc(1, sizeof(*b));
@@ -83,8 +85,8 @@ static struct bearer *open_bearer(struct bearers *all, struct str token,
 	b->all = all;
 	list_init(&b->users);
 	wheel_timer_init(&b->idle, on_idle);
-	if (client_open_principal(all->client, &b->principal, PRINCIPAL_TOKEN,
-				  0, text, on_principal) < 0) {
+	if (client_open_principal(all->client, &b->principal, kind, 0, text,
+				  on_principal) < 0) {
 		table_remove(&all->table, &b->node);
 		free(b);
 		return NULL;
@@ -92,23 +94,35 @@ static struct bearer *open_bearer(struct bearers *all, struct str token,
 	return b;
 }
 
-int bearer_get(struct bearers *all, struct str token, struct bearer **out,
-	       struct err *err)
+static int get(struct bearers *all, enum principal_kind kind, struct str token,
+	       struct bearer **out, struct err *err)
 {
 	uint64_t key = table_hash_keyed(all->seed, token);
 	struct bearer *b;
 
 	if (!is_token(token))
 		return err_set(err, ERR_UNAUTHENTICATED, NULL);
-	b = find(all, token, key);
+	b = find(all, kind, token, key);
 	if (b == NULL && all->table.count < BEARER_MAX)
-		b = open_bearer(all, token, key);
+		b = open_bearer(all, kind, token, key);
 	if (b == NULL)
 		return err_set(err, ERR_UNAVAILABLE, NULL);
 	wheel_disarm(&b->idle);
 	b->refs++;
 	*out = b;
 	return 0;
+}
+
+int bearer_get(struct bearers *all, struct str token, struct bearer **out,
+	       struct err *err)
+{
+	return get(all, PRINCIPAL_TOKEN, token, out, err);
+}
+
+int bearer_get_ticket(struct bearers *all, struct str ticket,
+		      struct bearer **out, struct err *err)
+{
+	return get(all, PRINCIPAL_TICKET, ticket, out, err);
 }
 
 struct bearer *bearer_hold(struct bearer *b)

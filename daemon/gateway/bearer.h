@@ -49,6 +49,9 @@ void bearers_release(struct bearers *all);
 /* The bearer of a token, with one more reference. 0 or -errno and err. */
 int bearer_get(struct bearers *all, struct str token, struct bearer **out,
 	       struct err *err);
+/* And of a ticket of groupd (door.h), which no token can stand for. */
+int bearer_get_ticket(struct bearers *all, struct str ticket,
+		      struct bearer **out, struct err *err);
 /* One more reference to one that the caller has. Returns it. */
 struct bearer *bearer_hold(struct bearer *b);
 /* None of the caller's requests may be pending. Takes NULL. */

@@ -8,14 +8,14 @@
 #include "lib/list.h"
 #include "lib/log.h"
 
-static bool is_core(const struct core_link *link, int fd)
+bool core_link_is_core(int fd, int64_t core_uid)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return false;
-	if (cred.uid == 0 || (int64_t)cred.uid == link->core_uid)
+	if (cred.uid == 0 || (int64_t)cred.uid == core_uid)
 		return true;
 	log_warn("core refused: uid=%u pid=%d", (unsigned int)cred.uid,
 		 (int)cred.pid);
@@ -32,7 +32,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	fd = accept4(link->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)
 		return;
-	if (!is_core(link, fd)) {
+	if (!core_link_is_core(fd, link->core_uid)) {
 		close(fd);
 		return;
 	}

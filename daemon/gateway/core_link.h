@@ -32,5 +32,7 @@ int core_link_start(struct core_link *link, uv_loop_t *loop, int fd,
 /* The client says whether groupd is there. */
 void core_link_state(struct core_link *link, bool online);
 void core_link_close(struct core_link *link);
+/* Whether root or core_uid is at the other end; else a line in the log. */
+bool core_link_is_core(int fd, int64_t core_uid);
 
 #endif

@@ -5,6 +5,7 @@
 #include <libwebsockets.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "daemon/gateway/headers.h"
 #include "daemon/gateway/http.h"
 #include "daemon/gateway/intercept.h"
+#include "daemon/gateway/tls.h"
 #include "daemon/gateway/ws.h"
 #include "lib/log.h"
 #include "lib/text.h"
@@ -26,6 +28,13 @@ enum {
 	ADDRESS_RETRY_MS = 10000,
 	TIMEOUT_S = 10,
 	KEEPALIVE_S = 30
+};
+
+/* What a connection came with, and keeps all its life. */
+struct arrival {
+	struct address *address; /* NULL: not counted */
+	size_t len;		 /* of the ticket; 0: none */
+	char ticket[];
 };
 
 /* What lws keeps for us with each connection: one of the two. */
@@ -139,12 +148,17 @@ static int on_open(struct lws *wsi, struct session *s)
 {
 	struct buf header = { 0 };
 	struct str token = { 0 };
+	struct str ticket = { 0 };
 
 	http_free(s->http);
 	s->http = NULL;
 	if (headers_get(wsi, HEADER_AUTHORIZATION, &header))
 		(void)headers_bearer(buf_str(&header), &token);
+	else
+		ticket = front_ticket(wsi);
 	s->ws = ws_open(gateway_of(wsi), wsi, token);
+	if (s->ws != NULL && ticket.len > 0)
+		ws_use_ticket(s->ws, ticket);
 	buf_release(&header);
 	if (s->ws == NULL)
 		return -1;
@@ -172,11 +186,22 @@ static void on_closed(struct session *s)
 	s->ws = NULL;
 }
 
+struct str front_ticket(struct lws *wsi)
+{
+	const struct arrival *a = lws_get_opaque_user_data(wsi);
+
+	return a == NULL ? str_of("") : str_make(a->ticket, a->len);
+}
+
 /* Whatever it was in its life, and if it never said a word. */
 static void on_destroy(struct lws *wsi)
 {
-	address_drop(&gateway_of(wsi)->addresses,
-		     lws_get_opaque_user_data(wsi));
+	struct arrival *a = lws_get_opaque_user_data(wsi);
+
+	if (a == NULL)
+		return;
+	address_drop(&gateway_of(wsi)->addresses, a->address);
+	free(a);
 	lws_set_opaque_user_data(wsi, NULL);
 }
 
@@ -219,6 +244,8 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason,
 	case LWS_CALLBACK_WSI_DESTROY:
 		on_destroy(wsi);
 		return 0;
+	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+		return tls_set_up(user, gateway_of(wsi)->options->tls_fd);
 	default:
 		return 0;
 	}
@@ -248,30 +275,57 @@ static void refuse_address(int fd)
 	http_refuse_socket(fd, &err);
 }
 
-static void adopt(struct gateway *gw, int fd,
-		  const struct sockaddr_storage *from)
+/* Takes fd and the address. */
+static void adopt(struct gateway *gw, struct lws_vhost *vhost, int fd,
+		  struct address *address, struct str ticket)
 {
-	int one = 1, size = SEND_BUFFER;
-	struct address *address;
+	lws_sock_file_fd_type socket = { .sockfd = fd };
+	struct arrival *a = calloc(1, sizeof(*a) + ticket.len);
+	int size = SEND_BUFFER;
 	struct lws *wsi;
+
+	if (a == NULL || !intercept_add(fd)) {
+		close(fd);
+		goto drop;
+	}
+	a->address = address;
+	a->len = ticket.len;
+	if (ticket.len > 0)
+		memcpy(a->ticket, ticket.data, ticket.len);
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	/* Without TLS of its own the vhost makes nothing of the last flag. */
+	wsi = lws_adopt_descriptor_vhost(
+		vhost, LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP | LWS_ADOPT_ALLOW_SSL,
+		socket, NULL, NULL);
+	/* On failure lws has closed it. */
+	if (wsi == NULL)
+		goto drop;
+	lws_set_opaque_user_data(wsi, a);
+	return;
+drop:
+	address_drop(&gw->addresses, address);
+	free(a);
+}
+
+static void adopt_tcp(struct gateway *gw, int fd,
+		      const struct sockaddr_storage *from)
+{
+	struct address *address;
+	int one = 1;
 
 	if (!address_take(&gw->addresses, from, &address)) {
 		refuse_address(fd);
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (!intercept_add(fd)) {
-		address_drop(&gw->addresses, address);
-		close(fd);
-		return;
-	}
-	wsi = lws_adopt_socket_vhost(gw->vhost, fd);
-	/* On failure lws has closed it. */
-	if (wsi == NULL)
-		address_drop(&gw->addresses, address);
-	else
-		lws_set_opaque_user_data(wsi, address);
+	adopt(gw, gw->vhost, fd, address, str_of(""));
+}
+
+static void on_given(struct door *d, int fd, struct str ticket)
+{
+	struct gateway *gw = container_of(d, struct gateway, door);
+
+	adopt(gw, gw->plain, fd, NULL, ticket);
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events);
@@ -298,7 +352,7 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			adopt(gw, fd, &from);
+			adopt_tcp(gw, fd, &from);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
@@ -386,12 +440,38 @@ static int create_context(struct gateway *gw)
 		.uid = -1,
 	};
 
+	if (gw->options->tls_fd >= 0)
+		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
+				LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
 	lws_set_log_level(LLL_ERR, on_lws_log);
 	gw->lws = lws_create_context(&info);
 	if (gw->lws == NULL)
 		return -ENOMEM;
 	gw->vhost = lws_create_vhost(gw->lws, &info);
-	return gw->vhost == NULL ? -ENOMEM : 0;
+	if (gw->vhost == NULL)
+		return -ENOMEM;
+	/* Of a port of its own: a Host or a server name leads to no other
+	 * vhost than that of the same port. */
+	info.options &= ~(uint64_t)LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+	info.port = CONTEXT_PORT_NO_LISTEN;
+	info.vhost_name = "groupfs-door";
+	gw->plain = lws_create_vhost(gw->lws, &info);
+	return gw->plain == NULL ? -ENOMEM : 0;
+}
+
+static int start_listening(struct gateway *gw)
+{
+	int rc;
+
+	if (listen(gw->options->listen_fd, SOMAXCONN) < 0)
+		return -errno;
+	rc = uv_timer_init(gw->loop, &gw->accept_pause);
+	if (rc == 0)
+		rc = uv_poll_init(gw->loop, &gw->listener,
+				  gw->options->listen_fd);
+	if (rc == 0)
+		rc = uv_poll_start(&gw->listener, UV_READABLE, on_connection);
+	return rc;
 }
 
 int front_start(struct gateway *gw)
@@ -402,16 +482,11 @@ int front_start(struct gateway *gw)
 		rc = create_context(gw);
 	if (rc == 0)
 		rc = stalls_start(&gw->stalls, gw->loop);
-	if (rc < 0)
-		return rc;
-	if (listen(gw->options->listen_fd, SOMAXCONN) < 0)
-		return -errno;
-	rc = uv_timer_init(gw->loop, &gw->accept_pause);
-	if (rc == 0)
-		rc = uv_poll_init(gw->loop, &gw->listener,
-				  gw->options->listen_fd);
-	if (rc == 0)
-		rc = uv_poll_start(&gw->listener, UV_READABLE, on_connection);
+	if (rc == 0 && gw->options->listen_fd >= 0)
+		rc = start_listening(gw);
+	if (rc == 0 && gw->options->door_fd >= 0)
+		rc = door_start(&gw->door, gw->loop, gw->options->door_fd,
+				gw->options->core_uid, on_given);
 	return rc;
 }
 
@@ -424,9 +499,16 @@ static void on_listener_closed(uv_handle_t *handle)
 
 void front_stop_listening(struct gateway *gw)
 {
-	uv_close((uv_handle_t *)&gw->accept_pause, NULL);
+	if (gw->options->door_fd >= 0)
+		door_close(&gw->door);
+	/* Who is in the queue would be reset. */
+	if (gw->options->listen_fd >= 0)
+		on_connection(&gw->listener, 0, UV_READABLE);
 	uv_close((uv_handle_t *)&gw->reader, NULL);
 	stalls_close(&gw->stalls);
+	if (gw->options->listen_fd < 0)
+		return;
+	uv_close((uv_handle_t *)&gw->accept_pause, NULL);
 	uv_close((uv_handle_t *)&gw->listener, on_listener_closed);
 }
 

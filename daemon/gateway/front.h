@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The TCP side: our own listener, libwebsockets on our loop, and the one
- * callback, which only dispatches to http.h and ws.h.
+ * The strangers' side: our own listener, what comes through the door,
+ * libwebsockets on our loop, and the one callback, which only dispatches to
+ * http.h and ws.h.
  *
  * What Debian's libwebsockets 4.1.6 makes necessary: upgrades other than to
  * "websocket" are refused (HTTP/2 is open to strangers otherwise); each HTTP
@@ -14,6 +15,8 @@
 
 #include "daemon/gateway/gateway.h"
 
+struct lws;
+
 /* 0 or a negative errno. */
 int front_start(struct gateway *gw);
 /* No new connections. */
@@ -22,5 +25,8 @@ void front_stop_listening(struct gateway *gw);
  * front_release() was called. */
 void front_close(struct gateway *gw);
 void front_release(struct gateway *gw);
+
+/* The ticket that a connection came with; empty: none. Borrowed from it. */
+struct str front_ticket(struct lws *wsi);
 
 #endif

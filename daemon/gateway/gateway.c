@@ -12,7 +12,7 @@
 #include "lib/log.h"
 
 enum {
-	BYE_MS = 1500, /* the time to say bye in */
+	BYE_MS = 1500, /* the time to say bye and to answer in */
 	RETRY_MS = 100 /* other gateways are there at once */
 };
 
@@ -189,7 +189,8 @@ static void on_check_empty(uv_timer_t *t)
 	struct gateway *gw = container_of(t, struct gateway, leave);
 	uint64_t began = (uint64_t)(uintptr_t)t->data;
 
-	if (list_empty(&gw->conns) || uv_now(gw->loop) - began > BYE_MS) {
+	if ((list_empty(&gw->conns) && gw->requests == 0) ||
+	    uv_now(gw->loop) - began > BYE_MS) {
 		uv_timer_stop(t);
 		on_leave(t);
 	}

@@ -3,12 +3,12 @@
  * groupd-gateway: strangers' HTTP and WebSocket, spoken on to groupd.
  *
  *   TCP --front (lws)--> http_request --rest_*--> client --> groupd
- *                   \--> ws_conn --ws_commands--^   |
+ *  door --'         \--> ws_conn --ws_commands--^   |
  *                           ^---- ws_feed <-- feed <-'
  *
  * One process, one loop thread, no store, no files: what it may do is what
- * the tokens it was shown may do. WebSockets outlive a restart of groupd,
- * which connects to us again (core_link.h).
+ * the tokens and tickets it was shown may do. WebSockets outlive a restart of
+ * groupd, which connects to us again (core_link.h).
  */
 #ifndef GROUPFS_DAEMON_GATEWAY_GATEWAY_H
 #define GROUPFS_DAEMON_GATEWAY_GATEWAY_H
@@ -21,6 +21,7 @@
 #include "daemon/gateway/address.h"
 #include "daemon/gateway/bearer.h"
 #include "daemon/gateway/core_link.h"
+#include "daemon/gateway/door.h"
 #include "daemon/gateway/hangup.h"
 #include "daemon/gateway/meter.h"
 #include "daemon/gateway/seat.h"
@@ -41,8 +42,10 @@ enum {
 };
 
 struct gateway_options {
-	int listen_fd;
+	int listen_fd; /* -1: no TCP */
 	int core_fd;
+	int door_fd; /* -1: no connections from groupd */
+	int tls_fd;  /* the certificate; -1: no TLS */
 	unsigned int slot;
 	size_t max_body;
 	uint64_t max_per_address; /* connections; 0: no limit */
@@ -80,12 +83,16 @@ struct gateway {
 
 	/* front.c */
 	struct lws_context *lws;
-	struct lws_vhost *vhost;
+	struct lws_vhost *vhost; /* of TCP, with or without TLS */
+	struct lws_vhost *plain; /* of what comes through the door */
+	struct door door;
 	uv_poll_t listener;
 	uv_timer_t accept_pause;
 	struct stalls stalls;
 	uv_idle_t reader;
 	struct buf read_on; /* descriptors, for the next turn */
+
+	size_t requests; /* http_request */
 
 	/* rest_*.c */
 	struct list downloads; /* http_download, under way */

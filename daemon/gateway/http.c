@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/gateway/front.h"
 #include "daemon/gateway/headers.h"
 #include "daemon/gateway/problem.h"
 #include "daemon/gateway/rest.h"
@@ -20,6 +21,7 @@ struct http_request *http_new(struct gateway *gw, struct lws *wsi)
 
 	if (r == NULL)
 		return NULL;
+	gw->requests++;
 	r->gw = gw;
 	r->wsi = wsi;
 	r->req.data = r;
@@ -33,6 +35,7 @@ void http_free(struct http_request *r)
 {
 	if (r == NULL)
 		return;
+	r->gw->requests--;
 	stall_end(&r->stall);
 	http_stream_free(r->stream);
 	http_download_free(r->download);
@@ -399,15 +402,19 @@ void http_with_group(struct http_request *r,
 		http_fail(r, &err);
 }
 
-/* The token of "Bearer TOKEN". */
+/* The token of "Bearer TOKEN", or the ticket of who shows none. */
 static int authenticate(struct http_request *r, struct err *err)
 {
 	struct buf header = { 0 };
+	struct str ticket = front_ticket(r->wsi);
 	struct str token;
 	int rc;
 
-	if (!headers_get(r->wsi, HEADER_AUTHORIZATION, &header) ||
-	    !headers_bearer(buf_str(&header), &token))
+	if (!headers_get(r->wsi, HEADER_AUTHORIZATION, &header) &&
+	    ticket.len > 0)
+		rc = bearer_get_ticket(&r->gw->bearers, ticket, &r->bearer,
+				       err);
+	else if (!headers_bearer(buf_str(&header), &token))
 		rc = err_set(err, ERR_UNAUTHENTICATED, NULL);
 	else
 		rc = bearer_get(&r->gw->bearers, token, &r->bearer, err);

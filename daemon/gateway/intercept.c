@@ -2,6 +2,7 @@
 #include "daemon/gateway/intercept.h"
 
 #include <assert.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -281,6 +282,7 @@ static ssize_t read_entry(const struct source *s, struct entry *e, char *buf,
 ssize_t intercept_recv(int fd, void *buf, size_t len,
 		       int flags) __asm__("recv");
 int intercept_ssl_read(SSL *ssl, void *buf, int len) __asm__("SSL_read");
+int intercept_ssl_pending(const SSL *ssl) __asm__("SSL_pending");
 
 ssize_t intercept_recv(int fd, void *buf, size_t len, int flags)
 {
@@ -317,4 +319,19 @@ int intercept_ssl_read(SSL *ssl, void *buf, int len)
 	if (got > 0)
 		read_on(s.fd, e);
 	return got > 0 ? (int)got : 0;
+}
+
+/*
+ * Of a WebSocket lws asks for no more than this says, and a frame may come out
+ * longer than it went in: so there is room for that, too.
+ */
+int intercept_ssl_pending(const SSL *ssl)
+{
+	static int (*pending)(const SSL *ssl);
+	int n;
+
+	if (pending == NULL)
+		*(void **)&pending = dlsym(RTLD_NEXT, "SSL_pending");
+	n = pending == NULL ? 0 : pending(ssl);
+	return n > 0 ? n + FRAMES_HEADER : n;
 }

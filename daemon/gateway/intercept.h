@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Stands between libwebsockets and each of its connections. lws has no place
- * for that, so this program defines recv(2) and SSL_read(3) itself: the linker
- * takes a program's own before a library's, and lws calls nothing else to read
- * a connection. What they stand for is done through recvfrom(2) and
- * SSL_read_ex(3). Descriptors that were not added are read as ever.
+ * for that, so this program defines recv(2), SSL_read(3) and SSL_pending(3)
+ * itself: the linker takes a program's own before a library's, and lws calls
+ * nothing else to read a connection. What they stand for is done through
+ * recvfrom(2), SSL_read_ex(3) and OpenSSL's own. Descriptors that were not
+ * added are read as ever.
  *
  *   HEAD --head.h--> BODY --Content-Length--> HELD --intercept_next()--> HEAD
  *                                intercept_open_frames() --> FRAMES

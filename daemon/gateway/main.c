@@ -17,7 +17,8 @@
 
 static void usage(void)
 {
-	fputs("usage: groupd-gateway --listen-fd N --core-fd N [--slot N]\n"
+	fputs("usage: groupd-gateway --core-fd N [--listen-fd N] [--tls-fd N]\n"
+	      "       [--door-fd N] [--slot N]\n"
 	      "       [--tag TEXT] [--max-body BYTES] [--origin ORIGIN]...\n"
 	      "       [--max-per-address N]\n"
 	      "       [--core-uid UID] [--uid UID --gid GID]\n"
@@ -66,6 +67,12 @@ static bool take(struct gateway_options *o, int opt, const char *arg)
 	case 'c':
 		o->core_fd = (int)n;
 		return number && n < FILES_MAX;
+	case 'd':
+		o->door_fd = (int)n;
+		return number && n < FILES_MAX;
+	case 'T':
+		o->tls_fd = (int)n;
+		return number && n < FILES_MAX;
 	case 's':
 		o->slot = (unsigned int)n;
 		return number && n < 4096;
@@ -102,6 +109,8 @@ static bool parse(struct gateway_options *o, int argc, char **argv)
 	static const struct option options[] = {
 		{ "listen-fd", required_argument, NULL, 'l' },
 		{ "core-fd", required_argument, NULL, 'c' },
+		{ "door-fd", required_argument, NULL, 'd' },
+		{ "tls-fd", required_argument, NULL, 'T' },
 		{ "slot", required_argument, NULL, 's' },
 		{ "max-body", required_argument, NULL, 'b' },
 		{ "max-per-address", required_argument, NULL, 'a' },
@@ -118,13 +127,15 @@ static bool parse(struct gateway_options *o, int argc, char **argv)
 		if (opt == '?' || !take(o, opt, optarg))
 			return false;
 	}
-	return optind == argc && o->listen_fd >= 0 && o->core_fd >= 0;
+	return optind == argc && o->core_fd >= 0;
 }
 
 int main(int argc, char **argv)
 {
 	struct gateway_options options = { .listen_fd = -1,
 					   .core_fd = -1,
+					   .door_fd = -1,
+					   .tls_fd = -1,
 					   .core_uid = -1,
 					   .max_body = GATEWAY_BODY_MAX };
 	struct gateway *gw;

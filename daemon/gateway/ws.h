@@ -142,6 +142,7 @@ void ws_put_next(struct ws_conn *c, struct buf *frame);
  * with a code from WS_BYE_FINAL on he is told 0. */
 void ws_bye(struct ws_conn *c, int code, uint64_t retry_after_ms);
 int ws_use_token(struct ws_conn *c, struct str token);
+void ws_use_ticket(struct ws_conn *c, struct str ticket);
 /* Reads on or not, by what is under way. */
 void ws_throttle(struct ws_conn *c);
 /* A frame as it goes out, with its header. Borrowed from it. */

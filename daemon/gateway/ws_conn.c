@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "daemon/gateway/intercept.h"
+#include "daemon/gateway/tls.h"
 #include "lib/text.h"
 #include "lib/env.h"
 
@@ -93,8 +94,14 @@ void ws_throttle(struct ws_conn *c)
 
 	if (stop == c->stopped || c->dead)
 		return;
+	/* With the last message of the record, then: it has 16 KiB. */
+	if (stop && tls_is_pending(c->wsi))
+		return;
 	c->stopped = stop;
 	lws_rx_flow_control(c->wsi, stop ? 0 : 1);
+	/* What OpenSSL holds already makes no socket readable. */
+	if (!stop)
+		lws_callback_on_writable(c->wsi);
 }
 
 /* Takes the frame's bytes, to go out before `before`. Nothing may be missing in
@@ -363,19 +370,17 @@ static void on_principal(struct bearer_user *u, const struct err *err)
 	ws_bye(c, WS_BYE_UNAUTHENTICATED, 0);
 }
 
-int ws_use_token(struct ws_conn *c, struct str token)
+static void refuse_bearer(struct ws_conn *c, const struct err *err)
 {
-	struct err err;
+	ws_put_error(c, str_of(""), err, NULL);
+	ws_bye(c,
+	       err->code == ERR_UNAVAILABLE ? WS_BYE_LEAVING
+					    : WS_BYE_UNAUTHENTICATED,
+	       1000);
+}
 
-	assert(c->bearer == NULL);
-	if (bearer_get(&c->gw->bearers, token, &c->bearer, &err) < 0) {
-		ws_put_error(c, str_of(""), &err, NULL);
-		ws_bye(c,
-		       err.code == ERR_UNAVAILABLE ? WS_BYE_LEAVING
-						   : WS_BYE_UNAUTHENTICATED,
-		       1000);
-		return -EACCES;
-	}
+static void use_bearer(struct ws_conn *c)
+{
 	list_push(&c->bearer->users, &c->user.link);
 	c->pinged_ms = uv_now(c->gw->loop);
 	wheel_arm(&c->gw->wheel, &c->timer, WS_CHECK_S);
@@ -383,7 +388,31 @@ int ws_use_token(struct ws_conn *c, struct str token)
 		take_seat(c);
 	else if (c->bearer->principal.state == CLIENT_PRINCIPAL_REFUSED)
 		on_principal(&c->user, &c->bearer->principal.err);
+}
+
+int ws_use_token(struct ws_conn *c, struct str token)
+{
+	struct err err;
+
+	assert(c->bearer == NULL);
+	if (bearer_get(&c->gw->bearers, token, &c->bearer, &err) < 0) {
+		refuse_bearer(c, &err);
+		return -EACCES;
+	}
+	use_bearer(c);
 	return 0;
+}
+
+void ws_use_ticket(struct ws_conn *c, struct str ticket)
+{
+	struct err err;
+
+	if (c->closing != 0)
+		return;
+	if (bearer_get_ticket(&c->gw->bearers, ticket, &c->bearer, &err) < 0)
+		refuse_bearer(c, &err);
+	else
+		use_bearer(c);
 }
 
 struct ws_conn *ws_open(struct gateway *gw, struct lws *wsi, struct str token)

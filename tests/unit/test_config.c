@@ -29,6 +29,8 @@ static void every_key_is_taken(void **state)
 				 "store=sqlite:/srv/x.db\n"
 				 "socket = /run/x.sock\r\n"
 				 "listen = [::1]:7481\n"
+				 "tls_cert = /etc/g/chain.pem\n"
+				 "tls-key = /etc/g/key.pem\n"
 				 "gateways = 3\n"
 				 "gateway_user = www-data\n"
 				 "trusted_users = root, 4711\n"
@@ -49,6 +51,8 @@ static void every_key_is_taken(void **state)
 	assert_string_equal(c->socket, "/run/x.sock");
 	assert_string_equal(c->listen_host, "::1");
 	assert_int_equal(c->listen_port, 7481);
+	assert_string_equal(c->tls_cert, "/etc/g/chain.pem");
+	assert_string_equal(c->tls_key, "/etc/g/key.pem");
 	assert_int_equal(c->gateways, 3);
 	assert_string_equal(c->gateway_user, "www-data");
 	assert_int_equal(c->ntrusted, 2);
@@ -96,7 +100,9 @@ static void bad_lines_are_refused_with_file_and_line(void **state)
 		{ "trusted_users = no-such-user-here", "no such local user" },
 		{ "allowed_origins = example.com", "an origin is SCHEME" },
 		{ "bus = redis://x", "bus: not supported by this version yet" },
-		{ "tls_cert = /x", "not supported by this version yet" },
+		{ "tls_cert =", "groupd.conf:1: tls_cert: a value is missing" },
+		{ "tls-key = /x\ntls_key = /x", "groupd.conf:2: tls_key is "
+						"set twice" },
 		{ "rate_messages_per_second = 1000001",
 		  "rate_messages_per_second: not a number from 0 to 1000000" },
 		{ "rate_messages_per_second = 1.5", "not a number from 0 to" },
@@ -173,9 +179,45 @@ static void command_line_wins_and_refuses_doubles(void **state)
 	free(c);
 }
 
+static void tls_needs_both_files(void **state)
+{
+	static const char *const sets[][3] = { { "--tls-cert=/c", "--data=/d" },
+					       { "--tls-key=/k", "--data=/d" },
+					       { "--tls-cert=/c",
+						 "--tls_key=/k" } };
+	struct config *c = calloc(1, sizeof(*c));
+
+	(void)state;
+	assert_non_null(c);
+	for (size_t i = 0; i < 3; i++) {
+		char first[32] = { 0 };
+		char second[32] = { 0 };
+		char *argv[] = { (char[]){ "groupd" },
+				 first,
+				 second,
+				 (char[]){ "--socket=/s" },
+				 (char[]){ "--store=sqlite:/x" },
+				 NULL };
+		struct config_flags flags;
+		struct err err = { 0 };
+
+		str_to_cstr(str_of(sets[i][0]), first, sizeof(first));
+		str_to_cstr(str_of(sets[i][1]), second, sizeof(second));
+		assert_int_equal(config_parse_flags(&flags, 5, argv, &err), 0);
+		assert_int_equal(config_load(c, &flags, &err),
+				 i == 2 ? 0 : -EINVAL);
+		if (i < 2)
+			assert_non_null(strstr(err.text, "go together"));
+	}
+	assert_string_equal(c->tls_cert, "/c");
+	assert_string_equal(c->tls_key, "/k");
+	free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tls_needs_both_files),
 		cmocka_unit_test(every_key_is_taken),
 		cmocka_unit_test(bad_lines_are_refused_with_file_and_line),
 		cmocka_unit_test(sizes_have_units_of_1024),
