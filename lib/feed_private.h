@@ -68,7 +68,7 @@ struct feed_private {
 	struct client *c; /* borrowed */
 	struct feed_group_private *buckets[FEED_BUCKETS];
 	size_t groups;
-	size_t pulling; /* subs that have a page */
+	size_t pulling;	      /* subs that have a page */
 	struct table watches; /* by group and principal */
 	struct list waking;
 	struct list retry_pages;
