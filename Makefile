@@ -123,7 +123,7 @@ run: deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)exec sh scripts/run.sh $(BUILD)
 
-RUN_TESTS = BUILD=$(abspath $(BUILD)) sh tests/run.sh
+RUN_TESTS = BUILD=$(abspath $(BUILD)) JOBS=$(JOBS) sh tests/run.sh
 test-deps:
 	$(Q)sh scripts/deps.sh run test
 test: test-deps

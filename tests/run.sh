@@ -1,28 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs unit tests (cmocka binaries) and system tests (shell scripts) one after
-# the other, passes their TAP on, and sums up:  N passed, N failed
-# BUILD=dir sh tests/run.sh FILE...
+# Runs unit tests (cmocka binaries) and system tests (shell scripts), passes
+# their TAP on, each test's in one piece, and sums up:  N passed, N failed
+# BUILD=dir JOBS=N sh tests/run.sh FILE...
 #
-# A test has 120 s, or what its line "# TIMEOUT: seconds" says, times
-# $GROUPFS_TEST_PATIENCE. Exit 77 of a script skips it whole. What a failed
-# test printed beside TAP is shown.
+# JOBS of them run at a time (the number of processors), but one that says
+# "# ALONE" in a line of its own. A test has 120 s, or what its line
+# "# TIMEOUT: seconds" says, times $GROUPFS_TEST_PATIENCE. Exit 77 of a script
+# skips it whole. What a failed test printed beside TAP is shown.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
-out=$(mktemp -d) || exit 1
-trap 'rm -rf "$out"' EXIT
-trap 'exit 130' INT TERM HUP
-passed=0
-failed=0
-skipped=0
-failures=
-
-count() {
-	grep -cE -e "$1" "$out/tap"
-}
+self=$top/tests/run.sh
 
 # Runs in a process group of its own, which ends with it.
-run_one() {
+run() {
 	limit=120
 	case $1 in
 	*.sh)
@@ -35,6 +26,53 @@ run_one() {
 		;;
 	esac
 }
+
+count() {
+	grep -cE -e "$1" "$mine.tap"
+}
+
+# run.sh --one OUT FILE: one test; its figures go into OUT/sums.
+one() {
+	out=$1
+	test=$2
+	mine=$out/$(basename "$test")
+	began=$(date +%s)
+	run "$test" >"$mine.tap" 2>"$mine.log"
+	rc=$?
+	{
+		echo "# $test"
+		grep -E '^(ok|not ok|1\.\.|#|	)' "$mine.tap"
+		# cmocka writes "not ok N # SKIP" for a skipped test.
+		skip=$(count '^(ok|not ok) .*# SKIP')
+		ok=$(($(count '^ok') - $(count '^ok .*# SKIP')))
+		bad=$(($(count '^not ok') - $(count '^not ok .*# SKIP')))
+		if [ $rc = 77 ] && [ "$bad" = 0 ]; then
+			skip=$((skip + 1))
+			echo "ok - $test # SKIP"
+		elif [ $rc = 124 ] || [ $rc = 137 ]; then
+			bad=$((bad + 1))
+			echo "not ok - $test took longer than $limit s"
+		elif { [ $rc != 0 ] && [ "$bad" = 0 ]; } ||
+			[ $((ok + bad + skip)) = 0 ]; then
+			bad=$((bad + 1))
+			echo "not ok - $test ended with status $rc and no failed test"
+		fi
+		if [ "$bad" -gt 0 ]; then
+			grep -vE '^(ok|not ok|1\.\.|#|	)' "$mine.tap" | tail -n 40
+			tail -n 60 "$mine.log"
+		fi
+		echo "# $test: $(($(date +%s) - began)) s"
+	} >"$mine.out"
+	# Others write, too.
+	flock "$out/lock" cat "$mine.out"
+	echo "$ok $bad $skip $test" >>"$out/sums"
+	rm -f "$mine.tap" "$mine.log" "$mine.out"
+}
+
+if [ "${1:-}" = --one ]; then
+	one "$2" "$3"
+	exit 0
+fi
 
 # Two of the tests' users are not root: what they run must lie where they can
 # go, which a checkout below /root does not.
@@ -52,42 +90,43 @@ reach_for_all() {
 	top=$tree
 }
 
+is_alone() {
+	case $1 in
+	*.sh) grep -qx '# ALONE' "$1" ;;
+	*) false ;;
+	esac
+}
+
+# run_all JOBS: the tests that are named on stdin.
+run_all() {
+	xargs -r -P "$1" -n 1 sh "$self" --one "$out"
+}
+
+out=$(mktemp -d) || exit 1
+trap 'rm -rf "$out"' EXIT
+trap 'exit 130' INT TERM HUP
+: >"$out/sums"
 [ "$(id -u)" != 0 ] || reach_for_all
 cd "$top" || exit 1
 for test in "$@"; do
-	echo "# $test"
-	began=$(date +%s)
-	run_one "$test" >"$out/tap" 2>"$out/log"
-	rc=$?
-	grep -E '^(ok|not ok|1\.\.|#|\t)' "$out/tap"
-	# cmocka writes "not ok N # SKIP" for a skipped test.
-	skip=$(count '^(ok|not ok) .*# SKIP')
-	ok=$(($(count '^ok') - $(count '^ok .*# SKIP')))
-	bad=$(($(count '^not ok') - $(count '^not ok .*# SKIP')))
-	if [ $rc = 77 ] && [ "$bad" = 0 ]; then
-		skip=$((skip + 1))
-		echo "ok - $test # SKIP"
-	elif [ $rc = 124 ] || [ $rc = 137 ]; then
-		bad=$((bad + 1))
-		echo "not ok - $test took longer than $limit s"
-	elif { [ $rc != 0 ] && [ "$bad" = 0 ]; } ||
-		[ $((ok + bad + skip)) = 0 ]; then
-		bad=$((bad + 1))
-		echo "not ok - $test ended with status $rc and no failed test"
+	if is_alone "$test"; then
+		echo "$test" >>"$out/alone"
+	else
+		echo "$test" >>"$out/together"
 	fi
-	if [ "$bad" -gt 0 ]; then
-		failures="$failures $test"
-		grep -vE '^(ok|not ok|1\.\.|#|\t)' "$out/tap" | tail -n 40
-		tail -n 60 "$out/log"
-	fi
-	passed=$((passed + ok))
-	failed=$((failed + bad))
-	skipped=$((skipped + skip))
-	echo "# $test: $(($(date +%s) - began)) s"
 done
+[ ! -e "$out/together" ] || run_all "${JOBS:-$(nproc)}" <"$out/together"
+[ ! -e "$out/alone" ] || run_all 1 <"$out/alone"
 
+failures=$(awk '$2 > 0 { printf " %s", $4 }' "$out/sums")
 [ -z "$failures" ] || echo "# failed:$failures"
-summary="$passed passed, $failed failed"
-[ $skipped = 0 ] || summary="$summary, $skipped skipped"
-echo "$summary"
-[ $failed = 0 ] && [ $passed -gt 0 ]
+awk -v wanted=$# '{ ok += $1; bad += $2; skip += $3 }
+	END {
+		if (NR != wanted) {
+			printf "# only %d of %d tests came to an end\n", NR, wanted
+			bad++
+		}
+		printf "%d passed, %d failed", ok, bad
+		print (skip > 0 ? ", " skip " skipped" : "")
+		exit bad > 0 || ok == 0
+	}' "$out/sums"

@@ -5,13 +5,9 @@
 # WebSocket, against the table in rights.py, which is written by hand.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
-need_users
+need_users gfs-carol gfs-dave
 start_groupd
 mount_fs
-for name in gfs-carol gfs-dave; do
-	id "$name" >/dev/null 2>&1 || useradd -M -s /bin/sh "$name" ||
-		skip_all "cannot make the user $name"
-done
 ok "there are users" ctl user add gfs-eve gfs-second gfs-new gfs-late
 TOKEN_ADMIN=$(token gfs-alice)
 TOKEN_MEMBER=$(token gfs-bob)

@@ -250,12 +250,15 @@ is_online() {
 	[ "$(cat "$M/.me/state")" = online ]
 }
 
-# Two ordinary users, made by root where they are missing and kept.
+# Ordinary users, made by root where they are missing and kept: gfs-alice,
+# gfs-bob and those that are named. Another test may be at it, too.
 need_users() {
 	[ "$(id -u)" = 0 ] || skip_all "needs root, to act as two users"
-	for name in gfs-alice gfs-bob; do
+	for name in gfs-alice gfs-bob "$@"; do
 		id "$name" >/dev/null 2>&1 ||
-			useradd -M -s /bin/sh "$name" ||
+			flock /var/tmp/groupfs-users.lock sh -c \
+				"id $name || useradd -M -s /bin/sh $name" \
+				>/dev/null 2>&1 ||
 			skip_all "cannot make the user $name"
 	done
 }
