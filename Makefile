@@ -177,7 +177,7 @@ install: all
 	install $(BUILD)/groupd-gateway $(DESTDIR)$(LIBEXECDIR)
 	$(Q)for page in $(wildcard man/*.[1-9]); do dir=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
 		install -d $$dir && install -m 644 $$page $$dir || exit 1; done
-	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
+	install -m 644 README.md LICENSE $(wildcard man/*.json) $(DESTDIR)$(DOCDIR)
 	install -m 644 $(wildcard examples/*) $(DESTDIR)$(DOCDIR)/examples
 
 clean:

@@ -9,7 +9,7 @@ run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev
 	libssl-dev"
 # util-linux, passwd and procps are in every Debian but the smallest.
 test="libcmocka-dev python3 python3-websockets python3-prometheus-client
-	curl jq sqlite3 procps util-linux passwd iproute2 vim nano ed patch
+	python3-jsonschema curl jq sqlite3 procps util-linux passwd iproute2 vim nano ed patch
 	busybox less gawk mawk rsync inotify-tools socat pv moreutils
 	bsdextrautils openssl chromium"
 # Node.js may be here from elsewhere, with an npm that Debian's conflicts with.

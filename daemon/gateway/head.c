@@ -122,6 +122,7 @@ static bool end_method(struct head *h)
 	if (!known)
 		return refuse(h, 501, "This method is not known");
 	h->get = str_eq(name, str_of("GET"));
+	h->of_head = str_eq(name, str_of("HEAD"));
 	h->options = str_eq(name, str_of("OPTIONS"));
 	h->with_body = name.data[0] == 'P';
 	h->line = LINE_TARGET;

@@ -31,6 +31,7 @@ struct head {
 	/* REFUSED: the status, and a sentence (static). */
 	int status;
 	const char *why;
+	bool of_head; /* the method is HEAD: its answer has no body */
 	/* DONE: what lws is given, and the bytes of body that follow. */
 	struct buf out;
 	uint64_t length;

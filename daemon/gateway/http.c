@@ -162,7 +162,6 @@ static bool refuse_route(struct http_request *r, unsigned int method,
 	struct buf allow = { 0 };
 	int rc;
 
-	r->is_head = method == HTTP_HEAD;
 	if (r->is_head)
 		method = HTTP_GET;
 	rc = route_find(rest_routes, method, path, &r->match);
@@ -222,6 +221,7 @@ int http_begin(struct http_request *r, struct str path)
 			       "This method is not known", NULL, NULL);
 		return 1;
 	}
+	r->is_head = method == HTTP_HEAD;
 	headers_query(r->wsi, &r->query);
 	headers_get(r->wsi, HEADER_IDEMPOTENCY_KEY, &r->key);
 	http_check_connection(r);

@@ -166,7 +166,8 @@ void http_refuse(struct lws *wsi, int status, const char *detail,
 		 const char *headers);
 /* The same for a socket that is not lws' yet: answers and closes it. */
 void http_refuse_socket(int fd, const struct err *err);
-void http_put_refusal(struct buf *out, int status, const char *detail);
+void http_put_refusal(struct buf *out, int status, const char *detail,
+		      bool with_body);
 
 /* http_check.c: what the headers say. */
 

@@ -248,20 +248,22 @@ static enum err_code code_of(int status)
 }
 
 static void put_refusal(struct buf *out, int status, const char *detail,
-			const char *headers)
+			const char *headers, bool with_body)
 {
 	struct buf body = { 0 };
 
 	problem_put(&body, status, code_of(status), detail, NULL);
 	put_head(out, NULL, status, "application/problem+json",
 		 (int64_t)body.len, headers);
-	buf_append_str(out, buf_str(&body));
+	if (with_body)
+		buf_append_str(out, buf_str(&body));
 	buf_release(&body);
 }
 
-void http_put_refusal(struct buf *out, int status, const char *detail)
+void http_put_refusal(struct buf *out, int status, const char *detail,
+		      bool with_body)
 {
-	put_refusal(out, status, detail, NULL);
+	put_refusal(out, status, detail, NULL, with_body);
 }
 
 void http_refuse(struct lws *wsi, int status, const char *detail,
@@ -272,7 +274,7 @@ void http_refuse(struct lws *wsi, int status, const char *detail,
 
 	meter_request(&gw->meter, false, status);
 	put_room(&out);
-	put_refusal(&out, status, detail, headers);
+	put_refusal(&out, status, detail, headers, true);
 	if (!out.failed)
 		(void)lws_write(wsi, (uint8_t *)out.data + LWS_PRE,
 				out.len - LWS_PRE, LWS_WRITE_HTTP);
@@ -286,7 +288,7 @@ void http_refuse_socket(int fd, const struct err *err)
 
 	put_retry_after(&headers, err);
 	put_refusal(&out, err_http_status(err->code), err->text,
-		    buf_cstr(&headers));
+		    buf_cstr(&headers), true);
 	if (!out.failed)
 		(void)send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	buf_release(&headers);

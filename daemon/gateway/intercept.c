@@ -172,7 +172,7 @@ static void refuse_request(const struct source *s, const struct head *h)
 {
 	struct buf out = { 0 };
 
-	http_put_refusal(&out, h->status, h->why);
+	http_put_refusal(&out, h->status, h->why, !h->of_head);
 	if (!out.failed && s->ssl != NULL)
 		(void)SSL_write(s->ssl, out.data, (int)out.len);
 	else if (!out.failed)

@@ -166,6 +166,7 @@ static bool is_known(const struct http_request *r, uint64_t time_ms)
 	return known;
 }
 
+/* RFC 9110 14.2: only GET knows ranges. */
 static enum range range_asked(const struct http_request *r,
 			      const struct wire_body_media *m, uint64_t *first,
 			      uint64_t *len)
@@ -177,7 +178,7 @@ static enum range range_asked(const struct http_request *r,
 		validator_is(buf_str(&value), buf_str(&r->etag), m->time_ms);
 
 	buf_clear(&value);
-	if (same && headers_get(r->wsi, HEADER_RANGE, &value))
+	if (!r->is_head && same && headers_get(r->wsi, HEADER_RANGE, &value))
 		range = range_of(buf_str(&value), m->size, first, len);
 	buf_release(&value);
 	return range;

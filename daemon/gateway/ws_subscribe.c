@@ -158,6 +158,15 @@ static void unsubscribe_name(const struct ws_conn *c, const char *name)
 		ws_unsubscribe(sub);
 }
 
+/* Whether there is a "group", be it one or not. */
+static bool has_group(const struct json *j)
+{
+	uint64_t id;
+	struct err err;
+
+	return json_get_u64(j, "group", INT64_MAX, &id, &err) != 0;
+}
+
 /* {group}, {groups:[{group}]} or, without both, all. */
 void ws_run_unsubscribe(struct ws_command *cmd)
 {
@@ -175,8 +184,10 @@ void ws_run_unsubscribe(struct ws_command *cmd)
 		else
 			unsubscribe_name(c, name);
 	}
-	if (rc == 0 && ws_command_get_group(cmd->json, name, &err) == 0) {
-		unsubscribe_name(c, name);
+	if (rc == 0 && has_group(cmd->json)) {
+		rc = ws_command_get_group(cmd->json, name, &err);
+		if (rc == 0)
+			unsubscribe_name(c, name);
 	} else if (rc == 0) {
 		while (!list_empty(&c->subs))
 			ws_unsubscribe(container_of(c->subs.next, struct ws_sub,

@@ -19,6 +19,10 @@ for page in "$TOP"/man/*.[1-9]; do
 	ok "man page $name" test -s "$T/root/usr/share/man/man${name##*.}/$name"
 done
 ok "there are man pages" test -d "$T/root/usr/share/man"
+for document in openapi asyncapi; do
+	same "$document.json is there" "$TOP/man/$document.json" \
+		"$T/root/usr/share/doc/groupfs/$document.json"
+done
 ok "the licence is there" test -s "$T/root/usr/share/doc/groupfs/LICENSE"
 is "nothing else is" "$(ls "$T/root" && ls "$T/root/usr")" "usr
 bin
