@@ -388,6 +388,20 @@ static int write_set_read(struct request *r, struct store *store,
 	return request_answer_ok(r, stored);
 }
 
+/* It is as the request wants it: sent before, it may have been done. */
+static bool is_set(const struct wire_info *is,
+		   const struct wire_body_set_info *want)
+{
+	return ((want->set & INFO_DESCRIPTION) == 0 ||
+		str_eq(is->description, want->description)) &&
+	       ((want->set & INFO_AVATAR_URL) == 0 ||
+		str_eq(is->avatar_url, want->avatar_url)) &&
+	       ((want->set & INFO_SETTINGS) == 0 ||
+		str_eq(is->settings, want->settings)) &&
+	       ((want->set & INFO_MAX_MEMBERS) == 0 ||
+		is->max_members == want->max_members);
+}
+
 /* In the transaction that changes it. */
 static int check_info_tag(struct request *r, struct store *store)
 {
@@ -405,9 +419,10 @@ static int check_info_tag(struct request *r, struct store *store)
 #define COPY(kind, name, bound) body_info.name = info.name;
 	WIRE_INFO_FIELDS(COPY)
 #undef COPY
-	if (json_info_tag(&body_info) != body->if_tag)
-		return err_set(&r->err, ERR_PRECONDITION_FAILED, NULL);
-	return 0;
+	if (json_info_tag(&body_info) == body->if_tag ||
+	    (r->resent && is_set(&info, body)))
+		return 0;
+	return err_set(&r->err, ERR_PRECONDITION_FAILED, NULL);
 }
 
 static int write_set_info(struct request *r, struct store *store,

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "daemon/gateway/ws_command.h"
+#include "lib/text.h"
 
 static void subscribe_next(struct ws_command *cmd);
 
@@ -20,6 +21,25 @@ static void fail_epoch(struct ws_command *cmd)
 	buf_printf(&extra, ",\"first_seq\":%" PRIu64,
 		   cmd->resolve.group.first_seq);
 	ws_put_error(cmd->conn, buf_str(&cmd->id), &err, buf_cstr(&extra));
+	buf_release(&extra);
+}
+
+/* Of several groups, which one it was: as the client named it. */
+static void refuse_one(struct ws_command *cmd, const struct err *err)
+{
+	const struct json *j = json_array_at(cmd->groups, cmd->next - 1);
+	char name[WIRE_NAME_MAX + 1];
+	struct buf extra = { 0 };
+	struct err other;
+
+	if (json_is_object_value(j) &&
+	    ws_command_get_group(j, name, &other) == 0 &&
+	    text_is_group_name(str_of(name))) {
+		buf_append_str(&extra, str_of(",\"group\":"));
+		json_put_str(&extra, str_of(name));
+	}
+	ws_put_error(cmd->conn, buf_str(&cmd->id), err,
+		     extra.len > 0 ? buf_cstr(&extra) : NULL);
 	buf_release(&extra);
 }
 
@@ -43,7 +63,7 @@ static void subscribe_one(struct ws_command *cmd)
 		rc = ws_subscribe(cmd->conn, g->group_id, g->name, after, &err);
 	buf_release(&mine);
 	if (rc < 0)
-		ws_put_error(cmd->conn, buf_str(&cmd->id), &err, NULL);
+		refuse_one(cmd, &err);
 	subscribe_next(cmd);
 }
 
@@ -56,7 +76,7 @@ static void on_subscribe_group(struct resolve *resolve, const struct err *err)
 		subscribe_one(cmd);
 		return;
 	}
-	ws_put_error(cmd->conn, buf_str(&cmd->id), err, NULL);
+	refuse_one(cmd, err);
 	subscribe_next(cmd);
 }
 
@@ -83,7 +103,7 @@ static void subscribe_next(struct ws_command *cmd)
 				on_subscribe_group, &err);
 		if (rc == 0)
 			return;
-		ws_put_error(cmd->conn, buf_str(&cmd->id), &err, NULL);
+		refuse_one(cmd, &err);
 	}
 	ws_command_end(cmd);
 }

@@ -5,9 +5,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
+#include "lib/json.h"
 #include "tests/support/groupd_fixture.h"
 
 enum { MANY = 250, PAGE = 40 };
@@ -164,6 +166,57 @@ static void a_new_role_is_told(void **state)
 	hang_up(&member);
 }
 
+static enum err_code describe(struct conn *c, uint64_t group_id,
+			      uint64_t if_tag, const char *text, bool resent)
+{
+	struct wire_body_set_info body = { .group_id = group_id,
+					   .set = INFO_DESCRIPTION,
+					   .if_tag = if_tag,
+					   .description = str_of(text) };
+	struct buf frame = { 0 };
+
+	wire_put_frame(&frame, WIRE_SET_INFO, ++c->id, P_ROOT, &body);
+	if (resent)
+		wire_mark_resent(&frame);
+	assert_int_equal(send(c->fd, frame.data, frame.len, MSG_NOSIGNAL),
+			 frame.len);
+	buf_release(&frame);
+	assert_true(next_frame(c));
+	return c->header.type == WIRE_OK ? ERR_NONE
+					 : (enum err_code)c->body.error.code;
+}
+
+static uint64_t info_tag(struct conn *c, uint64_t group_id)
+{
+	const struct wire_body_get_info body = { .group_id = group_id };
+
+	assert_int_equal(ask(c, WIRE_GET_INFO, P_ROOT, &body), ERR_NONE);
+	return json_info_tag(&c->body.info);
+}
+
+static void metadata_is_changed_on_a_condition(void **state)
+{
+	struct conn c;
+	uint64_t id, tag;
+
+	greet(&c, *state);
+	id = create_group(&c);
+	tag = info_tag(&c, id);
+	assert_int_equal(describe(&c, id, tag, "one", false), ERR_NONE);
+	assert_int_equal(describe(&c, id, tag, "two", false),
+			 ERR_PRECONDITION_FAILED);
+	/* Its answer was lost: it has been done. */
+	assert_int_equal(describe(&c, id, tag, "one", true), ERR_NONE);
+	/* Another one was quicker. */
+	assert_int_equal(describe(&c, id, tag, "two", true),
+			 ERR_PRECONDITION_FAILED);
+	assert_int_not_equal(info_tag(&c, id), tag);
+	assert_int_equal(describe(&c, id, info_tag(&c, id), "two", false),
+			 ERR_NONE);
+	assert_int_equal(describe(&c, id, 0, "three", false), ERR_NONE);
+	hang_up(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +231,8 @@ int main(void)
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_new_role_is_told, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(
+			metadata_is_changed_on_a_condition, set_up, tear_down),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
