@@ -142,7 +142,8 @@ def run_pipeline(host, port, token, group):
                "Content-Type: application/json\r\n"
                f"Content-Length: {len(body)}\r\n\r\n").encode() + body
     connection = socket.create_connection((host, int(port)))
-    connection.sendall(request * 3)
+    last = request.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")
+    connection.sendall(request * 2 + last)
     data = reply(connection)
     if data is None:
         sys.exit("pipelined POSTs: the connection hangs")
@@ -151,7 +152,7 @@ def run_pipeline(host, port, token, group):
 
 def run_h2c(host, port):
     upgrade = (b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, "
-               b"HTTP2-Settings\r\nUpgrade: h2c\r\n"
+               b"HTTP2-Settings, close\r\nUpgrade: h2c\r\n"
                b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n")
     prior = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
     for name, data in (("upgrade", upgrade), ("prior knowledge", prior)):
