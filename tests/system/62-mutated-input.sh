@@ -17,7 +17,6 @@ SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 export TOKEN URL SEED
 diag "SEED=$SEED"
 n=5000
-[ "$LOAD" = small ] && n=1000
 gateways=$(gateway_pids)
 
 kib() {
