@@ -2,7 +2,7 @@
 // node foreign.mjs GROUP NAME: follow() with the npm package ws, which lies in
 // $WS; $URL, $TOKEN. Frames go to stdout, a line each.
 import { createRequire } from 'node:module';
-import { follow } from './foreign.js';
+import { follow } from './follow.mjs';
 
 const [group, name] = process.argv.slice(2);
 follow({

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""foreign.py GROUP NAME: what foreign.js does, with python3-websockets, which
+"""foreign.py GROUP NAME: what follow.mjs does, with python3-websockets, which
 shows the token in the header; $URL, $TOKEN. Frames go to stdout."""
 import asyncio
 import json

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""pages.py PORT FOLDER: serves foreign.html and foreign.js to a browser, and
+"""pages.py PORT FOLDER: serves foreign.html and follow.mjs to a browser, and
 appends what is posted to /log/NAME to FOLDER/NAME, a line each."""
 import http.server
 import os
