@@ -59,8 +59,10 @@ static void on_state(struct client *c, bool online, const char *why)
 		core_link_state(&gw->core, online);
 	feed_on_state(&gw->feed, online);
 	reporter_tell(gw);
-	if (online)
+	if (online) {
 		seats_online(&gw->seats);
+		ws_on_online(gw);
+	}
 }
 
 static void on_abandoned(struct core_link *link)

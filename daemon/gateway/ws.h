@@ -113,6 +113,7 @@ struct ws_conn {
 	uint8_t pong[FRAMES_CONTROL];
 	uint8_t pong_len;
 	bool greeted;
+	bool all;     /* subscribed to all his groups, so to new ones, too */
 	bool stopped; /* we do not read */
 	bool close_got;
 };
@@ -154,6 +155,9 @@ bool ws_write(struct ws_conn *c, struct buf *frame);
 bool ws_may_write(const struct ws_conn *c);
 
 /* ws_commands.c */
+/* groupd is there again: who is subscribed to all is told of what he was added
+ * to in the meantime. */
+void ws_on_online(struct gateway *gw);
 void ws_command(struct ws_conn *c, struct str text);
 /* Once it is greeted: what has come before. */
 void ws_commands_run(struct ws_conn *c);
@@ -162,6 +166,9 @@ void ws_commands_cancel(struct ws_conn *c);
 bool ws_awaits(const struct ws_conn *c, uint64_t request);
 
 /* ws_feed.c */
+/* He is a member now: told and subscribed, unless he is subscribed. */
+void ws_added(struct ws_conn *c, uint64_t group_id, struct str name,
+	      uint64_t last_read_seq);
 int ws_subscribe(struct ws_conn *c, uint64_t group_id, struct str name,
 		 uint64_t after_seq, struct err *err);
 struct ws_sub *ws_find_sub(const struct ws_conn *c, uint64_t group_id);

@@ -26,6 +26,7 @@ struct ws_command {
 	uint64_t number; /* limit, last_read_seq */
 	uint64_t after_seq;
 	bool pending;
+	bool ours; /* ws_on_online(): nothing of it is answered */
 };
 
 /* Answered: frees it, and the next may start if this one held it up. */

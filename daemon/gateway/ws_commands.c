@@ -367,6 +367,45 @@ static void authenticate(struct ws_conn *c, const struct json *j)
 	ws_bye(c, WS_BYE_UNAUTHENTICATED, 0);
 }
 
+/* Takes json. NULL: no memory. */
+static struct ws_command *command_new(struct ws_conn *c, struct json *json)
+{
+	struct ws_command *cmd = calloc(1, sizeof(*cmd));
+
+	if (cmd == NULL) {
+		json_free(json);
+		return NULL;
+	}
+	cmd->conn = c;
+	cmd->json = json;
+	list_push(&c->waiting, &cmd->link);
+	c->ncommands++;
+	return cmd;
+}
+
+static void list_again(struct ws_conn *c)
+{
+	struct ws_command *cmd;
+	struct json *json;
+	struct err err;
+
+	if (!c->all || c->dead || c->closing != 0 ||
+	    json_parse(&json, str_of("{\"type\":\"subscribe\"}"),
+		       GATEWAY_WS_MAX, &err) < 0)
+		return;
+	cmd = command_new(c, json);
+	if (cmd == NULL)
+		return;
+	cmd->ours = true;
+	run_next(c);
+}
+
+void ws_on_online(struct gateway *gw)
+{
+	for (struct list *l = gw->conns.next; l != &gw->conns; l = l->next)
+		list_again(container_of(l, struct ws_conn, of_gateway));
+}
+
 void ws_command(struct ws_conn *c, struct str text)
 {
 	struct ws_command *cmd;
@@ -382,18 +421,13 @@ void ws_command(struct ws_conn *c, struct str text)
 		json_free(json);
 		return;
 	}
-	cmd = calloc(1, sizeof(*cmd));
+	cmd = command_new(c, json);
 	if (cmd == NULL) {
-		json_free(json);
 		err_set(&err, ERR_UNAVAILABLE, NULL);
 		ws_put_error(c, str_of(""), &err, NULL);
 		return;
 	}
-	cmd->conn = c;
-	cmd->json = json;
 	get_id(cmd);
-	list_push(&c->waiting, &cmd->link);
-	c->ncommands++;
 	ws_throttle(c);
 	run_next(c);
 }

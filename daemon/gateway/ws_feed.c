@@ -476,9 +476,10 @@ static void tell_member(struct ws_group *g,
 }
 
 /* added {group}, then what is past his read pointer, then live. */
-static void on_added(struct ws_conn *c, const struct wire_body_ev_member *ev)
+void ws_added(struct ws_conn *c, uint64_t group_id, struct str name,
+	      uint64_t last_read_seq)
 {
-	struct ws_sub *sub = ws_find_sub(c, ev->group_id);
+	struct ws_sub *sub = ws_find_sub(c, group_id);
 	struct buf b = { 0 };
 	struct err err;
 
@@ -490,11 +491,10 @@ static void on_added(struct ws_conn *c, const struct wire_body_ev_member *ev)
 		end_sub(sub);
 	ws_frame_begin(&b, "added", str_of(""));
 	buf_append_str(&b, str_of(",\"group\":"));
-	json_put_str(&b, ev->group);
+	json_put_str(&b, name);
 	buf_append_char(&b, '}');
 	ws_put(c, &b);
-	if (ws_subscribe(c, ev->group_id, ev->group, ev->last_read_seq, &err) <
-	    0)
+	if (ws_subscribe(c, group_id, name, last_read_seq, &err) < 0)
 		ws_put_error(c, str_of(""), &err, NULL);
 }
 
@@ -548,7 +548,8 @@ static void tell_conn(struct ws_conn *c, enum wire_type type,
 	else if (type == WIRE_EV_READ)
 		on_read(c, &b->ev_read);
 	else if (b->ev_member.change == MEMBER_ADDED)
-		on_added(c, &b->ev_member);
+		ws_added(c, b->ev_member.group_id, b->ev_member.group,
+			 b->ev_member.last_read_seq);
 	else if (b->ev_member.change == MEMBER_REMOVED)
 		on_removed(c, &b->ev_member);
 }

@@ -119,15 +119,24 @@ static void on_mine(struct client_request *req, const struct err *err,
 	struct str list;
 	struct err refused;
 
+	if (err != NULL && cmd->ours) {
+		cmd->pending = false;
+		ws_command_end(cmd);
+		return;
+	}
 	if (!ws_command_replied(cmd, err))
 		return;
 	list = page->groups;
 	while (wire_next(&list, &wire_schema_group, &g) == 1) {
 		buf_clear(&cmd->after);
 		buf_append_str(&cmd->after, g.name);
-		if (ws_find_sub(cmd->conn, g.group_id) == NULL &&
-		    ws_subscribe(cmd->conn, g.group_id, g.name, g.last_read_seq,
-				 &refused) < 0) {
+		if (cmd->ours && cmd->conn->all)
+			ws_added(cmd->conn, g.group_id, g.name,
+				 g.last_read_seq);
+		else if (!cmd->ours &&
+			 ws_find_sub(cmd->conn, g.group_id) == NULL &&
+			 ws_subscribe(cmd->conn, g.group_id, g.name,
+				      g.last_read_seq, &refused) < 0) {
 			ws_command_fail(cmd, &refused);
 			return;
 		}
@@ -148,16 +157,19 @@ static void list_mine(struct ws_command *cmd)
 
 void ws_run_subscribe(struct ws_command *cmd)
 {
+	struct ws_conn *c = cmd->conn;
 	struct err err;
 	int rc = json_get_array(cmd->json, "groups", WS_SUBS_MAX, &cmd->groups,
 				&err);
 
 	if (rc < 0)
 		ws_command_fail(cmd, &err);
-	else if (rc == 0)
-		list_mine(cmd);
-	else
+	else if (rc > 0)
 		subscribe_next(cmd);
+	else
+		list_mine(cmd);
+	if (rc == 0)
+		c->all = true;
 }
 
 static void put_unsubscribed(struct ws_command *cmd)
@@ -197,6 +209,7 @@ void ws_run_unsubscribe(struct ws_command *cmd)
 	int rc =
 		json_get_array(cmd->json, "groups", WS_SUBS_MAX, &groups, &err);
 
+	c->all = false;
 	for (size_t i = 0; rc == 1 && i < json_array_len(groups); i++) {
 		if (ws_command_get_group(json_array_at(groups, i), name, &err) <
 		    0)
