@@ -11,6 +11,7 @@
 
 #include "daemon/gateway_process.h"
 #include "lib/log.h"
+#include "lib/process.h"
 #include "lib/str.h"
 
 static void listen_path(const struct supervisor *s, struct buf *out)
@@ -59,19 +60,10 @@ static bool read_bound_port(const struct supervisor *s, struct buf *port)
 	struct buf path = { 0 };
 	char text[320];
 	const char *colon;
-	ssize_t n = -1;
-	int fd;
 
 	listen_path(s, &path);
-	fd = open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
+	(void)process_read_file(buf_cstr(&path), text, sizeof(text));
 	buf_release(&path);
-	if (fd >= 0) {
-		n = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
 	colon = strrchr(text, ':');
 	if (colon == NULL)
 		return false;

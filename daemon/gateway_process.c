@@ -2,7 +2,6 @@
 #include "daemon/gateway_process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "daemon/listener.h"
 #include "lib/log.h"
+#include "lib/process.h"
 
 enum {
 	TCP_BACKLOG = 4096,
@@ -45,19 +45,12 @@ void gateway_fds_close(struct gateway_fds *fds)
 bool gateway_is(pid_t pid)
 {
 	struct buf path = { 0 };
-	char comm[32] = { 0 };
-	ssize_t n = -1;
-	int fd;
+	char comm[32];
 
 	buf_printf(&path, "/proc/%d/comm", (int)pid);
-	fd = open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
+	(void)process_read_file(buf_cstr(&path), comm, sizeof(comm));
 	buf_release(&path);
-	if (fd >= 0) {
-		n = read(fd, comm, sizeof(comm) - 1);
-		close(fd);
-	}
-	return n > 0 &&
-	       strncmp(comm, gateway_name, sizeof(gateway_name) - 1) == 0;
+	return strncmp(comm, gateway_name, sizeof(gateway_name) - 1) == 0;
 }
 
 /* A bound, listening TCP socket of this slot; the fd or -errno. */

@@ -12,6 +12,7 @@
 
 #include "daemon/digest.h"
 #include "lib/buf.h"
+#include "lib/process.h"
 
 enum { UID_DIGITS = 8, START_FIELD = 22 /* of /proc/PID/stat */ };
 
@@ -81,22 +82,16 @@ int ticket_holder_of(pid_t pid, struct ticket_holder *out)
 	struct buf path = { 0 };
 	char text[1024];
 	const char *at;
-	ssize_t n = -1;
-	int fd;
+	size_t n;
 
 	*out = (struct ticket_holder){ .pid = pid };
 	if (pid <= 0)
 		return -ESRCH;
 	buf_printf(&path, "/proc/%d/stat", (int)pid);
-	fd = open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
+	n = process_read_file(buf_cstr(&path), text, sizeof(text));
 	buf_release(&path);
-	if (fd >= 0) {
-		n = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
-	if (n <= 0)
+	if (n == 0)
 		return -ESRCH;
-	text[n] = '\0';
 	/* The second field is the program's name, which may hold anything. */
 	at = strrchr(text, ')');
 	for (int field = 2; at != NULL && field < START_FIELD; field++)

@@ -7,9 +7,9 @@
 #include <limits.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/process.h"
 #include "lib/text.h"
 
 enum { FDS_MAX = 4096 };
@@ -54,19 +54,15 @@ pid_t tgid_parse(struct str status)
 static size_t read_proc(pid_t tid, const char *file, char *text, size_t size)
 {
 	struct buf path = { 0 };
-	ssize_t n = -1;
-	int fd;
+	size_t n = 0;
 
 	if (tid <= 0)
 		return 0;
 	buf_printf(&path, "/proc/%d/%s", (int)tid, file);
-	fd = path.failed ? -1 : open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
+	if (!path.failed)
+		n = process_read_file(buf_cstr(&path), text, size);
 	buf_release(&path);
-	if (fd >= 0) {
-		n = read(fd, text, size);
-		close(fd);
-	}
-	return n < 0 ? 0 : (size_t)n;
+	return n;
 }
 
 pid_t tgid_of(pid_t tid)

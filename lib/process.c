@@ -8,20 +8,27 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+size_t process_read_file(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
+
+	if (fd >= 0) {
+		n = read(fd, text, size - 1);
+		close(fd);
+	}
+	if (n < 0)
+		n = 0;
+	text[n] = '\0';
+	return (size_t)n;
+}
+
 uint64_t process_resident_bytes(void)
 {
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	uint64_t total, resident;
 	char text[128];
-	ssize_t n;
 
-	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
+	(void)process_read_file("/proc/self/statm", text, sizeof(text));
 	if (sscanf(text, "%" SCNu64 " %" SCNu64, &total, &resident) != 2)
 		return 0;
 	return resident * (uint64_t)sysconf(_SC_PAGESIZE);

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel says of this process. Each function asks it (a file of
- * /proc, a system call): not on a hot path. 0 where it does not say. Any
- * thread.
+ * What the kernel says of processes, of this one mostly. Each function asks it
+ * (a file of /proc, a system call): not on a hot path. 0 where it does not say.
+ * Any thread.
  */
 #ifndef GROUPFS_LIB_PROCESS_H
 #define GROUPFS_LIB_PROCESS_H
 
+#include <stddef.h>
 #include <stdint.h>
+
+/* The first size - 1 bytes of a small file, as of /proc, in one read(2) and
+ * with a NUL behind them: how many; 0 too when there is none. Blocking. */
+size_t process_read_file(const char *path, char *text, size_t size);
 
 uint64_t process_resident_bytes(void);
 /* Of all threads, user and system, in microseconds. */

@@ -102,7 +102,7 @@ static void wait_for_answer(struct lws *wsi, const struct http_request *r)
 
 static int on_headers(struct lws *wsi, struct session *s, const char *path)
 {
-	/* The tap lets none come before the last one is answered. */
+	/* None is given to lws before the last one is answered. */
 	if (s->http != NULL)
 		return -1;
 	s->http = http_new(gateway_of(wsi), wsi);

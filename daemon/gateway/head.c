@@ -282,20 +282,6 @@ static bool take_version(struct head *h, char c)
 
 /* Fields. */
 
-static struct str trimmed(const struct buf *b)
-{
-	struct str s = buf_str(b);
-
-	while (s.len > 0 && (s.data[0] == ' ' || s.data[0] == '\t')) {
-		s.data++;
-		s.len--;
-	}
-	while (s.len > 0 &&
-	       (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
-		s.len--;
-	return s;
-}
-
 /* Twice the same is one; anything else would make two lengths of one body. */
 static bool end_length(struct head *h, struct str value, bool again)
 {
@@ -396,7 +382,8 @@ static bool end_list(struct head *h, size_t field, struct str value, bool again)
 
 static bool end_field(struct head *h)
 {
-	struct str name = buf_str(&h->name), value = trimmed(&h->value);
+	struct str name = buf_str(&h->name),
+		   value = headers_trim(buf_str(&h->value));
 	size_t i = 0;
 	bool again;
 

@@ -43,6 +43,8 @@ unsigned int headers_method(struct lws *wsi);
 /* Appends the query as it was sent, arguments with '&' between. */
 void headers_query(struct lws *wsi, struct buf *out);
 
+/* Without the blanks around it. */
+struct str headers_trim(struct str s);
 /* "Bearer TOKEN" -> TOKEN */
 bool headers_bearer(struct str value, struct str *token);
 /* value is this media type, with or without parameters. */

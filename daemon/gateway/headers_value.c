@@ -5,7 +5,7 @@
 
 #include "daemon/gateway/headers.h"
 
-static struct str trim(struct str s)
+struct str headers_trim(struct str s)
 {
 	while (s.len > 0 && (s.data[0] == ' ' || s.data[0] == '\t')) {
 		s.data++;
@@ -24,7 +24,7 @@ bool headers_bearer(struct str value, struct str *token)
 
 	if (value.len <= n || strncasecmp(value.data, scheme, n) != 0)
 		return false;
-	*token = trim(str_make(value.data + n, value.len - n));
+	*token = headers_trim(str_make(value.data + n, value.len - n));
 	return token->len > 0;
 }
 
@@ -35,7 +35,7 @@ bool headers_media_type(struct str value, const char *type)
 
 	if (end != NULL)
 		value.len = (size_t)(end - value.data);
-	value = trim(value);
+	value = headers_trim(value);
 	return value.len == strlen(type) &&
 	       strncasecmp(value.data, type, value.len) == 0;
 }
@@ -50,7 +50,7 @@ static bool next_item(struct str *list, struct str *item)
 		return false;
 	comma = list->len == 0 ? NULL : memchr(list->data, ',', list->len);
 	len = comma == NULL ? list->len : (size_t)(comma - list->data);
-	*item = trim(str_make(list->data, len));
+	*item = headers_trim(str_make(list->data, len));
 	*list = comma == NULL ? str_make(NULL, 0)
 			      : str_make(comma + 1, list->len - len - 1);
 	return true;

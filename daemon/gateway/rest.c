@@ -112,7 +112,7 @@ int rest_get_key(const struct http_request *r, struct str *key, struct err *err)
 	return 0;
 }
 
-bool rest_get_page(struct http_request *r)
+bool rest_get_page(struct http_request *r, bool (*is_after)(struct str text))
 {
 	struct str query = buf_str(&r->query);
 	struct err err;
@@ -126,9 +126,20 @@ bool rest_get_page(struct http_request *r)
 			     WIRE_PAGE_MAX);
 	if (rc >= 0)
 		rc = query_get_text(query, "after", &r->page.after, &err);
+	if (rc >= 0 && is_after != NULL && r->page.after.len > 0 &&
+	    !is_after(buf_str(&r->page.after)))
+		rc = err_set(&err, ERR_BAD_NAME, NULL);
 	if (rc < 0)
 		http_fail(r, &err);
 	return rc >= 0;
+}
+
+void rest_end_page(struct http_request *r, bool complete)
+{
+	buf_append_str(&r->text, str_of("],\"next_after\":"));
+	json_put_str(&r->text, buf_str(&r->page.after));
+	buf_printf(&r->text, ",\"complete\":%s}", complete ? "true" : "false");
+	http_answer(r, 200);
 }
 
 void rest_random_key(char out[33])

@@ -43,8 +43,11 @@ void rest_put_member(struct http_request *r);
 void rest_patch_member(struct http_request *r);
 void rest_delete_member(struct http_request *r);
 
-/* "limit" and "after" of the query. False when it has answered. */
-bool rest_get_page(struct http_request *r);
+/* "limit" and "after" of the query; is_after says whether a text can be one
+ * (NULL: the caller looks). False when it has answered. */
+bool rest_get_page(struct http_request *r, bool (*is_after)(struct str text));
+/* The end of a list, whose last is r->page.after, and of the answer. */
+void rest_end_page(struct http_request *r, bool complete);
 /* The Idempotency-Key, borrowed; empty: there is none. `bad_request`. */
 int rest_get_key(const struct http_request *r, struct str *key,
 		 struct err *err);

@@ -318,11 +318,7 @@ static void on_files(struct client_request *req, const struct err *err,
 		list_files(r);
 		return;
 	}
-	buf_append_str(&r->text, str_of("],\"next_after\":"));
-	json_put_str(&r->text, buf_str(&r->page.after));
-	buf_printf(&r->text, ",\"complete\":%s}",
-		   page->complete != 0 ? "true" : "false");
-	http_answer(r, 200);
+	rest_end_page(r, page->complete != 0);
 }
 
 static void list_files(struct http_request *r)
@@ -337,16 +333,8 @@ static void list_files(struct http_request *r)
 
 void rest_list_media(struct http_request *r)
 {
-	struct err err;
-
-	if (!rest_get_page(r))
+	if (!rest_get_page(r, text_is_file_name))
 		return;
-	if (r->page.after.len > 0 &&
-	    !text_is_file_name(buf_str(&r->page.after))) {
-		err_set(&err, ERR_BAD_NAME, NULL);
-		http_fail(r, &err);
-		return;
-	}
 	buf_append_str(&r->text, str_of("{\"files\":["));
 	http_with_group(r, list_files);
 }

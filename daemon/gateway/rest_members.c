@@ -52,16 +52,8 @@ static void list_members(struct http_request *r)
 
 void rest_list_members(struct http_request *r)
 {
-	struct err err;
-
-	if (!rest_get_page(r))
+	if (!rest_get_page(r, text_is_user_name))
 		return;
-	if (r->page.after.len > 0 &&
-	    !text_is_user_name(buf_str(&r->page.after))) {
-		err_set(&err, ERR_BAD_NAME, NULL);
-		http_fail(r, &err);
-		return;
-	}
 	http_with_group(r, list_members);
 }
 

@@ -91,7 +91,7 @@ void rest_mentions(struct http_request *r)
 {
 	struct err err;
 
-	if (!rest_get_page(r))
+	if (!rest_get_page(r, NULL))
 		return;
 	if (!split_after(r)) {
 		err_set(&err, ERR_BAD_REQUEST,

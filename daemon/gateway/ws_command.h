@@ -15,7 +15,7 @@
 struct ws_command {
 	struct list link;
 	struct ws_conn *conn;
-	struct json *json; /* owned */
+	struct json *json; /* owned; NULL where it is ours */
 	struct buf id;	   /* as JSON text */
 	void (*with_group)(struct ws_command *cmd);
 	const struct json *groups; /* of subscribe */
@@ -48,6 +48,8 @@ void ws_command_put_group(struct buf *b, const struct ws_command *cmd);
 /* ws_subscribe.c */
 void ws_run_subscribe(struct ws_command *cmd);
 void ws_run_unsubscribe(struct ws_command *cmd);
+/* Subscribes to all his groups, from cmd->after on. */
+void ws_list_mine(struct ws_command *cmd);
 /* Goes on with one that waited for the client to take its answers. */
 void ws_resume_subscribe(struct ws_command *cmd);
 

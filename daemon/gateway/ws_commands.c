@@ -313,8 +313,13 @@ static void run(struct ws_command *cmd)
 {
 	struct str type = { 0 };
 	struct err err;
-	int rc = json_get_str(cmd->json, "type", 32, &type, &err);
+	int rc;
 
+	if (cmd->ours) {
+		ws_list_mine(cmd);
+		return;
+	}
+	rc = json_get_str(cmd->json, "type", 32, &type, &err);
 	for (size_t i = 0; rc == 1 && i < COMMANDS; i++) {
 		if (str_eq(type, str_of(commands[i].type))) {
 			commands[i].run(cmd);
@@ -386,14 +391,10 @@ static struct ws_command *command_new(struct ws_conn *c, struct json *json)
 static void list_again(struct ws_conn *c)
 {
 	struct ws_command *cmd;
-	struct json *json;
-	struct err err;
 
-	if (!c->all || c->dead || c->closing != 0 ||
-	    json_parse(&json, str_of("{\"type\":\"subscribe\"}"),
-		       GATEWAY_WS_MAX, &err) < 0)
+	if (!c->all || c->dead || c->closing != 0)
 		return;
-	cmd = command_new(c, json);
+	cmd = command_new(c, NULL);
 	if (cmd == NULL)
 		return;
 	cmd->ours = true;

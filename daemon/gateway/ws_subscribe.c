@@ -108,8 +108,6 @@ static void subscribe_next(struct ws_command *cmd)
 	ws_command_end(cmd);
 }
 
-static void list_mine(struct ws_command *cmd);
-
 static void on_mine(struct client_request *req, const struct err *err,
 		    const void *body)
 {
@@ -144,10 +142,10 @@ static void on_mine(struct client_request *req, const struct err *err,
 	if (page->complete != 0)
 		ws_command_end(cmd);
 	else
-		list_mine(cmd);
+		ws_list_mine(cmd);
 }
 
-static void list_mine(struct ws_command *cmd)
+void ws_list_mine(struct ws_command *cmd)
 {
 	struct wire_body_list_groups body = { .after = buf_str(&cmd->after),
 					      .limit = WIRE_PAGE_MAX };
@@ -167,7 +165,7 @@ void ws_run_subscribe(struct ws_command *cmd)
 	else if (rc > 0)
 		subscribe_next(cmd);
 	else
-		list_mine(cmd);
+		ws_list_mine(cmd);
 	if (rc == 0)
 		c->all = true;
 }
