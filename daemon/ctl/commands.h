@@ -29,6 +29,24 @@ struct ctl_command {
 	unsigned int takes; /* the bits of its options */
 };
 
+enum ctl_exit ctl_follow(struct ctl *ctl, const struct ctl_options *o, int argc,
+			 char **argv);
+enum ctl_exit ctl_send(struct ctl *ctl, const struct ctl_options *o, int argc,
+		       char **argv);
+enum ctl_exit ctl_groups(struct ctl *ctl, const struct ctl_options *o, int argc,
+			 char **argv);
+enum ctl_exit ctl_info(struct ctl *ctl, const struct ctl_options *o, int argc,
+		       char **argv);
+enum ctl_exit ctl_describe(struct ctl *ctl, const struct ctl_options *o,
+			   int argc, char **argv);
+enum ctl_exit ctl_read(struct ctl *ctl, const struct ctl_options *o, int argc,
+		       char **argv);
+enum ctl_exit ctl_members(struct ctl *ctl, const struct ctl_options *o,
+			  int argc, char **argv);
+enum ctl_exit ctl_add(struct ctl *ctl, const struct ctl_options *o, int argc,
+		      char **argv);
+enum ctl_exit ctl_remove(struct ctl *ctl, const struct ctl_options *o, int argc,
+			 char **argv);
 enum ctl_exit ctl_user_add(struct ctl *ctl, const struct ctl_options *o,
 			   int argc, char **argv);
 enum ctl_exit ctl_token_create(struct ctl *ctl, const struct ctl_options *o,

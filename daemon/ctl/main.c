@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,50 @@
 #include "lib/paths.h"
 
 static const struct ctl_command commands[] = {
+	{ .what = "Messages" },
+	{ .noun = "follow",
+	  .args = "[GROUP...]",
+	  .what = "print messages as they come",
+	  .about =
+		  "Prints the messages behind your read pointer, and then each "
+		  "new one as it\ncomes; without GROUP, those of all your "
+		  "groups. It goes on over restarts of\ngroupd, with each "
+		  "message once and in order. A terminal gets a page for "
+		  "people,\na pipe the lines of 'live' in the mount.",
+	  .run = ctl_follow,
+	  .max = INT_MAX,
+	  .takes = TAKES_AFTER | TAKES_TAIL | TAKES_NO_FOLLOW | TAKES_MARK |
+		   TAKES_COLOR | TAKES_UTC | TAKES_JSON },
+	{ .noun = "send",
+	  .args = "GROUP [TEXT...]",
+	  .what = "send a message",
+	  .about =
+		  "Sends TEXT, or what standard input has, as one message, and "
+		  "returns when it is\nstored. The newline at its end is "
+		  "dropped. It prints nothing but with --json.",
+	  .run = ctl_send,
+	  .min = 1,
+	  .max = INT_MAX,
+	  .takes = TAKES_REPLY | TAKES_CLIENT_ID | TAKES_MEDIA | TAKES_LINES |
+		   TAKES_JSON },
+	{ .noun = "read",
+	  .args = "GROUP [SEQ|all]",
+	  .what = "show or move my read pointer",
+	  .about =
+		  "Prints how far you have read; with SEQ or 'all', moves that "
+		  "forward.",
+	  .run = ctl_read,
+	  .min = 1,
+	  .max = 2 },
+
 	{ .what = "Groups" },
+	{ .noun = "groups",
+	  .args = "",
+	  .what = "list my groups",
+	  .about = "Prints your groups: name, role, last message's number, "
+		   "unread messages and\nunread mentions.",
+	  .run = ctl_groups,
+	  .takes = TAKES_COLOR | TAKES_JSON },
 	{ .noun = "create",
 	  .args = "GROUP [USER...]",
 	  .what = "create a group",
@@ -24,6 +68,46 @@ static const struct ctl_command commands[] = {
 		   "members.",
 	  .run = ctl_create,
 	  .min = 1,
+	  .max = INT_MAX },
+	{ .noun = "info",
+	  .args = "GROUP",
+	  .what = "show what there is to know of a group",
+	  .about = "Prints a group's description, numbers and limits.",
+	  .run = ctl_info,
+	  .min = 1,
+	  .max = 1,
+	  .takes = TAKES_JSON },
+	{ .noun = "describe",
+	  .args = "GROUP TEXT",
+	  .what = "set a group's description",
+	  .about = "Sets what a group is for; '' empties it. For its admins.",
+	  .run = ctl_describe,
+	  .min = 2,
+	  .max = 2 },
+	{ .noun = "members",
+	  .args = "GROUP",
+	  .what = "list a group's members",
+	  .about = "Prints name and role of each member, by name.",
+	  .run = ctl_members,
+	  .min = 1,
+	  .max = 1,
+	  .takes = TAKES_COLOR | TAKES_JSON },
+	{ .noun = "add",
+	  .args = "GROUP USER...",
+	  .what = "add members; - reads names from stdin",
+	  .about = "Adds users to a group, all of them or none. --role also "
+		   "promotes and demotes.\nFor its admins.",
+	  .run = ctl_add,
+	  .min = 2,
+	  .max = INT_MAX,
+	  .takes = TAKES_ROLE },
+	{ .noun = "remove",
+	  .args = "GROUP USER...",
+	  .what = "remove members; - reads names from stdin",
+	  .about = "Removes members, all of these or none. For admins; "
+		   "everybody may remove\nhimself.",
+	  .run = ctl_remove,
+	  .min = 2,
 	  .max = INT_MAX },
 	{ .noun = "delete",
 	  .args = "GROUP",
@@ -192,6 +276,8 @@ int main(int argc, char **argv)
 
 	/* A lost connection is an error code, not a signal. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* For the columns that characters take. */
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	(void)ctl_options_take(&a, argc, argv);
 	if (a.version) {
 		(void)puts("groupctl " GROUPFS_VERSION);

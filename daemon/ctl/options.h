@@ -14,16 +14,48 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/wire.h"
+
 /* Options of a command, as bits. */
 enum {
 	TAKES_EXPIRES = 1 << 0,
 	TAKES_JSON = 1 << 1,
+	TAKES_AFTER = 1 << 2,
+	TAKES_TAIL = 1 << 3,
+	TAKES_NO_FOLLOW = 1 << 4,
+	TAKES_MARK = 1 << 5,
+	TAKES_COLOR = 1 << 6,
+	TAKES_UTC = 1 << 7,
+	TAKES_REPLY = 1 << 8,
+	TAKES_CLIENT_ID = 1 << 9,
+	TAKES_MEDIA = 1 << 10,
+	TAKES_LINES = 1 << 11,
+	TAKES_ROLE = 1 << 12,
+	TAKES_WATCH = 1 << 13,
+	TAKES_CHECK = 1 << 14,
 };
+
+enum ctl_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 /* What the options of a command say; zero where one is not given. */
 struct ctl_options {
 	uint64_t expires_ms; /* --expires, from now on; 0: never */
 	bool json;
+	bool from_seq; /* --after was given: */
+	uint64_t after;
+	bool from_tail; /* --tail was given: */
+	uint64_t tail;
+	bool no_follow;
+	bool mark;
+	enum ctl_color color;
+	bool utc;
+	uint64_t reply_to;     /* 0: none */
+	const char *client_id; /* NULL: none */
+	const char *media;     /* a file's path; NULL: none */
+	bool lines;
+	enum role role;	      /* ROLE_NONE: not given */
+	unsigned int watch_s; /* 0: not given */
+	bool check;
 };
 
 struct ctl_option {
