@@ -49,6 +49,8 @@ enum ctl_exit ctl_remove(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv);
 enum ctl_exit ctl_user_add(struct ctl *ctl, const struct ctl_options *o,
 			   int argc, char **argv);
+enum ctl_exit ctl_user_list(struct ctl *ctl, const struct ctl_options *o,
+			    int argc, char **argv);
 enum ctl_exit ctl_token_create(struct ctl *ctl, const struct ctl_options *o,
 			       int argc, char **argv);
 enum ctl_exit ctl_token_list(struct ctl *ctl, const struct ctl_options *o,

@@ -287,3 +287,12 @@ enum ctl_exit ctl_find_group(struct ctl *ctl, const char *name,
 		(void)complain(ctl, rc);
 	return rc;
 }
+
+void ctl_wait(struct ctl *ctl, uint64_t ms)
+{
+	uint64_t end = uv_now(&ctl->loop) + ms;
+
+	/* The tick turns the loop. */
+	while (uv_now(&ctl->loop) < end && !ctl->lost)
+		(void)uv_run(&ctl->loop, UV_RUN_ONCE);
+}

@@ -89,6 +89,8 @@ void ctl_put_line(struct buf *out, struct str s);
  * where nobody reads on. */
 enum ctl_exit ctl_print(const struct buf *out);
 
+/* Lets time go by; the connection goes on. */
+void ctl_wait(struct ctl *ctl, uint64_t ms);
 /* The group of that name that the caller is a member of. Its strs are borrowed
  * until the next call. */
 enum ctl_exit ctl_find_group(struct ctl *ctl, const char *name,

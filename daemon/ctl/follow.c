@@ -135,9 +135,9 @@ static void note_cursors(const struct follow *f)
 				   s->name,
 				   (unsigned long long)s->sub.cursor + 1);
 	}
-	follow_note(f, "online again: %s goes on%s",
-		    n == 0 ? "it" : buf_cstr(&text),
-		    n > NAMES_MAX ? ", as do the others" : "");
+	follow_note(f, "online again%s%s%s%s", n == 0 ? "" : ": ",
+		    buf_cstr(&text), n == 0 ? "" : " on",
+		    n > NAMES_MAX ? ", and so the others" : "");
 	buf_release(&text);
 }
 

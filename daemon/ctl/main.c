@@ -129,6 +129,15 @@ static const struct ctl_command commands[] = {
 	  .run = ctl_user_add,
 	  .min = 1,
 	  .max = INT_MAX },
+	{ .noun = "user",
+	  .verb = "list",
+	  .args = "",
+	  .what = "list all users that groupd knows",
+	  .about = "Prints the names of those who were added and of those who "
+		   "have been here, a line\neach. For root and groupd's own "
+		   "user.",
+	  .run = ctl_user_list,
+	  .takes = TAKES_JSON },
 	{ .noun = "token",
 	  .verb = "create",
 	  .args = "USER",
@@ -147,7 +156,8 @@ static const struct ctl_command commands[] = {
 	  .about = "Prints number, user, time of making and end of each token, "
 		   "with a tab between.",
 	  .run = ctl_token_list,
-	  .max = 1 },
+	  .max = 1,
+	  .takes = TAKES_JSON },
 	{ .noun = "token",
 	  .verb = "revoke",
 	  .args = "ID",
@@ -162,10 +172,11 @@ static const struct ctl_command commands[] = {
 	{ .noun = "status",
 	  .args = "",
 	  .what = "show how groupd is",
-	  .about = "Prints the figures of groupd. For root and groupd's own "
-		   "user.",
+	  .about = "Prints how groupd is: first what needs attention, then the "
+		   "figures. With --json\nall of them. For root and groupd's "
+		   "own user.",
 	  .run = ctl_status,
-	  .takes = TAKES_JSON },
+	  .takes = TAKES_CHECK | TAKES_WATCH | TAKES_COLOR | TAKES_JSON },
 	{ .noun = "verify",
 	  .args = "",
 	  .what = "check the whole store",

@@ -18,7 +18,7 @@ enum {
 
 void send_make_key(char out[SEND_KEY_SIZE])
 {
-	(void)snprintf(out, SEND_KEY_SIZE, "groupctl-%016llx",
+	(void)snprintf(out, SEND_KEY_SIZE, "groupctl%016llx",
 		       (unsigned long long)env_random_u64(env_system()));
 }
 

@@ -9,7 +9,7 @@
 
 #include "daemon/ctl/commands.h"
 
-/* "groupctl-" and 16 hex digits. */
+/* "groupctl" and 16 hex digits: of what the key of an upload may have. */
 enum { SEND_KEY_SIZE = 32 };
 void send_make_key(char out[SEND_KEY_SIZE]);
 

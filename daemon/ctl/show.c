@@ -25,7 +25,7 @@ struct flow {
 	size_t column; /* of the text, from the indent on */
 	size_t spaces; /* that are owed to the next word */
 	struct str content;
-	/* The next mention of me in content, as offsets. */
+	bool marks; /* it mentions me: the next place, as offsets */
 	size_t from;
 	size_t to;
 	size_t pos; /* of text_next_mention() */
@@ -54,7 +54,7 @@ static void next_mention(struct flow *f)
 	struct str name;
 
 	f->from = f->to = f->content.len;
-	while (text_next_mention(f->content, &f->pos, &name)) {
+	while (f->marks && text_next_mention(f->content, &f->pos, &name)) {
 		if (!is_me(f->show, name))
 			continue;
 		f->to = (size_t)(name.data - f->content.data) + name.len;
@@ -177,23 +177,25 @@ static size_t put_column(const struct show *s, struct buf *out, const char *sgr,
 	if (columns > *width)
 		*width = columns < NAME_WIDTH_MAX ? columns : NAME_WIDTH_MAX;
 	terminal_put(s->terminal, out, sgr, text);
-	if (columns > *width)
-		return columns + 2;
-	terminal_pad(out, *width - columns);
+	if (columns < *width)
+		terminal_pad(out, *width - columns);
 	buf_append_str(out, str_of("  "));
-	return *width + 2;
+	return (columns > *width ? columns : *width) + 2;
 }
 
 /* All that stands before the text; its columns. */
 static size_t put_head(struct show *s, struct buf *out, const char *group,
-		       const struct wire_message *m, const struct tm *tm)
+		       const struct wire_message *m, const struct tm *tm,
+		       bool marks)
 {
-	bool mentioned = mentions_me(s, m);
 	size_t width = 0;
 	char numbers[64];
 	char sgr[16];
 
-	terminal_put(s->terminal, out, "1;33", str_of(mentioned ? "*" : " "));
+	if (marks)
+		terminal_put(s->terminal, out, "1;33", str_of("*"));
+	else
+		buf_append_char(out, ' ');
 	(void)snprintf(numbers, sizeof(numbers), "%*" PRIu64 " %02d:%02d ",
 		       SEQ_WIDTH, m->seq, tm->tm_hour, tm->tm_min);
 	terminal_put(s->terminal, out, "2", str_of(numbers));
@@ -258,7 +260,7 @@ void show_message(struct show *s, struct buf *out, const char *group,
 		  const struct wire_message *m, const struct show_quote *quote)
 {
 	time_t seconds = (time_t)(m->time_ms / 1000);
-	struct flow f = { .show = s, .out = out };
+	struct flow f = { .show = s, .out = out, .marks = mentions_me(s, m) };
 	struct tm tm = { 0 };
 
 	if (s->utc)
@@ -266,7 +268,7 @@ void show_message(struct show *s, struct buf *out, const char *group,
 	else
 		(void)localtime_r(&seconds, &tm);
 	put_day(s, out, &tm);
-	f.indent = put_head(s, out, group, m, &tm);
+	f.indent = put_head(s, out, group, m, &tm, f.marks);
 	if (s->terminal->width > 0 &&
 	    s->terminal->width < f.indent + TEXT_WIDTH_MIN) {
 		f.indent = INDENT_MIN;

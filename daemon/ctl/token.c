@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/ctl/commands.h"
 #include "lib/env.h"
+#include "lib/json.h"
 #include "lib/text.h"
 
 enum ctl_exit ctl_token_create(struct ctl *ctl, const struct ctl_options *o,
@@ -25,6 +26,20 @@ enum ctl_exit ctl_token_create(struct ctl *ctl, const struct ctl_options *o,
 	return rc;
 }
 
+static void put_json(struct buf *out, const struct wire_token_info *t)
+{
+	buf_printf(out, "{\"token_id\":%llu,\"user\":",
+		   (unsigned long long)t->token_id);
+	json_put_str(out, t->user);
+	buf_append_str(out, str_of(",\"created_at\":"));
+	json_put_time(out, t->created_ms);
+	if (t->expires_ms != 0) {
+		buf_append_str(out, str_of(",\"expires_at\":"));
+		json_put_time(out, t->expires_ms);
+	}
+	buf_append_str(out, str_of("}\n"));
+}
+
 static void put_token(struct buf *out, const struct wire_token_info *t)
 {
 	char time[TEXT_TIME_LEN + 1];
@@ -45,7 +60,6 @@ enum ctl_exit ctl_token_list(struct ctl *ctl, const struct ctl_options *o,
 	struct buf out = { 0 };
 	enum ctl_exit rc = CTL_OK;
 
-	(void)o;
 	if (argc == 1) {
 		if (!ctl_is_user_name(argv[0]))
 			return CTL_REFUSED;
@@ -60,7 +74,10 @@ enum ctl_exit ctl_token_list(struct ctl *ctl, const struct ctl_options *o,
 			break;
 		while (wire_next(&answer.tokens, &wire_schema_token_info, &t) ==
 		       1) {
-			put_token(&out, &t);
+			if (o->json)
+				put_json(&out, &t);
+			else
+				put_token(&out, &t);
 			body.after_id = t.token_id;
 		}
 		/* A page that brings nothing new would be asked for again for
