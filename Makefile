@@ -7,6 +7,8 @@ SBINDIR ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec/groupfs
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/groupfs
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 DESTDIR ?=
 CC ?= cc
 SAN ?=
@@ -171,12 +173,14 @@ compile_commands.json: $(BUILD)/flags $(C_FILES)
 compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(call pkg_cflags,fuse3)
 
 install: all
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR)/examples)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR)/examples $(BASHCOMPDIR) $(ZSHCOMPDIR))
 	install $(BUILD)/groupfs $(BUILD)/groupctl $(DESTDIR)$(BINDIR)
 	install $(BUILD)/groupd $(DESTDIR)$(SBINDIR)
 	install $(BUILD)/groupd-gateway $(DESTDIR)$(LIBEXECDIR)
 	$(Q)for page in $(wildcard man/*.[1-9]); do dir=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
 		install -d $$dir && install -m 644 $$page $$dir || exit 1; done
+	install -m 644 completion/groupctl.bash $(DESTDIR)$(BASHCOMPDIR)/groupctl
+	install -m 644 completion/_groupctl $(DESTDIR)$(ZSHCOMPDIR)
 	install -m 644 README.md LICENSE $(wildcard man/*.json) $(DESTDIR)$(DOCDIR)
 	install -m 644 $(wildcard examples/*) $(DESTDIR)$(DOCDIR)/examples
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { NAME_MAX_LEN = 32, COLUMN = 34 };
+enum { NAME_MAX_LEN = 32, COLUMN = 28 };
 
 /* "token create", or "status". */
 static const char *name_of(const struct ctl_command *c, char *out, size_t size)
@@ -41,7 +41,7 @@ void usage_all(FILE *to, const struct ctl_command *table)
 		(void)snprintf(words, sizeof(words), "%s%s%s",
 			       name_of(c, name, sizeof(name)),
 			       c->args[0] == '\0' ? "" : " ", c->args);
-		(void)fprintf(to, "  %-*s %s\n", COLUMN, words, c->what);
+		(void)fprintf(to, "  %-*s  %s\n", COLUMN, words, c->what);
 	}
 	(void)fputs("\n'groupctl COMMAND --help' says more of a command, and "
 		    "which options it takes.\nAll take --socket PATH; "
@@ -75,7 +75,7 @@ void usage_of(FILE *to, const struct ctl_command *c)
 		(void)snprintf(words, sizeof(words), "--%s%s%s", o->name,
 			       o->value == NULL ? "" : " ",
 			       o->value == NULL ? "" : o->value);
-		(void)fprintf(to, "  %-20s %s\n", words, o->what);
+		(void)fprintf(to, "  %-20s  %s\n", words, o->what);
 	}
 }
 
