@@ -300,7 +300,7 @@ static enum ctl_exit add_named(struct follow *f, const char *name)
 		after = o->after;
 	else if (o->from_tail)
 		after = g.last_seq > o->tail ? g.last_seq - o->tail : 0;
-	if (after + 1 < g.first_seq)
+	if (after != FEED_FROM_POINTER && after + 1 < g.first_seq)
 		after = g.first_seq - 1;
 	if (follow_add(f, g.group_id, g.name, after) == 0)
 		return CTL_OK;

@@ -32,7 +32,7 @@ static void page_came(struct client_request *req, const struct err *err,
 			after = g.last_seq > f->options->tail
 					? g.last_seq - f->options->tail
 					: 0;
-		if (after + 1 < g.first_seq)
+		if (after != FEED_FROM_POINTER && after + 1 < g.first_seq)
 			after = g.first_seq - 1;
 		if (follow_find(f, g.group_id) == NULL &&
 		    follow_add(f, g.group_id, g.name, after) != 0)

@@ -52,6 +52,7 @@ static bool have_quote(struct source *s, uint64_t seq)
 static void put_line(struct source *s, const struct wire_message *m)
 {
 	struct follow *f = s->follow;
+	size_t from = f->out.len;
 
 	if (f->form == FOLLOW_LINES) {
 		if (f->several)
@@ -67,6 +68,7 @@ static void put_line(struct source *s, const struct wire_message *m)
 	}
 	json_put_message_fields(&f->out, m);
 	buf_append_str(&f->out, str_of("}\n"));
+	terminal_escape_json(&f->out, from);
 }
 
 /* Messages of one source. 0: none are left; 1: perhaps; a negative errno: it

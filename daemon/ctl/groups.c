@@ -137,6 +137,7 @@ enum ctl_exit ctl_info(struct ctl *ctl, const struct ctl_options *o, int argc,
 		memcpy(&record, &group, sizeof(record));
 		json_put_group(&out, &record, &info);
 		buf_append_char(&out, '\n');
+		terminal_escape_json(&out, 0);
 	} else {
 		put_info(&out, &group, &info);
 	}

@@ -45,30 +45,37 @@ static int read_full(int fd, char *piece, size_t *len)
 	return 0;
 }
 
+/* A piece; the first one, and be it empty, only says that there is one to
+ * come. */
+static enum ctl_exit put_piece(struct media *m, bool begin, struct str data)
+{
+	const struct wire_body_write_media body = { .group_id = m->group_id,
+						    .key = str_of(m->key),
+						    .off = m->size,
+						    .resize = begin,
+						    .data = data };
+	struct wire_body_ok answer;
+
+	m->size += data.len;
+	return ctl_call(m->ctl, WIRE_WRITE_MEDIA, &body, &answer);
+}
+
 static enum ctl_exit upload(struct media *m, int fd, const char *path)
 {
 	char piece[PIECE];
-	struct wire_body_ok answer;
-	enum ctl_exit rc = CTL_OK;
+	enum ctl_exit rc = put_piece(m, true, str_of(""));
 	size_t len = PIECE;
 
-	/* An empty file has a piece, too. */
 	while (rc == CTL_OK && len == PIECE) {
 		int failed = read_full(fd, piece, &len);
-		const struct wire_body_write_media body = {
-			.group_id = m->group_id,
-			.key = str_of(m->key),
-			.off = m->size,
-			.data = str_make(piece, len)
-		};
 
 		if (failed != 0) {
 			ctl_complain("cannot read %s: %s", path,
 				     strerror(-failed));
 			return CTL_REFUSED;
 		}
-		rc = ctl_call(m->ctl, WIRE_WRITE_MEDIA, &body, &answer);
-		m->size += len;
+		if (len > 0)
+			rc = put_piece(m, false, str_make(piece, len));
 	}
 	return rc;
 }

@@ -133,6 +133,33 @@ void terminal_escape(struct buf *out, struct str s)
 	}
 }
 
+void terminal_escape_json(struct buf *out, size_t from)
+{
+	struct buf json = { 0 };
+	struct buf escaped = { 0 };
+	struct str s;
+
+	if (out->failed)
+		return;
+	buf_append(&json, out->data + from, out->len - from);
+	buf_truncate(out, from);
+	s = buf_str(&json);
+	for (size_t at = 0, len; at < s.len; at += len) {
+		wchar_t c = decode(str_make(s.data + at, s.len - at), &len);
+
+		buf_clear(&escaped);
+		if (len > 1)
+			text_escape(&escaped, str_make(s.data + at, len));
+		if (len > 1 && escaped.len != len)
+			buf_printf(out, "\\u%04x", (unsigned int)c);
+		else
+			buf_append(out, s.data + at, len);
+	}
+	out->failed = out->failed || json.failed || escaped.failed;
+	buf_release(&json);
+	buf_release(&escaped);
+}
+
 void terminal_pad(struct buf *out, size_t columns)
 {
 	while (columns-- > 0)

@@ -152,6 +152,19 @@ static void nothing_steers_the_terminal(void **state)
 	assert_non_null(strstr(buf_cstr(&f->out), "[media/\\x1b]0;x]"));
 }
 
+static void json_steers_no_terminal_either(void **state)
+{
+	struct fixture *f = *state;
+
+	buf_append_str(&f->out, str_of("\xc2\x9b{\"a\":\"\xc2\x9b"
+				       "1\xe2\x80\xae"
+				       "2\xe6\x97\xa5\"}"));
+	terminal_escape_json(&f->out, 2);
+	assert_string_equal(buf_cstr(&f->out),
+			    "\xc2\x9b{\"a\":\"\\u009b1\\u202e"
+			    "2\xe6\x97\xa5\"}");
+}
+
 static void who_mentions_me_is_marked(void **state)
 {
 	struct fixture *f = *state;
@@ -257,6 +270,7 @@ int main(void)
 		WITH_FIXTURE(lines_are_indented),
 		WITH_FIXTURE(words_wrap_and_none_is_cut),
 		WITH_FIXTURE(nothing_steers_the_terminal),
+		WITH_FIXTURE(json_steers_no_terminal_either),
 		WITH_FIXTURE(who_mentions_me_is_marked),
 		WITH_FIXTURE(a_reply_shows_what_it_answers),
 		WITH_FIXTURE(a_quote_is_not_cut_in_a_character),
