@@ -66,7 +66,7 @@ __groupctl_offer() {
 
 _groupctl() {
 	local program=$1 cur=$2 prev=$3
-	local -a ctl=("$program") plain=() takes=() kinds=()
+	local -a ctl=("$program") plain=() kinds=()
 	local i word name args noun='' command='' found=0 kind group=''
 
 	# --color=always is three words to readline.
@@ -149,9 +149,9 @@ _groupctl() {
 	((at < ${#kinds[@]})) || at=$((${#kinds[@]} - 1))
 	((at >= 0)) || return
 	kind=${kinds[at]}
-	((${#plain[@]} >= ${#kinds[@]})) && [[ $kind != *... && $kind != *...] ]] && return
 	kind=${kind#[}
 	kind=${kind%]}
+	((${#plain[@]} >= ${#kinds[@]})) && [[ $kind != *... ]] && return
 	kind=${kind%...}
 	[[ ${kinds[0]} == *GROUP* ]] && group=${plain[0]-}
 	[[ $command == remove && $kind == USER ]] && kind=MEMBER

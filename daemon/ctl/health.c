@@ -247,7 +247,8 @@ static void put_store(struct buf *out, const struct terminal *t,
 	buf_append_str(out, str_of(", "));
 	health_put_bytes(out, number_of(figures, "store_bytes"));
 	if (number_of(figures, "disk_bytes") > 0) {
-		buf_append_str(out, str_of("; "));
+		buf_append_char(out, '\n');
+		label(out, t, "disk");
 		health_put_bytes(out, number_of(figures, "disk_free_bytes"));
 		buf_append_str(out, str_of(" free of "));
 		health_put_bytes(out, number_of(figures, "disk_bytes"));

@@ -108,11 +108,12 @@ void terminal_put(const struct terminal *t, struct buf *out, const char *sgr,
 }
 
 /* Of the sixteen, since those are what a person chose for his terminal; not
- * red, which says that something is wrong. */
+ * red, which says that something is wrong, nor what is hard to read on black
+ * or white. */
 const char *terminal_color_of(struct str name)
 {
-	static const char *const colors[] = { "32", "33", "94", "35", "36",
-					      "92", "95", "96", "34", "93" };
+	static const char *const colors[] = { "32", "33", "94", "35",
+					      "36", "92", "95", "96" };
 
 	return colors[table_hash_bytes(name) %
 		      (sizeof(colors) / sizeof(colors[0]))];
