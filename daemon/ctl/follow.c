@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { NAMES_MAX = 8 /* groups that a note names */ };
+enum { NAMES_MAX = 8 /* groups that a note names */, MARK_MS = 1000 };
 
 void follow_note(const struct follow *f, const char *fmt, ...)
 {
@@ -72,7 +72,7 @@ int follow_add(struct follow *f, uint64_t group_id, struct str name,
 	return 0;
 }
 
-void source_free(struct source *s)
+void follow_drop(struct source *s)
 {
 	client_cancel(&s->pull);
 	feed_unsubscribe(&s->sub);
@@ -103,7 +103,7 @@ static void source_ended(struct source *s)
 		ctl_complain("%s: %s", s->name, err.text);
 		f->rc = CTL_REFUSED;
 	}
-	source_free(s);
+	follow_drop(s);
 }
 
 /* What groupd says. */
@@ -191,21 +191,46 @@ static void note_progress(struct follow *f)
 	}
 }
 
-/* Moves the read pointers on to what was written. */
+/* Moves the read pointers on to what was written; now and then, for each is a
+ * commit. */
 static void mark(struct follow *f)
 {
+	uint64_t now = uv_now(&f->ctl->loop);
+
+	if (f->offline || now - f->mark_ms < MARK_MS)
+		return;
+	f->mark_ms = now;
 	for (struct list *l = f->sources.next; l != &f->sources; l = l->next) {
 		struct source *s = container_of(l, struct source, link);
 		const struct wire_body_set_read body = { .group_id =
 								 s->group_id,
 							 .seq = s->shown };
 
-		if (s->shown <= s->marked || f->offline)
+		if (s->shown <= s->marked)
 			continue;
 		client_tell(&f->ctl->client, &f->ctl->self, WIRE_SET_READ,
 			    &body);
 		s->marked = s->shown;
 	}
+}
+
+/* Before it ends by itself: waits for what was not told yet. */
+static enum ctl_exit mark_last(struct follow *f)
+{
+	enum ctl_exit rc = CTL_OK;
+
+	for (struct list *l = f->sources.next; rc == CTL_OK && l != &f->sources;
+	     l = l->next) {
+		struct source *s = container_of(l, struct source, link);
+		const struct wire_body_set_read body = { .group_id =
+								 s->group_id,
+							 .seq = s->shown };
+		struct wire_body_ok answer;
+
+		if (s->shown > 0)
+			rc = ctl_call(f->ctl, WIRE_SET_READ, &body, &answer);
+	}
+	return rc;
 }
 
 static void note_shown(struct follow *f)
@@ -319,7 +344,7 @@ static void stop(struct follow *f)
 {
 	client_cancel(&f->listing);
 	while (!list_empty(&f->sources))
-		source_free(container_of(f->sources.next, struct source, link));
+		follow_drop(container_of(f->sources.next, struct source, link));
 	feed_close(&f->feed, closed_cb);
 	while (!f->stopped)
 		(void)uv_run(&f->ctl->loop, UV_RUN_ONCE);
@@ -377,6 +402,8 @@ enum ctl_exit ctl_follow(struct ctl *ctl, const struct ctl_options *o, int argc,
 			follow_list(&f);
 		run(&f);
 		rc = f.rc;
+		if (rc == CTL_OK && o->mark)
+			rc = mark_last(&f);
 	}
 	stop(&f);
 	return rc;

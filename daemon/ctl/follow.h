@@ -38,12 +38,13 @@ struct follow {
 	struct terminal terminal;
 	struct show show;
 	enum follow_form form;
-	bool all;     /* my groups, those too that I am added to */
-	bool several; /* the group's name is printed */
-	bool notes;   /* stderr is a terminal: it is told what goes on */
-	bool offline; /* and was told so */
-	bool live;    /* it was told that all are live */
-	bool stopped; /* the feed is gone */
+	bool all;	  /* my groups, those too that I am added to */
+	bool several;	  /* the group's name is printed */
+	bool notes;	  /* stderr is a terminal: it is told what goes on */
+	bool offline;	  /* and was told so */
+	bool live;	  /* it was told that all are live */
+	bool stopped;	  /* the feed is gone */
+	uint64_t mark_ms; /* loop time when the pointers were moved last */
 	enum ctl_exit rc;
 
 	/* follow_groups.c */
@@ -74,7 +75,7 @@ struct source {
 int follow_add(struct follow *f, uint64_t group_id, struct str name,
 	       uint64_t after_seq);
 struct source *follow_find(const struct follow *f, uint64_t group_id);
-void source_free(struct source *s);
+void follow_drop(struct source *s);
 
 /* "-- text --" on stderr, where that is a terminal. */
 void follow_note(const struct follow *f, const char *fmt, ...)

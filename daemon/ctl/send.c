@@ -134,6 +134,9 @@ static enum ctl_exit send_stdin(struct ctl *ctl, const struct ctl_options *o,
 	enum ctl_exit rc;
 	int more;
 
+	if (isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1)
+		(void)fputs("(the message, then Ctrl-D on a line of its own)\n",
+			    stderr);
 	/* One byte more than may be sent is enough to be refused. */
 	do {
 		more = read_piece(&in);
@@ -159,6 +162,53 @@ struct lines {
 	uint64_t sent; /* lines before those */
 };
 
+static bool is_too_fast(const struct lines *l, enum ctl_exit rc)
+{
+	return rc == CTL_REFUSED && l->ctl->err.code == ERR_RATE_LIMITED &&
+	       l->ctl->err.rate_limit > 0;
+}
+
+/* Sends these, and waits where groupd says that it was too many in too short a
+ * time. */
+static enum ctl_exit send_patiently(struct lines *l, const struct buf *items,
+				    struct wire_body_sent *sent)
+{
+	enum ctl_exit rc;
+
+	do {
+		rc = send_items(l->ctl, l->group_id, items, sent);
+		if (!is_too_fast(l, rc))
+			break;
+		ctl_wait(l->ctl, l->ctl->err.retry_after_ms + 1);
+	} while (!l->ctl->lost);
+	return rc;
+}
+
+/* In parts that the rate limit lets through at all. */
+static enum ctl_exit send_in_parts(struct lines *l, uint64_t limit,
+				   struct wire_body_sent *sent)
+{
+	struct str items = buf_str(&l->items);
+	struct wire_item item;
+	struct buf part = { 0 };
+	enum ctl_exit rc = CTL_OK;
+	uint64_t n = 0;
+
+	while (rc == CTL_OK && l->count > 0 &&
+	       wire_next(&items, &wire_schema_item, &item) == 1) {
+		wire_put(&part, &wire_schema_item, &item);
+		if (++n < limit && n < l->count)
+			continue;
+		rc = send_patiently(l, &part, sent);
+		l->sent += rc == CTL_OK ? n : 0;
+		l->count -= n;
+		n = 0;
+		buf_clear(&part);
+	}
+	buf_release(&part);
+	return rc;
+}
+
 static enum ctl_exit flush_lines(struct lines *l)
 {
 	struct wire_body_sent sent;
@@ -171,6 +221,8 @@ static enum ctl_exit flush_lines(struct lines *l)
 		return CTL_REFUSED;
 	}
 	rc = send_items(l->ctl, l->group_id, &l->items, &sent);
+	if (is_too_fast(l, rc))
+		rc = send_in_parts(l, l->ctl->err.rate_limit, &sent);
 	if (rc == CTL_OK || l->sent == 0)
 		rc = send_report(l->ctl, l->options, rc, NULL, &sent);
 	else

@@ -178,10 +178,7 @@ is "follow begins there" "$(alice follow dev --no-follow | head -n 1 |
 	cut -f1)" 101
 is "and moves nothing" "$(alice read dev)" 100
 alice follow dev --no-follow --mark >"$T/out"
-marked() {
-	[ "$(alice read dev)" = 1208 ]
-}
-ok "but with --mark" wait_for 10 marked
+is "but with --mark" "$(alice read dev)" 1208
 exits 0 "all is read" alice read dev all
 is "nothing is left" "$(alice follow dev --no-follow)" ""
 exits 0 "a second group" alice create ops gfs-bob
@@ -243,21 +240,30 @@ ok "every figure that is a number is one" jq -e '
 	(.disk_free_bytes | type) == "number" and .gateway_0 == "up" and
 	.users_connected >= 1 and .gateways_configured == 1' "$T/status"
 is "messages are counted" "$(jq .messages "$T/status")" 1210
-# Killed often enough, it is not started again at once.
+# A groupd whose gateway dies and cannot be started again.
+stop_groupd
+mkdir "$T/bin"
+cp "$BUILD/groupd" "$BUILD/groupd-gateway" "$BUILD/groupctl" "$T/bin"
+tests_build=$BUILD
+BUILD=$T/bin
+start_groupd
+mv "$T/bin/groupd-gateway" "$T/bin/aside"
+for pid in $(marked_pids); do
+	[ "$(readlink "/proc/$pid/exe")" = "$T/bin/aside" ] && kill -KILL "$pid"
+done
 down() {
-	for pid in $(gateway_pids); do
-		kill -KILL "$pid"
-	done
 	ctl status --check >"$T/out" 2>&1
 	[ $? = 1 ]
 }
 ok "without a gateway it is not well" wait_for 10 down
 like "it says what is wrong first" "$(sed -n 2p "$T/out")" \
 	'^!! no gateway is up'
+mv "$T/bin/aside" "$T/bin/groupd-gateway"
 restarted() {
 	ctl status --check | grep -q 'started again: [0-9]'
 }
 ok "then what happened" wait_for 20 restarted
+BUILD=$tests_build
 ctl status --json --watch 1 >"$T/watch" &
 watch=$!
 ours $watch
@@ -280,6 +286,14 @@ done <"$T/commands" | sort -u | while read -r option; do
 	grep -qE "Fl $option( |\$)" "$PAGE" || echo "-$option"
 done)
 is "and each option" "$missing" ""
+
+# A limit that lets no batch through as a whole.
+stop_groupd
+start_groupd --rate_messages_per_second 40
+exits 0 "a group under a limit" alice create slow
+seq 70 | alice send --lines slow
+is "lines wait for their turn" "$(alice follow slow --after 0 --no-follow |
+	cut -f4 | tr '\n' ' ')" "$(seq 70 | tr '\n' ' ')"
 
 exits 1 "a member deletes no group" bob delete ops
 exits 0 "an admin does" alice delete ops
