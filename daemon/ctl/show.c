@@ -121,6 +121,11 @@ static void flow_word(struct flow *f, size_t at, size_t end)
 	put_word(f, at, end);
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\t';
+}
+
 static void flow_text(struct flow *f, struct str content)
 {
 	size_t at = 0;
@@ -141,7 +146,7 @@ static void flow_text(struct flow *f, struct str content)
 			f->spaces += TAB - (f->column + f->spaces) % TAB;
 		} else {
 			while (end < content.len &&
-			       memchr(" \n\t", content.data[end], 3) == NULL)
+			       !is_space(content.data[end]))
 				end++;
 			flow_word(f, at, end);
 			at = end;
