@@ -157,7 +157,7 @@ static const struct ctl_command commands[] = {
 		   "with a tab between.",
 	  .run = ctl_token_list,
 	  .max = 1,
-	  .takes = TAKES_JSON },
+	  .takes = TAKES_COLOR | TAKES_JSON },
 	{ .noun = "token",
 	  .verb = "revoke",
 	  .args = "ID",

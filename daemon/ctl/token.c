@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/ctl/commands.h"
+#include "daemon/ctl/terminal.h"
 #include "lib/env.h"
 #include "lib/json.h"
 #include "lib/text.h"
@@ -52,11 +53,35 @@ static void put_token(struct buf *out, const struct wire_token_info *t)
 	buf_printf(out, "%s\n", t->expires_ms == 0 ? "never" : time);
 }
 
+/* In columns on a terminal, with tabs elsewhere. */
+static void put_page(struct buf *out, const struct terminal *t, bool json,
+		     struct str tokens, uint64_t *last)
+{
+	struct wire_token_info info;
+	struct buf rows = { 0 };
+
+	while (wire_next(&tokens, &wire_schema_token_info, &info) == 1) {
+		if (json)
+			put_json(out, &info);
+		else
+			put_token(&rows, &info);
+		*last = info.token_id;
+	}
+	if (t->is_tty)
+		terminal_table(t, out, "id\tuser\tcreated\texpires",
+			       buf_str(&rows));
+	else
+		buf_append_str(out, buf_str(&rows));
+	out->failed = out->failed || rows.failed;
+	buf_release(&rows);
+}
+
 enum ctl_exit ctl_token_list(struct ctl *ctl, const struct ctl_options *o,
 			     int argc, char **argv)
 {
 	struct wire_body_list_tokens body = { 0 };
 	struct wire_body_token_list answer = { 0 };
+	struct terminal t;
 	struct buf out = { 0 };
 	enum ctl_exit rc = CTL_OK;
 
@@ -65,21 +90,14 @@ enum ctl_exit ctl_token_list(struct ctl *ctl, const struct ctl_options *o,
 			return CTL_REFUSED;
 		body.user = str_of(argv[0]);
 	}
+	terminal_init(&t, o->color);
 	while (rc == CTL_OK && answer.complete == 0) {
-		struct wire_token_info t;
 		uint64_t before = body.after_id;
 
 		rc = ctl_call(ctl, WIRE_LIST_TOKENS, &body, &answer);
 		if (rc != CTL_OK)
 			break;
-		while (wire_next(&answer.tokens, &wire_schema_token_info, &t) ==
-		       1) {
-			if (o->json)
-				put_json(&out, &t);
-			else
-				put_token(&out, &t);
-			body.after_id = t.token_id;
-		}
+		put_page(&out, &t, o->json, answer.tokens, &body.after_id);
 		/* A page that brings nothing new would be asked for again for
 		 * ever. */
 		if (body.after_id == before)
