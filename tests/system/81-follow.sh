@@ -185,4 +185,35 @@ is "but one that has begun waits" $? 0
 start_groupd
 as gfs-bob send new 'after the restart'
 ok "and goes on" wait_for 20 grep -q 'after the restart' "$T/mine"
+
+# A log that is another one: the group of the same id in another store, as a
+# restored one has it.
+ctl send mine 'of the first log'
+ctl send mine 'lost by the restore'
+other_id=$(ctl info mine --json | jq .group_id)
+stop_groupd
+mv "$T/data" "$T/data.first"
+start_groupd
+for i in $(seq "$other_id"); do
+	ctl create "filler-$i" 2>"$T/ok.out"
+done
+stop_groupd
+sqlite3 "$T/data/groupd.db" "UPDATE groups SET name='mine' WHERE
+	group_id=$other_id" 2>"$T/ok.out"
+mv "$T/data" "$T/data.second"
+mv "$T/data.first" "$T/data"
+start_groupd
+"$BUILD/groupctl" --socket "$SOCKET" follow mine --after 0 >"$T/epoch" \
+	2>"$T/epoch.err" &
+ours $!
+ok "one follows" wait_for 10 grep -q 'lost by the restore' "$T/epoch"
+stop_groupd
+mv "$T/data" "$T/data.first"
+mv "$T/data.second" "$T/data"
+start_groupd
+ok "it says that the log is another one" wait_for 20 \
+	grep -q '^groupctl: mine: .*epoch_changed' "$T/epoch.err"
+ctl send mine 'of the other log'
+ok "and goes on with it" wait_for 10 grep -q '^1	.*of the other log$' \
+	"$T/epoch"
 done_testing
