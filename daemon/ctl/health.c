@@ -290,7 +290,7 @@ static void put_work(struct buf *out, const struct terminal *t,
 	buf_printf(out, "%" PRIu64 " since the start, in ",
 		   number_of(figures, "messages"));
 	count(out, number_of(figures, "commits"), "commit");
-	buf_printf(out, " (%.3g a commit)\n",
+	buf_printf(out, " (%.3g each)\n",
 		   decimal_of(figures, "messages_per_commit"));
 	if (number_of(figures, "commits") > 0) {
 		label(out, t, "commits");
