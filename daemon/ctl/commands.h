@@ -33,6 +33,8 @@ enum ctl_exit ctl_follow(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv);
 enum ctl_exit ctl_send(struct ctl *ctl, const struct ctl_options *o, int argc,
 		       char **argv);
+enum ctl_exit ctl_mentions(struct ctl *ctl, const struct ctl_options *o,
+			   int argc, char **argv);
 enum ctl_exit ctl_groups(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv);
 enum ctl_exit ctl_info(struct ctl *ctl, const struct ctl_options *o, int argc,

@@ -59,6 +59,8 @@ int follow_add(struct follow *f, uint64_t group_id, struct str name,
 	s->follow = f;
 	s->group_id = group_id;
 	s->sub.data = s;
+	/* Who only looks is not online by it. */
+	s->sub.kind = f->options->no_follow ? WATCH_QUIET : WATCH_PRESENT;
 	list_init(&s->link);
 	list_init(&s->ready);
 	(void)str_to_cstr(name, s->name, sizeof(s->name));

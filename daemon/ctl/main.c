@@ -43,6 +43,13 @@ static const struct ctl_command commands[] = {
 	  .max = INT_MAX,
 	  .takes = TAKES_REPLY | TAKES_CLIENT_ID | TAKES_MEDIA | TAKES_LINES |
 		   TAKES_JSON },
+	{ .noun = "mentions",
+	  .args = "",
+	  .what = "list unread messages that mention me",
+	  .about = "Prints the unread messages that mention you, of all your "
+		   "groups.",
+	  .run = ctl_mentions,
+	  .takes = TAKES_COLOR | TAKES_UTC | TAKES_JSON },
 	{ .noun = "read",
 	  .args = "GROUP [SEQ|all]",
 	  .what = "show or move my read pointer",

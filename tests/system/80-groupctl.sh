@@ -168,6 +168,14 @@ is "unread and mentions are counted" "$(alice groups)" \
 	"dev	admin	1208	1206	2"
 is "in JSON too" "$(alice groups --json | jq -c '[.name, .unread, .mentions]')" \
 	'["dev",1206,2]'
+is "they are listed" "$(alice mentions | cut -f1,2,5)" \
+	"dev	3	>1 hello @gfs-alice
+dev	1207	[media media/chart.png] the @gfs-alice chart"
+is "in JSON too" "$(alice mentions --json | jq -c '[.group, .reply_to_seq]')" \
+	'["dev",1]
+["dev",null]'
+like "for people too" "$(alice mentions --color always | tail -n 1)" '^.*\*.*1207'
+is "nobody else has any" "$(bob mentions)" ""
 is "the pointer" "$(alice read dev)" 2
 exits 0 "moves" alice read dev 100
 is "forward" "$(alice read dev)" 100
