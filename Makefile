@@ -161,7 +161,7 @@ check-cppcheck:
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
 check-shell:
-	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh completion/*.bash tests/run.sh tests/lint/*.sh tests/system/*.sh tests/bench/*.sh
+	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/bench/*.sh
 check-man:
 	$(Q)mandoc -T lint -W warning $(wildcard man/*.[1-9])
 
