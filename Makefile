@@ -7,6 +7,8 @@ SBINDIR ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec/groupfs
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/groupfs
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 DESTDIR ?=
 CC ?= cc
 SAN ?=
@@ -81,7 +83,7 @@ $(BUILD)/flags: FORCE
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
 
 # Unit tests: one binary each, linked with all folders that it may test.
-$(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(FS_SRC)) $(call obj,$(SUPPORT_SRC)) Makefile
+$(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)) $(call obj,$(SUPPORT_SRC)) Makefile
 	$(Q)rm -f $@ && ar rcsP $@ $(filter %.o,$^)
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
@@ -171,12 +173,14 @@ compile_commands.json: $(BUILD)/flags $(C_FILES)
 compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(call pkg_cflags,fuse3)
 
 install: all
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR)/examples)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR)/examples $(BASHCOMPDIR) $(ZSHCOMPDIR))
 	install $(BUILD)/groupfs $(BUILD)/groupctl $(DESTDIR)$(BINDIR)
 	install $(BUILD)/groupd $(DESTDIR)$(SBINDIR)
 	install $(BUILD)/groupd-gateway $(DESTDIR)$(LIBEXECDIR)
 	$(Q)for page in $(wildcard man/*.[1-9]); do dir=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
 		install -d $$dir && install -m 644 $$page $$dir || exit 1; done
+	install -m 644 completion/groupctl.bash $(DESTDIR)$(BASHCOMPDIR)/groupctl
+	install -m 644 completion/_groupctl $(DESTDIR)$(ZSHCOMPDIR)
 	install -m 644 README.md LICENSE $(wildcard man/*.json) $(DESTDIR)$(DOCDIR)
 	install -m 644 $(wildcard examples/*) $(DESTDIR)$(DOCDIR)/examples
 

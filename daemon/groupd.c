@@ -221,11 +221,13 @@ static void figures(void *data, struct buf *out)
 	status_text(out, "store", g->config->store);
 	status_text(out, "socket", g->config->socket);
 	supervisor_figures(&g->supervisor, out);
-	status_number(out, "sessions", g->host.count);
+	status_gateways(out, &g->supervisor);
+	status_sessions(out, &g->host);
 	status_registry(out, &g->registry);
 	status_number(out, "requests", g->handlers.requests);
 	status_number(out, "requests_refused", g->handlers.refused);
 	status_sequencer(out, &g->sequencer);
+	status_times(out, "read", &g->readers.seconds);
 	status_number(out, "reads_queued", readers_load(&g->readers));
 	status_number(out, "media_queued", readers_load(&g->movers));
 }

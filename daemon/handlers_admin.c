@@ -42,6 +42,30 @@ static int write_add_users(struct request *r, struct store *store,
 	return request_answer_ok(r, count);
 }
 
+static int add_name(void *data, struct str name)
+{
+	const struct wire_name record = { .name = name };
+
+	return page_add(data, &wire_schema_name, &record);
+}
+
+static int read_list_users(struct request *r, struct store *store)
+{
+	const struct wire_body_list_users *body = &r->body.list_users;
+	struct page page = { .limit = page_limit(body->limit),
+			     .complete = true };
+	struct wire_body_user_list answer;
+	int rc = store_list_users(store, body->after, add_name, &page, &r->err);
+
+	rc = page_error(r, &page, rc);
+	answer = (struct wire_body_user_list){ .names = buf_str(&page.records),
+					       .complete = page.complete };
+	if (rc == 0)
+		rc = request_answer(r, &answer);
+	buf_release(&page.records);
+	return rc;
+}
+
 /* For oneself, or for anybody when admin; empty stands for oneself, in lists
  * of an admin for everybody. */
 static int check_owner(struct request *r, struct str user)
@@ -167,6 +191,7 @@ static int read_status(struct request *r, struct store *store)
 	status_number(&r->extra, "groups", counts.groups);
 	status_number(&r->extra, "users", counts.users);
 	status_number(&r->extra, "store_bytes", size.data + size.log);
+	status_disk(&r->extra, r->handlers->data_dir);
 	if (r->extra.failed)
 		return request_no_memory(r);
 	answer = (struct wire_body_status){ .figures = buf_str(&r->extra) };
@@ -247,6 +272,9 @@ static int read_verify(struct request *r, struct store *store)
 const struct handler handlers_admin[] = {
 	{ .type = WIRE_ADD_USERS,
 	  .write = write_add_users,
+	  .admin_only = true },
+	{ .type = WIRE_LIST_USERS,
+	  .read = read_list_users,
 	  .admin_only = true },
 	{ .type = WIRE_CREATE_TOKEN,
 	  .begin = begin_create_token,

@@ -142,6 +142,8 @@ int principal_ready(struct principal *p)
 	struct registry *r = p->peer->registry;
 	uint64_t user = table_hash_bytes(str_of(p->user));
 
+	bool known = registry_user(r, str_of(p->user)) != NULL;
+
 	assert(p->state == PRINCIPAL_OPENING);
 	if (!table_insert(&r->users, &p->by_user, user))
 		return -ENOMEM;
@@ -154,6 +156,7 @@ int principal_ready(struct principal *p)
 		list_push(&r->expiring, &p->expiring);
 	p->state = PRINCIPAL_READY;
 	r->principals++;
+	r->people += !known;
 	return 0;
 }
 
@@ -182,6 +185,7 @@ void principal_close(struct principal *p)
 		connections_drop(&r->connections, str_of(p->user),
 				 p->connections);
 		r->principals--;
+		r->people -= registry_user(r, str_of(p->user)) == NULL;
 	}
 	list_remove(&p->expiring);
 	table_remove(&p->peer->principals, &p->by_id);

@@ -44,6 +44,7 @@ struct registry {
 	uint64_t revocations; /* of tokens, that were told */
 	uint64_t stamp;	      /* of the event that is being told */
 	size_t principals;
+	size_t people; /* users that have one, or more */
 	size_t watches;
 };
 

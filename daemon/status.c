@@ -2,6 +2,8 @@
 #include "daemon/status.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <sys/statvfs.h>
 
 static void put(struct buf *out, const char *name, struct str value)
 {
@@ -35,6 +37,90 @@ static void ratio(struct buf *out, const char *name, uint64_t a, uint64_t b)
 	buf_release(&text);
 }
 
+static void milliseconds(struct buf *out, const char *prefix,
+			 const struct histogram *h, unsigned percent)
+{
+	struct buf text = { 0 };
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "%s_p%u_ms", prefix, percent);
+	buf_printf(&text, "%.3f",
+		   (double)histogram_percentile(h, percent) / 1e6);
+	put(out, name, buf_str(&text));
+	buf_release(&text);
+}
+
+void status_times(struct buf *out, const char *prefix,
+		  const struct histogram *h)
+{
+	milliseconds(out, prefix, h, 50);
+	milliseconds(out, prefix, h, 99);
+}
+
+void status_disk(struct buf *out, const char *dir)
+{
+	struct statvfs st;
+
+	if (statvfs(dir, &st) != 0)
+		return;
+	status_number(out, "disk_bytes", (uint64_t)st.f_blocks * st.f_frsize);
+	status_number(out, "disk_free_bytes",
+		      (uint64_t)st.f_bavail * st.f_frsize);
+}
+
+void status_sessions(struct buf *out, const struct session_host *host)
+{
+	uint64_t mounts = 0, lagging = 0;
+
+	for (const struct list *el = host->sessions.next; el != &host->sessions;
+	     el = el->next) {
+		const struct peer *peer =
+			container_of(el, const struct peer, session.link);
+
+		mounts += peer->mount;
+		lagging += !list_empty(&peer->lagging);
+	}
+	status_number(out, "sessions", host->count);
+	status_number(out, "mounts", mounts);
+	status_number(out, "lagging_sessions", lagging);
+}
+
+/* Its session, and not its process, is what serves. */
+static const char *state_of(const struct gateway *gw)
+{
+	if (gw->peer != NULL)
+		return gw->state == GATEWAY_LEAVING ? "leaving" : "up";
+	return gw->state == GATEWAY_RUNNING ? "starting" : "down";
+}
+
+void status_gateways(struct buf *out, const struct supervisor *s)
+{
+	struct histogram fanout = { .kind = HISTOGRAM_DELAY };
+	uint64_t websockets = 0, streams = 0, subscriptions = 0, lagging = 0;
+
+	status_number(out, "gateways_configured", s->count);
+	for (size_t i = 0; i < s->count; i++) {
+		const struct peer *peer = s->gateways[i].peer;
+		char name[64];
+
+		(void)snprintf(name, sizeof(name), "gateway_%zu", i);
+		status_text(out, name, state_of(&s->gateways[i]));
+		if (peer == NULL || peer->report == NULL)
+			continue;
+		websockets += peer->report->figures.websockets;
+		streams += peer->report->figures.streams;
+		subscriptions += peer->report->figures.subscriptions;
+		lagging += peer->report->figures.lagging;
+		histogram_merge(&fanout, &peer->report->fanout);
+	}
+	status_number(out, "websockets", websockets);
+	status_number(out, "streams", streams);
+	status_number(out, "subscriptions", subscriptions);
+	status_number(out, "lagging_subscribers", lagging);
+	status_number(out, "deliveries_live", histogram_count(&fanout));
+	status_times(out, "fanout", &fanout);
+}
+
 /* "1:20 2:3 4:0 ...": commits with at most so many requests. */
 static void sizes(struct buf *out, const struct histogram *ops)
 {
@@ -63,6 +149,7 @@ void status_sequencer(struct buf *out, struct sequencer *q)
 	ratio(out, "commits_per_message", commits, messages);
 	status_number(out, "largest_commit", atomic_load(&f->largest));
 	sizes(out, &f->ops);
+	status_times(out, "commit", &f->seconds);
 	status_number(out, "writes_refused", atomic_load(&f->refused));
 	status_number(out, "rollbacks", atomic_load(&f->rollbacks));
 	status_number(out, "writes_queued", sequencer_queued(q));
@@ -71,6 +158,7 @@ void status_sequencer(struct buf *out, struct sequencer *q)
 void status_registry(struct buf *out, const struct registry *r)
 {
 	status_number(out, "principals", r->principals);
+	status_number(out, "users_connected", r->people);
 	status_number(out, "watches", r->watches);
 	status_number(out, "connections", r->connections.count);
 	status_number(out, "live_groups", r->groups.by_id.count);

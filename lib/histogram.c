@@ -110,6 +110,44 @@ uint64_t histogram_sum(const struct histogram *h)
 	return atomic_load_explicit(&h->sum, memory_order_relaxed);
 }
 
+uint64_t histogram_percentile(const struct histogram *h, unsigned percent)
+{
+	size_t n;
+	const struct bound *bounds = bounds_of(h, &n);
+	uint64_t count = histogram_count(h);
+	/* The how manieth value it is, from 1. */
+	uint64_t rank =
+		count / 100 * percent + (count % 100 * percent + 99) / 100;
+	uint64_t below = 0;
+
+	assert(percent <= 100);
+	if (count == 0)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t here = histogram_bucket(h, i);
+		uint64_t from = i == 0 ? 0 : bounds[i - 1].value;
+
+		if (here > 0 && below + here >= rank)
+			return from +
+			       (uint64_t)((double)(bounds[i].value - from) *
+					  (double)(rank - below) /
+					  (double)here);
+		below += here;
+	}
+	return bounds[n - 1].value;
+}
+
+void histogram_merge(struct histogram *into, const struct histogram *from)
+{
+	assert(into->kind == from->kind);
+	atomic_fetch_add_explicit(&into->sum, histogram_sum(from),
+				  memory_order_relaxed);
+	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		atomic_fetch_add_explicit(&into->counts[i],
+					  histogram_bucket(from, i),
+					  memory_order_relaxed);
+}
+
 static void put_count(struct buf *b, uint64_t value)
 {
 	struct wire_count count = { .value = value };

@@ -51,6 +51,13 @@ uint64_t histogram_bucket(const struct histogram *h, size_t i);
 uint64_t histogram_count(const struct histogram *h);
 uint64_t histogram_sum(const struct histogram *h);
 
+/* What at most so many percent of the values are below, in the unit of `sum`:
+ * within a bucket they count as evenly spread; what is above all bounds counts
+ * as the last bound. 0 of an empty one. */
+uint64_t histogram_percentile(const struct histogram *h, unsigned percent);
+/* Adds all of another one of the same kind. */
+void histogram_merge(struct histogram *into, const struct histogram *from);
+
 /* On the wire: a list of `count` records, the sum first, then each bucket.
  * histogram_get() fills *out, whose kind is set, from such a list: 0, or
  * -EBADMSG when it is none of that kind, and *out is as it was. */

@@ -91,6 +91,18 @@ int json_get_info(const struct json *j, struct wire_body_set_info *out,
 int json_check_info(const struct json *j, const struct wire_body_info *info,
 		    struct err *err);
 
+/* Appends "sequence_number":… of a single message that was sent, without
+ * braces. */
+void json_put_sent(struct buf *b, const struct wire_body_sent *sent);
+/* Appends one group as its own user sees it, as an object; without info
+ * (NULL) as in the list of groups. */
+void json_put_group(struct buf *b, const struct wire_group *g,
+		    const struct wire_body_info *info);
+/* Appends one member as an object. */
+void json_put_member(struct buf *b, const struct wire_member *m);
+/* "admin", "member" */
+const char *json_role_name(uint64_t role);
+
 /* The i'th key of an object; false behind the last. */
 bool json_key_at(const struct json *j, size_t i, struct str *key);
 

@@ -139,3 +139,66 @@ int json_check_info(const struct json *j, const struct wire_body_info *info,
 	return err_set(err, ERR_BAD_REQUEST,
 		       "name, created_by and created_at cannot be changed");
 }
+
+void json_put_sent(struct buf *b, const struct wire_body_sent *sent)
+{
+	buf_printf(b, "\"sequence_number\":%" PRIu64 ",\"timestamp\":",
+		   sent->first_seq);
+	json_put_time(b, sent->time_ms);
+	buf_printf(b, ",\"offset\":%" PRIu64 ",", sent->offset);
+	json_put_epoch(b, sent->epoch);
+	buf_printf(b, ",\"duplicate\":%s",
+		   sent->duplicate != 0 ? "true" : "false");
+	if ((sent->warnings & WARN_MENTION_DROPPED) != 0)
+		buf_append_str(b,
+			       str_of(",\"warnings\":[\"mention_dropped\"]"));
+}
+
+const char *json_role_name(uint64_t role)
+{
+	return role == ROLE_ADMIN ? "admin" : "member";
+}
+
+static uint64_t unread(const struct wire_group *g)
+{
+	return g->last_seq > g->last_read_seq ? g->last_seq - g->last_read_seq
+					      : 0;
+}
+
+void json_put_group(struct buf *b, const struct wire_group *g,
+		    const struct wire_body_info *info)
+{
+	buf_printf(b, "{\"group_id\":%" PRIu64 ",", g->group_id);
+	if (info != NULL) {
+		json_put_info_fields(b, info);
+	} else {
+		buf_append_str(b, str_of("\"name\":"));
+		json_put_str(b, g->name);
+	}
+	buf_printf(b,
+		   ",\"role\":\"%s\",\"last_seq\":%" PRIu64
+		   ",\"last_read_seq\":%" PRIu64 ",\"unread\":%" PRIu64
+		   ",\"mentions\":%" PRIu64,
+		   json_role_name(g->role), g->last_seq, g->last_read_seq,
+		   unread(g), g->mentions);
+	if (info != NULL) {
+		buf_append_char(b, ',');
+		json_put_epoch(b, g->epoch);
+		buf_printf(b,
+			   ",\"first_seq\":%" PRIu64 ",\"size\":%" PRIu64
+			   ",\"member_count\":%" PRIu64 ",\"online\":%" PRIu64,
+			   g->first_seq, g->size, g->member_count,
+			   info->online);
+	}
+	buf_append_char(b, '}');
+}
+
+void json_put_member(struct buf *b, const struct wire_member *m)
+{
+	buf_append_str(b, str_of("{\"user\":"));
+	json_put_str(b, m->name);
+	buf_printf(b,
+		   ",\"role\":\"%s\",\"joined_at\":", json_role_name(m->role));
+	json_put_time(b, m->joined_ms);
+	buf_append_char(b, '}');
+}

@@ -32,7 +32,7 @@
 #include "lib/str.h"
 
 enum {
-	WIRE_VERSION = 3,
+	WIRE_VERSION = 4,
 	WIRE_HEADER = 16,	     /* bytes */
 	WIRE_FRAME_MAX = 16 << 20,   /* bytes of body */
 	WIRE_NAME_MAX = 64,	     /* a group's name, bytes */
@@ -479,6 +479,13 @@ enum watch_kind {
 /* For root and groupd's own user (CREATE_TOKEN, LIST and REVOKE also for
  * oneself). ADD_USERS answers OK: how many are new. */
 #define WIRE_ADD_USERS_FIELDS(F) F(str, names, WIRE_FRAME_MAX)
+/* Those that groupd knows: who was added, or has been here. By name. */
+#define WIRE_LIST_USERS_FIELDS(F)                                              \
+	F(str, after, WIRE_USER_MAX)                                           \
+	F(num, limit, WIRE_PAGE_MAX)
+#define WIRE_USER_LIST_FIELDS(F)                                               \
+	F(str, names, WIRE_FRAME_MAX)                                          \
+	F(num, complete, 1)
 #define WIRE_CREATE_TOKEN_FIELDS(F)                                            \
 	F(str, user, WIRE_USER_MAX)                                            \
 	F(num, expires_ms, WIRE_U64)
@@ -628,7 +635,9 @@ enum watch_kind {
 	M(METRICS, metrics, 71, NONE)                                          \
 	M(REPORT, report, 72, OK)                                              \
 	M(EV_READ, ev_read, 73, NONE)                                          \
-	M(EV_MENTION, ev_mention, 74, NONE)
+	M(EV_MENTION, ev_mention, 74, NONE)                                    \
+	M(LIST_USERS, list_users, 80, USER_LIST)                               \
+	M(USER_LIST, user_list, 81, NONE)
 
 enum wire_type {
 	WIRE_NONE = 0,

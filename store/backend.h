@@ -114,6 +114,8 @@ struct store_ops {
 		    enum role *role, struct err *err);
 	int (*find_user)(struct store *s, struct str name, bool *found,
 			 struct err *err);
+	int (*list_users)(struct store *s, struct str after, store_name_fn fn,
+			  void *data, struct err *err);
 	int (*find_token)(struct store *s, const uint8_t hash[STORE_TOKEN_HASH],
 			  char user[WIRE_USER_MAX + 1], uint64_t *expires_ms,
 			  struct err *err);

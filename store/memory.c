@@ -420,6 +420,7 @@ static const struct store_ops memory_ops = {
 	.list_members = mem_list_members,
 	.role = mem_role,
 	.find_user = mem_find_user_op,
+	.list_users = mem_list_users,
 	.find_token = mem_find_token,
 	.list_tokens = mem_list_tokens,
 	.count = mem_count,

@@ -252,6 +252,8 @@ int mem_find_user_op(struct store *base, struct str name, bool *found,
 int mem_find_token(struct store *base, const uint8_t hash[STORE_TOKEN_HASH],
 		   char user[WIRE_USER_MAX + 1], uint64_t *expires_ms,
 		   struct err *err);
+int mem_list_users(struct store *base, struct str after, store_name_fn fn,
+		   void *data, struct err *err);
 int mem_list_tokens(struct store *base, struct str user, uint64_t after_id,
 		    store_token_fn fn, void *data, struct err *err);
 int mem_count(struct store *base, struct store_counts *out, struct err *err);

@@ -318,6 +318,28 @@ int mem_find_token(struct store *base, const uint8_t hash[STORE_TOKEN_HASH],
 	return rc == 0 ? 0 : err_set(err, ERR_UNAUTHENTICATED, NULL);
 }
 
+int mem_list_users(struct store *base, struct str after, store_name_fn fn,
+		   void *data, struct err *err)
+{
+	const struct mem_array *users = &mem_of(base)->db->globals.users;
+	char from[WIRE_USER_MAX + 1];
+	int rc = 0;
+
+	(void)err;
+	if (!str_to_cstr(after, from, sizeof(from)))
+		return 0;
+	mem_lock(base);
+	for (size_t i = 0; rc == 0 && i < users->count; i++) {
+		const struct mem_user *u =
+			(const struct mem_user *)users->data + i;
+
+		if (strcmp(u->name, from) > 0)
+			rc = fn(data, str_of(u->name));
+	}
+	mem_unlock(base);
+	return rc < 0 ? rc : 0;
+}
+
 int mem_list_tokens(struct store *base, struct str user, uint64_t after_id,
 		    store_token_fn fn, void *data, struct err *err)
 {

@@ -136,6 +136,7 @@ static const struct store_ops sqlite_ops = {
 	.list_members = sq_list_members,
 	.role = sq_role_op,
 	.find_user = sq_find_user,
+	.list_users = sq_list_users,
 	.find_token = sq_find_token,
 	.list_tokens = sq_list_tokens,
 	.count = sq_count,

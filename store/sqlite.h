@@ -153,6 +153,7 @@ enum {
 			"VALUES(?1,?2,?3,?4)")                                 \
 	X(TOKEN, "SELECT hash,name FROM tokens WHERE token_id=?1")             \
 	X(DELETE_TOKEN, "DELETE FROM tokens WHERE token_id=?1")                \
+	X(USERS, "SELECT name FROM users WHERE name>?1 ORDER BY name")         \
 	X(FIND_TOKEN, "SELECT name,expires_ms FROM tokens WHERE hash=?1")      \
 	X(TOKENS, "SELECT token_id,name,created_ms,expires_ms FROM tokens "    \
 		  "WHERE token_id>?1 ORDER BY token_id")                       \
@@ -421,6 +422,8 @@ int sq_revoke_token(struct store *base, uint64_t token_id, struct str owner,
 int sq_find_token(struct store *base, const uint8_t hash[STORE_TOKEN_HASH],
 		  char user[WIRE_USER_MAX + 1], uint64_t *expires_ms,
 		  struct err *err);
+int sq_list_users(struct store *base, struct str after, store_name_fn fn,
+		  void *data, struct err *err);
 int sq_list_tokens(struct store *base, struct str user, uint64_t after_id,
 		   store_token_fn fn, void *data, struct err *err);
 int sq_count(struct store *base, struct store_counts *out, struct err *err);

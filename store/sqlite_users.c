@@ -104,6 +104,23 @@ int sq_find_token(struct store *base, const uint8_t hash[STORE_TOKEN_HASH],
 	return valid ? 0 : err_set(err, ERR_UNAUTHENTICATED, NULL);
 }
 
+int sq_list_users(struct store *base, struct str after, store_name_fn fn,
+		  void *data, struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	sqlite3_stmt *st = sq_use(s, SQ_USERS);
+	int rc;
+
+	sq_bind_after(st, 1, after);
+	while ((rc = sq_step(s, st, err)) > 0) {
+		rc = fn(data, sq_column_str(st, 0));
+		if (rc != 0)
+			break;
+	}
+	sqlite3_reset(st);
+	return rc < 0 ? rc : 0;
+}
+
 int sq_list_tokens(struct store *base, struct str user, uint64_t after_id,
 		   store_token_fn fn, void *data, struct err *err)
 {

@@ -536,6 +536,16 @@ int store_find_token(struct store *s, const uint8_t hash[STORE_TOKEN_HASH],
 	return s->ops->find_token(s, hash, user, expires_ms, err);
 }
 
+int store_list_users(struct store *s, struct str after, store_name_fn fn,
+		     void *data, struct err *err)
+{
+	int rc = check_alive(s, err);
+
+	if (rc < 0)
+		return rc;
+	return s->ops->list_users(s, after, fn, data, err);
+}
+
 int store_list_tokens(struct store *s, struct str user, uint64_t after_id,
 		      store_token_fn fn, void *data, struct err *err)
 {

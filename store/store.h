@@ -284,6 +284,11 @@ int store_role(struct store *s, uint64_t group_id, struct str user,
 int store_find_user(struct store *s, struct str name, bool *found,
 		    struct err *err);
 
+/* The names of all users, after a name. */
+typedef int (*store_name_fn)(void *data, struct str name);
+int store_list_users(struct store *s, struct str after, store_name_fn fn,
+		     void *data, struct err *err);
+
 /* The user of a token that has not expired; `unauthenticated` otherwise. */
 int store_find_token(struct store *s, const uint8_t hash[STORE_TOKEN_HASH],
 		     char user[WIRE_USER_MAX + 1], uint64_t *expires_ms,

@@ -42,6 +42,8 @@ enum ctl_exit ctl_print(const struct buf *out)
 	}
 	if (fwrite(buf_cstr(out), 1, out->len, stdout) != out->len ||
 	    fflush(stdout) != 0) {
+		if (errno == EPIPE)
+			return CTL_CLOSED;
 		ctl_complain("cannot write the output: %s", strerror(errno));
 		return CTL_REFUSED;
 	}
@@ -68,23 +70,24 @@ bool ctl_is_group_name(const char *name)
 	return false;
 }
 
-/* groupd says nothing to groupctl that was not asked for. */
 static void on_event(struct client *c, const struct wire_header *header,
 		     const void *body)
 {
-	(void)c;
-	(void)header;
-	(void)body;
+	const struct ctl *ctl = c->data;
+
+	if (ctl->watcher != NULL)
+		ctl->watcher->on_event(ctl->watcher->data, header, body);
 }
 
 static void on_state(struct client *c, bool online, const char *why)
 {
 	struct ctl *ctl = c->data;
 
-	(void)why;
 	ctl->seen_ms = uv_now(&ctl->loop);
 	if (online)
 		ctl->greeted = true;
+	if (ctl->watcher != NULL)
+		ctl->watcher->on_state(ctl->watcher->data, online, why);
 }
 
 static void show_progress(struct ctl *ctl)
@@ -118,13 +121,22 @@ static void tick_cb(uv_timer_t *timer)
 }
 
 /* The client's reason names the socket already. */
-static enum ctl_exit say_unreachable(const struct ctl *ctl)
+static enum ctl_exit unreachable(struct ctl *ctl)
 {
 	if (ctl->client.why[0] != '\0')
-		ctl_complain("%s", ctl->client.why);
+		(void)err_set(&ctl->err, ERR_UNAVAILABLE, "%s",
+			      ctl->client.why);
 	else
-		ctl_complain("groupd does not answer at %s", ctl->path);
+		(void)err_set(&ctl->err, ERR_UNAVAILABLE,
+			      "groupd does not answer at %s", ctl->path);
 	return CTL_UNREACHABLE;
+}
+
+static enum ctl_exit complain(const struct ctl *ctl, enum ctl_exit rc)
+{
+	if (rc != CTL_OK)
+		ctl_complain("%s", ctl->err.text);
+	return rc;
 }
 
 static void opened_cb(struct client_principal *p, const struct err *err)
@@ -164,12 +176,8 @@ enum ctl_exit ctl_open(struct ctl *ctl, const char *path)
 	while (!ctl->done && !ctl->lost)
 		(void)uv_run(&ctl->loop, UV_RUN_ONCE);
 	if (!ctl->done)
-		return say_unreachable(ctl);
-	if (ctl->err.code != ERR_NONE) {
-		ctl_complain("%s", ctl->err.text);
-		return CTL_REFUSED;
-	}
-	return CTL_OK;
+		return complain(ctl, unreachable(ctl));
+	return complain(ctl, ctl->err.code == ERR_NONE ? CTL_OK : CTL_REFUSED);
 no_loop:
 	ctl_complain("out of memory or descriptors");
 	return CTL_UNREACHABLE;
@@ -206,9 +214,8 @@ static void answered_cb(struct client_request *req, const struct err *err,
 			 wire_schema_of(wire_answer_of(ctl->type)), body);
 }
 
-static enum ctl_exit run_call(struct ctl *ctl, enum wire_type type,
-			      const void *body, uint64_t timeout_ms,
-			      void *answer)
+enum ctl_exit ctl_ask(struct ctl *ctl, enum wire_type type, const void *body,
+		      uint64_t timeout_ms, void *answer)
 {
 	int rc;
 
@@ -221,26 +228,30 @@ static enum ctl_exit run_call(struct ctl *ctl, enum wire_type type,
 	rc = client_submit(&ctl->client, &ctl->request, &ctl->self, type, body,
 			   timeout_ms, answered_cb);
 	if (rc != 0) {
-		ctl_complain("cannot send: %s", strerror(-rc));
+		(void)err_set(&ctl->err, ERR_UNAVAILABLE, "Cannot send: %s",
+			      strerror(-rc));
 		return CTL_REFUSED;
 	}
 	while (!ctl->done && !ctl->lost)
 		(void)uv_run(&ctl->loop, UV_RUN_ONCE);
 	hide_progress(ctl);
 	if (!ctl->done) {
+		bool sent = ctl->request.sent;
+
 		client_cancel(&ctl->request);
-		return say_unreachable(ctl);
+		(void)unreachable(ctl);
+		if (sent)
+			ctl->err.code = ERR_OUTCOME_UNKNOWN;
+		return CTL_UNREACHABLE;
 	}
+	if (ctl->err.code == ERR_OUTCOME_UNKNOWN)
+		return CTL_UNREACHABLE;
 	if (ctl->err.code != ERR_NONE && !ctl->client.online)
-		return say_unreachable(ctl);
-	if (ctl->err.code != ERR_NONE) {
-		ctl_complain("%s", ctl->err.text);
+		return unreachable(ctl);
+	if (ctl->err.code == ERR_NONE && ctl->answer.failed)
+		(void)err_set(&ctl->err, ERR_UNAVAILABLE, "Out of memory");
+	if (ctl->err.code != ERR_NONE)
 		return CTL_REFUSED;
-	}
-	if (ctl->answer.failed) {
-		ctl_complain("out of memory");
-		return CTL_REFUSED;
-	}
 	rc = wire_get(buf_str(&ctl->answer),
 		      wire_schema_of(wire_answer_of(type)), answer);
 	assert(rc == 0);
@@ -250,12 +261,38 @@ static enum ctl_exit run_call(struct ctl *ctl, enum wire_type type,
 enum ctl_exit ctl_call(struct ctl *ctl, enum wire_type type, const void *body,
 		       void *answer)
 {
-	return run_call(ctl, type, body, CLIENT_TIMEOUT_MS, answer);
+	return complain(ctl,
+			ctl_ask(ctl, type, body, CLIENT_TIMEOUT_MS, answer));
 }
 
 enum ctl_exit ctl_call_long(struct ctl *ctl, enum wire_type type,
 			    const void *body, void *answer, const char *what)
 {
 	ctl->progress = what;
-	return run_call(ctl, type, body, 0, answer);
+	return complain(ctl, ctl_ask(ctl, type, body, 0, answer));
+}
+
+enum ctl_exit ctl_find_group(struct ctl *ctl, const char *name,
+			     struct wire_body_group *group)
+{
+	const struct wire_body_find_group find = { .name = str_of(name) };
+	enum ctl_exit rc;
+
+	if (!ctl_is_group_name(name))
+		return CTL_REFUSED;
+	rc = ctl_ask(ctl, WIRE_FIND_GROUP, &find, CLIENT_TIMEOUT_MS, group);
+	if (rc == CTL_REFUSED && ctl->err.code == ERR_NO_SUCH_GROUP)
+		ctl_complain("you are in no group '%s'", name);
+	else
+		(void)complain(ctl, rc);
+	return rc;
+}
+
+void ctl_wait(struct ctl *ctl, uint64_t ms)
+{
+	uint64_t end = uv_now(&ctl->loop) + ms;
+
+	/* The tick turns the loop. */
+	while (uv_now(&ctl->loop) < end && !ctl->lost)
+		(void)uv_run(&ctl->loop, UV_RUN_ONCE);
 }

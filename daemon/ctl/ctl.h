@@ -19,9 +19,10 @@
 
 enum ctl_exit {
 	CTL_OK = 0,
-	CTL_REFUSED = 1,    /* by groupd; or verify found problems */
-	CTL_USAGE = 2,	    /* the command line is wrong */
-	CTL_UNREACHABLE = 3 /* groupd does not answer */
+	CTL_REFUSED = 1,     /* by groupd; or verify found problems */
+	CTL_USAGE = 2,	     /* the command line is wrong */
+	CTL_UNREACHABLE = 3, /* groupd does not answer */
+	CTL_CLOSED = 141     /* who reads stdout has gone: as by SIGPIPE */
 };
 
 enum {
@@ -31,8 +32,18 @@ enum {
 	CTL_LOST_MS = 10000
 };
 
+/* For a command that stays: hears what groupd says unasked, and when it goes
+ * and comes back (as client.h has it). */
+struct ctl_watcher {
+	void *data;
+	void (*on_event)(void *data, const struct wire_header *header,
+			 const void *body);
+	void (*on_state)(void *data, bool online, const char *why);
+};
+
 struct ctl {
-	const char *path; /* groupd's socket; borrowed */
+	const char *path;		   /* groupd's socket; borrowed */
+	const struct ctl_watcher *watcher; /* borrowed; NULL: nobody */
 
 	/* private */
 	uv_loop_t loop;
@@ -48,7 +59,7 @@ struct ctl {
 	bool greeted;	      /* groupd was reached once */
 	bool done;	      /* the callback ran */
 	bool lost;	      /* given up */
-	struct err err;	      /* of the call; ERR_NONE: answered */
+	struct err err;	      /* of the last call; ERR_NONE: answered */
 	struct buf answer;    /* encoded: outlives the callback */
 };
 
@@ -62,6 +73,9 @@ void ctl_close(struct ctl *ctl);
  */
 enum ctl_exit ctl_call(struct ctl *ctl, enum wire_type type, const void *body,
 		       void *answer);
+/* The same, but says nothing: why is in ctl->err. timeout_ms 0: no deadline. */
+enum ctl_exit ctl_ask(struct ctl *ctl, enum wire_type type, const void *body,
+		      uint64_t timeout_ms, void *answer);
 /* The same without a deadline; a terminal shows that `what` is going on. */
 enum ctl_exit ctl_call_long(struct ctl *ctl, enum wire_type type,
 			    const void *body, void *answer, const char *what);
@@ -71,8 +85,16 @@ void ctl_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Appends s escaped and a line's end to out, for a terminal. */
 void ctl_put_line(struct buf *out, struct str s);
-/* Writes all of out to stdout. */
+/* Writes all of out to stdout, and waits for it. CTL_CLOSED without a word
+ * where nobody reads on. */
 enum ctl_exit ctl_print(const struct buf *out);
+
+/* Lets time go by; the connection goes on. */
+void ctl_wait(struct ctl *ctl, uint64_t ms);
+/* The group of that name that the caller is a member of. Its strs are borrowed
+ * until the next call. */
+enum ctl_exit ctl_find_group(struct ctl *ctl, const char *name,
+			     struct wire_body_group *group);
 
 /* Complains about a user's name that groupd could not take. */
 bool ctl_is_user_name(const char *name);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "daemon/ctl/commands.h"
+#include "daemon/ctl/health.h"
 #include "lib/json.h"
 #include "lib/text.h"
 
@@ -38,42 +39,47 @@ static void put_json(struct buf *out, struct str figures)
 	buf_append_str(out, str_of(before[0] == '{' ? "{}\n" : "}\n"));
 }
 
-static void put_table(struct buf *out, struct str figures)
+/* One look. *bad: something is. */
+static enum ctl_exit look(struct ctl *ctl, const struct ctl_options *o,
+			  struct terminal *t, bool *bad)
 {
-	struct str rest = figures;
-	struct wire_figure f;
-	size_t width = 0;
+	const struct wire_body_get_status body = { 0 };
+	struct wire_body_status answer;
+	struct buf out = { 0 };
+	enum ctl_exit rc;
 
-	while (wire_next(&rest, &wire_schema_figure, &f) == 1) {
-		if (f.name.len > width)
-			width = f.name.len;
+	rc = ctl_call(ctl, WIRE_GET_STATUS, &body, &answer);
+	if (rc != CTL_OK)
+		return rc;
+	/* Home, and clear what is below: no flicker. */
+	if (o->watch_s != 0 && t->is_tty && !o->json)
+		buf_append_str(&out, str_of("\033[H\033[J"));
+	if (o->json) {
+		put_json(&out, answer.figures);
+		*bad = health_warnings(NULL, NULL, answer.figures) ==
+		       HEALTH_BAD;
+	} else {
+		*bad = health_screen(&out, t, answer.figures) == HEALTH_BAD;
 	}
-	while (wire_next(&figures, &wire_schema_figure, &f) == 1) {
-		text_escape(out, f.name);
-		for (size_t i = f.name.len; i < width + 2; i++)
-			buf_append_char(out, ' ');
-		ctl_put_line(out, f.value);
-	}
+	rc = ctl_print(&out);
+	buf_release(&out);
+	return rc;
 }
 
 enum ctl_exit ctl_status(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv)
 {
-	struct wire_body_get_status body = { 0 };
-	struct wire_body_status answer;
-	struct buf out = { 0 };
+	struct terminal t;
 	enum ctl_exit rc;
+	bool bad = false;
 
 	(void)argc;
 	(void)argv;
-	rc = ctl_call(ctl, WIRE_GET_STATUS, &body, &answer);
-	if (rc != CTL_OK)
-		return rc;
-	if (o->json)
-		put_json(&out, answer.figures);
-	else
-		put_table(&out, answer.figures);
-	rc = ctl_print(&out);
-	buf_release(&out);
-	return rc;
+	terminal_init(&t, o->color);
+	rc = look(ctl, o, &t, &bad);
+	while (rc == CTL_OK && o->watch_s != 0) {
+		ctl_wait(ctl, UINT64_C(1000) * o->watch_s);
+		rc = look(ctl, o, &t, &bad);
+	}
+	return rc == CTL_OK && o->check && bad ? CTL_REFUSED : rc;
 }

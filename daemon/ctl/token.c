@@ -1,44 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
-
 #include "daemon/ctl/commands.h"
+#include "daemon/ctl/terminal.h"
 #include "lib/env.h"
+#include "lib/json.h"
 #include "lib/text.h"
-
-/* The longest life is to the year 9999, which is all that times can say. */
-#define TIME_MS_MAX UINT64_C(253402300799999)
-
-static uint64_t unit_ms(char unit)
-{
-	switch (unit) {
-	case 's':
-		return 1000;
-	case 'm':
-		return 60 * 1000;
-	case 'h':
-		return 60 * 60 * 1000;
-	case 'd':
-		return 24 * 60 * 60 * 1000;
-	case 'w':
-		return UINT64_C(7) * 24 * 60 * 60 * 1000;
-	default:
-		return 0;
-	}
-}
-
-bool ctl_parse_duration(const char *text, uint64_t *ms)
-{
-	size_t len = strlen(text);
-	uint64_t unit = len == 0 ? 0 : unit_ms(text[len - 1]);
-	uint64_t most = TIME_MS_MAX - env_now_ms(env_system());
-	uint64_t n;
-
-	if (unit == 0 || !text_parse_u64(str_make(text, len - 1), &n) ||
-	    n == 0 || n > most / unit)
-		return false;
-	*ms = n * unit;
-	return true;
-}
 
 enum ctl_exit ctl_token_create(struct ctl *ctl, const struct ctl_options *o,
 			       int argc, char **argv)
@@ -62,6 +27,20 @@ enum ctl_exit ctl_token_create(struct ctl *ctl, const struct ctl_options *o,
 	return rc;
 }
 
+static void put_json(struct buf *out, const struct wire_token_info *t)
+{
+	buf_printf(out, "{\"token_id\":%llu,\"user\":",
+		   (unsigned long long)t->token_id);
+	json_put_str(out, t->user);
+	buf_append_str(out, str_of(",\"created_at\":"));
+	json_put_time(out, t->created_ms);
+	if (t->expires_ms != 0) {
+		buf_append_str(out, str_of(",\"expires_at\":"));
+		json_put_time(out, t->expires_ms);
+	}
+	buf_append_str(out, str_of("}\n"));
+}
+
 static void put_token(struct buf *out, const struct wire_token_info *t)
 {
 	char time[TEXT_TIME_LEN + 1];
@@ -74,32 +53,51 @@ static void put_token(struct buf *out, const struct wire_token_info *t)
 	buf_printf(out, "%s\n", t->expires_ms == 0 ? "never" : time);
 }
 
+/* In columns on a terminal, with tabs elsewhere. */
+static void put_page(struct buf *out, const struct terminal *t, bool json,
+		     struct str tokens, uint64_t *last)
+{
+	struct wire_token_info info;
+	struct buf rows = { 0 };
+
+	while (wire_next(&tokens, &wire_schema_token_info, &info) == 1) {
+		if (json)
+			put_json(out, &info);
+		else
+			put_token(&rows, &info);
+		*last = info.token_id;
+	}
+	if (t->is_tty)
+		terminal_table(t, out, "id\tuser\tcreated\texpires",
+			       buf_str(&rows));
+	else
+		buf_append_str(out, buf_str(&rows));
+	out->failed = out->failed || rows.failed;
+	buf_release(&rows);
+}
+
 enum ctl_exit ctl_token_list(struct ctl *ctl, const struct ctl_options *o,
 			     int argc, char **argv)
 {
 	struct wire_body_list_tokens body = { 0 };
 	struct wire_body_token_list answer = { 0 };
+	struct terminal t;
 	struct buf out = { 0 };
 	enum ctl_exit rc = CTL_OK;
 
-	(void)o;
 	if (argc == 1) {
 		if (!ctl_is_user_name(argv[0]))
 			return CTL_REFUSED;
 		body.user = str_of(argv[0]);
 	}
+	terminal_init(&t, o->color);
 	while (rc == CTL_OK && answer.complete == 0) {
-		struct wire_token_info t;
 		uint64_t before = body.after_id;
 
 		rc = ctl_call(ctl, WIRE_LIST_TOKENS, &body, &answer);
 		if (rc != CTL_OK)
 			break;
-		while (wire_next(&answer.tokens, &wire_schema_token_info, &t) ==
-		       1) {
-			put_token(&out, &t);
-			body.after_id = t.token_id;
-		}
+		put_page(&out, &t, o->json, answer.tokens, &body.after_id);
 		/* A page that brings nothing new would be asked for again for
 		 * ever. */
 		if (body.after_id == before)

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "daemon/ctl/commands.h"
+#include "daemon/ctl/names.h"
+#include "lib/json.h"
 
 /* Users a request; one transaction each. */
 enum { BATCH = 1000 };
@@ -33,57 +30,69 @@ static enum ctl_exit flush(struct batch *batch)
 	return rc;
 }
 
-static enum ctl_exit add(struct batch *batch, const char *name)
+static enum ctl_exit add(void *data, const char *name)
 {
-	struct wire_name record = { .name = str_of(name) };
+	const struct wire_name record = { .name = str_of(name) };
+	struct batch *batch = data;
 
-	if (!ctl_is_user_name(name))
-		return CTL_REFUSED;
 	wire_put(&batch->names, &wire_schema_name, &record);
 	batch->count++;
 	return batch->count < BATCH ? CTL_OK : flush(batch);
-}
-
-static enum ctl_exit add_lines(struct batch *batch)
-{
-	enum ctl_exit rc = CTL_OK;
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t len;
-
-	while (rc == CTL_OK && (len = getline(&line, &size, stdin)) >= 0) {
-		if (len > 0 && line[len - 1] == '\n')
-			line[--len] = '\0';
-		if (len > 0 && strlen(line) == (size_t)len) {
-			rc = add(batch, line);
-		} else if (len > 0) {
-			ctl_complain("a name cannot hold a NUL byte");
-			rc = CTL_REFUSED;
-		}
-	}
-	if (rc == CTL_OK && ferror(stdin)) {
-		ctl_complain("cannot read the names: %s", strerror(errno));
-		rc = CTL_REFUSED;
-	}
-	free(line);
-	return rc;
 }
 
 enum ctl_exit ctl_user_add(struct ctl *ctl, const struct ctl_options *o,
 			   int argc, char **argv)
 {
 	struct batch batch = { .ctl = ctl };
-	enum ctl_exit rc = CTL_OK;
+	enum ctl_exit rc;
 
 	(void)o;
-	for (int i = 0; i < argc && rc == CTL_OK; i++) {
-		if (strcmp(argv[i], "-") == 0)
-			rc = add_lines(&batch);
-		else
-			rc = add(&batch, argv[i]);
-	}
+	rc = names_each(argc, argv, add, &batch);
 	if (rc == CTL_OK)
 		rc = flush(&batch);
 	buf_release(&batch.names);
+	return rc;
+}
+
+static void put_user(struct buf *out, bool json, struct str name)
+{
+	if (json)
+		buf_append_str(out, str_of("{\"user\":"));
+	if (json)
+		json_put_str(out, name);
+	else
+		buf_append_str(out, name);
+	buf_append_str(out, str_of(json ? "}\n" : "\n"));
+}
+
+enum ctl_exit ctl_user_list(struct ctl *ctl, const struct ctl_options *o,
+			    int argc, char **argv)
+{
+	struct wire_body_list_users body = { .limit = WIRE_PAGE_MAX };
+	struct wire_body_user_list page = { 0 };
+	char after[WIRE_USER_MAX + 1] = "";
+	struct buf out = { 0 };
+	enum ctl_exit rc = CTL_OK;
+
+	(void)argc;
+	(void)argv;
+	while (rc == CTL_OK && page.complete == 0) {
+		struct wire_name n;
+		bool any = false;
+
+		body.after = str_of(after);
+		rc = ctl_call(ctl, WIRE_LIST_USERS, &body, &page);
+		while (rc == CTL_OK &&
+		       wire_next(&page.names, &wire_schema_name, &n) == 1) {
+			any = true;
+			put_user(&out, o->json, n.name);
+			(void)str_to_cstr(n.name, after, sizeof(after));
+		}
+		if (rc != CTL_OK || !any)
+			break;
+		rc = ctl_print(&out);
+		buf_clear(&out);
+	}
+	buf_release(&out);
 	return rc;
 }

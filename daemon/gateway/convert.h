@@ -11,14 +11,6 @@
 #include "lib/json.h"
 #include "lib/wire.h"
 
-/* Appends "sequence_number":… of a single message, without braces. */
-void convert_put_sent(struct buf *b, const struct wire_body_sent *sent);
-
-/* Appends one group as its own user sees it, as an object; without info
- * (NULL) as in the list of groups. */
-void convert_put_group(struct buf *b, const struct wire_group *g,
-		       const struct wire_body_info *info);
-
 /* What a page was asked for. */
 struct convert_page {
 	uint64_t after_seq;
@@ -30,7 +22,6 @@ struct convert_page {
 int convert_put_page(struct buf *b, const struct convert_page *asked,
 		     const struct wire_body_messages *page);
 
-const char *convert_role(uint64_t role);
 /* "member", "admin": 1; absent: 0. */
 int convert_get_role(const struct json *j, enum role *role, struct err *err);
 

@@ -108,7 +108,7 @@ static void on_groups(struct client_request *req, const struct err *err,
 	while ((rc = wire_next(&list, &wire_schema_group, &g)) == 1) {
 		if (r->text.data[r->text.len - 1] != '[')
 			buf_append_char(&r->text, ',');
-		convert_put_group(&r->text, &g, NULL);
+		json_put_group(&r->text, &g, NULL);
 		buf_clear(&r->page.after);
 		buf_append_str(&r->page.after, g.name);
 		if (r->text.failed)
@@ -149,7 +149,7 @@ static void on_info(struct client_request *req, const struct err *err,
 #define COPY(kind, name, bound) g.name = b->name;
 	WIRE_GROUP_FIELDS(COPY)
 #undef COPY
-	convert_put_group(&r->text, &g, body);
+	json_put_group(&r->text, &g, body);
 	/* Of the metadata, then of all: see if_match(). */
 	buf_printf(&r->etag, "\"%016" PRIx64 "-%016" PRIx64 "\"",
 		   json_info_tag(body), table_hash_bytes(buf_str(&r->text)));

@@ -5,15 +5,6 @@
 #include "daemon/gateway/rest.h"
 #include "lib/text.h"
 
-static void put_member(struct buf *b, const struct wire_member *m)
-{
-	buf_append_str(b, str_of("{\"user\":"));
-	json_put_str(b, m->name);
-	buf_printf(b, ",\"role\":\"%s\",\"joined_at\":", convert_role(m->role));
-	json_put_time(b, m->joined_ms);
-	buf_append_char(b, '}');
-}
-
 static void on_members(struct client_request *req, const struct err *err,
 		       const void *body)
 {
@@ -30,7 +21,7 @@ static void on_members(struct client_request *req, const struct err *err,
 	while (wire_next(&list, &wire_schema_member, &m) == 1) {
 		buf_append_str(&r->text, str_of(sep));
 		sep = ",";
-		put_member(&r->text, &m);
+		json_put_member(&r->text, &m);
 		buf_clear(&r->page.after);
 		buf_append_str(&r->page.after, m.name);
 	}
@@ -163,7 +154,7 @@ static void on_member(struct client_request *req, const struct err *err,
 
 	if (!find_member(r, err, body, &m))
 		return;
-	put_member(&r->text, &m);
+	json_put_member(&r->text, &m);
 	http_answer(r, 200);
 }
 

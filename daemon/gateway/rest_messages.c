@@ -18,7 +18,7 @@ static void on_sent(struct client_request *req, const struct err *err,
 	http_put_rate(r, sent->rate_limit, sent->rate_left,
 		      sent->rate_reset_ms);
 	buf_append_char(&r->text, '{');
-	convert_put_sent(&r->text, body);
+	json_put_sent(&r->text, body);
 	buf_append_char(&r->text, '}');
 	http_answer(r, 201);
 }

@@ -197,7 +197,7 @@ static void on_sent(struct client_request *req, const struct err *err,
 		      sent->rate_reset_ms);
 	text = &u->r->text;
 	buf_append_char(text, '{');
-	convert_put_sent(text, sent);
+	json_put_sent(text, sent);
 	buf_append_str(text, str_of(",\"name\":"));
 	json_put_str(text, buf_str(&u->name));
 	buf_printf(text, ",\"size\":%" PRIu64 ",\"media_url\":\"", u->written);

@@ -155,7 +155,7 @@ static void on_sent(struct client_request *req, const struct err *err,
 	ws_frame_begin(&b, "sent", buf_str(&cmd->id));
 	ws_command_put_group(&b, cmd);
 	buf_append_char(&b, ',');
-	convert_put_sent(&b, body);
+	json_put_sent(&b, body);
 	buf_append_char(&b, '}');
 	ws_put(cmd->conn, &b);
 	ws_command_end(cmd);

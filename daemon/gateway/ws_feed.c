@@ -405,7 +405,7 @@ static void encode_member(struct buf *b, const char *group,
 	json_put_str(b, ev->user);
 	buf_printf(b, ",\"change\":\"%s\"", changes[ev->change]);
 	if (ev->change != MEMBER_REMOVED)
-		buf_printf(b, ",\"role\":\"%s\"", convert_role(ev->role));
+		buf_printf(b, ",\"role\":\"%s\"", json_role_name(ev->role));
 	buf_append_str(b, str_of(",\"by\":"));
 	json_put_str(b, ev->by);
 	buf_append_char(b, '}');

@@ -323,6 +323,12 @@ static int faulty_find_token(struct store *s,
 		    store_find_token(inner_of(s), hash, user, expires_ms, err));
 }
 
+static int faulty_list_users(struct store *s, struct str after,
+			     store_name_fn fn, void *data, struct err *err)
+{
+	return pass(s, store_list_users(inner_of(s), after, fn, data, err));
+}
+
 static int faulty_list_tokens(struct store *s, struct str user,
 			      uint64_t after_id, store_token_fn fn, void *data,
 			      struct err *err)
@@ -380,6 +386,7 @@ static const struct store_ops faulty_ops = {
 	.role = faulty_role,
 	.find_user = faulty_find_user,
 	.find_token = faulty_find_token,
+	.list_users = faulty_list_users,
 	.list_tokens = faulty_list_tokens,
 	.count = faulty_count,
 	.size = faulty_size,

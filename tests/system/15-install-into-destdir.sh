@@ -23,6 +23,10 @@ for document in openapi asyncapi; do
 	same "$document.json is there" "$TOP/man/$document.json" \
 		"$T/root/usr/share/doc/groupfs/$document.json"
 done
+same "bash finds its completion" "$TOP/completion/groupctl.bash" \
+	"$T/root/usr/share/bash-completion/completions/groupctl"
+same "zsh finds its one" "$TOP/completion/_groupctl" \
+	"$T/root/usr/share/zsh/site-functions/_groupctl"
 ok "the licence is there" test -s "$T/root/usr/share/doc/groupfs/LICENSE"
 is "nothing else is" "$(ls "$T/root" && ls "$T/root/usr")" "usr
 bin

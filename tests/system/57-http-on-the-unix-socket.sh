@@ -91,7 +91,8 @@ is "nor open a WebSocket" "$(ORIGIN=https://evil.example \
 forged=$(printf '%08x' 0)$(head -c 32 /dev/zero | od -An -tx1 | tr -d ' \n')
 is "a forged ticket is no token" "$(status GET /api/groups \
 	-H "Authorization: Bearer $forged")" 401
-$PY - "$SOCKET" "$forged" >"$T/forged" 2>&1 <<'END'
+version=$(sed -n 's/.*WIRE_VERSION = \([0-9]*\),.*/\1/p' "$TOP/lib/wire.h")
+$PY - "$SOCKET" "$forged" "$version" >"$T/forged" 2>&1 <<'END'
 import socket, struct, sys
 
 def frame(kind, ident, principal, body):
@@ -101,11 +102,14 @@ s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
 s.settimeout(20)
 ticket = sys.argv[2].encode()
-s.sendall(frame(3, 1, 0, b"\x03\x04test")
+s.sendall(frame(3, 1, 0, bytes([int(sys.argv[3])]) + b"\x04test")
           + frame(5, 2, 9, b"\x03\x00" + bytes([len(ticket)]) + ticket))
 got = b""
 while b"ticket" not in got:
-    got += s.recv(65536)
+    more = s.recv(65536)
+    if not more:
+        break
+    got += more
 print(got)
 END
 like "and whoever is no gateway cannot show one" "$(cat "$T/forged")" \

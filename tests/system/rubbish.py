@@ -10,7 +10,9 @@
 Each case prints NAME<TAB>what came back; a case that hangs ends the program
 with status 1.
 """
+import os
 import random
+import re
 import socket
 import struct
 import sys
@@ -43,18 +45,20 @@ def frame(kind, ident, principal, body, zero=0, length=None):
     return struct.pack("<IHHII", size, kind, zero, ident, principal) + body
 
 
-HELLO = frame(3, 1, 0, b"\x03\x04test")
+with open(os.path.join(os.path.dirname(__file__), "../../lib/wire.h")) as header:
+    VERSION = bytes([int(re.search(r"WIRE_VERSION = (\d+)", header.read())[1])])
+HELLO = frame(3, 1, 0, VERSION + b"\x04test")
 
 
 def unix_cases():
     rng = random.Random(7)
     yield "an unknown type", frame(999, 1, 0, b"")
     yield "a length of 4 GiB", frame(3, 1, 0, b"", length=0xFFFFFFFF)
-    yield "a field that is not zero", frame(3, 1, 0, b"\x03\x00", zero=5)
+    yield "a field that is not zero", frame(3, 1, 0, VERSION + b"\x00", zero=5)
     yield "no hello first", frame(12, 1, 1, b"\x00\x03dev")
     yield "a hello of a later version", frame(3, 1, 0, b"\x63\x04test")
-    yield "a short body", frame(3, 1, 0, b"\x03")
-    yield "a surplus byte", frame(3, 1, 0, b"\x03\x04test!")
+    yield "a short body", frame(3, 1, 0, VERSION)
+    yield "a surplus byte", frame(3, 1, 0, VERSION + b"\x04test!")
     yield "an event from a client", HELLO + frame(60, 0, 0, b"\x01\x00")
     yield "an answer from a client", HELLO + frame(2, 7, 0, b"\x01")
     yield "a varint without end", HELLO + frame(12, 2, 0, b"\xff" * 11)

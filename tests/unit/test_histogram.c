@@ -87,6 +87,40 @@ static void many_of_one_value_are_added_at_once(void **state)
 	assert_int_equal(histogram_sum(&h), 3000080000);
 }
 
+/* Ten of up to 1, ten of up to 2, ..., as if spread in each bucket. */
+static void a_percentile_lies_in_its_bucket(void **state)
+{
+	struct histogram h = { .kind = HISTOGRAM_SIZE };
+
+	(void)state;
+	assert_int_equal(histogram_percentile(&h, 50), 0);
+	histogram_add(&h, 64, 99);
+	assert_int_equal(histogram_percentile(&h, 100), 64);
+	assert_true(histogram_percentile(&h, 50) > 32);
+	assert_true(histogram_percentile(&h, 50) <= 64);
+	histogram_add(&h, 1024, 1);
+	assert_int_equal(histogram_percentile(&h, 99), 64);
+	assert_int_equal(histogram_percentile(&h, 100), 1024);
+	histogram_add(&h, UINT64_C(1) << 40, 900);
+	assert_int_equal(histogram_percentile(&h, 50), 4096);
+}
+
+static void two_are_added_up(void **state)
+{
+	struct histogram a = { .kind = HISTOGRAM_DELAY };
+	struct histogram b = { .kind = HISTOGRAM_DELAY };
+
+	(void)state;
+	histogram_add(&a, 5, 3);
+	histogram_add(&b, 5, 4);
+	histogram_add(&b, UINT64_MAX / 2, 1);
+	histogram_merge(&a, &b);
+	assert_int_equal(histogram_count(&a), 8);
+	assert_int_equal(histogram_bucket(&a, 0), 7);
+	assert_int_equal(histogram_bucket(&a, histogram_bounds(&a)), 1);
+	assert_int_equal(histogram_sum(&a), 35 + UINT64_MAX / 2);
+}
+
 static void the_wire_carries_it_whole(void **state)
 {
 	struct histogram h = { .kind = HISTOGRAM_DELAY };
@@ -141,6 +175,8 @@ int main(void)
 		cmocka_unit_test(the_text_of_a_bound_is_its_value),
 		cmocka_unit_test(delays_begin_at_a_millisecond),
 		cmocka_unit_test(many_of_one_value_are_added_at_once),
+		cmocka_unit_test(a_percentile_lies_in_its_bucket),
+		cmocka_unit_test(two_are_added_up),
 		cmocka_unit_test(the_wire_carries_it_whole),
 		cmocka_unit_test(a_list_that_does_not_fit_is_refused),
 	};

@@ -475,9 +475,39 @@ static void what_a_walk_over_mentions_returns_is_returned(void **state)
 	assert_mentions(f, "bob", "", 0, 9, "lunch 1 alice: @bob; ");
 }
 
+static int take_name(void *data, struct str name)
+{
+	buf_printf(data, "%.*s ", (int)name.len, name.data);
+	return 0;
+}
+
+static int take_one_name(void *data, struct str name)
+{
+	return take_name(data, name) == 0;
+}
+
+static void users_are_listed_by_name(void **state)
+{
+	struct store_fixture *f = *state;
+	struct buf text = { 0 };
+
+	fixture_users(f, "carl alice bob");
+	assert_int_equal(
+		store_list_users(f->s, str_of(""), take_name, &text, &f->err),
+		0);
+	assert_string_equal(buf_cstr(&text), "alice bob carl ");
+	buf_clear(&text);
+	assert_int_equal(store_list_users(f->s, str_of("alice"), take_one_name,
+					  &text, &f->err),
+			 0);
+	assert_string_equal(buf_cstr(&text), "bob ");
+	buf_release(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		FIXTURE_ON_EACH(users_are_listed_by_name),
 		FIXTURE_ON_EACH(metadata_is_what_the_creation_says),
 		FIXTURE_ON_EACH(a_change_touches_only_what_it_names),
 		FIXTURE_ON_EACH(metadata_is_for_members_and_changed_by_admins),
