@@ -50,6 +50,8 @@ static void on_session_closed(struct session *s)
 
 	if (peer->gateway && g->supervising)
 		supervisor_lost(&g->supervisor, peer);
+	if (g->keeping)
+		import_keeper_lost(&g->imports, s->serial);
 }
 
 static void step(struct groupd *g);
@@ -171,6 +173,27 @@ static void on_greeted(void *data, struct peer *peer, struct str agent)
 		supervisor_greeted(&g->supervisor, peer, agent);
 }
 
+static void on_import_gone(void *data)
+{
+	struct groupd *g = data;
+
+	if (g->keeping)
+		media_keeper_sweep(&g->keeper);
+}
+
+static bool is_open(const struct groupd *g, uint64_t serial)
+{
+	for (const struct list *el = g->host.sessions.next;
+	     el != &g->host.sessions; el = el->next) {
+		const struct session *s =
+			container_of(el, const struct session, link);
+
+		if (s->serial == serial)
+			return session_is_open(s);
+	}
+	return false;
+}
+
 static void on_event(void *data, struct event *e)
 {
 	struct groupd *g = data;
@@ -178,6 +201,12 @@ static void on_event(void *data, struct event *e)
 	fanout_event(&g->registry, e);
 	if (e->kind == EVENT_DELETED && g->keeping)
 		media_keeper_sweep(&g->keeper);
+	else if (e->kind == EVENT_IMPORTING)
+		import_keeper_begun(&g->imports, e->group_id,
+				    is_open(g, e->session) ? e->session : 0,
+				    str_of(e->by));
+	else if (e->kind == EVENT_IMPORTED)
+		import_keeper_ended(&g->imports, e->group_id);
 }
 
 static bool on_told(void *data, struct list *batch)
@@ -337,6 +366,7 @@ static void init_handlers(struct groupd *g)
 		.verifier = &g->verifier,
 		.movers = &g->movers,
 		.media = &g->media,
+		.imports = &g->imports,
 		.sequencer = &g->sequencer,
 		.tickets = &g->tickets,
 		.rate = &g->rate,
@@ -411,6 +441,8 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 		return rc;
 	media_keeper_start(&g->keeper, loop, &g->media, &g->movers,
 			   &g->sequencer);
+	import_keeper_start(&g->imports, &g->sequencer, &g->media,
+			    on_import_gone, g);
 	g->keeping = true;
 	rc = tickets_open(&g->tickets, config->data, env, err);
 	if (rc < 0)
@@ -512,6 +544,7 @@ static void on_expiry_closed(uv_handle_t *handle)
 
 	if (!g->verify_abandoned)
 		registry_release(&g->registry);
+	import_keeper_release(&g->imports);
 	media_close(&g->media);
 	tickets_close(&g->tickets);
 	rate_release(&g->rate);
@@ -569,9 +602,10 @@ static void step(struct groupd *g)
 		listener_close(&g->listener, on_listener_closed);
 	else if (begin(g, &g->receiving))
 		lobby_close(&g->lobby, on_lobby_closed);
-	else if (begin(g, &g->keeping))
+	else if (begin(g, &g->keeping)) {
+		import_keeper_stop(&g->imports);
 		media_keeper_close(&g->keeper, on_keeper_closed);
-	else if (begin(g, &g->reading))
+	} else if (begin(g, &g->reading))
 		readers_close(&g->readers, on_readers_closed);
 	else if (begin(g, &g->verifying))
 		readers_close(&g->verifier, on_verifier_closed);
