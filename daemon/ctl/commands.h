@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * groupctl's subcommands. Each gets its own arguments, without the words that
- * named it, as many as the table in main.c allows, and returns what groupctl
+ * named it, as many as its row in main.c allows, and returns what groupctl
  * exits with.
  */
 #ifndef GROUPFS_DAEMON_CTL_COMMANDS_H
@@ -10,16 +10,24 @@
 #include <stdbool.h>
 
 #include "daemon/ctl/ctl.h"
-
-/* What options say; a command takes only those its row names. */
-struct ctl_options {
-	uint64_t expires_ms; /* --expires, from now on; 0: never */
-	bool json;	     /* --json */
-};
+#include "daemon/ctl/options.h"
 
 typedef enum ctl_exit (*ctl_command_fn)(struct ctl *ctl,
 					const struct ctl_options *o, int argc,
 					char **argv);
+
+/* A row of the table. One without noun is a heading, in `what`. */
+struct ctl_command {
+	const char *noun;
+	const char *verb;   /* NULL: the noun alone */
+	const char *args;   /* "GROUP [USER...]" */
+	const char *what;   /* in a few words */
+	const char *about;  /* what help says of it, in lines */
+	ctl_command_fn run; /* NULL: main()'s own */
+	int min;	    /* arguments */
+	int max;
+	unsigned int takes; /* the bits of its options */
+};
 
 enum ctl_exit ctl_user_add(struct ctl *ctl, const struct ctl_options *o,
 			   int argc, char **argv);
@@ -37,9 +45,5 @@ enum ctl_exit ctl_status(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv);
 enum ctl_exit ctl_verify(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv);
-
-/* "90d" (s, m, h, d, w) in milliseconds; false for anything else, zero and
- * what reaches beyond the year 9999. */
-bool ctl_parse_duration(const char *text, uint64_t *ms);
 
 #endif

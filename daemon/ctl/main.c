@@ -1,147 +1,107 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * groupctl: administration and scripting. The table below is the program;
- * each noun has its file.
+ * each noun has its file. A new command is a row here, its function in
+ * commands.h, and what its options need in options.h; its page is
+ * groupctl(1), and completion/ has its name.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/ctl/commands.h"
+#include "daemon/ctl/usage.h"
 #include "lib/paths.h"
 
-/* Options of a command, as bits. */
-enum { TAKES_EXPIRES = 1, TAKES_JSON = 2 };
+static const struct ctl_command commands[] = {
+	{ .what = "Groups" },
+	{ .noun = "create",
+	  .args = "GROUP [USER...]",
+	  .what = "create a group",
+	  .about = "Creates a group with you as its admin, and these users as "
+		   "members.",
+	  .run = ctl_create,
+	  .min = 1,
+	  .max = INT_MAX },
+	{ .noun = "delete",
+	  .args = "GROUP",
+	  .what = "delete a group and its messages",
+	  .about = "Deletes a group that you are an admin of, with all its "
+		   "messages and files.\nIt does not ask.",
+	  .run = ctl_delete,
+	  .min = 1,
+	  .max = 1 },
 
-struct command {
-	const char *noun;
-	const char *verb; /* NULL: the noun alone */
-	const char *usage;
-	const char *what;
-	ctl_command_fn run;
-	int min; /* arguments */
-	int max;
-	unsigned int takes;
+	{ .what = "Users and tokens" },
+	{ .noun = "user",
+	  .verb = "add",
+	  .args = "NAME...",
+	  .what = "add users; - reads names from stdin",
+	  .about = "Adds users that have no account on this machine. '-' reads "
+		   "names from\nstandard input, one a line. For root and "
+		   "groupd's own user.",
+	  .run = ctl_user_add,
+	  .min = 1,
+	  .max = INT_MAX },
+	{ .noun = "token",
+	  .verb = "create",
+	  .args = "USER",
+	  .what = "print a new token",
+	  .about = "Makes a bearer token for REST and WebSocket, and prints it "
+		   "alone on a line.\nIt cannot be shown again. You may make "
+		   "them for yourself; root for everybody.",
+	  .run = ctl_token_create,
+	  .min = 1,
+	  .max = 1,
+	  .takes = TAKES_EXPIRES },
+	{ .noun = "token",
+	  .verb = "list",
+	  .args = "[USER]",
+	  .what = "list tokens, never the secrets",
+	  .about = "Prints number, user, time of making and end of each token, "
+		   "with a tab between.",
+	  .run = ctl_token_list,
+	  .max = 1 },
+	{ .noun = "token",
+	  .verb = "revoke",
+	  .args = "ID",
+	  .what = "end a token at once",
+	  .about = "Ends the token with this number; connections that use it "
+		   "are told at once.",
+	  .run = ctl_token_revoke,
+	  .min = 1,
+	  .max = 1 },
+
+	{ .what = "Care of groupd" },
+	{ .noun = "status",
+	  .args = "",
+	  .what = "show how groupd is",
+	  .about = "Prints the figures of groupd. For root and groupd's own "
+		   "user.",
+	  .run = ctl_status,
+	  .takes = TAKES_JSON },
+	{ .noun = "verify",
+	  .args = "",
+	  .what = "check the whole store",
+	  .about = "Checks all of the store while groupd runs: each problem is "
+		   "a line, then comes\na summary. With problems the status is "
+		   "1. For root and groupd's own user.",
+	  .run = ctl_verify },
+
+	{ .what = "Help" },
+	{ .noun = "help",
+	  .args = "[COMMAND]",
+	  .what = "explain a command, or list them all",
+	  .about = "Prints what a command does, or all commands in a line "
+		   "each.",
+	  .max = 2 },
+	{ .noun = NULL },
 };
 
-static const struct command commands[] = {
-	{ "user", "add", "NAME...", "add users; - reads names from stdin",
-	  ctl_user_add, 1, INT_MAX, 0 },
-	{ "token", "create", "USER [--expires D]",
-	  "print a new token (D: 30m, 12h, 90d)", ctl_token_create, 1, 1,
-	  TAKES_EXPIRES },
-	{ "token", "list", "[USER]", "list tokens, never the secrets",
-	  ctl_token_list, 0, 1, 0 },
-	{ "token", "revoke", "ID", "end a token at once", ctl_token_revoke, 1,
-	  1, 0 },
-	{ "create", NULL, "GROUP [MEMBER...]", "create a group", ctl_create, 1,
-	  INT_MAX, 0 },
-	{ "delete", NULL, "GROUP", "delete a group and its messages",
-	  ctl_delete, 1, 1, 0 },
-	{ "status", NULL, "[--json]", "show groupd's figures", ctl_status, 0, 0,
-	  TAKES_JSON },
-	{ "verify", NULL, "", "check the whole store", ctl_verify, 0, 0, 0 },
-};
-
-enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
-
-static void usage(FILE *to)
-{
-	(void)fputs("usage: groupctl [--socket PATH] COMMAND\n", to);
-	for (size_t i = 0; i < COMMANDS; i++) {
-		const struct command *c = &commands[i];
-		char words[80];
-
-		(void)snprintf(words, sizeof(words), "%s%s%s %s", c->noun,
-			       c->verb == NULL ? "" : " ",
-			       c->verb == NULL ? "" : c->verb, c->usage);
-		(void)fprintf(to, "  %-34s %s\n", words, c->what);
-	}
-	(void)fputs("  --help, --version\n", to);
-}
-
-/* Moves the words that name the command off the arguments. */
-static const struct command *find_command(int *argc, char ***argv)
-{
-	const char *noun = *argc > 0 ? (*argv)[0] : "";
-	const char *verb = *argc > 1 ? (*argv)[1] : "";
-
-	for (size_t i = 0; i < COMMANDS; i++) {
-		const struct command *c = &commands[i];
-		int words = c->verb == NULL ? 1 : 2;
-
-		if (strcmp(c->noun, noun) != 0 ||
-		    (c->verb != NULL && strcmp(c->verb, verb) != 0))
-			continue;
-		*argc -= words;
-		*argv += words;
-		return c;
-	}
-	if (noun[0] == '\0')
-		ctl_complain("no command is named; see groupctl --help");
-	else
-		ctl_complain(
-			"there is no command '%s%s%s'; see groupctl --help",
-			noun, verb[0] == '\0' ? "" : " ", verb);
-	return NULL;
-}
-
-struct arguments {
-	const char *socket; /* NULL: the default */
-	struct ctl_options options;
-	unsigned int given; /* TAKES_ bits */
-	bool help;
-	bool version;
-};
-
-/* Options may stand before and behind the command: getopt_long(3) sorts. */
-static bool take_options(struct arguments *a, int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "socket", required_argument, NULL, 's' },
-		{ "expires", required_argument, NULL, 'e' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			a->socket = optarg;
-			break;
-		case 'e':
-			a->given |= TAKES_EXPIRES;
-			if (ctl_parse_duration(optarg, &a->options.expires_ms))
-				break;
-			ctl_complain("--expires takes a time like 30m, 12h or "
-				     "90d, not '%s'",
-				     optarg);
-			return false;
-		case 'j':
-			a->given |= TAKES_JSON;
-			a->options.json = true;
-			break;
-		case 'h':
-			a->help = true;
-			break;
-		case 'V':
-			a->version = true;
-			break;
-		default:
-			return false; /* getopt_long(3) has said why */
-		}
-	}
-	return true;
-}
-
-static enum ctl_exit run(const struct command *c, const struct arguments *a,
-			 int argc, char **argv)
+static enum ctl_exit run(const struct ctl_command *c,
+			 const struct ctl_arguments *a, int argc, char **argv)
 {
 	struct buf path = { 0 };
 	struct ctl ctl;
@@ -162,33 +122,95 @@ static enum ctl_exit run(const struct command *c, const struct arguments *a,
 	return rc;
 }
 
+/* Of the command that argv names, or of all that begin with its noun. */
+static enum ctl_exit help(int argc, char **argv)
+{
+	const struct ctl_command *c;
+	bool found = false;
+	int words;
+
+	if (argc == 0) {
+		usage_all(stdout, commands);
+		return CTL_OK;
+	}
+	c = usage_find(commands, argc, argv, &words);
+	if (c != NULL) {
+		usage_of(stdout, c);
+		return CTL_OK;
+	}
+	for (c = commands; argc == 1 && (c->noun || c->what); c++) {
+		if (c->noun == NULL || strcmp(c->noun, argv[0]) != 0)
+			continue;
+		if (found)
+			(void)putchar('\n');
+		usage_of(stdout, c);
+		found = true;
+	}
+	if (!found)
+		usage_complain_command(commands, argc, argv);
+	return found ? CTL_OK : CTL_USAGE;
+}
+
+/* The first option that was given and that c does not take. */
+static const char *foreign_option(const struct ctl_command *c,
+				  const struct ctl_arguments *a, char *out,
+				  size_t size)
+{
+	const struct ctl_option *o;
+
+	for (size_t i = 0; (o = ctl_option_at(i)) != NULL; i++) {
+		if ((a->given & o->bit & ~c->takes) == 0)
+			continue;
+		(void)snprintf(out, size, "--%s", o->name);
+		return out;
+	}
+	return a->unknown;
+}
+
+static bool check(const struct ctl_command *c, const struct ctl_arguments *a,
+		  int argc)
+{
+	char word[64];
+	const char *foreign = foreign_option(c, a, word, sizeof(word));
+
+	if (foreign != NULL)
+		usage_complain_option(c, foreign);
+	else if (a->wrong[0] != '\0')
+		ctl_complain("%s", a->wrong);
+	else if (argc < c->min || argc > c->max)
+		usage_line(stderr, c);
+	else
+		return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
-	struct arguments a = { 0 };
-	const struct command *c;
+	struct ctl_arguments a;
+	const struct ctl_command *c;
+	int words = 0;
 
 	/* A lost connection is an error code, not a signal. */
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (!take_options(&a, argc, argv))
-		return CTL_USAGE;
-	if (a.help) {
-		usage(stdout);
-		return CTL_OK;
-	}
+	(void)ctl_options_take(&a, argc, argv);
 	if (a.version) {
 		(void)puts("groupctl " GROUPFS_VERSION);
 		return CTL_OK;
 	}
-	argc -= optind;
-	argv += optind;
-	c = find_command(&argc, &argv);
-	if (c == NULL)
-		return CTL_USAGE;
-	if (argc < c->min || argc > c->max || (a.given & ~c->takes) != 0) {
-		ctl_complain("usage: groupctl %s%s%s %s", c->noun,
-			     c->verb == NULL ? "" : " ",
-			     c->verb == NULL ? "" : c->verb, c->usage);
+	if (a.help)
+		return (int)help(a.argc, a.argv);
+	c = usage_find(commands, a.argc, a.argv, &words);
+	if (c == NULL && a.argc == 0 && a.wrong[0] != '\0') {
+		ctl_complain("%s; see 'groupctl --help'", a.wrong);
 		return CTL_USAGE;
 	}
-	return (int)run(c, &a, argc, argv);
+	if (c == NULL) {
+		usage_complain_command(commands, a.argc, a.argv);
+		return CTL_USAGE;
+	}
+	if (!check(c, &a, a.argc - words))
+		return CTL_USAGE;
+	if (c->run == NULL)
+		return (int)help(a.argc - words, a.argv + words);
+	return (int)run(c, &a, a.argc - words, a.argv + words);
 }

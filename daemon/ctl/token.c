@@ -1,44 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
-
 #include "daemon/ctl/commands.h"
 #include "lib/env.h"
 #include "lib/text.h"
-
-/* The longest life is to the year 9999, which is all that times can say. */
-#define TIME_MS_MAX UINT64_C(253402300799999)
-
-static uint64_t unit_ms(char unit)
-{
-	switch (unit) {
-	case 's':
-		return 1000;
-	case 'm':
-		return 60 * 1000;
-	case 'h':
-		return 60 * 60 * 1000;
-	case 'd':
-		return 24 * 60 * 60 * 1000;
-	case 'w':
-		return UINT64_C(7) * 24 * 60 * 60 * 1000;
-	default:
-		return 0;
-	}
-}
-
-bool ctl_parse_duration(const char *text, uint64_t *ms)
-{
-	size_t len = strlen(text);
-	uint64_t unit = len == 0 ? 0 : unit_ms(text[len - 1]);
-	uint64_t most = TIME_MS_MAX - env_now_ms(env_system());
-	uint64_t n;
-
-	if (unit == 0 || !text_parse_u64(str_make(text, len - 1), &n) ||
-	    n == 0 || n > most / unit)
-		return false;
-	*ms = n * unit;
-	return true;
-}
 
 enum ctl_exit ctl_token_create(struct ctl *ctl, const struct ctl_options *o,
 			       int argc, char **argv)

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/ctl/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/env.h"
+#include "lib/text.h"
+
+/* The longest life is to the year 9999, which is all that times can say. */
+#define TIME_MS_MAX UINT64_C(253402300799999)
+
+static uint64_t unit_ms(char unit)
+{
+	switch (unit) {
+	case 's':
+		return 1000;
+	case 'm':
+		return 60 * 1000;
+	case 'h':
+		return 60 * 60 * 1000;
+	case 'd':
+		return 24 * 60 * 60 * 1000;
+	case 'w':
+		return UINT64_C(7) * 24 * 60 * 60 * 1000;
+	default:
+		return 0;
+	}
+}
+
+bool ctl_parse_duration(const char *text, uint64_t *ms)
+{
+	size_t len = strlen(text);
+	uint64_t unit = len == 0 ? 0 : unit_ms(text[len - 1]);
+	uint64_t most = TIME_MS_MAX - env_now_ms(env_system());
+	uint64_t n;
+
+	if (unit == 0 || !text_parse_u64(str_make(text, len - 1), &n) ||
+	    n == 0 || n > most / unit)
+		return false;
+	*ms = n * unit;
+	return true;
+}
+
+static bool read_expires(struct ctl_options *o, const char *text)
+{
+	return ctl_parse_duration(text, &o->expires_ms);
+}
+
+static bool read_json(struct ctl_options *o, const char *text)
+{
+	(void)text;
+	o->json = true;
+	return true;
+}
+
+/* In the order in which help shows them. Those without read() are the
+ * program's own. */
+static const struct ctl_option rows[] = {
+	{ TAKES_EXPIRES, "expires", "TIME",
+	  "how long it holds: 30m, 12h, 90d; for ever without", read_expires,
+	  "a time like 30m, 12h or 90d" },
+	{ TAKES_JSON, "json", NULL, "print JSON", read_json, NULL },
+	{ 0, "socket", "PATH", "the socket of groupd", NULL, NULL },
+	{ 0, "help", NULL, "print this and exit", NULL, NULL },
+	{ 0, "version", NULL, "print the version and exit", NULL, NULL },
+};
+
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+const struct ctl_option *ctl_option_at(size_t i)
+{
+	return i < ROWS ? &rows[i] : NULL;
+}
+
+static void take(struct ctl_arguments *out, const struct ctl_option *row,
+		 const char *value)
+{
+	if (row->read != NULL) {
+		out->given |= row->bit;
+		if (row->read(&out->options, value) || out->wrong[0] != '\0')
+			return;
+		(void)snprintf(out->wrong, sizeof(out->wrong),
+			       "--%s takes %s, not '%.80s'", row->name,
+			       row->wants, value);
+	} else if (strcmp(row->name, "socket") == 0) {
+		out->socket = value;
+	} else if (strcmp(row->name, "help") == 0) {
+		out->help = true;
+	} else {
+		out->version = true;
+	}
+}
+
+static void refuse(struct ctl_arguments *out, int how, int index,
+		   const char *word)
+{
+	if (out->wrong[0] != '\0')
+		return;
+	if (how == ':')
+		(void)snprintf(out->wrong, sizeof(out->wrong),
+			       "--%s needs a value: %s", rows[index].name,
+			       rows[index].value);
+	else if (index >= 0)
+		(void)snprintf(out->wrong, sizeof(out->wrong),
+			       "--%s takes no value", rows[index].name);
+	else
+		(void)snprintf(out->wrong, sizeof(out->wrong),
+			       "there is no option %.100s",
+			       out->unknown = word);
+}
+
+/* getopt_long(3) sorts; what it would complain of is said by ourselves, when
+ * the command is known. */
+bool ctl_options_take(struct ctl_arguments *out, int argc, char **argv)
+{
+	struct option longs[ROWS + 1] = { 0 };
+	int c;
+
+	*out = (struct ctl_arguments){ 0 };
+	for (int i = 0; i < ROWS; i++)
+		longs[i] = (struct option){ rows[i].name,
+					    rows[i].value == NULL
+						    ? no_argument
+						    : required_argument,
+					    NULL, i + 256 };
+	opterr = 0;
+	optind = 0; /* anew: tests call this more than once */
+	while ((c = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
+		if (c >= 256)
+			take(out, &rows[c - 256], optarg);
+		else if (c == 'h')
+			out->help = true;
+		else
+			refuse(out, c, optopt >= 256 ? optopt - 256 : -1,
+			       argv[optind - 1]);
+	}
+	out->argc = argc - optind;
+	out->argv = argv + optind;
+	return out->wrong[0] == '\0';
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The options of groupctl: one bit, one field and one row (in options.c) each.
+ * They may stand before and behind the command; which ones a command takes is
+ * said by the bits of its row in main.c, and checked when it is known.
+ *
+ * Functions that return false have not said why, but in out->wrong. One
+ * thread.
+ */
+#ifndef GROUPFS_DAEMON_CTL_OPTIONS_H
+#define GROUPFS_DAEMON_CTL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Options of a command, as bits. */
+enum {
+	TAKES_EXPIRES = 1 << 0,
+	TAKES_JSON = 1 << 1,
+};
+
+/* What the options of a command say; zero where one is not given. */
+struct ctl_options {
+	uint64_t expires_ms; /* --expires, from now on; 0: never */
+	bool json;
+};
+
+struct ctl_option {
+	unsigned int bit;  /* 0: every command takes it */
+	const char *name;  /* without its hyphens */
+	const char *value; /* what its value is called; NULL: it has none */
+	const char *what;  /* for people */
+	/* Reads the value (NULL: it has none). False: it is none; wants says
+	 * what would be one. */
+	bool (*read)(struct ctl_options *o, const char *text);
+	const char *wants;
+};
+
+/* What a command line says. Strings are argv's. */
+struct ctl_arguments {
+	const char *socket; /* NULL: the default */
+	struct ctl_options options;
+	unsigned int given; /* bits */
+	bool help;
+	bool version;
+	int argc; /* what is no option, in order */
+	char **argv;
+	/* Why it cannot be taken; empty: it can. unknown: because of this
+	 * option, with its hyphens. */
+	char wrong[512];
+	const char *unknown;
+};
+
+/* Sorts argv (permuting it): options into *out, the rest behind them. */
+bool ctl_options_take(struct ctl_arguments *out, int argc, char **argv);
+
+/* Row i; NULL behind the last. */
+const struct ctl_option *ctl_option_at(size_t i);
+
+/* "90d" (s, m, h, d, w) in milliseconds; false for anything else, zero and
+ * what reaches beyond the year 9999. */
+bool ctl_parse_duration(const char *text, uint64_t *ms);
+
+#endif
