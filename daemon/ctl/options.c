@@ -55,12 +55,38 @@ static bool read_json(struct ctl_options *o, const char *text)
 	return true;
 }
 
+static bool read_as(struct ctl_options *o, const char *text)
+{
+	o->as = text;
+	return text_is_group_name(str_of(text));
+}
+
+static bool read_add_users(struct ctl_options *o, const char *text)
+{
+	(void)text;
+	o->add_users = true;
+	return true;
+}
+
+static bool read_no_media(struct ctl_options *o, const char *text)
+{
+	(void)text;
+	o->no_media = true;
+	return true;
+}
+
 /* In the order in which help shows them. Those without read() are the
  * program's own. */
 static const struct ctl_option rows[] = {
 	{ TAKES_EXPIRES, "expires", "TIME",
 	  "how long it holds: 30m, 12h, 90d; for ever without", read_expires,
 	  "a time like 30m, 12h or 90d" },
+	{ TAKES_AS, "as", "GROUP", "the name of the new group", read_as,
+	  "a group's name" },
+	{ TAKES_ADD_USERS, "add-users", NULL,
+	  "add the members who are no users here", read_add_users, NULL },
+	{ TAKES_NO_MEDIA, "no-media", NULL,
+	  "leave out the bytes of media files", read_no_media, NULL },
 	{ TAKES_JSON, "json", NULL, "print JSON", read_json, NULL },
 	{ 0, "socket", "PATH", "the socket of groupd", NULL, NULL },
 	{ 0, "help", NULL, "print this and exit", NULL, NULL },

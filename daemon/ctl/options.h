@@ -18,12 +18,18 @@
 enum {
 	TAKES_EXPIRES = 1 << 0,
 	TAKES_JSON = 1 << 1,
+	TAKES_AS = 1 << 24,
+	TAKES_ADD_USERS = 1 << 25,
+	TAKES_NO_MEDIA = 1 << 26,
 };
 
 /* What the options of a command say; zero where one is not given. */
 struct ctl_options {
 	uint64_t expires_ms; /* --expires, from now on; 0: never */
 	bool json;
+	const char *as; /* a group's name; NULL: its own */
+	bool add_users;
+	bool no_media;
 };
 
 struct ctl_option {
