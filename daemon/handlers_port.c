@@ -314,6 +314,13 @@ static int prepare_import(struct request *r, struct store *store)
 	}
 }
 
+/* Of the line itself, and not of what is here already. */
+static bool is_fault(const struct err *err)
+{
+	return err->code != ERR_GROUP_EXISTS && err->code != ERR_UNAVAILABLE &&
+	       err->code != ERR_OUT_OF_SPACE;
+}
+
 static int write_begin(struct request *r, struct store *store,
 		       struct list *events)
 {
@@ -327,7 +334,7 @@ static int write_begin(struct request *r, struct store *store,
 		return err_set(&r->err, ERR_BAD_REQUEST, NULL);
 	rc = store_import_begin(store, &group, &id, &r->err);
 	if (rc < 0)
-		return rc;
+		return is_fault(&r->err) ? at_line(r) : rc;
 	e = event_add(events, EVENT_IMPORTING, id);
 	if (e == NULL)
 		return request_no_memory(r);
