@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "daemon/ctl/commands.h"
-#include "daemon/ctl/lines.h"
+#include "daemon/ctl/jsonl.h"
 #include "daemon/ctl/port.h"
 #include "lib/env.h"
 
@@ -11,7 +11,7 @@
 struct exporting {
 	struct ctl *ctl;
 	bool media; /* their bytes, too */
-	struct lines_out out;
+	struct jsonl_out out;
 	struct port_counts counts;
 	struct progress progress;
 	uint64_t group_id;
@@ -72,7 +72,7 @@ static enum ctl_exit export_members(struct exporting *e)
 			e->counts.members++;
 		}
 		(void)str_to_cstr(m.name, after, sizeof(after));
-		rc = lines_write(&e->out);
+		rc = jsonl_write(&e->out);
 	} while (rc == CTL_OK && answer.complete == 0);
 	return rc;
 }
@@ -98,7 +98,7 @@ static enum ctl_exit export_page(struct exporting *e, uint64_t *seq)
 		*seq = m.seq;
 		e->counts.messages++;
 	}
-	return lines_write(&e->out);
+	return jsonl_write(&e->out);
 }
 
 static enum ctl_exit export_messages(struct exporting *e)
@@ -140,7 +140,7 @@ static enum ctl_exit export_bytes(struct exporting *e, uint64_t media_id,
 			left.data += piece.len;
 			left.len -= piece.len;
 		}
-		rc = lines_write(&e->out);
+		rc = jsonl_write(&e->out);
 	}
 	return rc;
 }
@@ -151,7 +151,7 @@ static enum ctl_exit export_file(struct exporting *e,
 	port_put_media(&e->out.pending, m);
 	e->counts.media++;
 	return e->media ? export_bytes(e, m->media_id, m->size)
-			: lines_write(&e->out);
+			: jsonl_write(&e->out);
 }
 
 /* The records are kept: asking for bytes takes the place of the answer. */
@@ -200,12 +200,12 @@ static enum ctl_exit export_media(struct exporting *e)
 static enum ctl_exit export_end(struct exporting *e)
 {
 	char sha256[CHECKSUM_HEX + 1];
-	enum ctl_exit rc = lines_sum(&e->out, sha256);
+	enum ctl_exit rc = jsonl_sum(&e->out, sha256);
 
 	if (rc != CTL_OK)
 		return rc;
 	port_put_end(&e->out.pending, &e->counts, sha256);
-	return lines_finish(&e->out);
+	return jsonl_finish(&e->out);
 }
 
 static enum ctl_exit export_all(struct exporting *e, const char *name)
@@ -239,9 +239,9 @@ enum ctl_exit ctl_export(struct ctl *ctl, const struct ctl_options *o, int argc,
 
 	if (!ctl_is_group_name(argv[0]))
 		return CTL_REFUSED;
-	rc = lines_create(&e.out, argc > 1 ? argv[1] : NULL);
+	rc = jsonl_create(&e.out, argc > 1 ? argv[1] : NULL);
 	if (rc == CTL_OK)
 		rc = export_all(&e, argv[0]);
-	lines_abandon(&e.out);
+	jsonl_abandon(&e.out);
 	return rc;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "daemon/ctl/commands.h"
-#include "daemon/ctl/lines.h"
+#include "daemon/ctl/jsonl.h"
 #include "daemon/ctl/port.h"
 #include "lib/env.h"
 
@@ -27,7 +27,7 @@ struct file {
 struct importing {
 	struct ctl *ctl;
 	const struct ctl_options *options;
-	struct lines_in in;
+	struct jsonl_in in;
 	struct progress progress;
 	struct port_counts counts;
 	char name[WIRE_NAME_MAX + 1];
@@ -334,7 +334,7 @@ static enum ctl_exit take_line(struct importing *i)
 	enum ctl_exit rc;
 	struct err err;
 
-	if (json_parse(&json, i->in.line, LINES_MAX, &err) < 0)
+	if (json_parse(&json, i->in.line, JSONL_MAX, &err) < 0)
 		return refuse(i, &err);
 	rc = take_object(i, json);
 	json_free(json);
@@ -369,7 +369,7 @@ static enum ctl_exit import_all(struct importing *i)
 	bool more;
 
 	do {
-		rc = lines_next(&i->in, &more);
+		rc = jsonl_next(&i->in, &more);
 		if (rc == CTL_OK && more)
 			rc = take_line(i);
 	} while (rc == CTL_OK && more);
@@ -380,7 +380,7 @@ enum ctl_exit ctl_import(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv)
 {
 	struct importing i = { .ctl = ctl, .options = o };
-	enum ctl_exit rc = lines_open(&i.in, argc > 0 ? argv[0] : NULL);
+	enum ctl_exit rc = jsonl_open(&i.in, argc > 0 ? argv[0] : NULL);
 
 	(void)snprintf(i.key, sizeof(i.key), "groupctl-%016" PRIx64,
 		       env_random_u64(env_system()));
@@ -394,7 +394,7 @@ enum ctl_exit ctl_import(struct ctl *ctl, const struct ctl_options *o, int argc,
 		progress_finish(&i.progress);
 	else
 		progress_clear(&i.progress);
-	lines_close(&i.in);
+	jsonl_close(&i.in);
 	buf_release(&i.records);
 	buf_release(&i.scratch);
 	return rc;

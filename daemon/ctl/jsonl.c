@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/ctl/lines.h"
+#include "daemon/ctl/jsonl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,14 +22,14 @@ static enum ctl_exit cannot(const char *what, const char *path)
 	return CTL_REFUSED;
 }
 
-static const char *name_of(const struct lines_out *out)
+static const char *name_of(const struct jsonl_out *out)
 {
 	return out->path == NULL ? "the output" : buf_cstr(&out->partial);
 }
 
-enum ctl_exit lines_create(struct lines_out *out, const char *path)
+enum ctl_exit jsonl_create(struct jsonl_out *out, const char *path)
 {
-	*out = (struct lines_out){ .fd = STDOUT_FILENO };
+	*out = (struct jsonl_out){ .fd = STDOUT_FILENO };
 	if (path != NULL && strcmp(path, "-") != 0)
 		out->path = path;
 	checksum_start(&out->checksum);
@@ -46,7 +46,7 @@ enum ctl_exit lines_create(struct lines_out *out, const char *path)
 	return out->fd < 0 ? cannot("write", name_of(out)) : CTL_OK;
 }
 
-static enum ctl_exit flush(struct lines_out *out)
+static enum ctl_exit flush(struct jsonl_out *out)
 {
 	struct str rest = buf_str(&out->pending);
 
@@ -67,13 +67,13 @@ static enum ctl_exit flush(struct lines_out *out)
 	return CTL_OK;
 }
 
-enum ctl_exit lines_write(struct lines_out *out)
+enum ctl_exit jsonl_write(struct jsonl_out *out)
 {
 	return out->pending.len < PIECE && !out->pending.failed ? CTL_OK
 								: flush(out);
 }
 
-enum ctl_exit lines_sum(struct lines_out *out, char hex[CHECKSUM_HEX + 1])
+enum ctl_exit jsonl_sum(struct jsonl_out *out, char hex[CHECKSUM_HEX + 1])
 {
 	enum ctl_exit rc = flush(out);
 
@@ -105,7 +105,7 @@ static void sync_directory(const char *path)
 	buf_release(&dir);
 }
 
-enum ctl_exit lines_finish(struct lines_out *out)
+enum ctl_exit jsonl_finish(struct jsonl_out *out)
 {
 	enum ctl_exit rc = flush(out);
 
@@ -124,7 +124,7 @@ enum ctl_exit lines_finish(struct lines_out *out)
 	return CTL_OK;
 }
 
-void lines_abandon(struct lines_out *out)
+void jsonl_abandon(struct jsonl_out *out)
 {
 	if (out->path != NULL && out->fd >= 0)
 		(void)close(out->fd);
@@ -137,11 +137,11 @@ void lines_abandon(struct lines_out *out)
 
 /* Reading. */
 
-enum ctl_exit lines_open(struct lines_in *in, const char *path)
+enum ctl_exit jsonl_open(struct jsonl_in *in, const char *path)
 {
 	struct stat st;
 
-	*in = (struct lines_in){ .fd = STDIN_FILENO };
+	*in = (struct jsonl_in){ .fd = STDIN_FILENO };
 	checksum_start(&in->checksum);
 	if (path != NULL && strcmp(path, "-") != 0) {
 		in->fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -155,7 +155,7 @@ enum ctl_exit lines_open(struct lines_in *in, const char *path)
 }
 
 /* Reads more behind what is there; false: it said why. */
-static enum ctl_exit fill(struct lines_in *in)
+static enum ctl_exit fill(struct jsonl_in *in)
 {
 	ssize_t n;
 
@@ -178,7 +178,7 @@ static enum ctl_exit fill(struct lines_in *in)
 	return CTL_OK;
 }
 
-enum ctl_exit lines_next(struct lines_in *in, bool *more)
+enum ctl_exit jsonl_next(struct jsonl_in *in, bool *more)
 {
 	size_t searched = 0;
 
@@ -197,7 +197,7 @@ enum ctl_exit lines_next(struct lines_in *in, bool *more)
 				: memchr(from + searched, '\n', len - searched);
 		enum ctl_exit rc;
 
-		if (end != NULL && (size_t)(end - from) <= LINES_MAX) {
+		if (end != NULL && (size_t)(end - from) <= JSONL_MAX) {
 			in->line = str_make(from, (size_t)(end - from));
 			in->at += in->line.len + 1;
 			in->read += in->line.len + 1;
@@ -205,10 +205,10 @@ enum ctl_exit lines_next(struct lines_in *in, bool *more)
 			*more = true;
 			return CTL_OK;
 		}
-		if (len > LINES_MAX) {
+		if (len > JSONL_MAX) {
 			ctl_complain("line %llu: it is longer than %d bytes",
 				     (unsigned long long)in->number + 1,
-				     LINES_MAX);
+				     JSONL_MAX);
 			return CTL_REFUSED;
 		}
 		if (in->ended && len > 0) {
@@ -226,7 +226,7 @@ enum ctl_exit lines_next(struct lines_in *in, bool *more)
 	}
 }
 
-void lines_close(struct lines_in *in)
+void jsonl_close(struct jsonl_in *in)
 {
 	if (in->ours && in->fd >= 0)
 		(void)close(in->fd);

@@ -5,8 +5,8 @@
  * Functions return what groupctl exits with and have then said why. One
  * thread.
  */
-#ifndef GROUPFS_DAEMON_CTL_LINES_H
-#define GROUPFS_DAEMON_CTL_LINES_H
+#ifndef GROUPFS_DAEMON_CTL_JSONL_H
+#define GROUPFS_DAEMON_CTL_JSONL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,12 +19,12 @@
 enum {
 	/* A message whose content is all control characters, six bytes each,
 	 * and its other fields. */
-	LINES_MAX = 6 * WIRE_CONTENT_MAX + (64 << 10)
+	JSONL_MAX = 6 * WIRE_CONTENT_MAX + (64 << 10)
 };
 
 /* What is written: to a new file beside the one that it will be, or to
  * standard output where path is NULL or "-". */
-struct lines_out {
+struct jsonl_out {
 	const char *path; /* borrowed; NULL: stdout */
 	struct buf partial;
 	struct buf pending; /* what is to be written next */
@@ -32,17 +32,17 @@ struct lines_out {
 	struct checksum checksum;
 };
 
-enum ctl_exit lines_create(struct lines_out *out, const char *path);
+enum ctl_exit jsonl_create(struct jsonl_out *out, const char *path);
 /* Writes what is gathered in out->pending, if it is much. */
-enum ctl_exit lines_write(struct lines_out *out);
+enum ctl_exit jsonl_write(struct jsonl_out *out);
 /* The SHA-256 of all that was gathered so far. */
-enum ctl_exit lines_sum(struct lines_out *out, char hex[CHECKSUM_HEX + 1]);
+enum ctl_exit jsonl_sum(struct jsonl_out *out, char hex[CHECKSUM_HEX + 1]);
 /* The rest is on disk, and the file has its name. */
-enum ctl_exit lines_finish(struct lines_out *out);
+enum ctl_exit jsonl_finish(struct jsonl_out *out);
 /* Takes away what was not finished. */
-void lines_abandon(struct lines_out *out);
+void jsonl_abandon(struct jsonl_out *out);
 
-struct lines_in {
+struct jsonl_in {
 	int fd;
 	bool ours;		  /* the descriptor */
 	uint64_t size;		  /* bytes of a regular file; 0: unknown */
@@ -56,9 +56,9 @@ struct lines_in {
 };
 
 /* path NULL or "-": standard input. */
-enum ctl_exit lines_open(struct lines_in *in, const char *path);
+enum ctl_exit jsonl_open(struct jsonl_in *in, const char *path);
 /* The next line, in in->line; *more is false at the end. */
-enum ctl_exit lines_next(struct lines_in *in, bool *more);
-void lines_close(struct lines_in *in);
+enum ctl_exit jsonl_next(struct jsonl_in *in, bool *more);
+void jsonl_close(struct jsonl_in *in);
 
 #endif
