@@ -77,6 +77,12 @@ fails "nor into a file" as nobody export dev "$T/none"
 fails "of which nothing is left" ls "$T/none" "$T/none.partial"
 fails "there is no other group" ctl export other "$T/none"
 fails "of which nothing is left, too" ls "$T/none" "$T/none.partial"
+# As groupctl(1) says.
+is "jq takes one of its files out" "$(jq -rn --arg name 'a b%.bin' \
+	'foreach inputs as $l (null;
+		if $l.type=="media" then $l.name else . end;
+		select(.==$name and $l.type=="bytes") | $l.base64)' \
+	"$T/root.jsonl" | base64 -d | sha256sum)" "$(sha256sum <"$T/bytes")"
 ok "files can be left out" ctl export dev --no-media "$T/no-media.jsonl"
 is "but for their names" "$(types "$T/no-media.jsonl")" \
 	"1groupfs-export 2member 8message 2media 1end "
