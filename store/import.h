@@ -13,7 +13,7 @@
 #include "store/store.h"
 
 enum {
-	IMPORT_DROP_FEW = 5000, /* rows that one store_import_drop() removes */
+	IMPORT_DROP_FEW = 2000, /* rows that one store_import_drop() removes */
 	IMPORT_CLOCK_MS = 24 * 60 * 60 * 1000 /* how far clocks may differ */
 };
 
