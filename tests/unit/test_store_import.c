@@ -15,9 +15,7 @@
 
 #include "lib/json.h"
 #include "lib/text.h"
-#include "tests/support/store_fixture.h"
-
-enum { LINE = 100 };
+#include "tests/support/import_fixture.h"
 
 static int take_line(void *data, const struct wire_message *m)
 {
@@ -74,65 +72,6 @@ static void describe(struct store_fixture *f, uint64_t g, struct buf *out)
 	assert_int_equal(store_scan(f->s, g, 0, take_line, out, &f->err), 0);
 }
 
-static struct wire_port_group group_named(const char *name, uint64_t last_seq)
-{
-	return (struct wire_port_group){
-		.name = str_of(name),
-		.description = str_of("where we talk"),
-		.avatar_url = str_of("https://a/b"),
-		.created_by = str_of("gone"),
-		.created_ms = UINT64_C(1763000000000),
-		.max_members = 10,
-		.settings = str_of("{\"a\":1}"),
-		.first_seq = 1,
-		.last_seq = last_seq,
-	};
-}
-
-static uint64_t begin(struct store_fixture *f, const char *name,
-		      uint64_t last_seq)
-{
-	const struct wire_port_group group = group_named(name, last_seq);
-	uint64_t id;
-
-	if (store_import_begin(f->s, &group, &id, &f->err) < 0)
-		fail_msg("begin: %s", f->err.text);
-	return id;
-}
-
-typedef int (*verb_fn)(struct store *s, const struct store_import *op,
-		       struct err *err);
-
-static int give(struct store_fixture *f, verb_fn verb, uint64_t id,
-		const struct buf *records)
-{
-	const struct store_import op = { .import_id = id,
-					 .records = buf_str(records),
-					 .line = LINE };
-
-	f->err.code = ERR_NONE;
-	return verb(f->s, &op, &f->err);
-}
-
-static void must(struct store_fixture *f, int rc)
-{
-	if (rc < 0)
-		fail_msg("%s", f->err.text);
-}
-
-static int end(struct store_fixture *f, uint64_t id, const char *name,
-	       const char *key)
-{
-	struct store_import_end op = { .import_id = id,
-				       .name = str_of(name),
-				       .key = str_of(key) };
-	int rc = store_import_end(f->s, &op, &f->err);
-
-	if (rc == 0)
-		assert_int_equal(op.group_id, id);
-	return rc == 0 ? op.existed : rc;
-}
-
 /* A group with what can be in one: replies, mentions, one who came back, one
  * who left, read pointers, client_ids. */
 static uint64_t make_group(struct store_fixture *f)
@@ -155,11 +94,12 @@ static uint64_t make_group(struct store_fixture *f)
 	op = (struct store_append){ .group_id = g,
 				    .user = str_of("alice"),
 				    .items = buf_str(&items) };
-	must(f, store_append(f->s, &op, &f->err));
+	import_must(f, store_append(f->s, &op, &f->err));
 	f->now_ms += 10;
 	fixture_say(f, g, "bob", "@alice", "", NULL);
 	fixture_say(f, g, "alice", "@bob again", "", NULL);
-	must(f, store_set_read(f->s, g, str_of("alice"), 5, &stored, &f->err));
+	import_must(f, store_set_read(f->s, g, str_of("alice"), 5, &stored,
+				      &f->err));
 	fixture_commit(f);
 	buf_release(&items);
 	return g;
@@ -175,7 +115,7 @@ static uint64_t copy(struct store_fixture *f, uint64_t g, const char *name)
 	uint64_t id;
 
 	group.last_seq = fixture_find(f, g, "").last_seq;
-	must(f, store_get_info(f->s, g, str_of(""), &info, &f->err));
+	import_must(f, store_get_info(f->s, g, str_of(""), &info, &f->err));
 	group.name = str_of(name);
 	group.description = info.description;
 	group.settings = info.settings;
@@ -183,12 +123,12 @@ static uint64_t copy(struct store_fixture *f, uint64_t g, const char *name)
 	group.created_by = info.created_by;
 	group.created_ms = info.created_ms;
 	group.max_members = info.max_members;
-	must(f, store_import_begin(f->s, &group, &id, &f->err));
-	must(f, store_export_members(f->s, g, str_of(""), put_member, &members,
-				     &f->err));
-	must(f, store_scan(f->s, g, 0, put_message, &messages, &f->err));
-	must(f, give(f, store_import_members, id, &members));
-	must(f, give(f, store_import_messages, id, &messages));
+	import_must(f, store_import_begin(f->s, &group, &id, &f->err));
+	import_must(f, store_export_members(f->s, g, str_of(""), put_member,
+					    &members, &f->err));
+	import_must(f, store_scan(f->s, g, 0, put_message, &messages, &f->err));
+	import_must(f, import_give(f, store_import_members, id, &members));
+	import_must(f, import_give(f, store_import_messages, id, &messages));
 	buf_release(&members);
 	buf_release(&messages);
 	return id;
@@ -199,8 +139,8 @@ static void assert_mentions(struct store_fixture *f, const char *user,
 {
 	struct buf text = { 0 };
 
-	must(f, store_list_mentions(f->s, str_of(user), str_of(""), 0,
-				    take_mention, &text, &f->err));
+	import_must(f, store_list_mentions(f->s, str_of(user), str_of(""), 0,
+					   take_mention, &text, &f->err));
 	assert_string_equal(buf_cstr(&text), expected);
 	buf_release(&text);
 }
@@ -218,7 +158,7 @@ static void a_copy_is_what_was_copied(void **state)
 	f->now_ms += 1000;
 	fixture_begin(f);
 	id = copy(f, g, "copy");
-	assert_int_equal(end(f, id, "copy", "k"), 0);
+	assert_int_equal(import_end(f, id, "copy", "k"), 0);
 	fixture_commit(f);
 	describe(f, g, &before);
 	describe(f, id, &after);
@@ -255,9 +195,9 @@ static void mentions_count_for_who_was_a_member_since(void **state)
 
 	fixture_users(f, "bob");
 	fixture_begin(f);
-	id = begin(f, "copy", 4);
+	id = import_begin(f, "copy", 4);
 	wire_put(&records, &wire_schema_port_member, &m);
-	must(f, give(f, store_import_members, id, &records));
+	import_must(f, import_give(f, store_import_members, id, &records));
 	buf_clear(&records);
 	for (uint64_t seq = 1; seq <= 4; seq++) {
 		struct wire_message message = {
@@ -272,8 +212,8 @@ static void mentions_count_for_who_was_a_member_since(void **state)
 			message.sender = str_of("eve");
 		wire_put(&records, &wire_schema_message, &message);
 	}
-	must(f, give(f, store_import_messages, id, &records));
-	assert_int_equal(end(f, id, "copy", ""), 0);
+	import_must(f, import_give(f, store_import_messages, id, &records));
+	assert_int_equal(import_end(f, id, "copy", ""), 0);
 	fixture_commit(f);
 	assert_mentions(f, "bob", "copy:3 copy:4 ");
 	assert_int_equal(fixture_find(f, id, "bob").mentions, 2);
@@ -301,7 +241,7 @@ static void assert_hidden(struct store_fixture *f, uint64_t id)
 			 0);
 	assert_int_equal(role, ROLE_NONE);
 	assert_mentions(f, "bob", "dev:5 ");
-	must(f, store_count(f->s, &counts, &f->err));
+	import_must(f, store_count(f->s, &counts, &f->err));
 	assert_int_equal(counts.groups, 1);
 	fixture_verify(f);
 	fixture_begin(f);
@@ -327,10 +267,10 @@ static void nobody_sees_it_before_its_end(void **state)
 	assert_int_equal(found, id);
 	assert_int_equal(store_next_import(f->s, id, &found, &f->err), 0);
 	fixture_begin(f);
-	assert_int_equal(end(f, id, "copy", "key"), 0);
+	assert_int_equal(import_end(f, id, "copy", "key"), 0);
 	/* The answer was lost. */
-	assert_int_equal(end(f, id, "copy", "key"), 1);
-	assert_true(end(f, id, "copy", "other") < 0);
+	assert_int_equal(import_end(f, id, "copy", "key"), 1);
+	assert_true(import_end(f, id, "copy", "other") < 0);
 	fixture_commit(f);
 	assert_int_equal(store_next_import(f->s, 0, &found, &f->err), 0);
 	assert_int_equal(fixture_find(f, id, "alice").last_seq, 5);
@@ -353,28 +293,28 @@ static void what_has_no_end_is_taken_away(void **state)
 	int rc;
 
 	fixture_begin(f);
-	id = begin(f, "copy", 12000);
+	id = import_begin(f, "copy", 12000);
 	for (m.seq = 1; m.seq <= 12000; m.seq++) {
 		m.time_ms = f->now_ms;
 		wire_put(&records, &wire_schema_message, &m);
 	}
-	must(f, give(f, store_import_messages, id, &records));
+	import_must(f, import_give(f, store_import_messages, id, &records));
 	fixture_commit(f);
 	do {
 		fixture_begin(f);
 		rc = store_import_drop(f->s, id, &f->err);
-		must(f, rc);
+		import_must(f, rc);
 		fixture_commit(f);
 		fixture_verify(f);
 	} while (rc > 0);
 	assert_int_equal(store_next_import(f->s, 0, &found, &f->err), 0);
 	fixture_begin(f);
-	assert_true(give(f, store_import_messages, id, &records) < 0);
+	assert_true(import_give(f, store_import_messages, id, &records) < 0);
 	assert_string_equal(f->err.text,
 			    "There is no such import: it was broken off, and "
 			    "nothing of it is left");
 	/* The number is not used again. */
-	found = begin(f, "copy", 0);
+	found = import_begin(f, "copy", 0);
 	assert_true(found > id && id > g);
 	fixture_commit(f);
 	buf_release(&records);
@@ -402,7 +342,7 @@ static void a_client_id_is_remembered_while_it_is_young(void **state)
 
 	fixture_begin(f);
 	id = copy(f, g, "copy");
-	assert_int_equal(end(f, id, "copy", ""), 0);
+	assert_int_equal(import_end(f, id, "copy", ""), 0);
 	assert_int_equal(fixture_say(f, id, "alice", "yes", "b-1", &sent), 0);
 	assert_int_equal(sent.duplicate, 1);
 	assert_int_equal(sent.first_seq, 3);
@@ -410,7 +350,7 @@ static void a_client_id_is_remembered_while_it_is_young(void **state)
 	f->now_ms += 25 * 3600 * 1000;
 	fixture_begin(f);
 	id = copy(f, g, "later");
-	assert_int_equal(end(f, id, "later", ""), 0);
+	assert_int_equal(import_end(f, id, "later", ""), 0);
 	assert_int_equal(fixture_say(f, id, "alice", "yes", "b-1", &sent), 0);
 	assert_int_equal(sent.duplicate, 0);
 	fixture_commit(f);
@@ -430,14 +370,14 @@ static void a_member_without_a_pointer_is_a_new_one(void **state)
 
 	fixture_users(f, "alice");
 	fixture_begin(f);
-	id = begin(f, "copy", 70);
+	id = import_begin(f, "copy", 70);
 	wire_put(&records, &wire_schema_port_member, &m);
-	must(f, give(f, store_import_members, id, &records));
+	import_must(f, import_give(f, store_import_members, id, &records));
 	buf_clear(&records);
 	for (message.seq = 1; message.seq <= 70; message.seq++)
 		wire_put(&records, &wire_schema_message, &message);
-	must(f, give(f, store_import_messages, id, &records));
-	assert_int_equal(end(f, id, "copy", ""), 0);
+	import_must(f, import_give(f, store_import_messages, id, &records));
+	assert_int_equal(import_end(f, id, "copy", ""), 0);
 	fixture_commit(f);
 	assert_int_equal(fixture_find(f, id, "alice").last_read_seq, 20);
 	buf_release(&records);
@@ -464,21 +404,23 @@ static void a_file_belongs_to_its_message(void **state)
 	uint64_t id;
 
 	fixture_begin(f);
-	id = begin(f, "copy", 1);
+	id = import_begin(f, "copy", 1);
 	wire_put(&records, &wire_schema_message, &m);
-	must(f, give(f, store_import_messages, id, &records));
+	import_must(f, import_give(f, store_import_messages, id, &records));
 	buf_clear(&records);
 	wire_put(&records, &wire_schema_media, &media);
-	must(f, give(f, store_import_media, id, &records));
-	assert_int_equal(give(f, store_import_media, id, &records), -EEXIST);
+	import_must(f, import_give(f, store_import_media, id, &records));
+	assert_int_equal(import_give(f, store_import_media, id, &records),
+			 -EEXIST);
 	media.seq = 2;
 	buf_clear(&records);
 	wire_put(&records, &wire_schema_media, &media);
-	assert_int_equal(give(f, store_import_media, id, &records), -EINVAL);
+	assert_int_equal(import_give(f, store_import_media, id, &records),
+			 -EINVAL);
 	assert_string_equal(f->err.text,
 			    "line 100: Message 2 does not bring the file a b");
 	fixture_commit(f);
-	must(f, store_hash_used(f->s, hash, &used, &f->err));
+	import_must(f, store_hash_used(f->s, hash, &used, &f->err));
 	assert_true(used);
 	fixture_users(f, "alice");
 	/* It is nobody's, whatever number is guessed. */
@@ -494,161 +436,6 @@ static void a_file_belongs_to_its_message(void **state)
 	buf_release(&records);
 }
 
-/* Refusals. */
-
-static struct wire_message message_of(struct store_fixture *f, uint64_t seq)
-{
-	return (struct wire_message){ .seq = seq,
-				      .time_ms = f->now_ms,
-				      .sender = str_of("alice"),
-				      .content = str_of("x") };
-}
-
-static void bad_messages_are_refused_by_line(void **state)
-{
-	struct store_fixture *f = *state;
-	struct wire_message bad[12];
-	static const char *const why[12] = {
-		"Message 3 stands where 2 belongs",
-		"Message 1 stands where 2 belongs",
-		"The time of message 2 goes back",
-		"There is no message 2 to reply to",
-		"timestamp lies more than a day in the future",
-		"That is not a user's name",
-		"The text is not valid UTF-8",
-		"The message has 70000 bytes, more than 65536",
-		"A media message needs a media_url",
-		"Only a media message has a media_url",
-		"mentions holds what is no user name",
-		"This client_id is that of message 1 of alice already",
-	};
-	char *big = calloc(1, 70000);
-	struct wire_group group;
-	uint64_t id;
-
-	for (size_t i = 0; i < 12; i++)
-		bad[i] = message_of(f, 2);
-	bad[0].seq = 3;
-	bad[1].seq = 1;
-	bad[2].time_ms--;
-	bad[3].reply_to = 2;
-	bad[4].time_ms += UINT64_C(90000000);
-	bad[5].sender = str_of("Al ice");
-	bad[6].content = str_of("\xff");
-	bad[7].content = str_make(memset(big, 'x', 70000), 70000);
-	bad[8].type = MESSAGE_MEDIA;
-	bad[9].media_url = str_of("http://x");
-	bad[10].mentions = str_of("bob B");
-	bad[11].client_id = str_of("id");
-	fixture_users(f, "alice");
-	fixture_begin(f);
-	for (size_t i = 0; i < 12; i++) {
-		struct buf records = { 0 };
-		struct wire_message first = message_of(f, 1);
-		char expected[200];
-
-		first.client_id = str_of("id");
-		snprintf(expected, sizeof(expected), "line 101: %s", why[i]);
-		id = begin(f, "copy", 9);
-		wire_put(&records, &wire_schema_message, &first);
-		wire_put(&records, &wire_schema_message, &bad[i]);
-		assert_true(give(f, store_import_messages, id, &records) < 0);
-		assert_string_equal(f->err.text, expected);
-		/* Nothing of it is stored: it goes on as from before. */
-		buf_clear(&records);
-		wire_put(&records, &wire_schema_message, &first);
-		must(f, give(f, store_import_messages, id, &records));
-		assert_int_equal(store_import_drop(f->s, id, &f->err), 0);
-		buf_release(&records);
-	}
-	fixture_commit(f);
-	assert_true(store_find_group(f->s, 0, str_of("copy"), str_of(""),
-				     &group, &f->err) < 0);
-	fixture_verify(f);
-	free(big);
-}
-
-static void bad_members_are_refused_by_line(void **state)
-{
-	struct store_fixture *f = *state;
-	static const char *const why[6] = {
-		"line 101: alice is a member already",
-		"line 101: There is no user eve",
-		"line 101: That is not a user's name",
-		"line 101: joined_seq is behind the last message",
-		"line 101: last_read_seq is behind the last message",
-		"line 101: joined_at lies more than a day in the future",
-	};
-	struct wire_port_member first = { .name = str_of("alice") };
-	struct wire_port_member bad[6];
-	struct buf records = { 0 };
-	uint64_t id;
-
-	for (size_t i = 0; i < 6; i++)
-		bad[i] = (struct wire_port_member){ .name = str_of("bob") };
-	bad[0].name = str_of("alice");
-	bad[1].name = str_of("eve");
-	bad[2].name = str_of("everyone");
-	bad[3].joined_seq = 10;
-	bad[4].last_read_seq = 10;
-	bad[5].joined_ms = f->now_ms + UINT64_C(90000000);
-	fixture_users(f, "alice bob");
-	fixture_begin(f);
-	id = begin(f, "copy", 9);
-	for (size_t i = 0; i < 6; i++) {
-		buf_clear(&records);
-		wire_put(&records, &wire_schema_port_member, &first);
-		wire_put(&records, &wire_schema_port_member, &bad[i]);
-		assert_true(give(f, store_import_members, id, &records) < 0);
-		assert_string_equal(f->err.text, why[i]);
-	}
-	buf_clear(&records);
-	wire_put(&records, &wire_schema_port_member, &first);
-	must(f, give(f, store_import_members, id, &records));
-	assert_int_equal(end(f, id, "copy", ""), -EINVAL);
-	assert_string_equal(f->err.text,
-			    "The last message is 0, but last_seq says 9");
-	id = begin(f, "copy", 0);
-	assert_int_equal(end(f, id, "copy", ""), -EBUSY);
-	must(f, give(f, store_import_members, id, &records));
-	assert_int_equal(end(f, id, "copy", ""), -EBUSY);
-	assert_string_equal(f->err.text, "None of the members is an admin");
-	fixture_commit(f);
-	buf_release(&records);
-}
-
-static void a_bad_group_is_not_begun(void **state)
-{
-	struct store_fixture *f = *state;
-	struct wire_port_group bad[8];
-	uint64_t id;
-
-	fixture_users(f, "alice");
-	fixture_group(f, "taken", "alice", "");
-	for (size_t i = 0; i < 8; i++)
-		bad[i] = group_named("copy", 0);
-	bad[0].name = str_of("taken");
-	bad[1].name = str_of("Copy");
-	bad[2].created_by = str_of("");
-	bad[3].settings = str_of("[]");
-	bad[4].max_members = 0;
-	bad[5].first_seq = 2;
-	bad[6].created_ms = f->now_ms * 2;
-	bad[7].last_seq = UINT64_C(1) << 32;
-	fixture_begin(f);
-	for (size_t i = 0; i < 8; i++)
-		assert_true(store_import_begin(f->s, &bad[i], &id, &f->err) <
-			    0);
-	assert_int_equal(store_next_import(f->s, 0, &id, &f->err), 0);
-	/* Who makes a group of the name meanwhile has it. */
-	id = begin(f, "copy", 0);
-	fixture_commit(f);
-	fixture_group(f, "copy", "alice", "");
-	fixture_begin(f);
-	assert_int_equal(end(f, id, "copy", ""), -EEXIST);
-	fixture_commit(f);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -660,9 +447,6 @@ int main(void)
 		FIXTURE_ON_EACH(a_client_id_is_remembered_while_it_is_young),
 		FIXTURE_ON_EACH(a_member_without_a_pointer_is_a_new_one),
 		FIXTURE_ON_EACH(a_file_belongs_to_its_message),
-		FIXTURE_ON_EACH(bad_messages_are_refused_by_line),
-		FIXTURE_ON_EACH(bad_members_are_refused_by_line),
-		FIXTURE_ON_EACH(a_bad_group_is_not_begun),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
