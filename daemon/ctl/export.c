@@ -199,7 +199,7 @@ static enum ctl_exit export_media(struct exporting *e)
 
 static enum ctl_exit export_end(struct exporting *e)
 {
-	char sha256[CHECKSUM_HEX + 1];
+	uint8_t sha256[WIRE_HASH];
 	enum ctl_exit rc = jsonl_sum(&e->out, sha256);
 
 	if (rc != CTL_OK)

@@ -248,34 +248,33 @@ static bool is_same(const struct port_counts *a, const struct port_counts *b)
 	       a->media == b->media;
 }
 
-static enum ctl_exit check_sum(struct importing *i, struct str sha256)
+static enum ctl_exit check_sum(struct importing *i,
+			       const uint8_t sha256[WIRE_HASH])
 {
-	char hex[CHECKSUM_HEX + 1];
+	uint8_t found[WIRE_HASH];
+	enum ctl_exit rc = jsonl_sum_before(&i->in, found);
 
-	if (sha256.len == 0)
-		return CTL_OK;
-	if (!checksum_end(&i->in.checksum, hex))
-		return refuse_text(i, "out of memory");
-	checksum_start(&i->in.checksum);
-	if (!str_eq(sha256, str_of(hex)))
+	if (rc == CTL_OK && memcmp(found, sha256, WIRE_HASH) != 0)
 		return refuse_text(i, "What stands before was changed: its "
 				      "sha256 is another one");
-	return CTL_OK;
+	return rc;
 }
 
 static enum ctl_exit take_end(struct importing *i, const struct json *j)
 {
+	uint8_t sha256[WIRE_HASH];
 	struct port_counts counts;
-	struct str sha256;
-	enum ctl_exit rc;
+	enum ctl_exit rc = CTL_OK;
 	struct err err;
+	bool summed;
 
-	if (port_get_end(j, &counts, &sha256, &err) < 0)
+	if (port_get_end(j, &counts, sha256, &summed, &err) < 0)
 		return refuse(i, &err);
 	if (!is_same(&counts, &i->counts))
 		return refuse_text(i, "There are not as many members, "
 				      "messages or files as it says");
-	rc = check_sum(i, sha256);
+	if (summed)
+		rc = check_sum(i, sha256);
 	if (rc == CTL_OK)
 		rc = end_file(i);
 	return rc == CTL_OK ? flush(i) : rc;

@@ -32,7 +32,7 @@ enum ctl_exit jsonl_create(struct jsonl_out *out, const char *path)
 	*out = (struct jsonl_out){ .fd = STDOUT_FILENO };
 	if (path != NULL && strcmp(path, "-") != 0)
 		out->path = path;
-	checksum_start(&out->checksum);
+	out->failed = !checksum_start(&out->checksum);
 	if (out->path == NULL)
 		return CTL_OK;
 	buf_printf(&out->partial, "%s.partial", path);
@@ -52,7 +52,7 @@ static enum ctl_exit flush(struct jsonl_out *out)
 
 	if (out->pending.failed)
 		return no_memory();
-	checksum_add(&out->checksum, rest);
+	out->failed = out->failed || !checksum_add(&out->checksum, rest);
 	while (rest.len > 0) {
 		ssize_t n = write(out->fd, rest.data, rest.len);
 
@@ -73,14 +73,15 @@ enum ctl_exit jsonl_write(struct jsonl_out *out)
 								: flush(out);
 }
 
-enum ctl_exit jsonl_sum(struct jsonl_out *out, char hex[CHECKSUM_HEX + 1])
+enum ctl_exit jsonl_sum(struct jsonl_out *out, uint8_t sha256[WIRE_HASH])
 {
 	enum ctl_exit rc = flush(out);
 
-	if (rc == CTL_OK && !checksum_end(&out->checksum, hex))
+	if (rc == CTL_OK &&
+	    (out->failed || !checksum_end(&out->checksum, sha256)))
 		rc = no_memory();
 	/* What follows is not counted. */
-	checksum_start(&out->checksum);
+	out->failed = true;
 	return rc;
 }
 
@@ -142,7 +143,7 @@ enum ctl_exit jsonl_open(struct jsonl_in *in, const char *path)
 	struct stat st;
 
 	*in = (struct jsonl_in){ .fd = STDIN_FILENO };
-	checksum_start(&in->checksum);
+	in->failed = !checksum_start(&in->checksum);
 	if (path != NULL && strcmp(path, "-") != 0) {
 		in->fd = open(path, O_RDONLY | O_CLOEXEC);
 		in->ours = true;
@@ -183,9 +184,10 @@ enum ctl_exit jsonl_next(struct jsonl_in *in, bool *more)
 	size_t searched = 0;
 
 	/* The line that was taken last is behind us. */
-	if (in->number > 0 && in->line.data != NULL)
-		checksum_add(&in->checksum,
-			     str_make(in->line.data, in->line.len + 1));
+	if (in->number > 0 && in->line.data != NULL && !in->failed)
+		in->failed = !checksum_add(
+			&in->checksum,
+			str_make(in->line.data, in->line.len + 1));
 	in->line = (struct str){ 0 };
 	*more = false;
 	for (;;) {
@@ -224,6 +226,14 @@ enum ctl_exit jsonl_next(struct jsonl_in *in, bool *more)
 		if (rc != CTL_OK)
 			return rc;
 	}
+}
+
+enum ctl_exit jsonl_sum_before(struct jsonl_in *in, uint8_t sha256[WIRE_HASH])
+{
+	if (in->failed || !checksum_end(&in->checksum, sha256))
+		return no_memory();
+	in->failed = true;
+	return CTL_OK;
 }
 
 void jsonl_close(struct jsonl_in *in)

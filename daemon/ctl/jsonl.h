@@ -30,13 +30,14 @@ struct jsonl_out {
 	struct buf pending; /* what is to be written next */
 	int fd;
 	struct checksum checksum;
+	bool failed; /* the checksum: no memory */
 };
 
 enum ctl_exit jsonl_create(struct jsonl_out *out, const char *path);
 /* Writes what is gathered in out->pending, if it is much. */
 enum ctl_exit jsonl_write(struct jsonl_out *out);
 /* The SHA-256 of all that was gathered so far. */
-enum ctl_exit jsonl_sum(struct jsonl_out *out, char hex[CHECKSUM_HEX + 1]);
+enum ctl_exit jsonl_sum(struct jsonl_out *out, uint8_t sha256[WIRE_HASH]);
 /* The rest is on disk, and the file has its name. */
 enum ctl_exit jsonl_finish(struct jsonl_out *out);
 /* Takes away what was not finished. */
@@ -53,12 +54,15 @@ struct jsonl_in {
 	size_t at;	 /* in buf: what was not taken yet */
 	struct str line; /* without its end; borrowed until the next one */
 	bool ended;
+	bool failed; /* the checksum: no memory */
 };
 
 /* path NULL or "-": standard input. */
 enum ctl_exit jsonl_open(struct jsonl_in *in, const char *path);
 /* The next line, in in->line; *more is false at the end. */
 enum ctl_exit jsonl_next(struct jsonl_in *in, bool *more);
+/* The SHA-256 of all lines before the one that was taken last; once. */
+enum ctl_exit jsonl_sum_before(struct jsonl_in *in, uint8_t sha256[WIRE_HASH]);
 void jsonl_close(struct jsonl_in *in);
 
 #endif

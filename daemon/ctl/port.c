@@ -3,6 +3,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
+
+#include "daemon/ctl/base64.h"
+#include "daemon/ctl/checksum.h"
 
 static const char *const types[] = {
 	[PORT_LINE_HEAD] = "groupfs-export", [PORT_LINE_MEMBER] = "member",
@@ -101,6 +105,15 @@ void port_put_message(struct buf *b, const struct wire_message *m)
 	close_line(b);
 }
 
+static void put_hash(struct buf *b, struct str hash)
+{
+	uint8_t bytes[WIRE_HASH] = { 0 };
+
+	if (hash.len == WIRE_HASH)
+		memcpy(bytes, hash.data, WIRE_HASH);
+	checksum_put(b, bytes);
+}
+
 void port_put_media(struct buf *b, const struct wire_media *m)
 {
 	open_line(b, PORT_LINE_MEDIA);
@@ -108,7 +121,7 @@ void port_put_media(struct buf *b, const struct wire_media *m)
 	put_u64(b, "sequence_number", m->seq);
 	put_u64(b, "size", m->size);
 	buf_append_str(b, str_of(",\"sha256\":\""));
-	checksum_put_hex(b, m->hash);
+	put_hash(b, m->hash);
 	buf_append_char(b, '"');
 	close_line(b);
 }
@@ -118,19 +131,21 @@ void port_put_bytes(struct buf *b, uint64_t offset, struct str data)
 	open_line(b, PORT_LINE_BYTES);
 	put_u64(b, "offset", offset);
 	buf_append_str(b, str_of(",\"base64\":\""));
-	checksum_put_base64(b, data);
+	base64_put(b, data);
 	buf_append_char(b, '"');
 	close_line(b);
 }
 
 void port_put_end(struct buf *b, const struct port_counts *counts,
-		  const char *sha256)
+		  const uint8_t sha256[WIRE_HASH])
 {
 	open_line(b, PORT_LINE_END);
 	put_u64(b, "members", counts->members);
 	put_u64(b, "messages", counts->messages);
 	put_u64(b, "media", counts->media);
-	put_str(b, "sha256", str_of(sha256));
+	buf_append_str(b, str_of(",\"sha256\":\""));
+	checksum_put(b, sha256);
+	buf_append_char(b, '"');
 	close_line(b);
 }
 
@@ -294,6 +309,14 @@ int port_get_member(const struct json *j, struct wire_port_member *m,
 	return rc < 0 ? rc : 0;
 }
 
+static int parse_hash(struct str hex, uint8_t hash[WIRE_HASH], struct err *err)
+{
+	if (checksum_parse(hex, hash))
+		return 0;
+	return err_set(err, ERR_BAD_REQUEST,
+		       "\"sha256\" must be 64 hexadecimal digits");
+}
+
 int port_get_media(const struct json *j, struct wire_media *m,
 		   uint8_t hash[WIRE_HASH], struct err *err)
 {
@@ -311,9 +334,8 @@ int port_get_media(const struct json *j, struct wire_media *m,
 		rc = need_u64(j, "size", &m->size, err);
 	if (rc == 0)
 		rc = need_str(j, "sha256", SIZE_MAX, &hex, err);
-	if (rc == 0 && !checksum_get_hex(hex, hash))
-		rc = err_set(err, ERR_BAD_REQUEST,
-			     "\"sha256\" must be 64 hexadecimal digits");
+	if (rc == 0)
+		rc = parse_hash(hex, hash, err);
 	m->hash = str_make((const char *)hash, (size_t)WIRE_HASH);
 	return rc;
 }
@@ -331,7 +353,7 @@ int port_get_bytes(const struct json *j, uint64_t *offset, struct buf *data,
 		rc = need_str(j, "base64", WIRE_TEXT_MAX, &text, err);
 	if (rc < 0)
 		return rc;
-	rc = checksum_get_base64(data, text);
+	rc = base64_get(data, text);
 	if (rc == -EINVAL)
 		return err_set(err, ERR_BAD_REQUEST,
 			       "\"base64\" is not valid base64");
@@ -339,13 +361,13 @@ int port_get_bytes(const struct json *j, uint64_t *offset, struct buf *data,
 }
 
 int port_get_end(const struct json *j, struct port_counts *counts,
-		 struct str *sha256, struct err *err)
+		 uint8_t sha256[WIRE_HASH], bool *summed, struct err *err)
 {
 	static const char *const keys[] = { "type",  "members", "messages",
 					    "media", "sha256",	NULL };
+	struct str hex;
 	int rc = json_check_keys(j, keys, err);
 
-	*sha256 = (struct str){ 0 };
 	if (rc == 0)
 		rc = need_u64(j, "members", &counts->members, err);
 	if (rc == 0)
@@ -353,6 +375,7 @@ int port_get_end(const struct json *j, struct port_counts *counts,
 	if (rc == 0)
 		rc = need_u64(j, "media", &counts->media, err);
 	if (rc == 0)
-		rc = json_get_str(j, "sha256", SIZE_MAX, sha256, err);
-	return rc < 0 ? rc : 0;
+		rc = json_get_str(j, "sha256", SIZE_MAX, &hex, err);
+	*summed = rc == 1;
+	return rc == 1 ? parse_hash(hex, sha256, err) : rc;
 }

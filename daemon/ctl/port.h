@@ -15,7 +15,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/ctl/checksum.h"
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/json.h"
@@ -55,7 +54,7 @@ void port_put_message(struct buf *b, const struct wire_message *m);
 void port_put_media(struct buf *b, const struct wire_media *m);
 void port_put_bytes(struct buf *b, uint64_t offset, struct str data);
 void port_put_end(struct buf *b, const struct port_counts *counts,
-		  const char *sha256);
+		  const uint8_t sha256[WIRE_HASH]);
 
 int port_get_type(const struct json *j, enum port_type *type, struct err *err);
 int port_get_head(const struct json *j, struct port_head *head,
@@ -67,8 +66,8 @@ int port_get_media(const struct json *j, struct wire_media *m,
 		   uint8_t hash[WIRE_HASH], struct err *err);
 int port_get_bytes(const struct json *j, uint64_t *offset, struct buf *data,
 		   struct err *err);
-/* sha256 stays empty where there is none. */
+/* *summed: there is a sha256. */
 int port_get_end(const struct json *j, struct port_counts *counts,
-		 struct str *sha256, struct err *err);
+		 uint8_t sha256[WIRE_HASH], bool *summed, struct err *err);
 
 #endif
