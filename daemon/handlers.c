@@ -332,12 +332,12 @@ static size_t weigh(const struct request *r)
 		weight += (size_t)r->body.read_text.size;
 	else if (r->handler->type == WIRE_READ_MEDIA)
 		weight += (size_t)r->body.read_media.size;
-	else if (r->handler->type == WIRE_EXPORT)
-		weight += WIRE_TEXT_MAX;
 	else if (r->handler->type == WIRE_PULL)
 		weight += r->body.pull.max_bytes == 0
 				  ? WIRE_TEXT_MAX
 				  : (size_t)r->body.pull.max_bytes;
+	else if (r->handler->type == WIRE_EXPORT)
+		weight += WIRE_TEXT_MAX;
 	return weight;
 }
 

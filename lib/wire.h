@@ -500,44 +500,6 @@ enum port_part {
 	F(num, offset, WIRE_U64)                                               \
 	F(num, size, WIRE_TEXT_MAX)
 
-/* One more open connection (a WebSocket, a stream) of the principal's user;
- * refused (`rate_limited`) above max_connections_per_user, but not when it is
- * `open` already and only this groupd does not know of it. It counts until
- * DROP_CONNECTION, or until the principal closes. Both answer OK: how many
- * this user has now. */
-#define WIRE_TAKE_CONNECTION_FIELDS(F) F(num, open, 1)
-#define WIRE_DROP_CONNECTION_FIELDS(F) F(num, unused, 0)
-
-/* Bytes of the file system that the store is on: what statfs(2) shows. */
-#define WIRE_GET_SPACE_FIELDS(F) F(num, unused, 0)
-#define WIRE_SPACE_FIELDS(F)                                                   \
-	F(num, total, WIRE_U64)                                                \
-	F(num, free, WIRE_U64)
-
-/* For root and groupd's own user (CREATE_TOKEN, LIST and REVOKE also for
- * oneself). ADD_USERS answers OK: how many are new. */
-#define WIRE_ADD_USERS_FIELDS(F) F(str, names, WIRE_FRAME_MAX)
-#define WIRE_CREATE_TOKEN_FIELDS(F)                                            \
-	F(str, user, WIRE_USER_MAX)                                            \
-	F(num, expires_ms, WIRE_U64)
-#define WIRE_TOKEN_FIELDS(F)                                                   \
-	F(num, token_id, WIRE_U64)                                             \
-	F(str, token, WIRE_TOKEN_MAX)
-#define WIRE_LIST_TOKENS_FIELDS(F)                                             \
-	F(str, user, WIRE_USER_MAX)                                            \
-	F(num, after_id, WIRE_U64)
-#define WIRE_TOKEN_LIST_FIELDS(F)                                              \
-	F(str, tokens, WIRE_FRAME_MAX)                                         \
-	F(num, complete, 1)
-#define WIRE_REVOKE_TOKEN_FIELDS(F) F(num, token_id, WIRE_U64)
-#define WIRE_GET_STATUS_FIELDS(F)   F(num, unused, 0)
-#define WIRE_STATUS_FIELDS(F)	    F(str, figures, WIRE_FRAME_MAX)
-#define WIRE_VERIFY_FIELDS(F)	    F(num, unused, 0)
-#define WIRE_VERIFIED_FIELDS(F)                                                \
-	F(num, groups, WIRE_U64)                                               \
-	F(num, messages, WIRE_U64)                                             \
-	F(str, problems, WIRE_FRAME_MAX)
-
 /*
  * A group as a whole. EXPORT gives one part of it, for a member, and for root
  * and groupd's own user of any group: by group_id, or by name where that is 0.
@@ -579,6 +541,44 @@ enum port_part {
 	F(num, import_id, WIRE_U64)                                            \
 	F(num, offset, WIRE_U64)                                               \
 	F(str, data, WIRE_TEXT_MAX)
+
+/* One more open connection (a WebSocket, a stream) of the principal's user;
+ * refused (`rate_limited`) above max_connections_per_user, but not when it is
+ * `open` already and only this groupd does not know of it. It counts until
+ * DROP_CONNECTION, or until the principal closes. Both answer OK: how many
+ * this user has now. */
+#define WIRE_TAKE_CONNECTION_FIELDS(F) F(num, open, 1)
+#define WIRE_DROP_CONNECTION_FIELDS(F) F(num, unused, 0)
+
+/* Bytes of the file system that the store is on: what statfs(2) shows. */
+#define WIRE_GET_SPACE_FIELDS(F) F(num, unused, 0)
+#define WIRE_SPACE_FIELDS(F)                                                   \
+	F(num, total, WIRE_U64)                                                \
+	F(num, free, WIRE_U64)
+
+/* For root and groupd's own user (CREATE_TOKEN, LIST and REVOKE also for
+ * oneself). ADD_USERS answers OK: how many are new. */
+#define WIRE_ADD_USERS_FIELDS(F) F(str, names, WIRE_FRAME_MAX)
+#define WIRE_CREATE_TOKEN_FIELDS(F)                                            \
+	F(str, user, WIRE_USER_MAX)                                            \
+	F(num, expires_ms, WIRE_U64)
+#define WIRE_TOKEN_FIELDS(F)                                                   \
+	F(num, token_id, WIRE_U64)                                             \
+	F(str, token, WIRE_TOKEN_MAX)
+#define WIRE_LIST_TOKENS_FIELDS(F)                                             \
+	F(str, user, WIRE_USER_MAX)                                            \
+	F(num, after_id, WIRE_U64)
+#define WIRE_TOKEN_LIST_FIELDS(F)                                              \
+	F(str, tokens, WIRE_FRAME_MAX)                                         \
+	F(num, complete, 1)
+#define WIRE_REVOKE_TOKEN_FIELDS(F) F(num, token_id, WIRE_U64)
+#define WIRE_GET_STATUS_FIELDS(F)   F(num, unused, 0)
+#define WIRE_STATUS_FIELDS(F)	    F(str, figures, WIRE_FRAME_MAX)
+#define WIRE_VERIFY_FIELDS(F)	    F(num, unused, 0)
+#define WIRE_VERIFIED_FIELDS(F)                                                \
+	F(num, groups, WIRE_U64)                                               \
+	F(num, messages, WIRE_U64)                                             \
+	F(str, problems, WIRE_FRAME_MAX)
 
 /* What GET /metrics answers, as text. Needs no principal: for a gateway's
  * connection, root and groupd's own user. */
