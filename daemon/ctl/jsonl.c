@@ -58,6 +58,9 @@ static enum ctl_exit flush(struct jsonl_out *out)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		/* Who reads no further has what he wants. */
+		if (n < 0 && errno == EPIPE && out->path == NULL)
+			return CTL_REFUSED;
 		if (n < 0)
 			return cannot("write", name_of(out));
 		rest.data += n;

@@ -83,6 +83,8 @@ is "jq takes one of its files out" "$(jq -rn --arg name 'a b%.bin' \
 		if $l.type=="media" then $l.name else . end;
 		select(.==$name and $l.type=="bytes") | $l.base64)' \
 	"$T/root.jsonl" | base64 -d | sha256sum)" "$(sha256sum <"$T/bytes")"
+is "who reads only its head hears nothing" \
+	"$(ctl export dev 2>&1 | head -n 1 | jq -r .type)" groupfs-export
 ok "files can be left out" ctl export dev --no-media "$T/no-media.jsonl"
 is "but for their names" "$(types "$T/no-media.jsonl")" \
 	"1groupfs-export 2member 8message 2media 1end "
