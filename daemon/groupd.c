@@ -181,19 +181,6 @@ static void on_import_gone(void *data)
 		media_keeper_sweep(&g->keeper);
 }
 
-static bool is_open(const struct groupd *g, uint64_t serial)
-{
-	for (const struct list *el = g->host.sessions.next;
-	     el != &g->host.sessions; el = el->next) {
-		const struct session *s =
-			container_of(el, const struct session, link);
-
-		if (s->serial == serial)
-			return session_is_open(s);
-	}
-	return false;
-}
-
 static void on_event(void *data, struct event *e)
 {
 	struct groupd *g = data;
@@ -201,12 +188,7 @@ static void on_event(void *data, struct event *e)
 	fanout_event(&g->registry, e);
 	if (e->kind == EVENT_DELETED && g->keeping)
 		media_keeper_sweep(&g->keeper);
-	else if (e->kind == EVENT_IMPORTING)
-		import_keeper_begun(&g->imports, e->group_id,
-				    is_open(g, e->session) ? e->session : 0,
-				    str_of(e->by));
-	else if (e->kind == EVENT_IMPORTED)
-		import_keeper_ended(&g->imports, e->group_id);
+	import_keeper_event(&g->imports, e);
 }
 
 static bool on_told(void *data, struct list *batch)
@@ -441,7 +423,7 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 		return rc;
 	media_keeper_start(&g->keeper, loop, &g->media, &g->movers,
 			   &g->sequencer);
-	import_keeper_start(&g->imports, &g->sequencer, &g->media,
+	import_keeper_start(&g->imports, &g->host, &g->sequencer, &g->media,
 			    on_import_gone, g);
 	g->keeping = true;
 	rc = tickets_open(&g->tickets, config->data, env, err);

@@ -86,8 +86,9 @@ static void submit_drop(struct import *i)
 		forget(i);
 }
 
-void import_keeper_begun(struct import_keeper *k, uint64_t import_id,
-			 uint64_t session, struct str user)
+/* session 0: nobody's any more, so it is taken away. */
+static void add(struct import_keeper *k, uint64_t import_id, uint64_t session,
+		struct str user)
 {
 	struct import *i = calloc(1, sizeof(*i));
 
@@ -106,7 +107,22 @@ void import_keeper_begun(struct import_keeper *k, uint64_t import_id,
 		submit_drop(i);
 }
 
-void import_keeper_ended(struct import_keeper *k, uint64_t import_id)
+/* Whether the session that has begun one is still there when that was
+ * committed. */
+static bool is_open(const struct import_keeper *k, uint64_t session)
+{
+	for (const struct list *el = k->host->sessions.next;
+	     el != &k->host->sessions; el = el->next) {
+		const struct session *s =
+			container_of(el, const struct session, link);
+
+		if (s->serial == session)
+			return session_is_open(s);
+	}
+	return false;
+}
+
+static void end(struct import_keeper *k, uint64_t import_id)
 {
 	struct import *i = find(k, import_id);
 
@@ -114,6 +130,15 @@ void import_keeper_ended(struct import_keeper *k, uint64_t import_id)
 	 * and leaves it. */
 	if (i != NULL && i->session != 0)
 		forget(i);
+}
+
+void import_keeper_event(struct import_keeper *k, const struct event *e)
+{
+	if (e->kind == EVENT_IMPORTING)
+		add(k, e->group_id, is_open(k, e->session) ? e->session : 0,
+		    str_of(e->by));
+	else if (e->kind == EVENT_IMPORTED)
+		end(k, e->group_id);
 }
 
 void import_keeper_lost(struct import_keeper *k, uint64_t session)
@@ -169,14 +194,15 @@ static void find_done(struct sequencer_op *op)
 		log_warn("cannot look for unfinished imports: why=\"%s\"",
 			 op->err.text);
 	for (size_t i = 0; op->err.code == ERR_NONE && i < k->nfound; i++)
-		import_keeper_begun(k, k->found[i], 0, str_of(""));
+		add(k, k->found[i], 0, str_of(""));
 }
 
-void import_keeper_start(struct import_keeper *k, struct sequencer *sequencer,
-			 struct media *media, void (*on_gone)(void *data),
-			 void *data)
+void import_keeper_start(struct import_keeper *k, struct session_host *host,
+			 struct sequencer *sequencer, struct media *media,
+			 void (*on_gone)(void *data), void *data)
 {
-	*k = (struct import_keeper){ .sequencer = sequencer,
+	*k = (struct import_keeper){ .host = host,
+				     .sequencer = sequencer,
 				     .media = media,
 				     .on_gone = on_gone,
 				     .data = data };

@@ -4,8 +4,8 @@
  * what becomes of those that come to no end: they are taken away, a bounded
  * part a transaction, so that senders get theirs between.
  *
- *   import_keeper_begun --> (session) --> import_keeper_ended
- *                               \--lost--> lane: drop, drop ... --> gone
+ *   EVENT_IMPORTING --> (session) --> EVENT_IMPORTED
+ *                           \--lost--> lane: drop, drop ... --> gone
  *
  * What a groupd that was killed left behind is looked for at start, before
  * anybody can begin another one.
@@ -19,8 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/event.h"
 #include "daemon/media.h"
 #include "daemon/sequencer.h"
+#include "daemon/session.h"
 #include "lib/list.h"
 #include "lib/str.h"
 
@@ -30,7 +32,8 @@ enum { IMPORT_KEEPER_MAX = 64 /* imports at once, dropped ones too */ };
 #define IMPORT_KEEPER_UPLOAD "import"
 
 struct import_keeper {
-	struct sequencer *sequencer; /* borrowed, as the next */
+	struct session_host *host; /* borrowed, as the next two */
+	struct sequencer *sequencer;
 	struct media *media;
 	/* One was taken away: its media files may be garbage. */
 	void (*on_gone)(void *data);
@@ -46,9 +49,9 @@ struct import_keeper {
 };
 
 /* Begins with looking for what was left behind. */
-void import_keeper_start(struct import_keeper *k, struct sequencer *sequencer,
-			 struct media *media, void (*on_gone)(void *data),
-			 void *data);
+void import_keeper_start(struct import_keeper *k, struct session_host *host,
+			 struct sequencer *sequencer, struct media *media,
+			 void (*on_gone)(void *data), void *data);
 /* Nothing more is given to the lane. */
 void import_keeper_stop(struct import_keeper *k);
 /* After the sequencer is closed. Takes a zeroed one. */
@@ -56,12 +59,9 @@ void import_keeper_release(struct import_keeper *k);
 
 /* Whether one more may begin. */
 bool import_keeper_has_room(const struct import_keeper *k);
-/* It is in the store, and that session's (its serial); session 0: nobody's
- * any more, so it is taken away. */
-void import_keeper_begun(struct import_keeper *k, uint64_t import_id,
-			 uint64_t session, struct str user);
-/* It is a group now. */
-void import_keeper_ended(struct import_keeper *k, uint64_t import_id);
+/* What was committed: one is in the store, and its session's, or it is a group
+ * now. Other events are none of its business. */
+void import_keeper_event(struct import_keeper *k, const struct event *e);
 bool import_keeper_owns(const struct import_keeper *k, uint64_t session,
 			uint64_t import_id);
 /* The session is gone, and its imports with it. */
