@@ -49,7 +49,7 @@ static const struct ctl_command commands[] = {
 	  .what = "make a group of what was exported",
 	  .about = "Makes a new group of what 'export' wrote, from FILE or "
 		   "standard input: the same\nnumbers, times, senders and "
-		   "files. It is there when all of it is; else nothing is\n"
+		   "files. It is there when all of it is; else\nnothing is "
 		   "left. For root and groupd's own user.",
 	  .run = ctl_import,
 	  .max = 1,
