@@ -22,11 +22,13 @@ enum {
 };
 
 enum event_kind {
-	EVENT_MESSAGES, /* first_seq..last_seq were appended */
-	EVENT_MEMBERS,	/* changes were made by `by` */
-	EVENT_DELETED,	/* the group is gone */
-	EVENT_READ,	/* the pointer of `by` is last_seq now */
-	EVENT_REVOKED	/* the token of this hash is gone */
+	EVENT_MESSAGES,	 /* first_seq..last_seq were appended */
+	EVENT_MEMBERS,	 /* changes were made by `by` */
+	EVENT_DELETED,	 /* the group is gone */
+	EVENT_READ,	 /* the pointer of `by` is last_seq now */
+	EVENT_REVOKED,	 /* the token of this hash is gone */
+	EVENT_IMPORTING, /* `session` has begun an import, for `by` */
+	EVENT_IMPORTED	 /* it has ended: a group is there */
 };
 
 struct event_frame {
@@ -51,7 +53,7 @@ struct event {
 	/* EVENT_MEMBERS, EVENT_READ; group: EVENT_MESSAGES with mentions */
 	char group[WIRE_NAME_MAX + 1];
 	char by[WIRE_USER_MAX + 1];
-	/* EVENT_READ: who asked for it */
+	/* EVENT_READ, EVENT_IMPORTING: who asked for it */
 	uint64_t session;
 	uint32_t request;
 	/* EVENT_MEMBERS */

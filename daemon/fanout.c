@@ -347,6 +347,9 @@ void fanout_event(struct registry *r, struct event *e)
 	case EVENT_REVOKED:
 		fan_revoked(r, e);
 		break;
+	case EVENT_IMPORTING:
+	case EVENT_IMPORTED:
+		break; /* nobody's business but groupd's */
 	}
 }
 

@@ -50,6 +50,8 @@ static void on_session_closed(struct session *s)
 
 	if (peer->gateway && g->supervising)
 		supervisor_lost(&g->supervisor, peer);
+	if (g->keeping)
+		import_keeper_lost(&g->imports, s->serial);
 }
 
 static void step(struct groupd *g);
@@ -171,6 +173,14 @@ static void on_greeted(void *data, struct peer *peer, struct str agent)
 		supervisor_greeted(&g->supervisor, peer, agent);
 }
 
+static void on_import_gone(void *data)
+{
+	struct groupd *g = data;
+
+	if (g->keeping)
+		media_keeper_sweep(&g->keeper);
+}
+
 static void on_event(void *data, struct event *e)
 {
 	struct groupd *g = data;
@@ -178,6 +188,7 @@ static void on_event(void *data, struct event *e)
 	fanout_event(&g->registry, e);
 	if (e->kind == EVENT_DELETED && g->keeping)
 		media_keeper_sweep(&g->keeper);
+	import_keeper_event(&g->imports, e);
 }
 
 static bool on_told(void *data, struct list *batch)
@@ -339,6 +350,7 @@ static void init_handlers(struct groupd *g)
 		.verifier = &g->verifier,
 		.movers = &g->movers,
 		.media = &g->media,
+		.imports = &g->imports,
 		.sequencer = &g->sequencer,
 		.tickets = &g->tickets,
 		.rate = &g->rate,
@@ -413,6 +425,8 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 		return rc;
 	media_keeper_start(&g->keeper, loop, &g->media, &g->movers,
 			   &g->sequencer);
+	import_keeper_start(&g->imports, &g->host, &g->sequencer, &g->media,
+			    on_import_gone, g);
 	g->keeping = true;
 	rc = tickets_open(&g->tickets, config->data, env, err);
 	if (rc < 0)
@@ -514,6 +528,7 @@ static void on_expiry_closed(uv_handle_t *handle)
 
 	if (!g->verify_abandoned)
 		registry_release(&g->registry);
+	import_keeper_release(&g->imports);
 	media_close(&g->media);
 	tickets_close(&g->tickets);
 	rate_release(&g->rate);
@@ -571,9 +586,10 @@ static void step(struct groupd *g)
 		listener_close(&g->listener, on_listener_closed);
 	else if (begin(g, &g->receiving))
 		lobby_close(&g->lobby, on_lobby_closed);
-	else if (begin(g, &g->keeping))
+	else if (begin(g, &g->keeping)) {
+		import_keeper_stop(&g->imports);
 		media_keeper_close(&g->keeper, on_keeper_closed);
-	else if (begin(g, &g->reading))
+	} else if (begin(g, &g->reading))
 		readers_close(&g->readers, on_readers_closed);
 	else if (begin(g, &g->verifying))
 		readers_close(&g->verifier, on_verifier_closed);

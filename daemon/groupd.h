@@ -19,6 +19,7 @@
 #include "daemon/lobby.h"
 #include "daemon/media.h"
 #include "daemon/fence.h"
+#include "daemon/import_keeper.h"
 #include "daemon/media_keeper.h"
 #include "daemon/peer.h"
 #include "daemon/rate.h"
@@ -48,6 +49,7 @@ struct groupd {
 	struct readers movers; /* of the media files' bytes */
 	struct media media;
 	struct media_keeper keeper;
+	struct import_keeper imports;
 	struct rate rate;
 	struct handlers handlers;
 	struct listener listener;

@@ -11,7 +11,7 @@ static const struct handler *find_handler(enum wire_type type)
 {
 	const struct handler *const tables[] = {
 		handlers_session, handlers_reading, handlers_writing,
-		handlers_admin,	  handlers_media,
+		handlers_admin,	  handlers_media,   handlers_port,
 	};
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
@@ -250,6 +250,8 @@ static uint64_t group_of(const struct request *r)
 		return r->body.set_read.group_id;
 	case WIRE_SEND_MEDIA:
 		return r->body.send_media.group_id;
+	case WIRE_IMPORT:
+		return r->body.import.import_id;
 	default:
 		return 0;
 	}
@@ -334,6 +336,8 @@ static size_t weigh(const struct request *r)
 		weight += r->body.pull.max_bytes == 0
 				  ? WIRE_TEXT_MAX
 				  : (size_t)r->body.pull.max_bytes;
+	else if (r->handler->type == WIRE_EXPORT)
+		weight += WIRE_TEXT_MAX;
 	return weight;
 }
 

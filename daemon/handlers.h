@@ -21,6 +21,7 @@
 #include <uv.h>
 
 #include "daemon/group.h"
+#include "daemon/import_keeper.h"
 #include "daemon/media.h"
 #include "daemon/peer.h"
 #include "daemon/rate.h"
@@ -38,6 +39,7 @@ struct handlers {
 	struct readers *verifier; /* a pool of one thread, for VERIFY */
 	struct readers *movers;	  /* those of the media files' bytes */
 	struct media *media;
+	struct import_keeper *imports;
 	struct sequencer *sequencer;
 	const struct tickets *tickets;
 	struct rate *rate;
@@ -84,7 +86,7 @@ struct handler {
 	bool mover;    /* on this one: it waits for the disk */
 };
 
-/* What SEND_MEDIA knows of the file. */
+/* What SEND_MEDIA, or an import, knows of the file. */
 struct request_media {
 	bool found; /* the upload */
 	uint8_t hash[STORE_HASH];
@@ -179,6 +181,11 @@ int request_prepare_user(struct request *r, struct store *store,
 			 struct str user);
 /* Lane: stores the noted ones, before the verb that needs them. */
 int request_add_users(struct request *r, struct store *store);
+/* Lane: an event of that kind about the group, by r's user; what is particular
+ * to its kind is still to be filled. NULL: r->err says why. */
+struct event *request_members_event(struct request *r, struct store *store,
+				    struct list *events, enum event_kind kind,
+				    uint64_t group_id);
 /* Lane: the event of what was sent to r's group. */
 int request_tell_sent(struct request *r, struct list *events,
 		      const struct wire_body_sent *sent, bool mentions);
@@ -188,5 +195,6 @@ extern const struct handler handlers_reading[];
 extern const struct handler handlers_writing[];
 extern const struct handler handlers_admin[];
 extern const struct handler handlers_media[];
+extern const struct handler handlers_port[];
 
 #endif

@@ -65,21 +65,7 @@ static int read_list_groups(struct request *r, struct store *store)
 	return rc;
 }
 
-static int add_message(void *data, const struct wire_message *m)
-{
-	struct page *page = data;
-
-	if (page->before != 0 && m->seq >= page->before)
-		return 1;
-	if (page->records.len > 0 &&
-	    page->records.len + wire_size(&wire_schema_message, m) >
-		    page->max_bytes)
-		return 1;
-	wire_put(&page->records, &wire_schema_message, m);
-	return --page->limit == 0 ? 1 : 0;
-}
-
-/* As add_message(), but the oldest make room: who pages backwards goes on
+/* As page_add_message(), but the oldest make room: who pages backwards goes on
  * before the oldest one and must not miss those between. */
 static int add_newest(void *data, const struct wire_message *m)
 {
@@ -134,8 +120,8 @@ static int read_pull(struct request *r, struct store *store)
 		after = page.before - page.limit - 1;
 	if (after < group.last_seq)
 		rc = store_scan(store, group.group_id, after,
-				backwards ? add_newest : add_message, &page,
-				&r->err);
+				backwards ? add_newest : page_add_message,
+				&page, &r->err);
 	rc = page_error(r, &page, rc);
 	records = buf_str(&page.records);
 	if (rc == 0) {

@@ -195,11 +195,9 @@ static int prepare_edit_members(struct request *r, struct store *store)
 	return prepare_edits(r, store, body->edits);
 }
 
-/* An event about members of the group; what is particular to its kind is
- * still to be filled. */
-static struct event *members_event(struct request *r, struct store *store,
-				   struct list *events, enum event_kind kind,
-				   uint64_t group_id)
+struct event *request_members_event(struct request *r, struct store *store,
+				    struct list *events, enum event_kind kind,
+				    uint64_t group_id)
 {
 	struct wire_group group;
 	struct event *e;
@@ -236,8 +234,8 @@ static int write_edit_members(struct request *r, struct store *store,
 	}
 	r->group_id = body->group_id;
 	if (op.count > 0) {
-		e = members_event(r, store, events, EVENT_MEMBERS,
-				  body->group_id);
+		e = request_members_event(r, store, events, EVENT_MEMBERS,
+					  body->group_id);
 		if (e == NULL) {
 			free(op.changes);
 			return err_rc(&r->err);
@@ -307,9 +305,9 @@ static int add_change(void *data, const struct wire_member *m)
 static int announce_group(struct request *r, struct store *store,
 			  struct list *events, uint64_t group_id)
 {
-	struct collecting c = { .event = members_event(r, store, events,
-						       EVENT_MEMBERS,
-						       group_id) };
+	struct collecting c = { .event = request_members_event(r, store, events,
+							       EVENT_MEMBERS,
+							       group_id) };
 
 	if (c.event == NULL)
 		return err_rc(&r->err);
@@ -378,7 +376,8 @@ static int write_set_read(struct request *r, struct store *store,
 	}
 	r->group_id = body->group_id;
 	if (rc > 0) {
-		e = members_event(r, store, events, EVENT_READ, r->group_id);
+		e = request_members_event(r, store, events, EVENT_READ,
+					  r->group_id);
 		if (e == NULL)
 			return err_rc(&r->err);
 		e->last_seq = stored;

@@ -18,6 +18,20 @@ int page_add(struct page *page, const struct wire_schema *schema,
 	return 0;
 }
 
+int page_add_message(void *data, const struct wire_message *m)
+{
+	struct page *page = data;
+
+	if (page->before != 0 && m->seq >= page->before)
+		return 1;
+	if (page->records.len > 0 &&
+	    page->records.len + wire_size(&wire_schema_message, m) >
+		    page->max_bytes)
+		return 1;
+	wire_put(&page->records, &wire_schema_message, m);
+	return --page->limit == 0 ? 1 : 0;
+}
+
 int page_error(struct request *r, const struct page *page, int rc)
 {
 	if (rc < 0)

@@ -30,6 +30,9 @@ uint64_t page_limit(uint64_t limit);
  * ends it, which is not complete then. */
 int page_add(struct page *page, const struct wire_schema *schema,
 	     const void *record);
+/* The same for messages (data: the page): those before page->before, up to
+ * max_bytes, but at least one. */
+int page_add_message(void *data, const struct wire_message *m);
 /* What the walk returned; an error too where memory was short. */
 int page_error(struct request *r, const struct page *page, int rc);
 

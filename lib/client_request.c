@@ -85,6 +85,7 @@ static bool is_write(enum wire_type type)
 	case WIRE_ADD_USERS:
 	case WIRE_CREATE_TOKEN:
 	case WIRE_REVOKE_TOKEN:
+	case WIRE_IMPORT:
 		return true;
 	default:
 		return false;

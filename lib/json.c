@@ -298,6 +298,19 @@ int json_get_u64(const struct json *j, const char *key, uint64_t max,
 	return 1;
 }
 
+int json_get_bool(const struct json *j, const char *key, bool *out,
+		  struct err *err)
+{
+	const json_t *v = member(j, key);
+
+	if (v == NULL)
+		return 0;
+	if (!json_is_boolean(v))
+		return wrong(err, key, "true or false");
+	*out = json_is_true(v);
+	return 1;
+}
+
 int json_get_array(const struct json *j, const char *key, size_t max_items,
 		   const struct json **out, struct err *err)
 {

@@ -59,6 +59,8 @@ int json_get_str(const struct json *j, const char *key, size_t max_bytes,
 		 struct str *out, struct err *err);
 int json_get_u64(const struct json *j, const char *key, uint64_t max,
 		 uint64_t *out, struct err *err);
+int json_get_bool(const struct json *j, const char *key, bool *out,
+		  struct err *err);
 int json_get_array(const struct json *j, const char *key, size_t max_items,
 		   const struct json **out, struct err *err);
 int json_get_object(const struct json *j, const char *key,
@@ -76,6 +78,21 @@ bool json_is_object_value(const struct json *j);
  * or -errno and err. */
 int json_get_item(const struct json *j, uint64_t max, struct wire_item *item,
 		  struct buf *mentions, struct err *err);
+
+/* The other way round of json_put_message_fields(): a stored message, without
+ * its offsets and lengths. Keys that are none of a message are refused, but
+ * for "type". out's strs are borrowed from j and from mentions, which it fills.
+ * 0 or -errno and err. */
+int json_get_message(const struct json *j, struct wire_message *out,
+		     struct buf *mentions, struct err *err);
+
+/* Member `key`, a time as json_put_time() writes it: as the getters. */
+int json_get_time(const struct json *j, const char *key, uint64_t *time_ms,
+		  struct err *err);
+/* Refuses an object that has another key than these: a list that ends with
+ * NULL. */
+int json_check_keys(const struct json *j, const char *const *keys,
+		    struct err *err);
 
 /* Appends a group's metadata, without braces: "name":…,"settings":{…}. */
 void json_put_info_fields(struct buf *b, const struct wire_body_info *info);

@@ -111,6 +111,18 @@ enum watch_kind {
 	WATCH_QUIET = 1	   /* it only keeps what is known of the group true */
 };
 
+/* Parts of a group that are exported and imported one after the other; and
+ * how a number in them says that it is not known. */
+enum port_part {
+	PORT_GROUP = 0,	   /* a record of port_group */
+	PORT_MEMBERS = 1,  /* records of port_member */
+	PORT_MESSAGES = 2, /* records of message */
+	PORT_MEDIA = 3,	   /* records of media */
+	PORT_BYTES = 4,	   /* EXPORT: bytes of a file; IMPORT: the end */
+	PORT_END = 4
+};
+#define PORT_UNKNOWN UINT64_MAX
+
 /* wire_set_read.seq that stands for "all there is". */
 #define WIRE_READ_ALL UINT64_MAX
 
@@ -211,6 +223,30 @@ enum watch_kind {
 	F(num, role, 2)                                                        \
 	F(num, joined_ms, WIRE_U64)
 
+/* A whole group as it is exported and imported, and a member of it. epoch and
+ * member_count: of what was exported; an import makes its own. first_seq: 1.
+ * joined_seq: the last message when he joined: what he was mentioned in before
+ * does not count. last_read_seq: PORT_UNKNOWN where it is not said. */
+#define WIRE_PORT_GROUP_FIELDS(F)                                              \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, name, WIRE_NAME_MAX)                                            \
+	F(str, description, WIRE_DESCRIPTION_MAX)                              \
+	F(str, avatar_url, WIRE_URL_MAX)                                       \
+	F(str, created_by, WIRE_USER_MAX)                                      \
+	F(num, created_ms, WIRE_U64)                                           \
+	F(num, max_members, WIRE_U64)                                          \
+	F(num, epoch, WIRE_U64)                                                \
+	F(num, first_seq, WIRE_U64)                                            \
+	F(num, last_seq, WIRE_U64)                                             \
+	F(num, member_count, WIRE_U64)                                         \
+	F(str, settings, WIRE_SETTINGS_MAX)
+#define WIRE_PORT_MEMBER_FIELDS(F)                                             \
+	F(str, name, WIRE_USER_MAX)                                            \
+	F(num, role, 1)                                                        \
+	F(num, joined_ms, WIRE_U64)                                            \
+	F(num, joined_seq, WIRE_U64)                                           \
+	F(num, last_read_seq, WIRE_U64)
+
 #define WIRE_EDIT_FIELDS(F)                                                    \
 	F(num, op, 3)                                                          \
 	F(str, name, WIRE_USER_MAX)
@@ -249,6 +285,8 @@ enum watch_kind {
 	R(mention, MENTION)                                                    \
 	R(media, MEDIA)                                                        \
 	R(member, MEMBER)                                                      \
+	R(port_group, PORT_GROUP)                                              \
+	R(port_member, PORT_MEMBER)                                            \
 	R(edit, EDIT)                                                          \
 	R(name, NAME)                                                          \
 	R(token_info, TOKEN_INFO)                                              \
@@ -462,6 +500,48 @@ enum watch_kind {
 	F(num, offset, WIRE_U64)                                               \
 	F(num, size, WIRE_TEXT_MAX)
 
+/*
+ * A group as a whole. EXPORT gives one part of it, for a member, and for root
+ * and groupd's own user of any group: by group_id, or by name where that is 0.
+ * MEMBERS and MEDIA from behind `after` on, MESSAGES from behind after_seq;
+ * nothing that came behind message last_seq. BYTES: those of media_id from
+ * offset on. A member is told the read pointer of himself only.
+ */
+#define WIRE_EXPORT_FIELDS(F)                                                  \
+	F(num, group_id, WIRE_U64)                                             \
+	F(str, name, WIRE_NAME_MAX)                                            \
+	F(num, part, PORT_BYTES)                                               \
+	F(str, after, WIRE_FILE_MAX)                                           \
+	F(num, after_seq, WIRE_U64)                                            \
+	F(num, last_seq, WIRE_U64)                                             \
+	F(num, media_id, WIRE_U64)                                             \
+	F(num, offset, WIRE_U64)
+/* complete: there is no more of this part. */
+#define WIRE_EXPORTED_FIELDS(F)                                                \
+	F(str, records, WIRE_FRAME_MAX)                                        \
+	F(num, complete, 1)
+/*
+ * For root and groupd's own user: a new group, part by part in their order.
+ * GROUP begins it and is answered with OK, the number of the import; END shows
+ * it to its members, all at once; before, it is nobody's, and gone with the
+ * connection. MEDIA is one file, whose bytes were sent before. line: of the
+ * first record, in the file that it comes from, for refusals. key: of GROUP
+ * and END, so that an END that is sent again is known. name: of END.
+ */
+#define WIRE_IMPORT_FIELDS(F)                                                  \
+	F(num, import_id, WIRE_U64)                                            \
+	F(num, part, PORT_END)                                                 \
+	F(num, add_users, 1)                                                   \
+	F(num, line, WIRE_U64)                                                 \
+	F(str, name, WIRE_NAME_MAX)                                            \
+	F(str, key, WIRE_KEY_MAX)                                              \
+	F(str, records, WIRE_FRAME_MAX)
+/* Bytes of the file that is imported next; from offset 0 on a new one. */
+#define WIRE_IMPORT_BYTES_FIELDS(F)                                            \
+	F(num, import_id, WIRE_U64)                                            \
+	F(num, offset, WIRE_U64)                                               \
+	F(str, data, WIRE_TEXT_MAX)
+
 /* One more open connection (a WebSocket, a stream) of the principal's user;
  * refused (`rate_limited`) above max_connections_per_user, but not when it is
  * `open` already and only this groupd does not know of it. It counts until
@@ -637,7 +717,11 @@ enum watch_kind {
 	M(EV_READ, ev_read, 73, NONE)                                          \
 	M(EV_MENTION, ev_mention, 74, NONE)                                    \
 	M(LIST_USERS, list_users, 80, USER_LIST)                               \
-	M(USER_LIST, user_list, 81, NONE)
+	M(USER_LIST, user_list, 81, NONE)                                      \
+	M(EXPORT, export, 95, EXPORTED)                                        \
+	M(EXPORTED, exported, 96, NONE)                                        \
+	M(IMPORT, import, 97, OK)                                              \
+	M(IMPORT_BYTES, import_bytes, 98, OK)
 
 enum wire_type {
 	WIRE_NONE = 0,

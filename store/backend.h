@@ -70,6 +70,23 @@ struct store_ops {
 			 struct store_append *message, struct err *err);
 	int (*drop_garbage)(struct store *s, const uint8_t hash[STORE_HASH],
 			    struct err *err);
+	/* What needs no stored data is checked (store/import.c). */
+	int (*import_begin)(struct store *s,
+			    const struct wire_port_group *group,
+			    uint64_t *import_id, struct err *err);
+	int (*import_members)(struct store *s, const struct store_import *op,
+			      struct err *err);
+	int (*import_messages)(struct store *s, const struct store_import *op,
+			       struct err *err);
+	/* media: op's one record. */
+	int (*import_media)(struct store *s, const struct store_import *op,
+			    const struct wire_media *media, struct err *err);
+	int (*import_end)(struct store *s, struct store_import_end *op,
+			  struct err *err);
+	int (*import_drop)(struct store *s, uint64_t import_id,
+			   struct err *err);
+	int (*next_import)(struct store *s, uint64_t after_id,
+			   uint64_t *import_id, struct err *err);
 	int (*add_user)(struct store *s, struct str name, bool *added,
 			struct err *err);
 	int (*create_token)(struct store *s, struct str user,
@@ -110,6 +127,9 @@ struct store_ops {
 	int (*list_members)(struct store *s, uint64_t group_id,
 			    struct str after, store_member_fn fn, void *data,
 			    struct err *err);
+	int (*export_members)(struct store *s, uint64_t group_id,
+			      struct str after, store_port_member_fn fn,
+			      void *data, struct err *err);
 	int (*role)(struct store *s, uint64_t group_id, struct str user,
 		    enum role *role, struct err *err);
 	int (*find_user)(struct store *s, struct str name, bool *found,
@@ -126,6 +146,10 @@ struct store_ops {
 	int (*size)(struct store *s, struct store_size *out, struct err *err);
 	int (*verify)(struct store *s, struct store_verify *v, struct err *err);
 };
+
+/* Whether the handle can do anything; whether it can write. */
+int store_check_alive(struct store *s, struct err *err);
+int store_check_writer(struct store *s, struct err *err);
 
 /* A mention is a message and its group. */
 static inline struct wire_mention store_mention_of(uint64_t group_id,

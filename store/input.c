@@ -53,8 +53,8 @@ static int check_media_url(const struct wire_item *item, struct err *err)
 	return check_url(item->media_url, "media_url", err);
 }
 
-static int check_item(const struct wire_item *item, uint64_t max_content,
-		      struct err *err)
+int input_check_item(const struct wire_item *item, uint64_t max_content,
+		     struct err *err)
 {
 	int rc;
 
@@ -81,7 +81,7 @@ int input_check_items(struct str items, uint64_t max_content, size_t *count,
 
 	while ((rc = wire_next(&items, &wire_schema_item, &item)) > 0) {
 		n++;
-		rc = check_item(&item, max_content, err);
+		rc = input_check_item(&item, max_content, err);
 		if (rc < 0 && (n > 1 || items.len > 0))
 			return err_wrap(err, "line %zu", n);
 		if (rc < 0)

@@ -29,6 +29,10 @@ enum {
 int input_check_items(struct str items, uint64_t max_content, size_t *count,
 		      struct err *err);
 
+/* Checks one that is decoded. */
+int input_check_item(const struct wire_item *item, uint64_t max_content,
+		     struct err *err);
+
 /* The refusal of a reply_to that is not there, for item number n of count. */
 int input_refuse_reply(uint64_t reply_to, size_t n, size_t count,
 		       struct err *err);

@@ -92,7 +92,8 @@ bool mem_copy_content(struct mem_content *out, const struct mem_content *in)
 				     .max_members = in->max_members,
 				     .info_ms = in->info_ms,
 				     .members_ms = in->members_ms,
-				     .deleted = in->deleted };
+				     .deleted = in->deleted,
+				     .importing = in->importing };
 	if (mem_copy(&out->members, &in->members, sizeof(struct mem_member)) &&
 	    mem_copy(&out->mentions, &in->mentions,
 		     sizeof(struct mem_mention)) &&
@@ -146,7 +147,7 @@ void mem_free_group(struct mem_group *g)
 	free(g);
 }
 
-struct mem_group *mem_group(struct store *base, uint64_t group_id)
+struct mem_group *mem_any_group(struct store *base, uint64_t group_id)
 {
 	struct mem_db *db = mem_of(base)->db;
 	struct mem_group *g;
@@ -155,6 +156,20 @@ struct mem_group *mem_group(struct store *base, uint64_t group_id)
 		return NULL;
 	g = ((struct mem_group **)db->groups.data)[group_id - 1];
 	return g->content.deleted ? NULL : g;
+}
+
+struct mem_group *mem_group(struct store *base, uint64_t group_id)
+{
+	struct mem_group *g = mem_any_group(base, group_id);
+
+	return g == NULL || g->content.importing ? NULL : g;
+}
+
+struct mem_group *mem_import(struct store *base, uint64_t import_id)
+{
+	struct mem_group *g = mem_any_group(base, import_id);
+
+	return g == NULL || !g->content.importing ? NULL : g;
 }
 
 struct mem_group *mem_group_by_name(struct store *base, struct str name)
@@ -404,6 +419,14 @@ static const struct store_ops memory_ops = {
 	.set_info = mem_set_info,
 	.add_media = mem_add_media,
 	.drop_garbage = mem_drop_garbage,
+	.import_begin = mem_import_begin,
+	.import_members = mem_import_members,
+	.import_messages = mem_import_messages,
+	.import_media = mem_import_media,
+	.import_end = mem_import_end,
+	.import_drop = mem_import_drop,
+	.next_import = mem_next_import,
+	.export_members = mem_export_members,
 	.add_user = mem_add_user,
 	.create_token = mem_create_token,
 	.revoke_token = mem_revoke_token,

@@ -9,6 +9,7 @@
  *   memory_write.c   groups, members, users, tokens
  *   memory_read.c    the reading verbs
  *   memory_media.c   media files and what became garbage of them
+ *   memory_import.c  whole groups from elsewhere
  *
  * One mutex a store: held over a transaction or a snapshot, else over each
  * verb. It is recursive, so a callback may call verbs of its own handle.
@@ -46,6 +47,7 @@ struct mem_member {
 	char name[WIRE_USER_MAX + 1];
 	enum role role;
 	uint64_t joined_ms;
+	uint64_t joined_seq;
 	uint64_t last_read_seq;
 };
 
@@ -86,6 +88,7 @@ struct mem_content {
 	uint64_t members_ms;
 	size_t messages;
 	bool deleted;
+	bool importing; /* an import: no group yet */
 };
 
 struct mem_group {
@@ -96,6 +99,7 @@ struct mem_group {
 	char created_by[WIRE_USER_MAX + 1];
 	char key[WIRE_KEY_MAX];
 	size_t key_len;
+	uint64_t import_last_seq;  /* that its import must come to */
 	struct mem_array messages; /* .count as content.messages */
 	struct mem_content content;
 	struct mem_content saved; /* while touched */
@@ -166,7 +170,9 @@ bool mem_set_text(struct mem_array *a, struct str s);
 /* To be called before a group is changed in a transaction. */
 int mem_touch(struct store *base, struct mem_group *g, struct err *err);
 void mem_free_group(struct mem_group *g);
-/* The group, NULL when there is none. */
+/* The group, an import, or either of them; NULL when there is none. */
+struct mem_group *mem_import(struct store *base, uint64_t import_id);
+struct mem_group *mem_any_group(struct store *base, uint64_t group_id);
 struct mem_group *mem_group(struct store *base, uint64_t group_id);
 struct mem_group *mem_group_by_name(struct store *base, struct str name);
 /* The member, NULL when he is none; *at is where he is or belongs. */
@@ -184,6 +190,24 @@ bool mem_find_name(const struct mem_array *a, size_t size, struct str name,
 		   size_t *at);
 /* Whether a name comes behind `after` in byte order. */
 bool mem_is_after(const char *name, struct str after);
+
+/* A new, empty group at the end of all; NULL without memory. */
+struct mem_group *mem_new_group(struct store *base, struct str name,
+				struct str creator, struct str key);
+bool mem_has_admin(const struct mem_group *g);
+/* A copy of m at the end of the log, with its lengths. */
+int mem_add_message(struct store *base, struct mem_group *g,
+		    const struct wire_message *m, struct err *err);
+/* seq: of the message that mentions. */
+int mem_add_mention(struct store *base, struct mem_group *g, uint64_t seq,
+		    struct str name, bool everyone, struct err *err);
+/* As sq_remember_client_id(). */
+int mem_remember_client_id(struct store *base, struct mem_group *g,
+			   const struct wire_message *m, uint64_t now_ms,
+			   struct err *err);
+/* Whether a file of this name may come with that message. */
+bool mem_is_message_of_media(const struct mem_group *g, struct str name,
+			     uint64_t seq);
 
 /* memory_media.c: the file of the message that was just appended, or was with
  * this batch_id before. */
@@ -214,6 +238,21 @@ int mem_delete_group(struct store *base, uint64_t group_id, struct str by,
 		     struct err *err);
 int mem_edit_members(struct store *base, struct store_edit *op,
 		     struct err *err);
+int mem_import_begin(struct store *base, const struct wire_port_group *group,
+		     uint64_t *import_id, struct err *err);
+int mem_import_members(struct store *base, const struct store_import *op,
+		       struct err *err);
+int mem_import_messages(struct store *base, const struct store_import *op,
+			struct err *err);
+int mem_import_media(struct store *base, const struct store_import *op,
+		     const struct wire_media *media, struct err *err);
+int mem_import_end(struct store *base, struct store_import_end *op,
+		   struct err *err);
+int mem_import_drop(struct store *base, uint64_t import_id, struct err *err);
+int mem_next_import(struct store *base, uint64_t after_id, uint64_t *import_id,
+		    struct err *err);
+int mem_export_members(struct store *base, uint64_t group_id, struct str after,
+		       store_port_member_fn fn, void *data, struct err *err);
 int mem_add_user(struct store *base, struct str name, bool *added,
 		 struct err *err);
 int mem_create_token(struct store *base, struct str user,

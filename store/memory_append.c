@@ -7,6 +7,7 @@
 
 #include "lib/json.h"
 #include "lib/text.h"
+#include "store/import.h"
 #include "store/input.h"
 
 /* One append under way. */
@@ -107,15 +108,15 @@ static size_t collect_mentions(struct append *a, const struct wire_item *item,
 	return count;
 }
 
-static int add_mention(struct append *a, struct str name, bool everyone,
-		       struct err *err)
+int mem_add_mention(struct store *base, struct mem_group *g, uint64_t seq,
+		    struct str name, bool everyone, struct err *err)
 {
-	struct mem_array *all = &a->g->content.mentions;
+	struct mem_array *all = &g->content.mentions;
 	struct mem_mention *m = mem_insert(all, all->count, sizeof(*m));
 
 	if (m == NULL)
-		return mem_no_memory(a->base, err);
-	m->seq = mem_last_seq(a->g) + 1;
+		return mem_no_memory(base, err);
+	m->seq = seq;
 	m->everyone = everyone;
 	str_to_cstr(name, m->name, sizeof(m->name));
 	return 0;
@@ -125,6 +126,7 @@ static int add_mentions(struct append *a, const struct str *names, size_t count,
 			struct buf *text, struct err *err)
 {
 	bool everyone = has_name(names, count, str_of("everyone"));
+	uint64_t seq = mem_last_seq(a->g) + 1;
 	int rc = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -135,9 +137,10 @@ static int add_mentions(struct append *a, const struct str *names, size_t count,
 	if (text->failed)
 		return mem_no_memory(a->base, err);
 	if (everyone)
-		return add_mention(a, a->op->user, true, err);
+		return mem_add_mention(a->base, a->g, seq, a->op->user, true,
+				       err);
 	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = add_mention(a, names[i], false, err);
+		rc = mem_add_mention(a->base, a->g, seq, names[i], false, err);
 	return rc;
 }
 
@@ -151,20 +154,20 @@ static struct str keep(char **at, struct str s)
 	return kept;
 }
 
-static int add_message(struct append *a, const struct wire_message *m,
-		       struct err *err)
+int mem_add_message(struct store *base, struct mem_group *g,
+		    const struct wire_message *m, struct err *err)
 {
 	char *bytes = malloc(m->sender.len + m->content.len + m->media_url.len +
 			     m->mentions.len + m->client_id.len + 1);
 	char *at = bytes;
-	struct mem_array *all = &a->g->messages;
+	struct mem_array *all = &g->messages;
 	struct mem_message *out =
 		bytes == NULL ? NULL
 			      : mem_insert(all, all->count, sizeof(*out));
 
 	if (out == NULL) {
 		free(bytes);
-		return mem_no_memory(a->base, err);
+		return mem_no_memory(base, err);
 	}
 	out->bytes = bytes;
 	out->m = *m;
@@ -175,7 +178,7 @@ static int add_message(struct append *a, const struct wire_message *m,
 	out->m.client_id = keep(&at, m->client_id);
 	out->m.len = text_render_len(&out->m);
 	out->m.jsonl_len = json_message_line_len(&out->m);
-	a->g->content.messages = all->count;
+	g->content.messages = all->count;
 	return 0;
 }
 
@@ -223,7 +226,7 @@ static int store_item(struct append *a, const struct wire_item *item,
 	m.mentions = buf_str(&text);
 	a->op->mentions = a->op->mentions || m.mentions.len > 0;
 	if (rc == 0)
-		rc = add_message(a, &m, err);
+		rc = mem_add_message(a->base, a->g, &m, err);
 	buf_release(&text);
 	if (rc == 0 && item->client_id.len > 0)
 		rc = put_dedupe(a, 'i', item->client_id, &sent, err);
@@ -373,6 +376,24 @@ int mem_add_media(struct store *base, struct store_media *op,
 	};
 
 	return append(&a, err);
+}
+
+int mem_remember_client_id(struct store *base, struct mem_group *g,
+			   const struct wire_message *m, uint64_t now_ms,
+			   struct err *err)
+{
+	struct store_append op = { .user = m->sender };
+	struct append a = { .base = base, .op = &op, .g = g, .now_ms = now_ms };
+	const struct mem_dedupe *d = find_dedupe(&a, 'i', m->client_id);
+	const struct wire_body_sent sent = { .first_seq = m->seq,
+					     .last_seq = m->seq,
+					     .offset = m->off,
+					     .time_ms = m->time_ms };
+
+	if (d != NULL)
+		return import_refuse_client_id(m->sender, d->sent.first_seq,
+					       err);
+	return put_dedupe(&a, 'i', m->client_id, &sent, err);
 }
 
 int mem_set_read(struct store *base, uint64_t group_id, struct str user,

@@ -14,14 +14,14 @@ static struct mem_media *find_name(const struct mem_group *g, struct str name,
 	return (struct mem_media *)g->content.media.data + *at;
 }
 
-/* Whether a group but `except` has a file of this hash. */
+/* Whether a group or import but `except` has a file of this hash. */
 static bool is_used(struct store *base, const uint8_t hash[STORE_HASH],
 		    const struct mem_group *except)
 {
 	size_t count = mem_of(base)->db->groups.count;
 
 	for (size_t id = 1; id <= count; id++) {
-		const struct mem_group *g = mem_group(base, id);
+		const struct mem_group *g = mem_any_group(base, id);
 		const struct mem_media *all;
 
 		if (g == NULL || g == except)

@@ -246,8 +246,8 @@ int mem_list_mentions(struct store *base, struct str user,
 	return rc < 0 ? rc : 0;
 }
 
-int mem_list_members(struct store *base, uint64_t group_id, struct str after,
-		     store_member_fn fn, void *data, struct err *err)
+int mem_export_members(struct store *base, uint64_t group_id, struct str after,
+		       store_port_member_fn fn, void *data, struct err *err)
 {
 	struct mem_group *g;
 	int rc = 0;
@@ -258,15 +258,43 @@ int mem_list_members(struct store *base, uint64_t group_id, struct str after,
 	for (size_t i = 0; g != NULL && rc == 0 && i < g->content.members.count;
 	     i++) {
 		const struct mem_member *all = g->content.members.data;
-		struct wire_member m = { .name = str_of(all[i].name),
-					 .role = all[i].role,
-					 .joined_ms = all[i].joined_ms };
+		struct wire_port_member m = {
+			.name = str_of(all[i].name),
+			.role = all[i].role,
+			.joined_ms = all[i].joined_ms,
+			.joined_seq = all[i].joined_seq,
+			.last_read_seq = all[i].last_read_seq,
+		};
 
 		if (mem_is_after(all[i].name, after))
 			rc = fn(data, &m);
 	}
 	mem_unlock(base);
 	return rc < 0 ? rc : 0;
+}
+
+/* What a list shows of what an export says. */
+struct listing {
+	store_member_fn fn;
+	void *data;
+};
+
+static int list_member(void *data, const struct wire_port_member *m)
+{
+	const struct listing *l = data;
+	const struct wire_member member = { .name = m->name,
+					    .role = m->role,
+					    .joined_ms = m->joined_ms };
+
+	return l->fn(l->data, &member);
+}
+
+int mem_list_members(struct store *base, uint64_t group_id, struct str after,
+		     store_member_fn fn, void *data, struct err *err)
+{
+	struct listing l = { fn, data };
+
+	return mem_export_members(base, group_id, after, list_member, &l, err);
 }
 
 int mem_role(struct store *base, uint64_t group_id, struct str user,
@@ -410,17 +438,17 @@ static void verify_group(const struct mem_group *g, struct store_verify *v)
 	}
 }
 
-static bool is_message_of_media(const struct mem_group *g,
-				const struct mem_media *media)
+bool mem_is_message_of_media(const struct mem_group *g, struct str name,
+			     uint64_t seq)
 {
 	const struct wire_message *m;
 	struct buf url = { 0 };
 	bool same;
 
-	if (media->seq < 1 || media->seq > mem_last_seq(g))
+	if (seq < 1 || seq > mem_last_seq(g))
 		return false;
-	m = &mem_message(g, media->seq)->m;
-	text_media_url(&url, str_of(media->name));
+	m = &mem_message(g, seq)->m;
+	text_media_url(&url, name);
 	same = m->type == MESSAGE_MEDIA && str_eq(m->media_url, buf_str(&url));
 	buf_release(&url);
 	return same;
@@ -431,7 +459,8 @@ static void verify_media(const struct mem_group *g, struct store_verify *v)
 	const struct mem_media *all = g->content.media.data;
 
 	for (size_t i = 0; i < g->content.media.count; i++) {
-		if (!is_message_of_media(g, &all[i]))
+		if (!mem_is_message_of_media(g, str_of(all[i].name),
+					     all[i].seq))
 			v->problem(v->data,
 				   "A media file has not the message that "
 				   "brought it");

@@ -54,6 +54,7 @@ static int add_member(struct editing *e, size_t at, struct str name,
 	str_to_cstr(name, m->name, sizeof(m->name));
 	m->role = role;
 	m->joined_ms = env_now_ms(e->base->options.env);
+	m->joined_seq = last;
 	m->last_read_seq = last > STORE_HISTORY ? last - STORE_HISTORY : 0;
 	return note_change(e, MEMBER_ADDED, role, name, m->last_read_seq, err);
 }
@@ -93,7 +94,7 @@ static int apply_edit(struct editing *e, const struct wire_edit *edit,
 	return note_change(e, MEMBER_ROLE, wanted, edit->name, 0, err);
 }
 
-static bool has_admin(const struct mem_group *g)
+bool mem_has_admin(const struct mem_group *g)
 {
 	const struct mem_member *all = g->content.members.data;
 
@@ -119,7 +120,7 @@ static int apply_edits(struct editing *e, struct str edits, struct err *err)
 
 	while (rc == 0 && wire_next(&edits, &wire_schema_edit, &edit) > 0)
 		rc = apply_edit(e, &edit, err);
-	if (rc == 0 && !has_admin(e->g))
+	if (rc == 0 && !mem_has_admin(e->g))
 		rc = err_set(err, ERR_LAST_ADMIN, NULL);
 	if (rc == 0 && e->op->count > 0)
 		e->g->content.members_ms =
@@ -170,8 +171,8 @@ int mem_edit_members(struct store *base, struct store_edit *op, struct err *err)
 	return 0;
 }
 
-static struct mem_group *new_group(struct store *base,
-				   const struct store_create *op)
+struct mem_group *mem_new_group(struct store *base, struct str name,
+				struct str creator, struct str key)
 {
 	struct mem_db *db = mem_of(base)->db;
 	struct mem_group *g = calloc(1, sizeof(*g));
@@ -191,11 +192,11 @@ static struct mem_group *new_group(struct store *base,
 	g->content.info_ms = g->created_ms;
 	g->content.members_ms = g->created_ms;
 	g->content.max_members = STORE_MEMBERS_MAX;
-	str_to_cstr(op->name, g->name, sizeof(g->name));
-	str_to_cstr(op->creator, g->created_by, sizeof(g->created_by));
-	if (op->key.len > 0)
-		memcpy(g->key, op->key.data, op->key.len);
-	g->key_len = op->key.len;
+	str_to_cstr(name, g->name, sizeof(g->name));
+	str_to_cstr(creator, g->created_by, sizeof(g->created_by));
+	if (key.len > 0)
+		memcpy(g->key, key.data, key.len);
+	g->key_len = key.len;
 	return g;
 }
 
@@ -216,7 +217,7 @@ int mem_create_group(struct store *base, struct store_create *op,
 		op->group_id = g->group_id;
 		return 0;
 	}
-	g = new_group(base, op);
+	g = mem_new_group(base, op->name, op->creator, op->key);
 	if (g == NULL)
 		return mem_no_memory(base, err);
 	e.g = g;

@@ -11,6 +11,7 @@
  *   sqlite_members.c  groups, their metadata and their members
  *   sqlite_users.c    users, tokens, counts
  *   sqlite_read.c     groups as users see them, messages, byte offsets
+ *   sqlite_import.c   whole groups from elsewhere
  *   sqlite_verify.c   the audit
  *
  * One writer connection writes and checkpoints; all others are read-only, so
@@ -131,7 +132,10 @@ enum {
 	X(GARBAGE, "SELECT hash FROM garbage ORDER BY hash LIMIT 1")           \
 	X(DROP_GARBAGE, "DELETE FROM garbage WHERE hash=?1")                   \
                                                                                \
-	X(ROLE, "SELECT role FROM members WHERE group_id=?1 AND name=?2")      \
+	/* An import has members, but is no group yet. */                      \
+	X(ROLE, "SELECT m.role FROM members m JOIN groups g "                  \
+		"ON g.group_id=m.group_id "                                    \
+		"WHERE m.group_id=?1 AND m.name=?2")                           \
 	X(INSERT_MEMBER,                                                       \
 	  "INSERT INTO members(group_id,name,role,joined_ms,joined_seq,"       \
 	  "last_read_seq) VALUES(?1,?2,?3,?4,?5,?6)")                          \
@@ -144,8 +148,39 @@ enum {
 		    "LIMIT 1")                                                 \
 	X(MEMBER_COUNT, "UPDATE groups SET member_count=?2,"                   \
 			"members_ms=max(members_ms,?3) WHERE group_id=?1")     \
-	X(MEMBERS, "SELECT name,role,joined_ms FROM members "                  \
-		   "WHERE group_id=?1 AND name>?2 ORDER BY name")              \
+	X(MEMBERS, "SELECT name,role,joined_ms,joined_seq,last_read_seq "      \
+		   "FROM members WHERE group_id=?1 AND name>?2 "               \
+		   "ORDER BY name")                                            \
+                                                                               \
+	X(PUT_IMPORT, "INSERT INTO meta(k,v) VALUES(?1,?2)")                   \
+	X(DELETE_META, "DELETE FROM meta WHERE k=?1")                          \
+	X(NEXT_IMPORT, "SELECT k FROM meta WHERE k>?1 AND k<'import0' "        \
+		       "ORDER BY k LIMIT 1")                                   \
+	X(RESERVE_GROUP, "INSERT INTO groups(name,epoch,created_by,"           \
+			 "created_ms,max_members,tail_ms) "                    \
+			 "VALUES('!',0,'!',0,0,0)")                            \
+	X(JOINED, "SELECT joined_seq FROM members "                            \
+		  "WHERE group_id=?1 AND name=?2")                             \
+	X(COUNT_MEMBERS, "SELECT count(*),coalesce(sum(role=1),0) "            \
+			 "FROM members WHERE group_id=?1")                     \
+	X(SHOW_GROUP,                                                          \
+	  "INSERT INTO groups(group_id,name,epoch,created_by,create_key,"      \
+	  "created_ms,description,avatar_url,settings,max_members,"            \
+	  "member_count,tail_ms,info_ms,members_ms) "                          \
+	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?6,?12,?12)")             \
+	X(DROP_MESSAGES,                                                       \
+	  "DELETE FROM messages WHERE id IN (SELECT id FROM messages "         \
+	  "WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3)")                  \
+	X(DROP_MENTIONS,                                                       \
+	  "DELETE FROM mentions WHERE group_id=?1 AND name IN "                \
+	  "(SELECT name FROM members WHERE group_id=?1 ORDER BY name "         \
+	  "LIMIT ?2)")                                                         \
+	X(DROP_MEMBERS,                                                        \
+	  "DELETE FROM members WHERE group_id=?1 AND name IN "                 \
+	  "(SELECT name FROM members WHERE group_id=?1 ORDER BY name "         \
+	  "LIMIT ?2)")                                                         \
+	X(COUNT_MESSAGES,                                                      \
+	  "SELECT count(*) FROM messages WHERE id BETWEEN ?1 AND ?2")          \
                                                                                \
 	X(USER, "SELECT 1 FROM users WHERE name=?1")                           \
 	X(INSERT_USER, "INSERT INTO users(name,created_ms) VALUES(?1,?2)")     \
@@ -355,7 +390,21 @@ int sq_find_member(struct sqlite_store *s, uint64_t group_id, struct str user,
 int sq_role(struct sqlite_store *s, uint64_t group_id, struct str user,
 	    enum role *role, struct err *err);
 
+/* Stores m as it is, offsets and lengths too. */
+int sq_insert_message(struct sqlite_store *s, uint64_t group_id,
+		      const struct wire_message *m, struct err *err);
+/* Remembers the client_id of an imported message, from now on for a window;
+ * refuses one that is known. */
+int sq_remember_client_id(struct sqlite_store *s, uint64_t group_id,
+			  const struct wire_message *m, uint64_t now_ms,
+			  struct err *err);
+
 /* sqlite_mentions.c */
+
+/* Records the mentions of an imported message, for those who were members
+ * since. */
+int sq_import_mentions(struct sqlite_store *s, uint64_t group_id,
+		       const struct wire_message *m, struct err *err);
 
 /* Records who is mentioned in message seq of the group, and leaves the names
  * in s->names. *warnings gains WARN_MENTION_DROPPED where some are left out. */
@@ -410,6 +459,21 @@ int sq_list_members(struct store *base, uint64_t group_id, struct str after,
 		    store_member_fn fn, void *data, struct err *err);
 int sq_role_op(struct store *base, uint64_t group_id, struct str user,
 	       enum role *role, struct err *err);
+int sq_export_members(struct store *base, uint64_t group_id, struct str after,
+		      store_port_member_fn fn, void *data, struct err *err);
+int sq_import_begin(struct store *base, const struct wire_port_group *group,
+		    uint64_t *import_id, struct err *err);
+int sq_import_members(struct store *base, const struct store_import *op,
+		      struct err *err);
+int sq_import_messages(struct store *base, const struct store_import *op,
+		       struct err *err);
+int sq_import_media(struct store *base, const struct store_import *op,
+		    const struct wire_media *media, struct err *err);
+int sq_import_end(struct store *base, struct store_import_end *op,
+		  struct err *err);
+int sq_import_drop(struct store *base, uint64_t import_id, struct err *err);
+int sq_next_import(struct store *base, uint64_t after_id, uint64_t *import_id,
+		   struct err *err);
 int sq_add_user(struct store *base, struct str name, bool *added,
 		struct err *err);
 int sq_find_user(struct store *base, struct str name, bool *found,

@@ -7,6 +7,7 @@
 
 #include "lib/json.h"
 #include "lib/text.h"
+#include "store/import.h"
 #include "store/input.h"
 
 /* One append under way. */
@@ -234,12 +235,12 @@ int sq_role(struct sqlite_store *s, uint64_t group_id, struct str user,
 	return rc < 0 ? rc : 0;
 }
 
-static int insert_message(struct append *a, const struct wire_message *m,
-			  struct err *err)
+int sq_insert_message(struct sqlite_store *s, uint64_t group_id,
+		      const struct wire_message *m, struct err *err)
 {
-	sqlite3_stmt *st = sq_use(a->s, SQ_INSERT_MESSAGE);
+	sqlite3_stmt *st = sq_use(s, SQ_INSERT_MESSAGE);
 
-	sq_bind(st, 1, sq_id(a->op->group_id, m->seq));
+	sq_bind(st, 1, sq_id(group_id, m->seq));
 	sq_bind(st, 2, m->off);
 	sq_bind(st, 3, m->len);
 	sq_bind(st, 4, m->jsonl_off);
@@ -253,7 +254,7 @@ static int insert_message(struct append *a, const struct wire_message *m,
 	sq_bind_text(st, 12, m->mentions);
 	sq_bind_bytes(st, 13, m->client_id);
 	sq_bind_blob(st, 14, m->content);
-	return sq_run(a->s, st, err);
+	return sq_run(s, st, err);
 }
 
 /* Puts what is known of one item, new or not, into the answer. */
@@ -306,7 +307,7 @@ static int store_item(struct append *a, const struct wire_item *item,
 	a->op->mentions = a->op->mentions || m.mentions.len > 0;
 	m.len = text_render_len(&m);
 	m.jsonl_len = json_message_line_len(&m);
-	rc = insert_message(a, &m, err);
+	rc = sq_insert_message(a->s, a->op->group_id, &m, err);
 	if (rc == 0 && key->len > 0)
 		rc = put_dedupe(a, key, &d, err);
 	if (rc < 0)
@@ -496,6 +497,25 @@ int sq_add_media(struct store *base, struct store_media *op,
 	};
 
 	return append(&a, err);
+}
+
+int sq_remember_client_id(struct sqlite_store *s, uint64_t group_id,
+			  const struct wire_message *m, uint64_t now_ms,
+			  struct err *err)
+{
+	struct store_append op = { .group_id = group_id, .user = m->sender };
+	struct append a = { .s = s, .op = &op, .now_ms = now_ms };
+	struct dedupe_key key = make_key('i', m->client_id);
+	struct dedupe d;
+	int rc = get_dedupe(&a, &key, &d, err);
+
+	if (rc > 0)
+		return import_refuse_client_id(m->sender, d.first_seq, err);
+	d = (struct dedupe){ .first_seq = m->seq,
+			     .last_seq = m->seq,
+			     .off = m->off,
+			     .time_ms = m->time_ms };
+	return rc < 0 ? rc : put_dedupe(&a, &key, &d, err);
 }
 
 int sq_set_read(struct store *base, uint64_t group_id, struct str user,

@@ -448,8 +448,8 @@ int sq_set_info(struct store *base, const struct store_set_info *op,
 	return sq_run(s, st, err);
 }
 
-int sq_list_members(struct store *base, uint64_t group_id, struct str after,
-		    store_member_fn fn, void *data, struct err *err)
+int sq_export_members(struct store *base, uint64_t group_id, struct str after,
+		      store_port_member_fn fn, void *data, struct err *err)
 {
 	struct sqlite_store *s = sq_of(base);
 	sqlite3_stmt *st;
@@ -461,9 +461,12 @@ int sq_list_members(struct store *base, uint64_t group_id, struct str after,
 	sq_bind(st, 1, group_id);
 	sq_bind_after(st, 2, after);
 	while ((rc = sq_step(s, st, err)) > 0) {
-		struct wire_member m = { .name = sq_column_str(st, 0),
-					 .role = sq_column(st, 1),
-					 .joined_ms = sq_column(st, 2) };
+		struct wire_port_member m = { .name = sq_column_str(st, 0),
+					      .role = sq_column(st, 1),
+					      .joined_ms = sq_column(st, 2),
+					      .joined_seq = sq_column(st, 3),
+					      .last_read_seq =
+						      sq_column(st, 4) };
 
 		rc = fn(data, &m);
 		if (rc != 0)
@@ -471,6 +474,30 @@ int sq_list_members(struct store *base, uint64_t group_id, struct str after,
 	}
 	sqlite3_reset(st);
 	return rc < 0 ? rc : 0;
+}
+
+/* What a list shows of what an export says. */
+struct listing {
+	store_member_fn fn;
+	void *data;
+};
+
+static int list_member(void *data, const struct wire_port_member *m)
+{
+	const struct listing *l = data;
+	const struct wire_member member = { .name = m->name,
+					    .role = m->role,
+					    .joined_ms = m->joined_ms };
+
+	return l->fn(l->data, &member);
+}
+
+int sq_list_members(struct store *base, uint64_t group_id, struct str after,
+		    store_member_fn fn, void *data, struct err *err)
+{
+	struct listing l = { fn, data };
+
+	return sq_export_members(base, group_id, after, list_member, &l, err);
 }
 
 int sq_role_op(struct store *base, uint64_t group_id, struct str user,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/sqlite.h"
 
+#include "lib/text.h"
 #include "store/input.h"
 
 /* The mentions of one message that are recorded. */
@@ -57,28 +58,71 @@ static int add_mention(const struct recording *r, struct mentioned *m,
 	return 0;
 }
 
+/* One row: of a name, or of everyone with who says it. */
+static int insert_row(struct sqlite_store *s, enum sq_statement which,
+		      struct str name, uint64_t group_id, uint64_t seq,
+		      struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, which);
+
+	sq_bind_text(st, 1, name);
+	sq_bind(st, 2, group_id);
+	sq_bind(st, 3, seq);
+	return sq_run(s, st, err);
+}
+
 /* Everybody's record holds for those who are named too. */
 static int insert_mentions(const struct recording *r, const struct mentioned *m,
 			   struct err *err)
 {
+	uint64_t group_id = r->op->group_id;
 	int rc = 0;
 
-	if (m->everyone) {
-		sqlite3_stmt *st = sq_use(r->s, SQ_INSERT_EVERYONE);
+	if (m->everyone)
+		return insert_row(r->s, SQ_INSERT_EVERYONE, r->op->user,
+				  group_id, r->seq, err);
+	for (size_t i = 0; rc == 0 && i < m->count; i++)
+		rc = insert_row(r->s, SQ_INSERT_MENTION, m->names[i], group_id,
+				r->seq, err);
+	return rc;
+}
 
-		sq_bind_text(st, 1, r->op->user);
-		sq_bind(st, 2, r->op->group_id);
-		sq_bind(st, 3, r->seq);
-		return sq_run(r->s, st, err);
-	}
-	for (size_t i = 0; rc == 0 && i < m->count; i++) {
-		sqlite3_stmt *st = sq_use(r->s, SQ_INSERT_MENTION);
+/* Who joined later was mentioned as one who is no member any more: those were
+ * forgotten when he left. */
+static int import_mention(struct sqlite_store *s, uint64_t group_id,
+			  struct str name, uint64_t seq, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_JOINED);
+	bool counts;
+	int rc;
 
-		sq_bind_text(st, 1, m->names[i]);
-		sq_bind(st, 2, r->op->group_id);
-		sq_bind(st, 3, r->seq);
-		rc = sq_run(r->s, st, err);
+	sq_bind(st, 1, group_id);
+	sq_bind_text(st, 2, name);
+	rc = sq_step(s, st, err);
+	if (rc <= 0)
+		return rc;
+	counts = sq_column(st, 0) < seq;
+	sqlite3_reset(st);
+	if (!counts)
+		return 0;
+	return insert_row(s, SQ_INSERT_MENTION, name, group_id, seq, err);
+}
+
+int sq_import_mentions(struct sqlite_store *s, uint64_t group_id,
+		       const struct wire_message *m, struct err *err)
+{
+	struct str names = m->mentions;
+	struct str name;
+	int rc = 0;
+
+	while (text_next_word(&names, &name)) {
+		if (str_eq(name, str_of("everyone")))
+			return insert_row(s, SQ_INSERT_EVERYONE, m->sender,
+					  group_id, m->seq, err);
 	}
+	names = m->mentions;
+	while (rc == 0 && text_next_word(&names, &name))
+		rc = import_mention(s, group_id, name, m->seq, err);
 	return rc;
 }
 

@@ -183,9 +183,30 @@ static int check_groups(struct audit *a, struct err *err)
 	return rc < 0 ? rc : 0;
 }
 
+/* Of the imports that are under way. */
+static int count_imported(struct audit *a, uint64_t *count, struct err *err)
+{
+	uint64_t id = 0;
+	int rc;
+
+	while ((rc = sq_next_import(&a->s->base, id, &id, err)) > 0) {
+		sqlite3_stmt *st = sq_use(a->s, SQ_COUNT_MESSAGES);
+
+		sq_bind(st, 1, sq_id(id, 0));
+		sq_bind(st, 2, sq_id(id, SQ_SEQ_MAX));
+		rc = sq_step(a->s, st, err);
+		if (rc < 0)
+			break;
+		*count += sq_column(st, 0);
+		sqlite3_reset(st);
+	}
+	return rc;
+}
+
 static int check_strays(struct audit *a, struct err *err)
 {
 	sqlite3_stmt *st = sq_use(a->s, SQ_ALL_MESSAGES);
+	uint64_t known = a->v->messages;
 	int rc = sq_step(a->s, st, err);
 	uint64_t all;
 
@@ -193,10 +214,11 @@ static int check_strays(struct audit *a, struct err *err)
 		return rc;
 	all = sq_column(st, 0);
 	sqlite3_reset(st);
-	if (!is_full(a) && all != a->v->messages)
+	rc = count_imported(a, &known, err);
+	if (rc == 0 && !is_full(a) && all != known)
 		problem(a, "%" PRIu64 " messages belong to no group",
-			all - a->v->messages);
-	return 0;
+			all - known);
+	return rc;
 }
 
 /* Whether the message of a row of SQ_ALL_MEDIA is the one that brought it. */

@@ -197,6 +197,66 @@ int store_next_garbage(struct store *s, uint8_t hash[STORE_HASH],
 int store_drop_garbage(struct store *s, const uint8_t hash[STORE_HASH],
 		       struct err *err);
 
+/*
+ * A whole group from elsewhere, with its numbers, times and senders: put
+ * together over as many transactions as it takes, and nobody's until the last
+ * one, which shows all of it.
+ *
+ *   begin -> members ... -> messages ... -> media ... -> end
+ *       \--------------------------------------------> drop, drop ...
+ *
+ * What was begun stays, over a crash too, until end or drop; next finds it.
+ * `bad_request` where there is no such import. Each verb stores all of its
+ * records or none; a refusal names the line of the record at fault, `line`
+ * being that of the first.
+ */
+struct store_import {
+	uint64_t import_id;
+	struct str records; /* wire list */
+	uint64_t line;
+};
+/* group: epoch, group_id and member_count do not count. The id is the group's
+ * in the end, and is never used again. `group_exists`, `bad_name`, and what
+ * metadata is refused with. */
+int store_import_begin(struct store *s, const struct wire_port_group *group,
+		       uint64_t *import_id, struct err *err);
+/* Records of `port_member`, who must be users: `no_such_user`. A read pointer
+ * that is not known is that of a new member. */
+int store_import_members(struct store *s, const struct store_import *op,
+			 struct err *err);
+/* Records of `message`: seq goes on without a gap, time_ms does not go back,
+ * all else as in store_append(); the sender need not be anybody. mentions are
+ * recorded as they are, for those who were members since. A client_id that is
+ * younger than the dedupe window is remembered, and `bad_request` where it is
+ * already; older ones are only kept. */
+int store_import_messages(struct store *s, const struct store_import *op,
+			  struct err *err);
+/* One record of `media`: the file of a media message that is there. Its bytes
+ * are there for good before this is called. media_id, time_ms and sender do not
+ * count. */
+int store_import_media(struct store *s, const struct store_import *op,
+		       struct err *err);
+/* The group is there, with a new epoch: `group_exists`, or `bad_request` where
+ * it has no admin, too many members, or another last_seq than was said. An
+ * import that ended with this (not empty) key is said to have `existed`. */
+struct store_import_end {
+	uint64_t import_id;
+	struct str name;
+	struct str key;
+	/* out */
+	uint64_t group_id;
+	bool existed;
+};
+int store_import_end(struct store *s, struct store_import_end *op,
+		     struct err *err);
+/* Takes some of an import away, so that no transaction is long: 1 while there
+ * is more; 0: it is gone, or there was none. */
+int store_import_drop(struct store *s, uint64_t import_id, struct err *err);
+/* 1: *import_id is the first import above after_id that was begun and not
+ * ended; 0: there is none. Any handle. */
+int store_next_import(struct store *s, uint64_t after_id, uint64_t *import_id,
+		      struct err *err);
+
 /* Adds a user where he is missing; *added says whether. `bad_name`. */
 int store_add_user(struct store *s, struct str name, bool *added,
 		   struct err *err);
@@ -274,6 +334,12 @@ int store_list_mentions(struct store *s, struct str user,
 /* Members by name, after a name. */
 int store_list_members(struct store *s, uint64_t group_id, struct str after,
 		       store_member_fn fn, void *data, struct err *err);
+
+/* The same, with what an export says of them. */
+typedef int (*store_port_member_fn)(void *data,
+				    const struct wire_port_member *m);
+int store_export_members(struct store *s, uint64_t group_id, struct str after,
+			 store_port_member_fn fn, void *data, struct err *err);
 
 /* The role of a user in a group; ROLE_NONE, and 0, when he is no member or
  * there is no such group. */

@@ -67,5 +67,9 @@ enum ctl_exit ctl_status(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv);
 enum ctl_exit ctl_verify(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv);
+enum ctl_exit ctl_export(struct ctl *ctl, const struct ctl_options *o, int argc,
+			 char **argv);
+enum ctl_exit ctl_import(struct ctl *ctl, const struct ctl_options *o, int argc,
+			 char **argv);
 
 #endif

@@ -124,6 +124,27 @@ static const struct ctl_command commands[] = {
 	  .run = ctl_delete,
 	  .min = 1,
 	  .max = 1 },
+	{ .noun = "export",
+	  .args = "GROUP [FILE]",
+	  .what = "write a whole group as JSON Lines",
+	  .about = "Writes a group with its members, messages and media files, "
+		   "up to the message\nthat is the last one now, to FILE or "
+		   "standard output: one JSON object a line.\nFor its members; "
+		   "root and groupd's own user may export any group.",
+	  .run = ctl_export,
+	  .min = 1,
+	  .max = 2,
+	  .takes = TAKES_NO_MEDIA },
+	{ .noun = "import",
+	  .args = "[FILE]",
+	  .what = "make a group of what was exported",
+	  .about = "Makes a new group of what 'export' wrote, from FILE or "
+		   "standard input: the same\nnumbers, times, senders and "
+		   "files. It is there when all of it is; else\nnothing is "
+		   "left. For root and groupd's own user.",
+	  .run = ctl_import,
+	  .max = 1,
+	  .takes = TAKES_AS | TAKES_ADD_USERS },
 
 	{ .what = "Users and tokens" },
 	{ .noun = "user",

@@ -61,6 +61,8 @@ READ_FLAG(mark)
 READ_FLAG(utc)
 READ_FLAG(lines)
 READ_FLAG(check)
+READ_FLAG(add_users)
+READ_FLAG(no_media)
 #undef READ_FLAG
 
 static bool read_after(struct ctl_options *o, const char *text)
@@ -118,6 +120,12 @@ static bool read_role(struct ctl_options *o, const char *text)
 	return admin || strcmp(text, "member") == 0;
 }
 
+static bool read_as(struct ctl_options *o, const char *text)
+{
+	o->as = text;
+	return text_is_group_name(str_of(text));
+}
+
 static bool read_watch(struct ctl_options *o, const char *text)
 {
 	uint64_t s;
@@ -160,6 +168,12 @@ static const struct ctl_option rows[] = {
 	  "exit with 1 if something is wrong (what is red)", read_check, NULL },
 	{ TAKES_WATCH, "watch", "SECONDS", "print it again, ever so often",
 	  read_watch, "seconds, from 1 to 86400" },
+	{ TAKES_AS, "as", "GROUP", "the name of the new group", read_as,
+	  "a group's name" },
+	{ TAKES_ADD_USERS, "add-users", NULL,
+	  "add the members who are no users here", read_add_users, NULL },
+	{ TAKES_NO_MEDIA, "no-media", NULL,
+	  "leave out the bytes of media files", read_no_media, NULL },
 	{ TAKES_JSON, "json", NULL, "print JSON, one object a line", read_json,
 	  NULL },
 	{ 0, "socket", "PATH", "the socket of groupd", NULL, NULL },

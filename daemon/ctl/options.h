@@ -33,6 +33,9 @@ enum {
 	TAKES_ROLE = 1 << 12,
 	TAKES_WATCH = 1 << 13,
 	TAKES_CHECK = 1 << 14,
+	TAKES_AS = 1 << 15,
+	TAKES_ADD_USERS = 1 << 16,
+	TAKES_NO_MEDIA = 1 << 17,
 };
 
 enum ctl_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
@@ -56,6 +59,9 @@ struct ctl_options {
 	enum role role;	      /* ROLE_NONE: not given */
 	unsigned int watch_s; /* 0: not given */
 	bool check;
+	const char *as; /* a group's name; NULL: its own */
+	bool add_users;
+	bool no_media;
 };
 
 struct ctl_option {

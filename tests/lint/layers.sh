@@ -49,7 +49,7 @@ place '^daemon/gateway/' '^<libwebsockets' libwebsockets
 place '^fs/' '^<fuse' libfuse
 place '^store/' '^<sqlite3' SQLite
 place '^lib/json[.]c$' '^<jansson' jansson
-place '^daemon/(digest|certificate|gateway/(intercept|tls))[.]c$' '^<openssl' OpenSSL
+place '^daemon/(digest|certificate|gateway/(intercept|tls)|ctl/(base64|checksum))[.]c$' '^<openssl' OpenSSL
 place '^(lib/(client|feed)[^/]*|daemon/.*|fs/[^/]*)$' '^<uv' libuv
 
 [ $failed = 0 ] && echo "layers: includes go one way"

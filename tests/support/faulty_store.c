@@ -187,6 +187,52 @@ static int faulty_drop_garbage(struct store *s, const uint8_t hash[STORE_HASH],
 	return pass(s, store_drop_garbage(inner_of(s), hash, err));
 }
 
+static int faulty_import_begin(struct store *s,
+			       const struct wire_port_group *group,
+			       uint64_t *import_id, struct err *err)
+{
+	return pass(s, store_import_begin(inner_of(s), group, import_id, err));
+}
+
+static int faulty_import_members(struct store *s, const struct store_import *op,
+				 struct err *err)
+{
+	return pass(s, store_import_members(inner_of(s), op, err));
+}
+
+static int faulty_import_messages(struct store *s,
+				  const struct store_import *op,
+				  struct err *err)
+{
+	return pass(s, store_import_messages(inner_of(s), op, err));
+}
+
+static int faulty_import_media(struct store *s, const struct store_import *op,
+			       const struct wire_media *media, struct err *err)
+{
+	(void)media;
+	return pass(s, store_import_media(inner_of(s), op, err));
+}
+
+static int faulty_import_end(struct store *s, struct store_import_end *op,
+			     struct err *err)
+{
+	return pass(s, store_import_end(inner_of(s), op, err));
+}
+
+static int faulty_import_drop(struct store *s, uint64_t import_id,
+			      struct err *err)
+{
+	return pass(s, store_import_drop(inner_of(s), import_id, err));
+}
+
+static int faulty_next_import(struct store *s, uint64_t after_id,
+			      uint64_t *import_id, struct err *err)
+{
+	return pass(s,
+		    store_next_import(inner_of(s), after_id, import_id, err));
+}
+
 static int faulty_add_user(struct store *s, struct str name, bool *added,
 			   struct err *err)
 {
@@ -302,6 +348,14 @@ static int faulty_list_members(struct store *s, uint64_t group_id,
 					  data, err));
 }
 
+static int faulty_export_members(struct store *s, uint64_t group_id,
+				 struct str after, store_port_member_fn fn,
+				 void *data, struct err *err)
+{
+	return pass(s, store_export_members(inner_of(s), group_id, after, fn,
+					    data, err));
+}
+
 static int faulty_role(struct store *s, uint64_t group_id, struct str user,
 		       enum role *role, struct err *err)
 {
@@ -369,6 +423,14 @@ static const struct store_ops faulty_ops = {
 	.set_info = faulty_set_info,
 	.add_media = faulty_add_media,
 	.drop_garbage = faulty_drop_garbage,
+	.import_begin = faulty_import_begin,
+	.import_members = faulty_import_members,
+	.import_messages = faulty_import_messages,
+	.import_media = faulty_import_media,
+	.import_end = faulty_import_end,
+	.import_drop = faulty_import_drop,
+	.next_import = faulty_next_import,
+	.export_members = faulty_export_members,
 	.add_user = faulty_add_user,
 	.create_token = faulty_create_token,
 	.revoke_token = faulty_revoke_token,

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/import_keeper.h"
+
+#include <stdlib.h>
+
+#include "lib/log.h"
+
+struct import {
+	struct list link; /* in keeper->imports */
+	struct import_keeper *keeper;
+	uint64_t id;
+	uint64_t session;	      /* 0: being taken away */
+	char user[WIRE_USER_MAX + 1]; /* whose upload; empty: unknown */
+	struct sequencer_op drop;
+	bool more;
+};
+
+static struct import *find(const struct import_keeper *k, uint64_t id)
+{
+	for (struct list *el = k->imports.next; el != &k->imports;
+	     el = el->next) {
+		struct import *i = container_of(el, struct import, link);
+
+		if (i->id == id)
+			return i;
+	}
+	return NULL;
+}
+
+static void forget(struct import *i)
+{
+	i->keeper->count--;
+	list_remove(&i->link);
+	free(i);
+}
+
+/* Taking away. */
+
+static int run_drop(struct sequencer_op *op, struct store *store,
+		    struct list *events, struct err *err)
+{
+	struct import *i = container_of(op, struct import, drop);
+	const struct media_upload u = { .group_id = i->id,
+					.user = str_of(i->user),
+					.key = str_of(IMPORT_KEEPER_UPLOAD) };
+	int rc = store_import_drop(store, i->id, err);
+
+	(void)events;
+	i->more = rc > 0;
+	if (rc == 0 && i->user[0] != '\0')
+		media_drop(i->keeper->media, &u, NULL);
+	return rc < 0 ? rc : 0;
+}
+
+static void submit_drop(struct import *i);
+
+static void drop_done(struct sequencer_op *op)
+{
+	struct import *i = container_of(op, struct import, drop);
+	struct import_keeper *k = i->keeper;
+
+	if (op->err.code != ERR_NONE)
+		log_warn("cannot take an import away: id=%llu why=\"%s\"",
+			 (unsigned long long)i->id, op->err.text);
+	else if (i->more && !k->stopping) {
+		submit_drop(i);
+		return;
+	} else if (!i->more) {
+		log_info("took an unfinished import away: id=%llu",
+			 (unsigned long long)i->id);
+	}
+	forget(i);
+	if (!k->stopping)
+		k->on_gone(k->data);
+}
+
+/* What cannot be submitted, or not be taken away, is found at the next start.
+ */
+static void submit_drop(struct import *i)
+{
+	struct import_keeper *k = i->keeper;
+
+	i->session = 0;
+	i->drop = (struct sequencer_op){ .run = run_drop, .done = drop_done };
+	if (k->stopping || sequencer_submit(k->sequencer, i->id, &i->drop) < 0)
+		forget(i);
+}
+
+/* session 0: nobody's any more, so it is taken away. */
+static void add(struct import_keeper *k, uint64_t import_id, uint64_t session,
+		struct str user)
+{
+	struct import *i = calloc(1, sizeof(*i));
+
+	if (i == NULL) {
+		log_warn("no memory for an import: id=%llu",
+			 (unsigned long long)import_id);
+		return;
+	}
+	i->keeper = k;
+	i->id = import_id;
+	i->session = session;
+	str_to_cstr(user, i->user, sizeof(i->user));
+	list_push(&k->imports, &i->link);
+	k->count++;
+	if (session == 0)
+		submit_drop(i);
+}
+
+/* Whether the session that has begun one is still there when that was
+ * committed. */
+static bool is_open(const struct import_keeper *k, uint64_t session)
+{
+	for (const struct list *el = k->host->sessions.next;
+	     el != &k->host->sessions; el = el->next) {
+		const struct session *s =
+			container_of(el, const struct session, link);
+
+		if (s->serial == session)
+			return session_is_open(s);
+	}
+	return false;
+}
+
+static void end(struct import_keeper *k, uint64_t import_id)
+{
+	struct import *i = find(k, import_id);
+
+	/* Its session is gone, so it is being taken away; that finds a group
+	 * and leaves it. */
+	if (i != NULL && i->session != 0)
+		forget(i);
+}
+
+void import_keeper_event(struct import_keeper *k, const struct event *e)
+{
+	if (e->kind == EVENT_IMPORTING)
+		add(k, e->group_id, is_open(k, e->session) ? e->session : 0,
+		    str_of(e->by));
+	else if (e->kind == EVENT_IMPORTED)
+		end(k, e->group_id);
+}
+
+void import_keeper_lost(struct import_keeper *k, uint64_t session)
+{
+	struct list *next;
+
+	for (struct list *el = k->imports.next; el != &k->imports; el = next) {
+		struct import *i = container_of(el, struct import, link);
+
+		next = el->next;
+		if (i->session == session)
+			submit_drop(i);
+	}
+}
+
+bool import_keeper_has_room(const struct import_keeper *k)
+{
+	return k->count < IMPORT_KEEPER_MAX;
+}
+
+bool import_keeper_owns(const struct import_keeper *k, uint64_t session,
+			uint64_t import_id)
+{
+	const struct import *i = find(k, import_id);
+
+	return i != NULL && i->session == session;
+}
+
+/* The start. */
+
+static int run_find(struct sequencer_op *op, struct store *store,
+		    struct list *events, struct err *err)
+{
+	struct import_keeper *k = container_of(op, struct import_keeper, find);
+	uint64_t id = 0;
+	int rc = 1;
+
+	(void)events;
+	k->nfound = 0;
+	while (rc > 0 && k->nfound < IMPORT_KEEPER_MAX) {
+		rc = store_next_import(store, id, &id, err);
+		if (rc > 0)
+			k->found[k->nfound++] = id;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static void find_done(struct sequencer_op *op)
+{
+	struct import_keeper *k = container_of(op, struct import_keeper, find);
+
+	if (op->err.code != ERR_NONE)
+		log_warn("cannot look for unfinished imports: why=\"%s\"",
+			 op->err.text);
+	for (size_t i = 0; op->err.code == ERR_NONE && i < k->nfound; i++)
+		add(k, k->found[i], 0, str_of(""));
+}
+
+void import_keeper_start(struct import_keeper *k, struct session_host *host,
+			 struct sequencer *sequencer, struct media *media,
+			 void (*on_gone)(void *data), void *data)
+{
+	*k = (struct import_keeper){ .host = host,
+				     .sequencer = sequencer,
+				     .media = media,
+				     .on_gone = on_gone,
+				     .data = data };
+	list_init(&k->imports);
+	k->find = (struct sequencer_op){ .run = run_find, .done = find_done };
+	/* The first of the lane: there is room. */
+	sequencer_submit(sequencer, 0, &k->find);
+}
+
+void import_keeper_stop(struct import_keeper *k)
+{
+	k->stopping = true;
+}
+
+void import_keeper_release(struct import_keeper *k)
+{
+	if (k->sequencer == NULL)
+		return;
+	while (!list_empty(&k->imports))
+		forget(container_of(k->imports.next, struct import, link));
+}

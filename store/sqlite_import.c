@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whole groups from elsewhere. What an import brings lies in the tables where
+ * it will stay, under the id of the group that it becomes; only the row in
+ * `groups` is missing, through which all that a user may see is found. Until
+ * then meta holds, under "import/ID", what that row will say.
+ */
+#include "store/sqlite.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/json.h"
+#include "lib/text.h"
+#include "store/import.h"
+
+/* One verb under way. */
+struct importing {
+	struct sqlite_store *s;
+	const struct store_import *op;
+	struct buf row; /* what meta says; group's strs point into it */
+	struct wire_port_group group;
+	struct sq_tail tail;
+	uint64_t now_ms;
+};
+
+struct import_key {
+	char text[32];
+};
+
+/* Ten digits: in the order of the numbers. */
+static struct import_key key_of(uint64_t import_id)
+{
+	struct import_key key;
+
+	snprintf(key.text, sizeof(key.text), "import/%010" PRIu64, import_id);
+	return key;
+}
+
+/* Finds the import and where its log stands. */
+static int enter(struct importing *i, struct sqlite_store *s,
+		 uint64_t import_id, struct err *err)
+{
+	const struct import_key key = key_of(import_id);
+	sqlite3_stmt *st = sq_use(s, SQ_META_GET);
+	int rc;
+
+	i->s = s;
+	i->now_ms = env_now_ms(s->base.options.env);
+	if (import_id > SQ_GROUP_MAX)
+		return import_refuse_unknown(err);
+	sq_bind_text(st, 1, str_of(key.text));
+	rc = sq_step(s, st, err);
+	if (rc <= 0)
+		return rc < 0 ? rc : import_refuse_unknown(err);
+	buf_append_str(&i->row, sq_column_str(st, 0));
+	sqlite3_reset(st);
+	if (i->row.failed)
+		return sq_no_memory(s, err);
+	if (wire_get(buf_str(&i->row), &wire_schema_port_group, &i->group) < 0)
+		return sq_fail(s, SQLITE_CORRUPT, err);
+	i->tail.time_ms = i->group.created_ms;
+	return sq_tail(s, import_id, &i->tail, err);
+}
+
+static void leave(struct importing *i)
+{
+	buf_release(&i->row);
+}
+
+static int check_name(struct sqlite_store *s, struct str name, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_GROUP_BY_NAME);
+	int rc;
+
+	sq_bind_text(st, 1, name);
+	rc = sq_step(s, st, err);
+	sqlite3_reset(st);
+	return rc > 0 ? err_set(err, ERR_GROUP_EXISTS, NULL) : rc;
+}
+
+/* A row that is there for a moment takes an id that nobody gets again. */
+static int reserve_id(struct sqlite_store *s, uint64_t *id, struct err *err)
+{
+	sqlite3_stmt *st;
+	int rc = sq_run(s, sq_use(s, SQ_RESERVE_GROUP), err);
+
+	if (rc < 0)
+		return rc;
+	*id = (uint64_t)sqlite3_last_insert_rowid(s->db);
+	st = sq_use(s, SQ_DELETE_GROUP);
+	sq_bind(st, 1, *id);
+	rc = sq_run(s, st, err);
+	if (rc == 0 && *id > SQ_GROUP_MAX)
+		rc = err_set(err, ERR_OUT_OF_SPACE,
+			     "The store has used up all group numbers");
+	return rc;
+}
+
+static int put_row(struct sqlite_store *s, uint64_t import_id,
+		   const struct wire_port_group *group, struct err *err)
+{
+	const struct import_key key = key_of(import_id);
+	struct buf row = { 0 };
+	sqlite3_stmt *st;
+	int rc;
+
+	wire_put(&row, &wire_schema_port_group, group);
+	if (row.failed) {
+		rc = sq_no_memory(s, err);
+	} else {
+		st = sq_use(s, SQ_PUT_IMPORT);
+		sq_bind_text(st, 1, str_of(key.text));
+		sq_bind_blob(st, 2, buf_str(&row));
+		rc = sq_run(s, st, err);
+	}
+	buf_release(&row);
+	return rc;
+}
+
+int sq_import_begin(struct store *base, const struct wire_port_group *group,
+		    uint64_t *import_id, struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	uint64_t id = 0;
+	int rc = check_name(s, group->name, err);
+
+	if (rc == 0)
+		rc = sq_save(s, err);
+	if (rc < 0)
+		return rc;
+	rc = reserve_id(s, &id, err);
+	if (rc == 0)
+		rc = put_row(s, id, group, err);
+	rc = sq_end_save(s, rc, err);
+	if (rc == 0)
+		*import_id = id;
+	return rc;
+}
+
+/* Members. */
+
+static int check_new_member(const struct importing *i, struct str name,
+			    struct err *err)
+{
+	sqlite3_stmt *st = sq_use(i->s, SQ_JOINED);
+	bool found;
+	int rc;
+
+	sq_bind(st, 1, i->op->import_id);
+	sq_bind_text(st, 2, name);
+	rc = sq_step(i->s, st, err);
+	sqlite3_reset(st);
+	if (rc > 0)
+		return import_refuse_double(name, err);
+	if (rc == 0)
+		rc = sq_find_user(&i->s->base, name, &found, err);
+	if (rc == 0 && !found)
+		rc = err_set(err, ERR_NO_SUCH_USER, "There is no user %.*s",
+			     (int)name.len, name.data);
+	return rc;
+}
+
+static int import_member(const struct importing *i,
+			 const struct wire_port_member *m, struct err *err)
+{
+	uint64_t last_seq = i->group.last_seq;
+	sqlite3_stmt *st;
+	int rc = import_check_member(m, last_seq, i->now_ms, err);
+
+	if (rc == 0)
+		rc = check_new_member(i, m->name, err);
+	if (rc < 0)
+		return rc;
+	st = sq_use(i->s, SQ_INSERT_MEMBER);
+	sq_bind(st, 1, i->op->import_id);
+	sq_bind_text(st, 2, m->name);
+	sq_bind(st, 3, m->role);
+	sq_bind(st, 4, m->joined_ms);
+	sq_bind(st, 5, m->joined_seq);
+	sq_bind(st, 6, import_pointer(m, last_seq));
+	return sq_run(i->s, st, err);
+}
+
+static int import_members(struct importing *i, struct err *err)
+{
+	struct str records = i->op->records;
+	struct wire_port_member m;
+	uint64_t n = 0;
+	int rc;
+
+	while ((rc = wire_next(&records, &wire_schema_port_member, &m)) > 0) {
+		if (import_member(i, &m, err) < 0)
+			return import_at_line(i->op, n, err);
+		n++;
+	}
+	return rc < 0 ? import_refuse_list(err) : 0;
+}
+
+/* Runs a verb as one step: all of it, or nothing. */
+static int run_verb(struct store *base, const struct store_import *op,
+		    int (*verb)(struct importing *i, struct err *err),
+		    struct err *err)
+{
+	struct importing i = { .op = op };
+	struct sqlite_store *s = sq_of(base);
+	int rc = enter(&i, s, op->import_id, err);
+
+	if (rc == 0)
+		rc = sq_save(s, err);
+	if (rc == 0)
+		rc = sq_end_save(s, verb(&i, err), err);
+	if (rc < 0)
+		/* What was undone may have turned the generations. */
+		s->dedupe_known = false;
+	leave(&i);
+	return rc;
+}
+
+int sq_import_members(struct store *base, const struct store_import *op,
+		      struct err *err)
+{
+	return run_verb(base, op, import_members, err);
+}
+
+/* Messages. */
+
+static int import_message(struct importing *i, const struct wire_message *in,
+			  struct err *err)
+{
+	const struct store_options *o = &i->s->base.options;
+	const struct import_point point = { .next_seq = i->tail.seq + 1,
+					    .last_seq = i->group.last_seq,
+					    .after_ms = i->tail.time_ms,
+					    .now_ms = i->now_ms,
+					    .max_content = o->max_content };
+	uint64_t group_id = i->op->import_id;
+	struct wire_message m = *in;
+	int rc = import_check_message(in, &point, err);
+
+	if (rc < 0)
+		return rc;
+	m.off = i->tail.off;
+	m.jsonl_off = i->tail.jsonl_off;
+	m.len = text_render_len(&m);
+	m.jsonl_len = json_message_line_len(&m);
+	if (m.client_id.len > 0 &&
+	    import_is_recent(m.time_ms, i->now_ms, o->dedupe_window_ms))
+		rc = sq_remember_client_id(i->s, group_id, &m, i->now_ms, err);
+	if (rc == 0)
+		rc = sq_insert_message(i->s, group_id, &m, err);
+	if (rc == 0 && m.mentions.len > 0)
+		rc = sq_import_mentions(i->s, group_id, &m, err);
+	i->tail.seq = m.seq;
+	i->tail.off = m.off + m.len;
+	i->tail.jsonl_off = m.jsonl_off + m.jsonl_len;
+	i->tail.time_ms = m.time_ms;
+	return rc;
+}
+
+static int import_messages(struct importing *i, struct err *err)
+{
+	struct str records = i->op->records;
+	struct wire_message m;
+	uint64_t n = 0;
+	int rc;
+
+	while ((rc = wire_next(&records, &wire_schema_message, &m)) > 0) {
+		if (import_message(i, &m, err) < 0)
+			return import_at_line(i->op, n, err);
+		n++;
+	}
+	return rc < 0 ? import_refuse_list(err) : 0;
+}
+
+int sq_import_messages(struct store *base, const struct store_import *op,
+		       struct err *err)
+{
+	return run_verb(base, op, import_messages, err);
+}
+
+/* Media. */
+
+/* The message that brings the file: fills who sent it and when. 0: it is no
+ * such message. */
+static int find_sender(struct sqlite_store *s, uint64_t group_id,
+		       const struct wire_media *media,
+		       char sender[WIRE_USER_MAX + 1], uint64_t *time_ms,
+		       struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_MESSAGE);
+	struct buf url = { 0 };
+	struct wire_message m;
+	int rc;
+
+	text_media_url(&url, media->name);
+	if (url.failed)
+		return sq_no_memory(s, err);
+	sq_bind(st, 1, sq_id(group_id, media->seq & SQ_SEQ_MAX));
+	rc = sq_step(s, st, err);
+	if (rc > 0) {
+		sq_read_message(st, &m);
+		rc = m.seq == media->seq && m.type == MESSAGE_MEDIA &&
+		     str_eq(m.media_url, buf_str(&url)) &&
+		     str_to_cstr(m.sender, sender, WIRE_USER_MAX + 1);
+		*time_ms = m.time_ms;
+		sqlite3_reset(st);
+	}
+	buf_release(&url);
+	return rc;
+}
+
+int sq_import_media(struct store *base, const struct store_import *op,
+		    const struct wire_media *media, struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	struct importing i = { .op = op };
+	struct store_media file = { .group_id = op->import_id,
+				    .name = media->name,
+				    .size = media->size };
+	struct wire_body_sent sent = { .first_seq = media->seq };
+	char sender[WIRE_USER_MAX + 1];
+	int rc = enter(&i, s, op->import_id, err);
+
+	if (rc == 0)
+		rc = find_sender(s, op->import_id, media, sender, &sent.time_ms,
+				 err);
+	if (rc == 0)
+		rc = import_refuse_media(media, err);
+	if (rc > 0)
+		rc = sq_check_media_name(s, &file, err);
+	if (rc == 0) {
+		file.user = str_of(sender);
+		memcpy(file.hash, media->hash.data, STORE_HASH);
+		rc = sq_insert_media(s, &file, &sent, err);
+	}
+	leave(&i);
+	return rc;
+}
+
+/* The end. */
+
+/* 1: it ended with this key before. */
+static int find_ended(struct sqlite_store *s, struct store_import_end *op,
+		      struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_GROUP_BY_NAME);
+	int rc;
+
+	if (op->key.len == 0)
+		return 0;
+	sq_bind_text(st, 1, op->name);
+	rc = sq_step(s, st, err);
+	if (rc <= 0)
+		return rc;
+	op->existed = sq_column(st, 0) == op->import_id &&
+		      str_eq(sq_column_str(st, 2), op->key);
+	sqlite3_reset(st);
+	if (op->existed)
+		op->group_id = op->import_id;
+	return op->existed;
+}
+
+static int count_members(const struct importing *i, uint64_t import_id,
+			 uint64_t *count, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(i->s, SQ_COUNT_MEMBERS);
+	uint64_t admins;
+	int rc;
+
+	sq_bind(st, 1, import_id);
+	rc = sq_step(i->s, st, err);
+	if (rc < 0)
+		return rc;
+	assert(rc > 0);
+	*count = sq_column(st, 0);
+	admins = sq_column(st, 1);
+	sqlite3_reset(st);
+	if (admins == 0)
+		return import_refuse_no_admin(err);
+	if (*count > i->group.max_members)
+		return import_refuse_full(*count, i->group.max_members, err);
+	return 0;
+}
+
+static int delete_meta(struct sqlite_store *s, uint64_t import_id,
+		       struct err *err)
+{
+	const struct import_key key = key_of(import_id);
+	sqlite3_stmt *st = sq_use(s, SQ_DELETE_META);
+
+	sq_bind_text(st, 1, str_of(key.text));
+	return sq_run(s, st, err);
+}
+
+static int show_group(struct importing *i, const struct store_import_end *op,
+		      uint64_t members, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(i->s, SQ_SHOW_GROUP);
+	const struct wire_port_group *g = &i->group;
+	int rc;
+
+	sq_bind(st, 1, op->import_id);
+	sq_bind_text(st, 2, g->name);
+	sq_bind(st, 3, env_random_u64(i->s->base.options.env));
+	sq_bind_text(st, 4, g->created_by);
+	sq_bind_bytes(st, 5, op->key);
+	sq_bind(st, 6, g->created_ms);
+	sq_bind_text(st, 7, g->description);
+	sq_bind_text(st, 8, g->avatar_url);
+	sq_bind_text(st, 9, g->settings);
+	sq_bind(st, 10, g->max_members);
+	sq_bind(st, 11, members);
+	sq_bind(st, 12, i->now_ms);
+	rc = sq_run(i->s, st, err);
+	return rc < 0 ? rc : delete_meta(i->s, op->import_id, err);
+}
+
+int sq_import_end(struct store *base, struct store_import_end *op,
+		  struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	struct importing i = { 0 };
+	uint64_t members = 0;
+	int rc = find_ended(s, op, err);
+
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	rc = enter(&i, s, op->import_id, err);
+	if (rc == 0 && i.tail.seq != i.group.last_seq)
+		rc = import_refuse_end(i.tail.seq, i.group.last_seq, err);
+	if (rc == 0)
+		rc = check_name(s, i.group.name, err);
+	if (rc == 0)
+		rc = count_members(&i, op->import_id, &members, err);
+	if (rc == 0)
+		rc = show_group(&i, op, members, err);
+	if (rc == 0)
+		op->group_id = op->import_id;
+	leave(&i);
+	return rc;
+}
+
+/* Dropping. */
+
+/* 1: it removed as many as it may, so there may be more. */
+static int drop_some(struct sqlite_store *s, sqlite3_stmt *st, struct err *err)
+{
+	int rc = sq_run(s, st, err);
+
+	return rc < 0 ? rc : sqlite3_changes(s->db) == IMPORT_DROP_FEW;
+}
+
+static int drop_messages(struct sqlite_store *s, uint64_t id, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_DROP_MESSAGES);
+
+	sq_bind(st, 1, sq_id(id, 0));
+	sq_bind(st, 2, sq_id(id, SQ_SEQ_MAX));
+	sq_bind(st, 3, IMPORT_DROP_FEW);
+	return drop_some(s, st, err);
+}
+
+/* And what mentions them, which is found through them. */
+static int drop_members(struct sqlite_store *s, uint64_t id, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_DROP_MENTIONS);
+	int rc;
+
+	sq_bind(st, 1, id);
+	sq_bind(st, 2, IMPORT_DROP_FEW);
+	rc = sq_run(s, st, err);
+	if (rc < 0)
+		return rc;
+	st = sq_use(s, SQ_DROP_MEMBERS);
+	sq_bind(st, 1, id);
+	sq_bind(st, 2, IMPORT_DROP_FEW);
+	return drop_some(s, st, err);
+}
+
+static int drop_rest(struct sqlite_store *s, uint64_t id, struct err *err)
+{
+	static const enum sq_statement of_group[] = {
+		SQ_DELETE_EVERYONE, SQ_DELETE_DEDUPE_0, SQ_DELETE_DEDUPE_1,
+		SQ_GARBAGE_OF_GROUP, SQ_DELETE_MEDIA
+	};
+	int rc = 0;
+
+	for (size_t i = 0;
+	     rc == 0 && i < sizeof(of_group) / sizeof(of_group[0]); i++) {
+		sqlite3_stmt *st = sq_use(s, of_group[i]);
+
+		sq_bind(st, 1, id);
+		rc = sq_run(s, st, err);
+	}
+	return rc < 0 ? rc : delete_meta(s, id, err);
+}
+
+int sq_import_drop(struct store *base, uint64_t import_id, struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	uint64_t found;
+	int rc;
+
+	if (import_id == 0)
+		return 0;
+	rc = sq_next_import(base, import_id - 1, &found, err);
+	/* One that ended is a group. */
+	if (rc <= 0 || found != import_id)
+		return rc < 0 ? rc : 0;
+	rc = drop_messages(s, import_id, err);
+	if (rc == 0)
+		rc = drop_members(s, import_id, err);
+	return rc != 0 ? rc : drop_rest(s, import_id, err);
+}
+
+int sq_next_import(struct store *base, uint64_t after_id, uint64_t *import_id,
+		   struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	const struct import_key after = key_of(after_id);
+	size_t prefix = strlen("import/");
+	sqlite3_stmt *st;
+	struct str key;
+	int rc;
+
+	if (after_id > SQ_GROUP_MAX)
+		return 0;
+	st = sq_use(s, SQ_NEXT_IMPORT);
+	sq_bind_text(st, 1, str_of(after.text));
+	rc = sq_step(s, st, err);
+	if (rc <= 0)
+		return rc;
+	key = sq_column_str(st, 0);
+	if (key.len < prefix ||
+	    !text_parse_u64(str_make(key.data + prefix, key.len - prefix),
+			    import_id))
+		rc = sq_fail(s, SQLITE_CORRUPT, err);
+	sqlite3_reset(st);
+	return rc;
+}
