@@ -6,11 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/text.h"
 
-enum { TICK_MS = 100, PROGRESS_AFTER_MS = 1000 };
+enum { TICK_MS = 100 };
 
 void ctl_complain(const char *fmt, ...)
 {
@@ -87,24 +86,6 @@ static void on_state(struct client *c, bool online, const char *why)
 		ctl->greeted = true;
 }
 
-static void show_progress(struct ctl *ctl)
-{
-	uint64_t ms = uv_now(&ctl->loop) - ctl->started_ms;
-
-	if (ctl->progress == NULL || ms < PROGRESS_AFTER_MS ||
-	    isatty(STDERR_FILENO) != 1)
-		return;
-	(void)fprintf(stderr, "\r%s: %u s ", ctl->progress,
-		      (unsigned int)(ms / 1000));
-}
-
-static void hide_progress(struct ctl *ctl)
-{
-	if (ctl->progress != NULL && isatty(STDERR_FILENO) == 1)
-		(void)fputs("\r\033[K", stderr);
-	ctl->progress = NULL;
-}
-
 static void tick_cb(uv_timer_t *timer)
 {
 	struct ctl *ctl = timer->data;
@@ -114,7 +95,7 @@ static void tick_cb(uv_timer_t *timer)
 		ctl->seen_ms = uv_now(&ctl->loop);
 	else if (uv_now(&ctl->loop) - ctl->seen_ms >= wait)
 		ctl->lost = true;
-	show_progress(ctl);
+	progress_tick(ctl->progress);
 }
 
 /* The client's reason names the socket already. */
@@ -215,18 +196,19 @@ static enum ctl_exit run_call(struct ctl *ctl, enum wire_type type,
 	ctl->type = type;
 	ctl->done = false;
 	ctl->err = (struct err){ 0 };
-	ctl->started_ms = uv_now(&ctl->loop);
 	buf_clear(&ctl->answer);
 	ctl->request = (struct client_request){ .data = ctl };
 	rc = client_submit(&ctl->client, &ctl->request, &ctl->self, type, body,
 			   timeout_ms, answered_cb);
 	if (rc != 0) {
+		progress_clear(ctl->progress);
 		ctl_complain("cannot send: %s", strerror(-rc));
 		return CTL_REFUSED;
 	}
 	while (!ctl->done && !ctl->lost)
 		(void)uv_run(&ctl->loop, UV_RUN_ONCE);
-	hide_progress(ctl);
+	if (!ctl->done || ctl->err.code != ERR_NONE || ctl->answer.failed)
+		progress_clear(ctl->progress);
 	if (!ctl->done) {
 		client_cancel(&ctl->request);
 		return say_unreachable(ctl);
@@ -254,8 +236,7 @@ enum ctl_exit ctl_call(struct ctl *ctl, enum wire_type type, const void *body,
 }
 
 enum ctl_exit ctl_call_long(struct ctl *ctl, enum wire_type type,
-			    const void *body, void *answer, const char *what)
+			    const void *body, void *answer)
 {
-	ctl->progress = what;
 	return run_call(ctl, type, body, 0, answer);
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/ctl/progress.h"
 #include "lib/buf.h"
 #include "lib/client.h"
 #include "lib/wire.h"
@@ -33,6 +34,9 @@ enum {
 
 struct ctl {
 	const char *path; /* groupd's socket; borrowed */
+	/* Drawn while a call lasts, taken away when one fails; borrowed.
+	 * NULL: none. */
+	struct progress *progress;
 
 	/* private */
 	uv_loop_t loop;
@@ -40,16 +44,14 @@ struct ctl {
 	struct client client;
 	struct client_principal self;
 	struct client_request request;
-	enum wire_type type;  /* of the call in progress */
-	const char *progress; /* shown while it lasts; NULL: nothing */
-	uint64_t started_ms;  /* loop time */
-	uint64_t seen_ms;     /* loop time when last online */
-	bool running;	      /* client_start() succeeded */
-	bool greeted;	      /* groupd was reached once */
-	bool done;	      /* the callback ran */
-	bool lost;	      /* given up */
-	struct err err;	      /* of the call; ERR_NONE: answered */
-	struct buf answer;    /* encoded: outlives the callback */
+	enum wire_type type; /* of the call in progress */
+	uint64_t seen_ms;    /* loop time when last online */
+	bool running;	     /* client_start() succeeded */
+	bool greeted;	     /* groupd was reached once */
+	bool done;	     /* the callback ran */
+	bool lost;	     /* given up */
+	struct err err;	     /* of the call; ERR_NONE: answered */
+	struct buf answer;   /* encoded: outlives the callback */
 };
 
 /* Connects and opens the principal. Whatever it returns, ctl_close(). */
@@ -62,9 +64,9 @@ void ctl_close(struct ctl *ctl);
  */
 enum ctl_exit ctl_call(struct ctl *ctl, enum wire_type type, const void *body,
 		       void *answer);
-/* The same without a deadline; a terminal shows that `what` is going on. */
+/* The same without a deadline. */
 enum ctl_exit ctl_call_long(struct ctl *ctl, enum wire_type type,
-			    const void *body, void *answer, const char *what);
+			    const void *body, void *answer);
 
 /* "groupctl: " and the text on stderr, control characters escaped. */
 void ctl_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -8,14 +8,18 @@ enum ctl_exit ctl_verify(struct ctl *ctl, const struct ctl_options *o, int argc,
 	struct wire_body_verified answer;
 	struct wire_problem problem;
 	struct buf out = { 0 };
+	struct progress progress;
 	unsigned long long problems = 0;
 	enum ctl_exit rc;
 
 	(void)o;
 	(void)argc;
 	(void)argv;
-	rc = ctl_call_long(ctl, WIRE_VERIFY, &body, &answer,
-			   "groupctl: verifying");
+	progress_start(&progress, "verifying", PROGRESS_TIME, NULL, 0);
+	ctl->progress = &progress;
+	rc = ctl_call_long(ctl, WIRE_VERIFY, &body, &answer);
+	ctl->progress = NULL;
+	progress_finish(&progress);
 	if (rc != CTL_OK)
 		return rc;
 	while (wire_next(&answer.problems, &wire_schema_problem, &problem) ==
