@@ -56,8 +56,7 @@ void store_close(struct store *s)
 	s->ops->close(s);
 }
 
-/* Whether the handle can still do anything. */
-static int check_alive(struct store *s, struct err *err)
+int store_check_alive(struct store *s, struct err *err)
 {
 	if (s->dead) {
 		err_set(err, ERR_UNAVAILABLE,
@@ -72,13 +71,13 @@ static int check_alive(struct store *s, struct err *err)
 	return 0;
 }
 
-static int check_writer(struct store *s, struct err *err)
+int store_check_writer(struct store *s, struct err *err)
 {
 	if (s->options.read_only)
 		return err_set(err, ERR_BAD_REQUEST,
 			       "This handle of the store only reads");
 	assert(s->in_transaction);
-	return check_alive(s, err);
+	return store_check_alive(s, err);
 }
 
 int store_begin(struct store *s, struct err *err)
@@ -89,7 +88,7 @@ int store_begin(struct store *s, struct err *err)
 		return err_set(err, ERR_BAD_REQUEST,
 			       "This handle of the store only reads");
 	assert(!s->in_transaction && !s->in_snapshot);
-	rc = check_alive(s, err);
+	rc = store_check_alive(s, err);
 	if (rc < 0)
 		return rc;
 	rc = s->ops->begin(s, err);
@@ -104,7 +103,7 @@ int store_commit(struct store *s, struct err *err)
 	int rc;
 
 	assert(s->in_transaction);
-	rc = check_alive(s, err);
+	rc = store_check_alive(s, err);
 	if (rc < 0) {
 		store_rollback(s);
 		return rc;
@@ -129,7 +128,7 @@ int store_snapshot(struct store *s, struct err *err)
 	int rc;
 
 	assert(!s->in_snapshot && !s->in_transaction);
-	rc = check_alive(s, err);
+	rc = store_check_alive(s, err);
 	if (rc < 0)
 		return rc;
 	rc = s->ops->snapshot(s, err);
@@ -156,7 +155,7 @@ static int check_actor(struct str user, struct err *err)
 int store_append(struct store *s, struct store_append *op, struct err *err)
 {
 	size_t count = 0;
-	int rc = check_writer(s, err);
+	int rc = store_check_writer(s, err);
 
 	op->sent = (struct wire_body_sent){ 0 };
 	op->end_off = 0;
@@ -193,7 +192,7 @@ static int check_create(const struct store_create *op, struct err *err)
 int store_create_group(struct store *s, struct store_create *op,
 		       struct err *err)
 {
-	int rc = check_writer(s, err);
+	int rc = store_check_writer(s, err);
 
 	op->group_id = 0;
 	op->existed = false;
@@ -209,7 +208,7 @@ int store_create_group(struct store *s, struct store_create *op,
 int store_delete_group(struct store *s, uint64_t group_id, struct str by,
 		       struct err *err)
 {
-	int rc = check_writer(s, err);
+	int rc = store_check_writer(s, err);
 
 	if (rc == 0)
 		rc = check_actor(by, err);
@@ -221,7 +220,7 @@ int store_delete_group(struct store *s, uint64_t group_id, struct str by,
 int store_edit_members(struct store *s, struct store_edit *op, struct err *err)
 {
 	size_t count;
-	int rc = check_writer(s, err);
+	int rc = store_check_writer(s, err);
 
 	op->changes = NULL;
 	op->count = 0;
@@ -237,7 +236,7 @@ int store_edit_members(struct store *s, struct store_edit *op, struct err *err)
 int store_set_read(struct store *s, uint64_t group_id, struct str user,
 		   uint64_t seq, uint64_t *stored, struct err *err)
 {
-	int rc = check_writer(s, err);
+	int rc = store_check_writer(s, err);
 
 	if (rc == 0)
 		rc = check_actor(user, err);
@@ -249,7 +248,7 @@ int store_set_read(struct store *s, uint64_t group_id, struct str user,
 int store_set_info(struct store *s, const struct store_set_info *op,
 		   struct err *err)
 {
-	int rc = check_writer(s, err);
+	int rc = store_check_writer(s, err);
 
 	if (rc == 0)
 		rc = check_actor(op->by, err);
@@ -310,7 +309,7 @@ static int add_media(struct store *s, struct store_media *op, struct buf *items,
 int store_add_media(struct store *s, struct store_media *op, struct err *err)
 {
 	struct buf items = { 0 };
-	int rc = check_writer(s, err);
+	int rc = store_check_writer(s, err);
 
 	op->sent = (struct wire_body_sent){ 0 };
 	op->media_id = 0;
@@ -333,7 +332,7 @@ int store_add_media(struct store *s, struct store_media *op, struct err *err)
 int store_next_garbage(struct store *s, uint8_t hash[STORE_HASH],
 		       struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	if (rc < 0)
 		return rc;
@@ -343,7 +342,7 @@ int store_next_garbage(struct store *s, uint8_t hash[STORE_HASH],
 int store_drop_garbage(struct store *s, const uint8_t hash[STORE_HASH],
 		       struct err *err)
 {
-	int rc = check_writer(s, err);
+	int rc = store_check_writer(s, err);
 
 	if (rc < 0)
 		return rc;
@@ -353,7 +352,7 @@ int store_drop_garbage(struct store *s, const uint8_t hash[STORE_HASH],
 int store_add_user(struct store *s, struct str name, bool *added,
 		   struct err *err)
 {
-	int rc = check_writer(s, err);
+	int rc = store_check_writer(s, err);
 
 	if (rc == 0)
 		rc = input_check_user(name, err);
@@ -366,7 +365,7 @@ int store_create_token(struct store *s, struct str user,
 		       const uint8_t hash[STORE_TOKEN_HASH],
 		       uint64_t expires_ms, uint64_t *token_id, struct err *err)
 {
-	int rc = check_writer(s, err);
+	int rc = store_check_writer(s, err);
 
 	if (rc == 0)
 		rc = input_check_user(user, err);
@@ -382,7 +381,7 @@ int store_revoke_token(struct store *s, uint64_t token_id, struct str owner,
 		       uint8_t hash_out[STORE_TOKEN_HASH], struct err *err)
 {
 	uint8_t unused[STORE_TOKEN_HASH];
-	int rc = check_writer(s, err);
+	int rc = store_check_writer(s, err);
 
 	if (rc < 0)
 		return rc;
@@ -393,7 +392,7 @@ int store_revoke_token(struct store *s, uint64_t token_id, struct str owner,
 int store_find_group(struct store *s, uint64_t group_id, struct str name,
 		     struct str user, struct wire_group *out, struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	*out = (struct wire_group){ 0 };
 	if (rc == 0 && user.len > 0)
@@ -406,7 +405,7 @@ int store_find_group(struct store *s, uint64_t group_id, struct str name,
 int store_list_groups(struct store *s, struct str user, struct str after,
 		      store_group_fn fn, void *data, struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	if (rc < 0)
 		return rc;
@@ -416,7 +415,7 @@ int store_list_groups(struct store *s, struct str user, struct str after,
 int store_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
 	       store_message_fn fn, void *data, struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	if (rc < 0)
 		return rc;
@@ -426,7 +425,7 @@ int store_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
 int store_seek(struct store *s, uint64_t group_id, enum log_format format,
 	       uint64_t off, uint64_t *seq, uint64_t *line_off, struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	if (rc < 0)
 		return rc;
@@ -436,7 +435,7 @@ int store_seek(struct store *s, uint64_t group_id, enum log_format format,
 int store_get_info(struct store *s, uint64_t group_id, struct str user,
 		   struct wire_info *out, struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	*out = (struct wire_info){ 0 };
 	if (rc == 0 && user.len > 0)
@@ -450,7 +449,7 @@ int store_find_media(struct store *s, uint64_t media_id, uint64_t group_id,
 		     struct str name, struct str user, struct wire_media *out,
 		     struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	*out = (struct wire_media){ 0 };
 	if (rc == 0 && user.len > 0)
@@ -463,7 +462,7 @@ int store_find_media(struct store *s, uint64_t media_id, uint64_t group_id,
 int store_list_media(struct store *s, uint64_t group_id, struct str after,
 		     store_media_fn fn, void *data, struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	if (rc < 0)
 		return rc;
@@ -473,7 +472,7 @@ int store_list_media(struct store *s, uint64_t group_id, struct str after,
 int store_hash_used(struct store *s, const uint8_t hash[STORE_HASH], bool *used,
 		    struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	*used = false;
 	if (rc < 0)
@@ -485,7 +484,7 @@ int store_list_mentions(struct store *s, struct str user,
 			struct str after_group, uint64_t after_seq,
 			store_mention_fn fn, void *data, struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	if (rc < 0)
 		return rc;
@@ -496,7 +495,7 @@ int store_list_mentions(struct store *s, struct str user,
 int store_list_members(struct store *s, uint64_t group_id, struct str after,
 		       store_member_fn fn, void *data, struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	if (rc < 0)
 		return rc;
@@ -506,7 +505,7 @@ int store_list_members(struct store *s, uint64_t group_id, struct str after,
 int store_role(struct store *s, uint64_t group_id, struct str user,
 	       enum role *role, struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	*role = ROLE_NONE;
 	if (rc < 0)
@@ -517,7 +516,7 @@ int store_role(struct store *s, uint64_t group_id, struct str user,
 int store_find_user(struct store *s, struct str name, bool *found,
 		    struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	*found = false;
 	if (rc < 0)
@@ -529,7 +528,7 @@ int store_find_token(struct store *s, const uint8_t hash[STORE_TOKEN_HASH],
 		     char user[WIRE_USER_MAX + 1], uint64_t *expires_ms,
 		     struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	if (rc < 0)
 		return rc;
@@ -539,7 +538,7 @@ int store_find_token(struct store *s, const uint8_t hash[STORE_TOKEN_HASH],
 int store_list_tokens(struct store *s, struct str user, uint64_t after_id,
 		      store_token_fn fn, void *data, struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	if (rc < 0)
 		return rc;
@@ -548,7 +547,7 @@ int store_list_tokens(struct store *s, struct str user, uint64_t after_id,
 
 int store_count(struct store *s, struct store_counts *out, struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	*out = (struct store_counts){ 0 };
 	if (rc < 0)
@@ -558,7 +557,7 @@ int store_count(struct store *s, struct store_counts *out, struct err *err)
 
 int store_size(struct store *s, struct store_size *out, struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	*out = (struct store_size){ 0 };
 	if (rc < 0)
@@ -568,7 +567,7 @@ int store_size(struct store *s, struct store_size *out, struct err *err)
 
 int store_verify(struct store *s, struct store_verify *v, struct err *err)
 {
-	int rc = check_alive(s, err);
+	int rc = store_check_alive(s, err);
 
 	v->groups = 0;
 	v->messages = 0;
