@@ -130,7 +130,7 @@ struct mem_globals {
 struct mem_db {
 	struct list link;
 	uint64_t identity; /* 0 until somebody asks */
-	char *name; /* owned */
+	char *name;	   /* owned */
 	unsigned handles;
 	bool has_writer;
 	pthread_mutex_t mutex;
