@@ -240,3 +240,14 @@ enum ctl_exit ctl_call_long(struct ctl *ctl, enum wire_type type,
 {
 	return run_call(ctl, type, body, 0, answer);
 }
+
+enum ctl_exit ctl_await_restart(struct ctl *ctl, uint64_t instance)
+{
+	while (!ctl->lost &&
+	       (!ctl->client.online || ctl->client.instance == instance))
+		(void)uv_run(&ctl->loop, UV_RUN_ONCE);
+	if (!ctl->lost)
+		return CTL_OK;
+	progress_clear(ctl->progress);
+	return say_unreachable(ctl);
+}

@@ -68,6 +68,9 @@ enum ctl_exit ctl_call(struct ctl *ctl, enum wire_type type, const void *body,
 enum ctl_exit ctl_call_long(struct ctl *ctl, enum wire_type type,
 			    const void *body, void *answer);
 
+/* Waits for a groupd that starts anew: another one than `instance`. */
+enum ctl_exit ctl_await_restart(struct ctl *ctl, uint64_t instance);
+
 /* "groupctl: " and the text on stderr, control characters escaped. */
 void ctl_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -14,7 +14,7 @@
 #include "lib/paths.h"
 
 /* Options of a command, as bits. */
-enum { TAKES_EXPIRES = 1, TAKES_JSON = 2 };
+enum { TAKES_EXPIRES = 1, TAKES_JSON = 2, TAKES_VERIFY = 4, TAKES_YES = 8 };
 
 struct command {
 	const char *noun;
@@ -43,7 +43,13 @@ static const struct command commands[] = {
 	  ctl_delete, 1, 1, 0 },
 	{ "status", NULL, "[--json]", "show groupd's figures", ctl_status, 0, 0,
 	  TAKES_JSON },
-	{ "verify", NULL, "", "check the whole store", ctl_verify, 0, 0, 0 },
+	{ "backup", NULL, "FILE [--verify]",
+	  "copy the whole store to a file (- is stdout)", ctl_backup, 1, 1,
+	  TAKES_VERIFY },
+	{ "restore", NULL, "FILE [--yes]", "replace the store by a backup",
+	  ctl_restore, 1, 1, TAKES_YES },
+	{ "verify", NULL, "[FILE]", "check the whole store, or a backup",
+	  ctl_verify, 0, 1, 0 },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -104,6 +110,8 @@ static bool take_options(struct arguments *a, int argc, char **argv)
 		{ "socket", required_argument, NULL, 's' },
 		{ "expires", required_argument, NULL, 'e' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "verify", no_argument, NULL, 'v' },
+		{ "yes", no_argument, NULL, 'y' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
@@ -127,6 +135,14 @@ static bool take_options(struct arguments *a, int argc, char **argv)
 			a->given |= TAKES_JSON;
 			a->options.json = true;
 			break;
+		case 'v':
+			a->given |= TAKES_VERIFY;
+			a->options.verify = true;
+			break;
+		case 'y':
+			a->given |= TAKES_YES;
+			a->options.yes = true;
+			break;
 		case 'h':
 			a->help = true;
 			break;
@@ -147,6 +163,8 @@ static enum ctl_exit run(const struct command *c, const struct arguments *a,
 	struct ctl ctl;
 	enum ctl_exit rc;
 
+	if (c->run == ctl_verify && argc > 0)
+		return c->run(NULL, &a->options, argc, argv);
 	if (a->socket != NULL) {
 		buf_append_str(&path, str_of(a->socket));
 	} else if (paths_default_socket(&path) == -ENOENT) {

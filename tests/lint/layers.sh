@@ -49,7 +49,8 @@ place '^daemon/gateway/' '^<libwebsockets' libwebsockets
 place '^fs/' '^<fuse' libfuse
 place '^store/' '^<sqlite3' SQLite
 place '^lib/json[.]c$' '^<jansson' jansson
-place '^daemon/(digest|certificate|gateway/(intercept|tls))[.]c$' '^<openssl' OpenSSL
+place '^daemon/(digest|certificate|gateway/(intercept|tls)|ctl/checksum)[.]c$' '^<openssl' OpenSSL
+place '^daemon/ctl/bundle' '^<archive' libarchive
 place '^(lib/(client|feed)[^/]*|daemon/.*|fs/[^/]*)$' '^<uv' libuv
 
 [ $failed = 0 ] && echo "layers: includes go one way"
