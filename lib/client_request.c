@@ -170,6 +170,61 @@ void client_requests_take_back(struct client_private *p)
 	take_back(p, &p->reopen);
 }
 
+/* Whether it may name a group or a file by its number, which is another one's
+ * in another store. */
+static bool names_by_number(enum wire_type type)
+{
+	switch (type) {
+	case WIRE_SEND:
+	case WIRE_FIND_GROUP:
+	case WIRE_PULL:
+	case WIRE_READ_TEXT:
+	case WIRE_LIST_MEMBERS:
+	case WIRE_EDIT_MEMBERS:
+	case WIRE_DELETE_GROUP:
+	case WIRE_SET_READ:
+	case WIRE_WATCH:
+	case WIRE_UNWATCH:
+	case WIRE_GET_INFO:
+	case WIRE_SET_INFO:
+	case WIRE_WRITE_MEDIA:
+	case WIRE_SEND_MEDIA:
+	case WIRE_DROP_MEDIA:
+	case WIRE_FIND_MEDIA:
+	case WIRE_LIST_MEDIA:
+	case WIRE_READ_MEDIA:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void client_requests_restored(struct client_private *p)
+{
+	struct list gone;
+
+	list_init(&gone);
+	for (struct list *l = p->pending.order.next, *next;
+	     l != &p->pending.order; l = next) {
+		struct client_request *req =
+			container_of(l, struct client_request, order);
+
+		next = l->next;
+		if (!names_by_number(req->type))
+			continue;
+		list_remove(&req->link);
+		list_push(&gone, &req->link);
+	}
+	while (!list_empty(&gone)) {
+		struct err err;
+
+		err_set(&err, ERR_EPOCH_CHANGED, NULL);
+		client_request_finish(
+			container_of(gone.next, struct client_request, link),
+			&err, NULL);
+	}
+}
+
 void client_requests_release(struct client_private *p)
 {
 	list_splice(&p->pending.queue, &p->pending.waiting);
