@@ -17,12 +17,15 @@ static int no_memory(struct err *err)
 
 static int failed(const struct bundle_writer *w, struct err *err)
 {
+	int error = archive_errno(w->archive);
 	const char *why = archive_error_string(w->archive);
 
 	return err_set(err,
-		       archive_errno(w->archive) == ENOSPC ? ERR_OUT_OF_SPACE
-							   : ERR_UNAVAILABLE,
-		       "%s", why == NULL ? "writing failed" : why);
+		       error == ENOSPC ? ERR_OUT_OF_SPACE : ERR_UNAVAILABLE,
+		       "cannot write the backup: %s",
+		       error > 0     ? strerror(error)
+		       : why == NULL ? "libarchive does not say why"
+				     : why);
 }
 
 static int begin_member(struct bundle_writer *w, uint64_t size, struct err *err)
