@@ -126,24 +126,42 @@ static int copy_failed(const char *path, int result, const char *why,
 		       path, why);
 }
 
-static int copy_pages(struct sqlite_store *s, sqlite3 *to,
+/* Writers of the store wait for their fsync(2), which on the same disk waits
+ * for what we have written: so that is never much. */
+static void pace(int fd, uint64_t from, uint64_t to, uint64_t *paced)
+{
+	if (*paced < from)
+		(void)sync_file_range(fd, (off_t)*paced, (off_t)(from - *paced),
+				      SYNC_FILE_RANGE_WAIT_BEFORE |
+					      SYNC_FILE_RANGE_WRITE |
+					      SYNC_FILE_RANGE_WAIT_AFTER);
+	(void)sync_file_range(fd, (off_t)from, (off_t)(to - from),
+			      SYNC_FILE_RANGE_WRITE);
+	*paced = from;
+}
+
+static int copy_pages(struct sqlite_store *s, sqlite3 *to, int fd,
 		      const struct store_copy *copy, struct err *err)
 {
 	sqlite3_backup *b = sqlite3_backup_init(to, "main", s->db, "main");
 	int result = b == NULL ? sqlite3_errcode(to) : SQLITE_OK;
 	int64_t page_size = 0;
+	uint64_t done = 0;
+	uint64_t paced = 0;
 	int rc = sq_pragma(s, "PRAGMA page_size", &page_size, err);
 
 	while (rc == 0 && result == SQLITE_OK) {
-		uint64_t left, all;
+		uint64_t before = done;
+		uint64_t all;
 
 		result = sqlite3_backup_step(b, COPY_PAGES);
-		all = (uint64_t)sqlite3_backup_pagecount(b);
-		left = (uint64_t)sqlite3_backup_remaining(b);
-		if (copy->step != NULL &&
-		    copy->step(copy->data, (all - left) * (uint64_t)page_size,
-			       all * (uint64_t)page_size))
+		all = (uint64_t)sqlite3_backup_pagecount(b) *
+		      (uint64_t)page_size;
+		done = all - (uint64_t)sqlite3_backup_remaining(b) *
+				     (uint64_t)page_size;
+		if (copy->step != NULL && copy->step(copy->data, done, all))
 			rc = -ECANCELED;
+		pace(fd, before, done, &paced);
 	}
 	sqlite3_backup_finish(b);
 	if (rc == -ECANCELED)
@@ -156,7 +174,7 @@ static int copy_pages(struct sqlite_store *s, sqlite3 *to,
 	return rc;
 }
 
-/* Nothing is to be undone in a file that is new: no journal, one fsync. */
+/* Nothing is to be undone in a file that is new: it needs no journal. */
 static int open_copy(const char *path, sqlite3 **to, struct err *err)
 {
 	int result = sqlite3_open_v2(
@@ -184,11 +202,8 @@ int sq_copy(struct store *base, const struct store_copy *copy, struct err *err)
 				   strerror(errno), err);
 	rc = open_copy(copy->path, &to, err);
 	if (rc == 0)
-		rc = copy_pages(sq_of(base), to, copy, err);
+		rc = copy_pages(sq_of(base), to, fd, copy, err);
 	sqlite3_close(to);
-	if (rc == 0 && fsync(fd) < 0)
-		rc = copy_failed(copy->path, errno == ENOSPC ? SQLITE_FULL : 0,
-				 strerror(errno), err);
 	close(fd);
 	if (rc < 0)
 		unlink(copy->path);

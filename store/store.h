@@ -332,8 +332,8 @@ int store_list_contents(struct store *s, store_content_fn fn, void *data,
  * by store_renew(). */
 int store_identity(struct store *s, uint64_t *identity, struct err *err);
 
-/* Copies all as the open snapshot sees it into a new file, which is on disk
- * when it returns 0, and which "sqlite:PATH" opens. Writers go on meanwhile;
+/* Copies all as the open snapshot sees it into a new file, which "sqlite:PATH"
+ * opens; a crash of the machine may still lose it. Writers go on meanwhile;
  * what they write is not merged into the data until the snapshot is released.
  * step() is told how many bytes of how many are copied; true: give up, with
  * -ECANCELED. `out_of_space` for the file; `bad_request` from a store that

@@ -18,8 +18,12 @@ struct target {
 	int fd;
 };
 
+enum { PACE_BYTES = 8 << 20 };
+
 struct backup {
 	struct ctl *ctl;
+	int fd; /* the target's; borrowed */
+	uint64_t paced;
 	struct bundle_writer writer;
 	struct bundle_manifest m;
 	struct progress progress;
@@ -164,6 +168,19 @@ static enum ctl_exit refuse(struct backup *b, const struct err *err)
 	return CTL_REFUSED;
 }
 
+/* On the disk of groupd, those who send wait for what we have written: so that
+ * is never much. No matter where the descriptor is no file. */
+static void pace(struct backup *b)
+{
+	if (b->done - b->paced < PACE_BYTES)
+		return;
+	(void)sync_file_range(
+		b->fd, (off_t)b->paced, (off_t)(b->done - b->paced),
+		SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+			SYNC_FILE_RANGE_WAIT_AFTER);
+	b->paced = b->done;
+}
+
 /* hash NULL: the store. */
 static enum ctl_exit copy_member(struct backup *b, const uint8_t *hash,
 				 uint64_t size)
@@ -193,6 +210,7 @@ static enum ctl_exit copy_member(struct backup *b, const uint8_t *hash,
 		body.offset += piece.data.len;
 		b->done += piece.data.len;
 		progress_set(&b->progress, b->done);
+		pace(b);
 	}
 	if (rc == 0)
 		rc = bundle_write_end(&b->writer, wanted, &err);
@@ -247,6 +265,7 @@ static enum ctl_exit copy_all(struct backup *b, const struct target *t)
 	progress_start(&b->progress, "backup", PROGRESS_BYTES, NULL,
 		       bundle_bytes(&b->m));
 	b->ctl->progress = &b->progress;
+	b->fd = t->fd;
 	if (bundle_write_open(&b->writer, t->fd, &b->m, &err) < 0)
 		return refuse(b, &err);
 	rc = copy_member(b, NULL, b->m.size);
