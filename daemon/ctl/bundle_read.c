@@ -188,7 +188,7 @@ static int get_text(struct reader *r, const struct json *j, const char *key,
 static int get_manifest(struct reader *r, const struct json *j)
 {
 	struct bundle_manifest *m = r->m;
-	struct str version, time, hash;
+	struct str version = { 0 }, time = { 0 }, hash = { 0 };
 	uint64_t format = 0;
 	int rc = get_number(r, j, "format", &format);
 
