@@ -167,8 +167,8 @@ int backup_audit(struct store *store, struct buf *out, struct store_verify *v,
 }
 
 /* The copy, which nobody else reads yet. */
-static int audit_copy(const struct backup *b, const char *path,
-		      struct buf *problems, struct err *err)
+static int audit_copy(struct backup *b, const char *path, struct buf *problems,
+		      struct err *err)
 {
 	struct store_options options = *b->options;
 	struct store_verify verify;
@@ -182,8 +182,11 @@ static int audit_copy(const struct backup *b, const char *path,
 		rc = err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
 	else
 		rc = store_open(&copied, buf_cstr(&url), &options, err);
+	if (rc == 0 && !staging_long(&b->staging))
+		rc = err_set(err, ERR_UNAVAILABLE, "The copy was given up");
 	if (rc == 0)
 		rc = backup_audit(copied, problems, &verify, err);
+	staging_short(&b->staging);
 	store_close(copied);
 	buf_release(&url);
 	return rc;

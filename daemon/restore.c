@@ -161,6 +161,11 @@ static int check_database(const struct restore *r,
 		       "The database that came is not the one of the backup");
 }
 
+static int given_up(struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE, "The restore was given up");
+}
+
 /* Of one content of the store that came. */
 struct check {
 	struct restore *r;
@@ -173,7 +178,7 @@ static int check_content(void *data, const uint8_t hash[STORE_HASH],
 	const struct check *c = data;
 
 	if (atomic_load(&c->r->staging.cancelled))
-		return err_set(c->err, ERR_UNAVAILABLE, "It was given up");
+		return given_up(c->err);
 	return media_is_sound(&c->r->media, hash, size, c->err)
 		       ? 0
 		       : err_rc(c->err);
@@ -219,8 +224,11 @@ static int prepare(struct restore *r, const char *url,
 	struct store *s = NULL;
 	int rc = store_open(&s, url, r->options, err);
 
+	if (rc == 0 && !staging_long(&r->staging))
+		rc = given_up(err);
 	if (rc == 0)
 		rc = check_audit(s, err);
+	staging_short(&r->staging);
 	if (rc == 0)
 		rc = check_totals(s, want, err);
 	if (rc == 0)

@@ -78,6 +78,28 @@ int staging_check(const struct staging *s, const struct peer *owner,
 		       s->what);
 }
 
+/* Each sets its own flag before it looks at the other's, so that not both miss
+ * it. */
+bool staging_long(struct staging *s)
+{
+	atomic_store(&s->at_length, true);
+	if (!atomic_load(&s->cancelled))
+		return true;
+	staging_short(s);
+	return false;
+}
+
+void staging_short(struct staging *s)
+{
+	atomic_store(&s->at_length, false);
+}
+
+bool staging_cancel(struct staging *s)
+{
+	atomic_store(&s->cancelled, true);
+	return atomic_load(&s->at_length);
+}
+
 void staging_busy(struct staging *s)
 {
 	uv_timer_stop(&s->alone);

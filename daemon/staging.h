@@ -40,6 +40,7 @@ struct staging {
 	const struct peer *owner; /* borrowed, for comparing */
 	uint64_t id;
 	atomic_bool cancelled;
+	atomic_bool at_length; /* with what does not look at it */
 	struct readers_job leave;
 	/* Worker: the rest of what is to be cleaned up. Then loop: it is free.
 	 * May be NULL. */
@@ -64,6 +65,12 @@ void staging_busy(struct staging *s);
 void staging_idle(struct staging *s, const struct peer *owner);
 /* It is over. Nothing happens when it is free. */
 void staging_leave(struct staging *s);
+/* Worker: begins what does not look at `cancelled` and may take minutes. False:
+ * it is cancelled. */
+bool staging_long(struct staging *s);
+void staging_short(struct staging *s);
+/* Cancels it. True: it is at length. Any thread. */
+bool staging_cancel(struct staging *s);
 /* The peer's connection is gone. */
 void staging_lost(struct staging *s, const struct peer *owner);
 /* After the worker was closed. cb: its memory is the caller's. */

@@ -63,9 +63,10 @@ void whole_lost(struct whole *w, const struct peer *peer)
 
 bool whole_abandon(struct whole *w)
 {
-	atomic_store(&w->backup.staging.cancelled, true);
-	atomic_store(&w->restore.staging.cancelled, true);
-	if (readers_load(&w->worker) == 0)
+	bool backup = staging_cancel(&w->backup.staging);
+	bool restore = staging_cancel(&w->restore.staging);
+
+	if (!backup && !restore)
 		return false;
 	mailbox_unref(&w->worker.done);
 	return true;

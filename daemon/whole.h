@@ -31,8 +31,8 @@ int whole_start(struct whole *w, uv_loop_t *loop, const struct config *config,
 		struct media_keeper *keeper, struct err *err);
 /* The peer's connection is gone, and so is what it had under way. */
 void whole_lost(struct whole *w, const struct peer *peer);
-/* Before the process ends: whether work is under way that is not waited for.
- * Then it is not closed, and its memory stays. */
+/* Before the process ends: cancels both. Whether work is under way that is not
+ * waited for: then it is not closed, and its memory stays. */
 bool whole_abandon(struct whole *w);
 /* Blocks for the job in work; then cb on the loop. */
 void whole_close(struct whole *w, void (*cb)(struct whole *w));
