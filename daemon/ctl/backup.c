@@ -37,6 +37,18 @@ static enum ctl_exit cannot(const char *what, const char *path)
 	return CTL_REFUSED;
 }
 
+/* The file takes the place of what has its name: not of a device, or of a link
+ * to what was meant. */
+static bool may_replace(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return true;
+	ctl_complain("%s is there, and is not a regular file", path);
+	return false;
+}
+
 /* Nothing is cut that another one is writing. */
 static enum ctl_exit open_target(struct target *t, const char *path)
 {
@@ -50,6 +62,8 @@ static enum ctl_exit open_target(struct target *t, const char *path)
 			     "or send it on to a program");
 		return CTL_USAGE;
 	}
+	if (!may_replace(path))
+		return CTL_REFUSED;
 	t->path = path;
 	buf_printf(&t->partial, "%s.partial", path);
 	partial = buf_cstr(&t->partial);

@@ -59,6 +59,30 @@ ok "stdout does" sh -c \
 	"'$BUILD/groupctl' --socket '$SOCKET' backup - >'$T/out.tar'"
 ok "and it is a whole one" ctl verify "$T/out.tar"
 
+is "without a terminal nothing is said" \
+	"$(ctl backup "$T/quiet.tar" 2>&1; ctl restore --yes "$T/quiet.tar" 2>&1 \
+		>/dev/null)" ""
+mkfifo "$T/fifo"
+for what in fifo small-link; do
+	[ $what = fifo ] || ln -s "$T/good.tar" "$T/$what"
+	fails "a backup takes not the place of a $what" ctl backup "$T/$what"
+	like "and says so" "$(cat "$T/ok.out")" 'not a regular file'
+done
+echo later >>"$M/dev/messages"
+# on_terminal ANSWER: restore asks there.
+on_terminal() {
+	echo "$1" | script -qec \
+		"'$BUILD/groupctl' --socket '$SOCKET' restore '$T/good.tar'" \
+		/dev/null >"$T/said"
+}
+on_terminal n
+is "a restore that is answered with no ends with 1" $? 1
+like "having said what there is" "$(cat "$T/said")" 'now: +1 groups, 505 messages'
+is "and changed nothing" "$(wc -l <"$M/dev/messages")" 505
+on_terminal y
+is "one that is answered with yes ends with 0" $? 0
+is "and is done" "$(wc -l <"$M/dev/messages")" 503
+
 # An older FILE stays until the new one is complete.
 cp "$T/good.tar" "$T/kept.tar"
 mkdir "$T/small"
