@@ -174,29 +174,10 @@ void client_requests_take_back(struct client_private *p)
  * in another store. */
 static bool names_by_number(enum wire_type type)
 {
-	switch (type) {
-	case WIRE_SEND:
-	case WIRE_FIND_GROUP:
-	case WIRE_PULL:
-	case WIRE_READ_TEXT:
-	case WIRE_LIST_MEMBERS:
-	case WIRE_EDIT_MEMBERS:
-	case WIRE_DELETE_GROUP:
-	case WIRE_SET_READ:
-	case WIRE_WATCH:
-	case WIRE_UNWATCH:
-	case WIRE_GET_INFO:
-	case WIRE_SET_INFO:
-	case WIRE_WRITE_MEDIA:
-	case WIRE_SEND_MEDIA:
-	case WIRE_DROP_MEDIA:
-	case WIRE_FIND_MEDIA:
-	case WIRE_LIST_MEDIA:
-	case WIRE_READ_MEDIA:
-		return true;
-	default:
-		return false;
-	}
+	const struct wire_schema *schema = wire_schema_of(type);
+
+	return wire_has_field(schema, "group_id") ||
+	       wire_has_field(schema, "media_id");
 }
 
 void client_requests_restored(struct client_private *p)

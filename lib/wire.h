@@ -747,6 +747,7 @@ WIRE_RECORDS(WIRE_SCHEMA_DECL)
 
 /* The schema of a frame's body; NULL for an unknown type. */
 const struct wire_schema *wire_schema_of(enum wire_type type);
+bool wire_has_field(const struct wire_schema *schema, const char *name);
 /* The type that answers a request; WIRE_NONE for what is no request. */
 enum wire_type wire_answer_of(enum wire_type type);
 /* "SEND"; "?" for an unknown type. */
