@@ -5,7 +5,7 @@
   archives.py BACKUP DIR   writes them into DIR, named by what is wrong
 
 Those whose name begins with `deep-` have right sums: only groupd, which opens
-the database, can tell.
+the database, can tell. And `older-format` is a good one.
 """
 import gzip
 import hashlib
@@ -164,6 +164,17 @@ def deep(parts, path):
         write(path(name), manifest(changed), True)
 
 
+def older(parts, path):
+    """As groupd wrote it before mentions were numbered."""
+    rest = parts_by_name(parts)[:-1]
+    changed = with_database(rest, sql(
+        "ALTER TABLE mentions DROP COLUMN n",
+        "ALTER TABLE everyone DROP COLUMN n",
+        "DELETE FROM meta WHERE k='identity'",
+        "PRAGMA user_version=2"))
+    write(path("older-format"), manifest(changed), True)
+
+
 def main():
     backup, where = sys.argv[1:]
     parts = members(backup)
@@ -178,6 +189,7 @@ def main():
     plain(backup, out)
     shaped(parts, path)
     deep(parts, path)
+    older(parts, path)
 
 
 if __name__ == "__main__":
