@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "daemon/digest.h"
@@ -62,25 +61,15 @@ int backup_begin(struct backup *b, struct media_keeper *keeper,
 
 /* Making it. */
 
-/* Said before a copy fills the disk that the writers need. */
-static int check_space(const struct backup *b, struct store *store,
-		       struct err *err)
+static int check_room(const struct backup *b, struct store *store,
+		      struct err *err)
 {
-	const char *path = buf_cstr(&b->staging.path);
 	struct store_size size;
-	struct statvfs fs;
-	uint64_t room;
 	int rc = store_size(store, &size, err);
 
-	if (rc < 0 || statvfs(path, &fs) < 0)
-		return rc;
-	room = (uint64_t)fs.f_bavail * fs.f_frsize;
-	if (size.data + size.log <= room)
-		return 0;
-	return err_set(err, ERR_OUT_OF_SPACE,
-		       "There is no space for a copy of the store in %s: it "
-		       "takes %" PRIu64 " bytes, %" PRIu64 " are free",
-		       path, size.data + size.log, room);
+	return rc < 0 ? rc
+		      : staging_check_room(&b->staging, size.data + size.log,
+					   err);
 }
 
 static bool step(void *data, uint64_t done, uint64_t total)
@@ -197,7 +186,7 @@ int backup_make(struct backup *b, struct store *store, bool verify,
 {
 	struct store_totals t;
 	struct buf path = { 0 };
-	int rc = check_space(b, store, err);
+	int rc = check_room(b, store, err);
 
 	buf_printf(&path, "%s/groupd.db", buf_cstr(&b->staging.path));
 	if (rc == 0 && path.failed)

@@ -132,7 +132,8 @@ static int read_restore(struct request *r, struct store *store)
 {
 	struct wire_body_to_restore answer;
 	struct store_totals t;
-	int rc = restore_measure(restore_of(r), store, &t, &r->err);
+	int rc = restore_measure(restore_of(r), store, r->body.restore.bytes,
+				 &t, &r->err);
 
 	if (rc < 0)
 		return rc;
@@ -157,6 +158,17 @@ static int read_write_restore(struct request *r, struct store *store)
 
 	(void)store;
 	return rc < 0 ? rc : request_answer_ok(r, body->data.len);
+}
+
+/* What cannot be begun is over. */
+static bool finish_restore(struct request *r)
+{
+	struct staging *s = &restore_of(r)->staging;
+
+	if (r->err.code != ERR_NONE && s->owner == r->peer)
+		staging_leave(s);
+	staging_idle(s, r->peer);
+	return false;
 }
 
 static bool finish_restore_piece(struct request *r)
@@ -219,7 +231,7 @@ const struct handler handlers_whole[] = {
 	{ .type = WIRE_RESTORE,
 	  .begin = begin_restore,
 	  .read = read_restore,
-	  .finish = finish_restore_piece,
+	  .finish = finish_restore,
 	  .admin_only = true,
 	  .whole = true },
 	{ .type = WIRE_WRITE_RESTORE,

@@ -62,7 +62,7 @@ void restore_init(struct restore *r, const struct config *config,
 }
 
 int restore_measure(const struct restore *r, struct store *store,
-		    struct store_totals *out, struct err *err)
+		    uint64_t bytes, struct store_totals *out, struct err *err)
 {
 	struct buf path = { 0 };
 	int rc = store_file(r->config->store, &path, err);
@@ -77,6 +77,8 @@ int restore_measure(const struct restore *r, struct store *store,
 			     "The store %s lies on another file system than "
 			     "the data directory: it cannot be restored here",
 			     buf_cstr(&path));
+	if (rc == 0)
+		rc = staging_check_room(&r->staging, bytes, err);
 	buf_release(&path);
 	return rc < 0 ? rc : store_count_all(store, out, err);
 }

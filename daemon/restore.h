@@ -46,9 +46,9 @@ void restore_init(struct restore *r, const struct config *config,
 
 /* On the worker. */
 
-/* What is there now, which it would replace. */
+/* What is there now, which it would replace. bytes: that will come. */
 int restore_measure(const struct restore *r, struct store *store,
-		    struct store_totals *out, struct err *err);
+		    uint64_t bytes, struct store_totals *out, struct err *err);
 /* A piece of a content or, with an empty hash, of the database. */
 int restore_write(struct restore *r, struct str hash, uint64_t off,
 		  struct str data, struct err *err);

@@ -4,9 +4,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 enum { OPEN_FOLDERS = 16 /* at a time, by nftw(3) */ };
 
@@ -76,6 +78,23 @@ int staging_check(const struct staging *s, const struct peer *owner,
 		       "This %s was broken off: the connection to groupd was "
 		       "lost, or nothing was asked for too long",
 		       s->what);
+}
+
+int staging_check_room(const struct staging *s, uint64_t bytes, struct err *err)
+{
+	struct statvfs fs;
+	uint64_t room;
+
+	/* Where that cannot be told, writing tells. */
+	if (statvfs(buf_cstr(&s->path), &fs) < 0)
+		return 0;
+	room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (bytes <= room)
+		return 0;
+	return err_set(err, ERR_OUT_OF_SPACE,
+		       "There is no space in %s: it takes %" PRIu64
+		       " bytes, %" PRIu64 " are free",
+		       buf_cstr(&s->path), bytes, room);
 }
 
 /* Each sets its own flag before it looks at the other's, so that not both miss

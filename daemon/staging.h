@@ -59,6 +59,10 @@ int staging_claim(struct staging *s, const struct peer *owner, uint64_t id,
 /* Whether it is the peer's, under this id. */
 int staging_check(const struct staging *s, const struct peer *owner,
 		  uint64_t id, struct err *err);
+/* Any thread: `out_of_space` where so many bytes do not fit: said before they
+ * fill the disk that the writers need. */
+int staging_check_room(const struct staging *s, uint64_t bytes,
+		       struct err *err);
 /* A job for its owner begins; has ended, and the owner has so long until the
  * next. */
 void staging_busy(struct staging *s);

@@ -542,13 +542,16 @@ enum watch_kind {
 	F(num, offset, WIRE_U64)                                               \
 	F(num, size, WIRE_TEXT_MAX)
 /*
- * A restore, the other way round: RESTORE answers what there is now, then the
- * pieces come, and COMMIT_RESTORE, with what they are to be, has groupd check
- * all, put it in the place of its store, and start anew. kept: the name that
- * the store of before has then. Nothing has changed before its answer, and
- * the same one again, to the groupd that started anew, has the same answer.
+ * A restore, the other way round: RESTORE, with how many bytes will come,
+ * answers what there is now, then the pieces come, and COMMIT_RESTORE, with
+ * what they are to be, has groupd check all, put it in the place of its store,
+ * and start anew. kept: the name that the store of before has then. Nothing has
+ * changed before its answer, and the same one again, to the groupd that started
+ * anew, has the same answer.
  */
-#define WIRE_RESTORE_FIELDS(F) F(num, id, WIRE_U64)
+#define WIRE_RESTORE_FIELDS(F)                                                 \
+	F(num, id, WIRE_U64)                                                   \
+	F(num, bytes, WIRE_U64)
 #define WIRE_TO_RESTORE_FIELDS(F)                                              \
 	F(num, groups, WIRE_U64)                                               \
 	F(num, users, WIRE_U64)                                                \

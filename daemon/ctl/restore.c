@@ -139,7 +139,8 @@ static enum ctl_exit commit(struct restore *r, const struct bundle_manifest *m,
 static enum ctl_exit run(struct restore *r, const char *path,
 			 const struct bundle_manifest *m, bool yes)
 {
-	const struct wire_body_restore body = { .id = r->id };
+	const struct wire_body_restore body = { .id = r->id,
+						.bytes = bundle_bytes(m) };
 	struct wire_body_to_restore now;
 	struct buf out = { 0 };
 	enum ctl_exit rc = ctl_call_long(r->ctl, WIRE_RESTORE, &body, &now);

@@ -42,6 +42,9 @@ epoch_of() {
 tail -n +1 -s 0.1 -f "$M/dev/messages" >"$T/tail" 2>"$T/tail.err" &
 tail=$!
 ours $tail
+tail -n +1 -s 0.1 -F "$M/dev/messages" >"$T/tailF" 2>/dev/null &
+follow=$!
+ours $follow
 cat "$M/dev/live" >"$T/live" 2>"$T/live.err" &
 live=$!
 ours $live
@@ -81,6 +84,11 @@ like "and says why" "$(cat "$T/live.err")" 'Stale file handle'
 ok "cat .me/live ends" wait_for 10 is_ended $melive
 like "and says why" "$(cat "$T/melive.err")" 'Stale file handle'
 kill $tail 2>/dev/null
+follows() {
+	[ "$(tail -n 201 "$T/tailF" | cmp - "$T/b-dev" 2>&1)" = "" ]
+}
+ok "tail -F goes on with the restored log" wait_for 10 follows
+kill $follow
 for f in tail live melive; do
 	is "$f showed nothing of the other store" "$(grep -c 'B-' "$T/$f")" 0
 done

@@ -139,6 +139,7 @@ ok "and nothing in the data directory" wait_for 5 test ! -e "$T/data/backup"
 ok "senders go on" sh -c "echo on >>'$M/dev/messages'"
 cp "$M/dev/messages" "$T/before"
 fails "no space for what comes back is one, too" ctl restore --yes "$T/good.tar"
+like "in words" "$(cat "$T/ok.out")" 'There is no space'
 ok "with nothing left" wait_for 5 test ! -e "$T/data/restore"
 same "and nothing changed" "$M/dev/messages" "$T/before"
 rm "$T/tight/filler"
