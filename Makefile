@@ -63,7 +63,7 @@ $(BUILD)/groupd-gateway: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libwebsockets lib
 $(BUILD)/groupfs: $(call obj,$(FS_SRC) $(LIB_SRC))
 $(BUILD)/groupfs: LDLIBS = $(LIBS_BASE) $(call pkg_libs,fuse3)
 $(BUILD)/groupctl: $(call obj,$(CTL_SRC) $(LIB_SRC))
-$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libcrypto)
+$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libarchive libcrypto)
 $(PROGRAMS):
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -77,7 +77,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 
 # Everything is built again when the flags or the compiler change.
 $(BUILD)/flags: FORCE
-	@pkg-config --exists fuse3 sqlite3 libuv libwebsockets jansson libcrypto libssl || \
+	@pkg-config --exists fuse3 sqlite3 libuv libwebsockets jansson libcrypto libssl libarchive || \
 		{ echo "Libraries are missing. Install them with: make deps" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
@@ -88,7 +88,7 @@ $(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATE
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libcrypto fuse3) $(LIBS_BASE)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libcrypto libarchive fuse3) $(LIBS_BASE)
 unit-tests: $(UNIT_TESTS)
 objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC))
 

@@ -2,10 +2,15 @@
 #include "daemon/digest.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+
+#include "lib/buf.h"
+
+enum { FILE_PIECE = 256 << 10 };
 
 int digest_start(struct digest *d)
 {
@@ -36,6 +41,32 @@ void digest_release(struct digest *d)
 {
 	EVP_MD_CTX_free(d->context);
 	d->context = NULL;
+}
+
+int digest_file(int fd, uint8_t hash[STORE_HASH])
+{
+	struct buf piece = { 0 };
+	struct digest digest = { 0 };
+	uint64_t off = 0;
+	ssize_t n = 1;
+	int rc = digest_start(&digest);
+
+	if (!buf_reserve(&piece, FILE_PIECE))
+		rc = -ENOMEM;
+	while (rc == 0 && n != 0) {
+		n = pread(fd, piece.data, FILE_PIECE, (off_t)off);
+		if (n < 0 && errno != EINTR)
+			rc = -errno;
+		if (n <= 0)
+			continue;
+		rc = digest_add(&digest, str_make(piece.data, (size_t)n));
+		off += (uint64_t)n;
+	}
+	if (rc == 0)
+		rc = digest_end(&digest, hash);
+	digest_release(&digest);
+	buf_release(&piece);
+	return rc;
 }
 
 int digest_of(struct str data, uint8_t hash[STORE_HASH])

@@ -24,6 +24,10 @@ int digest_end(struct digest *d, uint8_t hash[STORE_HASH]);
 /* For one that is not to be ended. Takes a zeroed one. */
 void digest_release(struct digest *d);
 
+/* Of all that a descriptor can read from its beginning on; its offset stays.
+ * -ENOMEM, or why it cannot be read. */
+int digest_file(int fd, uint8_t hash[STORE_HASH]);
+
 /* Of one text. -ENOMEM */
 int digest_of(struct str data, uint8_t hash[STORE_HASH]);
 

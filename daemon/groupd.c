@@ -52,6 +52,7 @@ static void on_session_closed(struct session *s)
 		supervisor_lost(&g->supervisor, peer);
 	if (g->keeping)
 		import_keeper_lost(&g->imports, s->serial);
+	whole_lost(&g->whole, peer);
 }
 
 static void step(struct groupd *g);
@@ -304,6 +305,18 @@ static void directory_of(const char *path, struct buf *out)
 		buf_append(out, path, (size_t)(slash - path));
 }
 
+static void on_restore(struct whole *w)
+{
+	struct groupd *g = container_of(w, struct groupd, whole);
+
+	if (g->state != GROUPD_RUNNING)
+		return;
+	if (g->on_restart != NULL)
+		g->on_restart(g);
+	else
+		log_warn("a restore waits for the next start");
+}
+
 static int start_store(struct groupd *g, struct err *err)
 {
 	const struct sequencer_options options = {
@@ -339,12 +352,24 @@ static int start_store(struct groupd *g, struct err *err)
 				   READER_QUEUE, g->config->store,
 				   &g->store_options, err);
 	g->moving = rc == 0;
-	return rc;
+	if (rc == 0)
+		rc = whole_start(&g->whole, g->loop, g->config,
+				 &g->store_options, &g->media, &g->keeper, err);
+	g->copying = rc == 0;
+	g->whole.on_restart = on_restore;
+	/* None of its jobs runs yet. */
+	return rc < 0 ? rc
+		      : store_identity(g->readers.reader[0].store,
+				       &g->handlers.store, err);
 }
 
 static void init_handlers(struct groupd *g)
 {
+	uint64_t store = g->handlers.store;
+
 	g->handlers = (struct handlers){
+		.store = store,
+		.whole = &g->whole,
 		.registry = &g->registry,
 		.readers = &g->readers,
 		.verifier = &g->verifier,
@@ -416,6 +441,8 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 	g->expiry.data = g;
 	uv_timer_start(&g->expiry, on_expiry, EXPIRY_MS, EXPIRY_MS);
 	rc = make_dirs(config->data, 0700, err);
+	if (rc == 0)
+		rc = restore_apply(config, err);
 	if (rc == 0)
 		rc = start_store(g, err);
 	if (rc == 0)
@@ -512,6 +539,11 @@ static void on_movers_closed(struct readers *r)
 	closed(container_of(r, struct groupd, movers));
 }
 
+static void on_whole_closed(struct whole *w)
+{
+	closed(container_of(w, struct groupd, whole));
+}
+
 static void on_keeper_closed(struct media_keeper *k)
 {
 	closed(container_of(k, struct groupd, keeper));
@@ -595,6 +627,8 @@ static void step(struct groupd *g)
 		readers_close(&g->verifier, on_verifier_closed);
 	else if (begin(g, &g->moving))
 		readers_close(&g->movers, on_movers_closed);
+	else if (begin(g, &g->copying))
+		whole_close(&g->whole, on_whole_closed);
 	else if (begin(g, &g->sequencing))
 		sequencer_close(&g->sequencer, on_sequencer_closed);
 	else if (begin(g, &g->fencing))
@@ -624,6 +658,11 @@ void groupd_stop(struct groupd *g, void (*cb)(struct groupd *g))
 		g->verifying = false;
 		mailbox_unref(&g->verifier.done);
 		log_warn("left a verify that was running");
+	}
+	if (g->copying && whole_abandon(&g->whole)) {
+		g->copying = false;
+		g->verify_abandoned = true;
+		log_warn("left a backup or a restore that was running");
 	}
 	step(g);
 }

@@ -28,6 +28,7 @@
 #include "daemon/session.h"
 #include "daemon/supervisor.h"
 #include "daemon/ticket.h"
+#include "daemon/whole.h"
 #include "lib/env.h"
 #include "lib/err.h"
 
@@ -47,6 +48,7 @@ struct groupd {
 	struct readers readers;
 	struct readers verifier;
 	struct readers movers; /* of the media files' bytes */
+	struct whole whole;    /* backup and restore */
 	struct media media;
 	struct media_keeper keeper;
 	struct import_keeper imports;
@@ -63,12 +65,17 @@ struct groupd {
 	bool reading;
 	bool verifying;
 	bool moving;
+	bool copying; /* the whole */
 	bool keeping;
 	bool listening;
 	bool receiving; /* the lobby */
 	bool supervising;
 	bool closing;	       /* a part is being closed */
-	bool verify_abandoned; /* a VERIFY still runs: do not free */
+	bool verify_abandoned; /* a VERIFY, a backup or a restore still runs: do
+				  not free */
+	/* A restore is to be done: stop, and start anew. Set by whoever can,
+	 * after groupd_start(); NULL: it waits for the next start. */
+	void (*on_restart)(struct groupd *g);
 	void (*on_stopped)(struct groupd *g);
 	void *data; /* the caller's */
 };

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/whole.h"
 #include "lib/log.h"
 
 static const struct handler *find_handler(enum wire_type type)
@@ -12,6 +13,7 @@ static const struct handler *find_handler(enum wire_type type)
 	const struct handler *const tables[] = {
 		handlers_session, handlers_reading, handlers_writing,
 		handlers_admin,	  handlers_media,   handlers_port,
+		handlers_whole,
 	};
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
@@ -197,7 +199,7 @@ static void run_read(struct readers_job *job, struct store *store)
 	int rc;
 
 	r->err.code = ERR_NONE;
-	if (r->handler->verifier) {
+	if (r->handler->verifier || r->handler->whole) {
 		settle(r, r->handler->read(r, store));
 		return;
 	}
@@ -295,6 +297,7 @@ static int submit_job(struct request *r)
 
 	return readers_submit(r->handler->verifier ? h->verifier
 			      : r->handler->mover  ? h->movers
+			      : r->handler->whole  ? &h->whole->worker
 						   : h->readers,
 			      &r->job);
 }
@@ -332,6 +335,8 @@ static size_t weigh(const struct request *r)
 		weight += (size_t)r->body.read_text.size;
 	else if (r->handler->type == WIRE_READ_MEDIA)
 		weight += (size_t)r->body.read_media.size;
+	else if (r->handler->type == WIRE_READ_BACKUP)
+		weight += (size_t)r->body.read_backup.size;
 	else if (r->handler->type == WIRE_PULL)
 		weight += r->body.pull.max_bytes == 0
 				  ? WIRE_TEXT_MAX

@@ -31,6 +31,7 @@
 #include "store/store.h"
 
 struct request;
+struct whole;
 
 /* What the handlers work with; borrowed parts of struct groupd. */
 struct handlers {
@@ -38,6 +39,7 @@ struct handlers {
 	struct readers *readers;
 	struct readers *verifier; /* a pool of one thread, for VERIFY */
 	struct readers *movers;	  /* those of the media files' bytes */
+	struct whole *whole;	  /* backup and restore */
 	struct media *media;
 	struct import_keeper *imports;
 	struct sequencer *sequencer;
@@ -46,6 +48,7 @@ struct handlers {
 	const struct env *env;
 	const char *data_dir;
 	uint64_t instance;
+	uint64_t store;		  /* its identity */
 	uint64_t max_content;	  /* may change at SIGHUP */
 	uint64_t max_connections; /* of a user; 0: no limit; at SIGHUP too */
 	uid_t own_uid;
@@ -84,6 +87,7 @@ struct handler {
 	bool admin_only;
 	bool verifier; /* runs on that pool */
 	bool mover;    /* on this one: it waits for the disk */
+	bool whole;    /* on that of backup and restore, without a snapshot */
 };
 
 /* What SEND_MEDIA, or an import, knows of the file. */
@@ -196,5 +200,6 @@ extern const struct handler handlers_writing[];
 extern const struct handler handlers_admin[];
 extern const struct handler handlers_media[];
 extern const struct handler handlers_port[];
+extern const struct handler handlers_whole[];
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "daemon/auth.h"
+#include "daemon/backup.h"
 #include "daemon/handlers.h"
 #include "daemon/metrics.h"
 #include "daemon/page.h"
@@ -237,30 +238,14 @@ static void do_report(struct request *r)
 		request_answer_ok(r, 0);
 }
 
-enum { PROBLEMS_MAX_BYTES = 1 << 20 };
-
-static void add_problem(void *data, const char *text)
-{
-	struct wire_problem problem = { .text = str_of(text) };
-	struct buf *out = data;
-
-	if (problem.text.len > 1024)
-		problem.text.len = 1024;
-	if (out->len < PROBLEMS_MAX_BYTES)
-		wire_put(out, &wire_schema_problem, &problem);
-}
-
 static int read_verify(struct request *r, struct store *store)
 {
-	struct store_verify verify = { .problem = add_problem,
-				       .data = &r->extra };
+	struct store_verify verify = { 0 };
 	struct wire_body_verified answer;
-	int rc = store_verify(store, &verify, &r->err);
+	int rc = backup_audit(store, &r->extra, &verify, &r->err);
 
 	if (rc < 0)
 		return rc;
-	if (r->extra.failed)
-		return request_no_memory(r);
 	answer = (struct wire_body_verified){
 		.groups = verify.groups,
 		.messages = verify.messages,

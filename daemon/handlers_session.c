@@ -15,6 +15,7 @@ static void do_hello(struct request *r)
 		.agent = str_of("groupd/" GROUPFS_VERSION),
 		.instance = r->handlers->instance,
 		.max_content = r->handlers->max_content,
+		.store = r->handlers->store,
 	};
 	struct session *s = &r->peer->session;
 

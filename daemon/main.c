@@ -25,6 +25,8 @@ struct program {
 	struct config_flags flags;
 	uv_signal_t signals[3];
 	bool stopping;
+	bool restarting; /* once it has stopped */
+	char **argv;	 /* borrowed */
 };
 
 /* sd_notify(3) by hand: a datagram to $NOTIFY_SOCKET, if there is one. */
@@ -69,7 +71,8 @@ static void stop(struct program *p)
 	if (p->stopping)
 		return;
 	p->stopping = true;
-	notify("STOPPING=1");
+	if (!p->restarting)
+		notify("STOPPING=1");
 	groupd_stop(&p->groupd, on_stopped);
 }
 
@@ -98,6 +101,23 @@ static void on_signal(uv_signal_t *handle, int number)
 	}
 	log_info("stopping: signal=%d", number);
 	stop(p);
+}
+
+static void on_restart(struct groupd *g)
+{
+	struct program *p = g->data;
+
+	log_info("starting anew, to restore the store");
+	p->restarting = !p->stopping;
+	stop(p);
+}
+
+/* In place: whoever watches this process goes on to. Returns on failure. */
+static int start_anew(const struct program *p)
+{
+	execv("/proc/self/exe", p->argv);
+	log_error("cannot start anew: why=\"%s\"", strerror(errno));
+	return EXIT_FAILURE;
 }
 
 static void start_signals(struct program *p)
@@ -137,6 +157,7 @@ static int run(struct program *p)
 		status = EXIT_FAILURE;
 	}
 	p->groupd.data = p;
+	p->groupd.on_restart = on_restart;
 	if (status == EXIT_SUCCESS) {
 		log_info("serving: store=%s socket=%s listen=%s",
 			 p->config.store, p->config.socket,
@@ -148,6 +169,8 @@ static int run(struct program *p)
 		stop(p);
 	}
 	uv_run(&p->loop, UV_RUN_DEFAULT);
+	if (p->restarting)
+		return start_anew(p);
 	if (p->groupd.verify_abandoned)
 		_exit(status);
 	uv_loop_close(&p->loop);
@@ -182,6 +205,7 @@ static int program_main(struct program *p, int argc, char **argv)
 	struct buf text = { 0 };
 	struct err err;
 
+	p->argv = argv;
 	log_open("groupd", LOG_LEVEL_INFO);
 	if (config_parse_flags(&p->flags, argc, argv, &err) < 0) {
 		log_error("%s", err.text);

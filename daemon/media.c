@@ -13,8 +13,6 @@
 #include "daemon/digest.h"
 #include "daemon/media_private.h"
 
-enum { HASH_PIECE = 256 << 10 };
-
 /* Paths. */
 
 static bool is_key(struct str key)
@@ -246,7 +244,7 @@ int media_resize(struct media *m, const struct media_upload *u, uint64_t size,
 	return rc;
 }
 
-static int write_all(int fd, struct str data, uint64_t off, struct err *err)
+int media_write_all(int fd, struct str data, uint64_t off, struct err *err)
 {
 	while (data.len > 0) {
 		ssize_t n = pwrite(fd, data.data, data.len, (off_t)off);
@@ -276,7 +274,7 @@ static int write_at(struct media *m, const char *path, uint64_t off,
 	*size = (uint64_t)st.st_size > end ? (uint64_t)st.st_size : end;
 	rc = check_growth(m, path, (uint64_t)st.st_size, *size, err);
 	if (rc == 0)
-		rc = write_all(fd, data, off, err);
+		rc = media_write_all(fd, data, off, err);
 	/* Begun now, so that the fsync at the end finds little to do. */
 	if (rc == 0)
 		(void)sync_file_range(fd, (off_t)off, (off_t)data.len,
@@ -302,32 +300,14 @@ int media_write(struct media *m, const struct media_upload *u, uint64_t off,
 
 /* Completing. */
 
-static int hash_file(int fd, uint8_t hash[STORE_HASH], struct err *err)
+int media_hash_file(int fd, uint8_t hash[STORE_HASH], struct err *err)
 {
-	struct buf piece = { 0 };
-	struct digest digest = { 0 };
-	uint64_t off = 0;
-	ssize_t n = 1;
-	int rc = digest_start(&digest);
+	int rc = digest_file(fd, hash);
 
-	if (!buf_reserve(&piece, HASH_PIECE))
-		rc = -ENOMEM;
-	while (rc == 0 && n != 0) {
-		n = pread(fd, piece.data, HASH_PIECE, (off_t)off);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			break;
-		rc = digest_add(&digest, str_make(piece.data, (size_t)n));
-		off += (uint64_t)n;
-	}
-	if (n < 0)
-		rc = media_failed(err, "read");
-	else if (rc < 0 || digest_end(&digest, hash) < 0)
-		rc = media_no_memory(err);
-	digest_release(&digest);
-	buf_release(&piece);
-	return rc;
+	if (rc == -ENOMEM)
+		return media_no_memory(err);
+	errno = -rc;
+	return rc < 0 ? media_failed(err, "read") : 0;
 }
 
 /* Nobody writes it from here on: who had it open to write held the lock. Its
@@ -348,7 +328,7 @@ static int settle(int fd, uint8_t hash[STORE_HASH], uint64_t *size,
 		  struct err *err)
 {
 	struct stat st;
-	int rc = hash_file(fd, hash, err);
+	int rc = media_hash_file(fd, hash, err);
 
 	if (rc < 0)
 		return rc;
@@ -439,7 +419,7 @@ static bool may_go(const struct tidying *t, int dir, const char *name,
 	if (st->st_nlink < 2)
 		return true;
 	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	rc = fd < 0 ? -1 : hash_file(fd, hash, &err);
+	rc = fd < 0 ? -1 : media_hash_file(fd, hash, &err);
 	if (fd >= 0)
 		close(fd);
 	return rc == 0 && t->doubt(t->data, hash);

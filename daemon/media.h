@@ -92,6 +92,14 @@ int media_drop(struct media *m, const struct media_upload *u, struct err *err);
 /* Appends up to size bytes from off on; fewer only at the end. */
 int media_read(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
 	       size_t size, struct buf *out, struct err *err);
+/* Whether the content is there whole: of that size, and with this hash. False
+ * and err: it is not, or cannot be read. */
+bool media_is_sound(struct media *m, const uint8_t hash[STORE_HASH],
+		    uint64_t size, struct err *err);
+/* Writes a piece of a content under its hash at once, for whoever checks all
+ * of it by media_is_sound() before anything names it. */
+int media_put(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
+	      struct str data, struct err *err);
 /* Removes a content that is nobody's. One that is gone already is no error. */
 int media_remove(struct media *m, const uint8_t hash[STORE_HASH],
 		 struct err *err);

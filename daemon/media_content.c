@@ -134,6 +134,49 @@ int media_read(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
 	return n < 0 ? media_failed(err, "read") : 0;
 }
 
+bool media_is_sound(struct media *m, const uint8_t hash[STORE_HASH],
+		    uint64_t size, struct err *err)
+{
+	uint8_t found[STORE_HASH] = { 0 };
+	struct blob_path blob;
+	struct stat st = { 0 };
+	int rc = 0;
+	int fd;
+
+	put_blob(&blob, hash);
+	fd = openat(m->root, blob.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		rc = media_failed(err, "read");
+	if (rc == 0)
+		rc = media_hash_file(fd, found, err);
+	if (rc == 0 && ((uint64_t)st.st_size != size ||
+			memcmp(found, hash, STORE_HASH) != 0))
+		rc = err_set(err, ERR_BAD_REQUEST,
+			     "The media file %s is damaged", blob.text);
+	if (fd >= 0)
+		close(fd);
+	return rc == 0;
+}
+
+int media_put(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
+	      struct str data, struct err *err)
+{
+	struct blob_path blob;
+	int fd;
+	int rc;
+
+	put_blob(&blob, hash);
+	if (mkdirat(m->root, blob.dir, 0700) < 0 && errno != EEXIST)
+		return media_failed(err, "write");
+	fd = openat(m->root, blob.text,
+		    O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return media_failed(err, "write");
+	rc = media_write_all(fd, data, off, err);
+	close(fd);
+	return rc;
+}
+
 int media_remove(struct media *m, const uint8_t hash[STORE_HASH],
 		 struct err *err)
 {

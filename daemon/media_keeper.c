@@ -26,7 +26,10 @@ static int run_sweep(struct sequencer_op *op, struct store *store,
 	int rc = 0;
 
 	(void)events;
-	for (k->swept = 0; k->swept < MEDIA_KEEPER_FEW; k->swept++) {
+	k->swept = 0;
+	if (atomic_load(&k->held) > 0)
+		return 0;
+	for (; k->swept < MEDIA_KEEPER_FEW; k->swept++) {
 		rc = store_next_garbage(store, hash, err);
 		if (rc <= 0)
 			break;
@@ -42,7 +45,8 @@ static int run_sweep(struct sequencer_op *op, struct store *store,
 static void sweep_done(struct sequencer_op *op)
 {
 	struct media_keeper *k = container_of(op, struct media_keeper, sweep);
-	bool more = k->again || k->swept == MEDIA_KEEPER_FEW;
+	bool more = (k->again && atomic_load(&k->held) == 0) ||
+		    k->swept == MEDIA_KEEPER_FEW;
 
 	k->sweeping = false;
 	if (op->err.code != ERR_NONE)
@@ -62,6 +66,17 @@ void media_keeper_sweep(struct media_keeper *k)
 					  .alone = true };
 	/* A full lane: the timer, or the next deletion, tries again. */
 	k->sweeping = sequencer_submit(k->sequencer, 0, &k->sweep) == 0;
+}
+
+void media_keeper_hold(struct media_keeper *k)
+{
+	atomic_fetch_add(&k->held, 1);
+}
+
+void media_keeper_release(struct media_keeper *k)
+{
+	if (atomic_fetch_sub(&k->held, 1) == 1)
+		media_keeper_sweep(k);
 }
 
 /* The tidying. */
@@ -106,6 +121,9 @@ static int run_decide(struct sequencer_op *op, struct store *store,
 	int rc = 0;
 
 	(void)events;
+	/* What is in doubt stays so until the next time. */
+	if (atomic_load(&k->held) > 0)
+		k->ndoubts = 0;
 	for (size_t i = 0; i < k->ndoubts && rc == 0; i++)
 		rc = release(k->media, store, k->doubts[i], err);
 	return rc;

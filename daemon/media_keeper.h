@@ -16,6 +16,7 @@
 #ifndef GROUPFS_DAEMON_MEDIA_KEEPER_H
 #define GROUPFS_DAEMON_MEDIA_KEEPER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,10 @@ struct media_keeper {
 	struct sequencer *sequencer;
 	uv_timer_t timer;
 	bool stopping;
+	/* While somebody holds, nothing is removed: asked at the begin of each
+	 * transaction on the lane, so what a snapshot that is taken after
+	 * media_keeper_hold() knows stays. */
+	atomic_uint held;
 
 	/* The sweep, on the lane. */
 	struct sequencer_op sweep;
@@ -59,6 +64,9 @@ struct media_keeper {
 void media_keeper_start(struct media_keeper *k, uv_loop_t *loop,
 			struct media *media, struct readers *movers,
 			struct sequencer *sequencer);
+/* No content is removed until as many release. Loop. */
+void media_keeper_hold(struct media_keeper *k);
+void media_keeper_release(struct media_keeper *k);
 /* Looks for what is to be cleaned away: a deletion was committed. */
 void media_keeper_sweep(struct media_keeper *k);
 /* Nothing more is given to others. cb: the timer is gone. Movers and

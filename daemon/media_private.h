@@ -18,6 +18,9 @@ int media_not_begun(struct err *err);
  * files. `bad_request` for a bad key. */
 int media_put_path(struct buf *path, const struct media_upload *u,
 		   const char *suffix, struct err *err);
+/* The SHA-256 of a whole file. */
+int media_hash_file(int fd, uint8_t hash[STORE_HASH], struct err *err);
+int media_write_all(int fd, struct str data, uint64_t off, struct err *err);
 /* fsync(2) of the folder: 0, or -1 and errno. */
 int media_sync_dir(int at, const char *path);
 

@@ -334,7 +334,8 @@ static void close_upload(struct op *op)
  * known, a shell closes one before it writes: then the last close decides. */
 static bool has_another(const struct handle *h)
 {
-	int rc = tgid_has_open(h->opener, inode_of(h->upload->id, KIND_UPLOAD));
+	uint64_t ino = inode_of(h->upload->id, KIND_UPLOAD);
+	int rc = tgid_has_open(h->opener, inode_mark(ino, h->fs->generation));
 
 	return rc < 0 ? !h->upload->written : rc != 0;
 }

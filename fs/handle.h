@@ -30,6 +30,7 @@ struct handle {
 	char group[WIRE_NAME_MAX + 1]; /* its name when it was opened */
 	int flags;		       /* of open(2) */
 	pid_t opener;		       /* the process; 0: not known */
+	bool stale;		       /* opened before a restore */
 	struct user *owner;	       /* held: who opened it */
 	struct scratch_file *scratch;  /* held; KIND_SCRATCH only */
 

@@ -88,3 +88,18 @@ bool inode_split(uint64_t ino, uint64_t *id, enum kind *kind)
 	*id = ino >> 8;
 	return has_id(*kind) == (*id != 0);
 }
+
+enum { GENERATION_SHIFT = 48 };
+
+uint64_t inode_mark(uint64_t ino, uint16_t generation)
+{
+	if (ino >> 8 == 0)
+		return ino;
+	return ino | (uint64_t)generation << GENERATION_SHIFT;
+}
+
+bool inode_unmark(uint64_t marked, uint16_t generation, uint64_t *ino)
+{
+	*ino = marked & ((UINT64_C(1) << GENERATION_SHIFT) - 1);
+	return inode_mark(*ino, generation) == marked;
+}

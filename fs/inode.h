@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What there is in the mount, and the numbers of it. Numbers are computed,
- * not remembered: id << 8 | kind, so nothing is kept for the kernel's lookups
+ * not remembered: id << 8 | kind (and above, once a backup was restored, which
+ * generation of ids it is), so nothing is kept for the kernel's lookups
  * and a forget means nothing. The root is 1, as FUSE wants it.
  *
  *   MOUNT/          KIND_ROOT        id 0
@@ -50,7 +51,7 @@ enum kind {
 };
 
 /* What has an id above this has no number: it is shown to nobody. */
-#define INODE_ID_MAX (UINT64_MAX >> 8)
+#define INODE_ID_MAX (UINT64_MAX >> 24)
 
 struct kind_info {
 	const char *name; /* in its folder; NULL for those without one name */
@@ -71,5 +72,11 @@ uint32_t kind_mode(enum kind kind, bool admin);
 uint64_t inode_of(uint64_t id, enum kind kind);
 /* False for a number that inode_of() never gives. */
 bool inode_split(uint64_t ino, uint64_t *id, enum kind *kind);
+
+/* The number as the kernel has it: what has an id is another one in each
+ * generation, of which there is one more whenever ids are given anew. */
+uint64_t inode_mark(uint64_t ino, uint16_t generation);
+/* The other way. False: it is of another generation. */
+bool inode_unmark(uint64_t marked, uint16_t generation, uint64_t *ino);
 
 #endif

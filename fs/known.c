@@ -103,10 +103,16 @@ static struct entry *oldest(const struct known *k)
 	return container_of(k->order.next, struct entry, order);
 }
 
-void known_release(struct known *k)
+void known_forget(struct known *k)
 {
 	while (!list_empty(&k->order))
 		forget(oldest(k));
+	k->changes++;
+}
+
+void known_release(struct known *k)
+{
+	known_forget(k);
 	table_release(&k->by_id);
 	table_release(&k->by_name);
 }

@@ -87,6 +87,8 @@ void known_on_event(struct known *k, const struct wire_header *header,
 		    const void *body);
 /* The connection was lost or made. */
 void known_on_state(struct known *k);
+/* Forgets all. */
+void known_forget(struct known *k);
 /* Forgets who is idle. */
 void known_tidy(struct known *k);
 

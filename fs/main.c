@@ -19,6 +19,7 @@
 #include "fs/mount.h"
 #include "fs/op.h"
 #include "fs/options.h"
+#include "fs/restored.h"
 #include "fs/upload.h"
 #include "lib/env.h"
 #include "lib/log.h"
@@ -84,6 +85,14 @@ static void on_state(struct client *c, bool online, const char *why)
 		file_live_list(&app->fs, true);
 	else
 		ops_give_up(&app->fs);
+}
+
+static void on_restored(struct client *c)
+{
+	struct app *app = c->data;
+
+	if (!app->fs.closing)
+		fs_restored(&app->fs);
 }
 
 /* Nothing is left to do: the loop ends when all is closed. */
@@ -199,7 +208,8 @@ static int start_groupfs(struct app *app, const struct mount_options *o)
 		.agent = "groupfs/" GROUPFS_VERSION,
 		.data = app,
 		.on_event = on_event,
-		.on_state = on_state
+		.on_state = on_state,
+		.on_restored = on_restored
 	};
 	struct groupfs *fs = &app->fs;
 	int rc;

@@ -237,7 +237,8 @@ void media_dir_rename(struct op *op, const char *name, fuse_ino_t new_parent,
 	buf_append_str(&op->target, str_of(new_name));
 	if (op->target.failed)
 		op_reply_err(op, ENOMEM);
-	else if (new_parent != inode_of(op->group_id, KIND_MEDIA))
+	else if (new_parent != inode_mark(inode_of(op->group_id, KIND_MEDIA),
+					  op->fs->generation))
 		op_deny(op, EXDEV, "it is copied to another folder, not moved");
 	else if (flags & ~(unsigned int)RENAME_NOREPLACE)
 		op_deny(op, EINVAL, "files are not exchanged here");

@@ -40,6 +40,19 @@ static int find_scratch(struct groupfs *fs, struct op *op, uid_t uid,
 	return 0;
 }
 
+/* Of what was found or opened before a backup was restored. A close that has
+ * nothing to send is right even so. */
+static int stale_error(const struct op *op, const struct handle *h, bool fresh)
+{
+	if (h == NULL)
+		return fresh ? 0 : ESTALE;
+	if (!h->stale || op->what == OP_RELEASE)
+		return 0;
+	return op->what == OP_FLUSH && !h->dirty && !h->cut && h->spoilt == 0
+		       ? 0
+		       : ESTALE;
+}
+
 struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 		  struct handle *handle)
 {
@@ -47,12 +60,17 @@ struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct op *op = calloc(1, sizeof(*op));
 	int error = ENOMEM;
+	bool fresh;
 
 	if (op == NULL)
 		goto refuse;
 	op->what = what;
+	fresh = inode_unmark(ino, fs->generation, &ino);
 	error = ENOENT;
 	if (!inode_split(ino, &op->id, &op->kind))
+		goto refuse;
+	error = stale_error(op, handle, fresh);
+	if (error != 0 || (handle != NULL && handle->stale))
 		goto refuse;
 	if (kind_info(op->kind)->parent != KIND_MEDIA)
 		op->group_id = op->id;

@@ -61,6 +61,7 @@ struct groupfs {
 	size_t writing;		      /* ops that may store something */
 	struct wire_body_space space; /* as groupd last told it */
 	uint64_t started_ms;	      /* wall clock */
+	uint16_t generation;	      /* of inode numbers */
 	bool initialised;	      /* the kernel's INIT was answered */
 	bool closing;		      /* nothing new is asked */
 };

@@ -110,13 +110,26 @@ void op_reply_entry(struct op *op, uint64_t ino, uint64_t size,
 
 void op_reply_stat(struct op *op, const struct stat *st)
 {
-	fuse_reply_attr(op->req, st, 0);
+	struct stat marked = *st;
+
+	marked.st_ino = inode_mark(st->st_ino, op->fs->generation);
+	fuse_reply_attr(op->req, &marked, 0);
 	finish(op);
+}
+
+static struct fuse_entry_param entry_of(const struct op *op,
+					const struct stat *st)
+{
+	struct fuse_entry_param e = { .attr = *st };
+
+	e.attr.st_ino = inode_mark(st->st_ino, op->fs->generation);
+	e.ino = e.attr.st_ino;
+	return e;
 }
 
 void op_reply_node(struct op *op, const struct stat *st)
 {
-	const struct fuse_entry_param e = { .ino = st->st_ino, .attr = *st };
+	const struct fuse_entry_param e = entry_of(op, st);
 
 	fuse_reply_entry(op->req, &e);
 	finish(op);
@@ -124,7 +137,7 @@ void op_reply_node(struct op *op, const struct stat *st)
 
 void op_reply_create(struct op *op, const struct stat *st)
 {
-	const struct fuse_entry_param e = { .ino = st->st_ino, .attr = *st };
+	const struct fuse_entry_param e = entry_of(op, st);
 	const struct fuse_file_info fi = {
 		.fh = (uint64_t)(uintptr_t)op->handle, .direct_io = 1
 	};

@@ -142,7 +142,8 @@ static size_t fill(struct op *op, char *out)
 	size_t at = 0;
 
 	for (uint64_t n = 0; listing_next(list, &at, &e); n++) {
-		struct stat st = { .st_ino = e.ino,
+		struct stat st = { .st_ino = inode_mark(e.ino,
+							op->fs->generation),
 				   .st_mode = kind_info(e.kind)->mode };
 		size_t need;
 

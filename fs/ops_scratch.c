@@ -355,7 +355,8 @@ static void rename_file(struct op *op)
 {
 	enum kind from = kind_lookup(KIND_GROUP, buf_cstr(&op->file));
 	enum kind to = kind_lookup(KIND_GROUP, buf_cstr(&op->target));
-	bool stays = op->off == inode_of(op->group_id, KIND_GROUP);
+	bool stays = op->off == inode_mark(inode_of(op->group_id, KIND_GROUP),
+					   op->fs->generation);
 	struct scratch_file *f = find(op, &op->file);
 
 	if (from == KIND_NONE && f == NULL) {

@@ -341,6 +341,21 @@ void scratch_forget(struct scratch *s, uid_t uid, uint64_t group_id)
 		scratch_unlink(s, f);
 }
 
+/* One that was unlinked stays while it is open. */
+void scratch_forget_all(struct scratch *s)
+{
+	struct list *next;
+
+	for (struct list *l = s->order.next; l != &s->order; l = next) {
+		struct scratch_file *f =
+			container_of(l, struct scratch_file, order);
+
+		next = l->next;
+		if (f->name[0] != '\0')
+			scratch_unlink(s, f);
+	}
+}
+
 void scratch_tidy(struct scratch *s, uint64_t now_ms)
 {
 	struct list *l = s->order.next;

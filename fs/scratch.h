@@ -109,6 +109,8 @@ struct timespec scratch_time(const struct scratch *s);
 /* All that the user has in the group. */
 void scratch_forget(struct scratch *s, uid_t uid, uint64_t group_id);
 /* What nobody used for long. */
+/* The same of all files of all users. */
+void scratch_forget_all(struct scratch *s);
 void scratch_tidy(struct scratch *s, uint64_t now_ms);
 
 #endif

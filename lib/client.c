@@ -125,6 +125,7 @@ static void on_welcome(struct client_private *p, const struct wire_header *h,
 		       const union wire_body *body)
 {
 	struct client *c = p->c;
+	uint64_t store = c->store;
 	char why[ERR_TEXT_MAX];
 	struct err err;
 
@@ -145,8 +146,14 @@ static void on_welcome(struct client_private *p, const struct wire_header *h,
 	p->backoff_ms = BACKOFF_FIRST_MS;
 	c->instance = body->welcome.instance;
 	c->max_content = body->welcome.max_content;
+	c->store = body->welcome.store;
 	if (p->told)
 		tell_state(p); /* an offline that was not told yet */
+	if (p->hello_done && store != 0 && store != c->store) {
+		if (p->options.on_restored != NULL)
+			p->options.on_restored(c);
+		client_requests_restored(p);
+	}
 	/* It may have closed the client or attached another connection. */
 	if (!p->hello_done)
 		return;

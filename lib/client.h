@@ -9,7 +9,8 @@
  * It says hello, keeps the pending requests, their deadlines and the
  * principals, and reconnects by itself: after a lost connection it opens the
  * principals again and resends what was not answered. That is safe because
- * each request that writes carries a key (batch_id, key) or is idempotent.
+ * each request that writes carries a key (batch_id, key) or is idempotent, and
+ * because what names something of a store never goes to another one.
  *
  * All on one loop thread. Callbacks run on the loop, never inside the call
  * that asked for them, and exactly once. libuv's contract holds for memory:
@@ -112,12 +113,18 @@ struct client_options {
 	 * change, and when the first attempt fails. After true, watches must
 	 * be made again: feed does. May be NULL. */
 	void (*on_state)(struct client *c, bool online, const char *why);
+	/* groupd has another store: a backup was restored. No group_id, seq,
+	 * offset or media_id of before means what it did, so the requests that
+	 * name one are called back next, with `epoch_changed`, and are not
+	 * sent again. Before on_state says that it is there. May be NULL. */
+	void (*on_restored)(struct client *c);
 };
 
 struct client {
 	void *data;
 	bool online;
 	uint64_t instance;	/* of the groupd that greeted last */
+	uint64_t store;		/* which store it has; 0 before */
 	uint64_t max_content;	/* bytes a message may have; 0 before */
 	uint64_t since_ms;	/* wall clock of the last change of online */
 	char why[ERR_TEXT_MAX]; /* while offline: the reason, in words */

@@ -82,6 +82,9 @@ bool client_requests_answer(struct client_private *p,
 void client_requests_flush(struct client_private *p);
 /* The connection is gone: all wait again, in their order. */
 void client_requests_take_back(struct client_private *p);
+/* groupd has another store: those that name something of the one before are
+ * called back. */
+void client_requests_restored(struct client_private *p);
 /* Connected: those without a principal may be written. */
 void client_requests_release(struct client_private *p);
 /* What is `failing` gets its principal's err or, where there is none,

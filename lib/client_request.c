@@ -171,6 +171,42 @@ void client_requests_take_back(struct client_private *p)
 	take_back(p, &p->reopen);
 }
 
+/* Whether it may name a group or a file by its number, which is another one's
+ * in another store. */
+static bool names_by_number(enum wire_type type)
+{
+	const struct wire_schema *schema = wire_schema_of(type);
+
+	return wire_has_field(schema, "group_id") ||
+	       wire_has_field(schema, "media_id");
+}
+
+void client_requests_restored(struct client_private *p)
+{
+	struct list gone;
+
+	list_init(&gone);
+	for (struct list *l = p->pending.order.next, *next;
+	     l != &p->pending.order; l = next) {
+		struct client_request *req =
+			container_of(l, struct client_request, order);
+
+		next = l->next;
+		if (!names_by_number(req->type))
+			continue;
+		list_remove(&req->link);
+		list_push(&gone, &req->link);
+	}
+	while (!list_empty(&gone)) {
+		struct err err;
+
+		err_set(&err, ERR_EPOCH_CHANGED, NULL);
+		client_request_finish(
+			container_of(gone.next, struct client_request, link),
+			&err, NULL);
+	}
+}
+
 void client_requests_release(struct client_private *p)
 {
 	list_splice(&p->pending.queue, &p->pending.waiting);

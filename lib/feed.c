@@ -316,6 +316,11 @@ void feed_on_state(struct feed *f, bool online)
 		feed_watches_ask_all(f->p);
 }
 
+void feed_on_restored(struct feed *f)
+{
+	feed_groups_end_all(f->p, ERR_EPOCH_CHANGED);
+}
+
 /* Start and close. */
 
 int feed_start(struct feed *f, uv_loop_t *loop, struct client *c)

@@ -106,6 +106,8 @@ void feed_close(struct feed *f, void (*cb)(struct feed *f));
 void feed_on_event(struct feed *f, const struct wire_header *header,
 		   const void *body);
 void feed_on_state(struct feed *f, bool online);
+/* Of client_options.on_restored: ends all subscribers, with `epoch_changed`. */
+void feed_on_restored(struct feed *f);
 
 /* after_seq for "from the principal's own read pointer": as groupd tells it
  * after this call, or, where the same principal is just asking to watch the

@@ -133,6 +133,8 @@ struct feed_watch *feed_watch_get(struct feed_private *p, uint64_t group_id,
 /* Asks groupd for it, unless that is under way. */
 void feed_watch_ask(struct feed_watch *w);
 void feed_watches_ask_all(struct feed_private *p);
+/* Ends the subs of all groups. */
+void feed_groups_end_all(struct feed_private *p, enum err_code code);
 /* The connection is gone: none is made. */
 void feed_watches_lost(struct feed_private *p);
 /* The watch is made: the sub starts where it wanted to, or ends. */

@@ -196,6 +196,15 @@ void feed_group_end(struct feed_group_private *g, const struct str *user,
 	let_go(g);
 }
 
+/* A group goes with its last sub, so the bucket is looked at from the start. */
+void feed_groups_end_all(struct feed_private *p, enum err_code code)
+{
+	for (size_t i = 0; i < FEED_BUCKETS; i++) {
+		while (p->buckets[i] != NULL)
+			feed_group_end(p->buckets[i], NULL, code);
+	}
+}
+
 /* Watching. */
 
 static bool is_cut(const struct feed_group_private *g, uint64_t cursor)

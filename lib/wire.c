@@ -12,6 +12,7 @@ enum field_kind { FIELD_num, FIELD_str };
 /* The members of a wire struct lie one after the other, in the order of its
  * fields: so a field needs no offset, only its kind's size. */
 struct wire_field {
+	const char *name;
 	enum field_kind kind;
 	uint64_t bound; /* greatest value; of a str, greatest length */
 };
@@ -19,7 +20,7 @@ struct wire_field {
 #define FIELD_SIZE_num		     sizeof(uint64_t)
 #define FIELD_SIZE_str		     sizeof(struct str)
 #define FIELD_SIZE(kind, name, most) +FIELD_SIZE_##kind
-#define FIELD_ROW(kind, name, most)  { FIELD_##kind, (uint64_t)(most) },
+#define FIELD_ROW(kind, name, most)  { #name, FIELD_##kind, (uint64_t)(most) },
 
 #define SCHEMA(linkage, symbol, label, ctype, fields_of)                       \
 	_Static_assert(sizeof(ctype) == 0 fields_of(FIELD_SIZE),               \
@@ -70,6 +71,15 @@ const struct wire_schema *wire_schema_of(enum wire_type type)
 	const struct type_row *row = type_row((uint32_t)type);
 
 	return row == NULL ? NULL : row->schema;
+}
+
+bool wire_has_field(const struct wire_schema *schema, const char *name)
+{
+	for (size_t i = 0; i < schema->count; i++) {
+		if (strcmp(schema->fields[i].name, name) == 0)
+			return true;
+	}
+	return false;
 }
 
 enum wire_type wire_answer_of(enum wire_type type)

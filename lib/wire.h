@@ -277,6 +277,11 @@ enum port_part {
 	F(num, status, 5)                                                      \
 	F(num, count, WIRE_U64)
 
+/* The bytes of media files, each once. */
+#define WIRE_CONTENT_FIELDS(F)                                                 \
+	F(str, hash, WIRE_HASH)                                                \
+	F(num, size, WIRE_U64)
+
 #define WIRE_RECORDS(R)                                                        \
 	R(message, MESSAGE)                                                    \
 	R(item, ITEM)                                                          \
@@ -293,7 +298,8 @@ enum port_part {
 	R(figure, FIGURE)                                                      \
 	R(problem, PROBLEM)                                                    \
 	R(count, COUNT)                                                        \
-	R(http_count, HTTP_COUNT)
+	R(http_count, HTTP_COUNT)                                              \
+	R(content, CONTENT)
 
 /* Bodies of frames. */
 
@@ -307,7 +313,9 @@ enum port_part {
 #define WIRE_OK_FIELDS(F) F(num, value, WIRE_U64)
 
 /* First frame each way. agent: "groupfs/1.0". instance: changes with each
- * start of groupd. admin_uid bits are not sent: a principal says what it may.
+ * start of groupd. store: which store it is (store_identity()): when that
+ * changes, no group_id, seq or offset of before means what it did. admin_uid
+ * bits are not sent: a principal says what it may.
  */
 #define WIRE_HELLO_FIELDS(F)                                                   \
 	F(num, version, 65535)                                                 \
@@ -316,7 +324,8 @@ enum port_part {
 	F(num, version, 65535)                                                 \
 	F(str, agent, 64)                                                      \
 	F(num, instance, WIRE_U64)                                             \
-	F(num, max_content, WIRE_CONTENT_MAX)
+	F(num, max_content, WIRE_CONTENT_MAX)                                  \
+	F(num, store, WIRE_U64)
 
 /* Opens the principal whose number the header carries (the client's choice,
  * not 0). Answer: who it is; admin 1 for root and groupd's own user. */
@@ -587,6 +596,68 @@ enum port_part {
 	F(num, messages, WIRE_U64)                                             \
 	F(str, problems, WIRE_FRAME_MAX)
 
+/*
+ * A backup: groupd makes a copy of the store, which this connection then
+ * reads, with the contents of the media files that the copy knows; it goes
+ * with the connection, or when it is left alone. id: the client's choice, at
+ * random. One at a time (`unavailable`). With verify, the copy is audited.
+ */
+#define WIRE_BACKUP_FIELDS(F)                                                  \
+	F(num, id, WIRE_U64)                                                   \
+	F(num, verify, 1)
+#define WIRE_BACKED_UP_FIELDS(F)                                               \
+	F(num, time_ms, WIRE_U64)                                              \
+	F(num, size, WIRE_U64)                                                 \
+	F(str, hash, WIRE_HASH)                                                \
+	F(num, groups, WIRE_U64)                                               \
+	F(num, users, WIRE_U64)                                                \
+	F(num, messages, WIRE_U64)                                             \
+	F(num, media, WIRE_U64)                                                \
+	F(num, media_bytes, WIRE_U64)                                          \
+	F(str, problems, WIRE_FRAME_MAX)
+/* By hash, from behind `after` on. */
+#define WIRE_LIST_BACKUP_FIELDS(F)                                             \
+	F(num, id, WIRE_U64)                                                   \
+	F(str, after, WIRE_HASH)
+#define WIRE_BACKUP_LIST_FIELDS(F)                                             \
+	F(str, contents, WIRE_FRAME_MAX)                                       \
+	F(num, complete, 1)
+/* Bytes of a content or, with an empty hash, of the copy. Answer TEXT. */
+#define WIRE_READ_BACKUP_FIELDS(F)                                             \
+	F(num, id, WIRE_U64)                                                   \
+	F(str, hash, WIRE_HASH)                                                \
+	F(num, offset, WIRE_U64)                                               \
+	F(num, size, WIRE_TEXT_MAX)
+/*
+ * A restore, the other way round: RESTORE, with how many bytes will come,
+ * answers what there is now, then the pieces come, and COMMIT_RESTORE, with
+ * what they are to be, has groupd check all, put it in the place of its store,
+ * and start anew. kept: the name that the store of before has then. Nothing has
+ * changed before its answer, and the same one again, to the groupd that started
+ * anew, has the same answer.
+ */
+#define WIRE_RESTORE_FIELDS(F)                                                 \
+	F(num, id, WIRE_U64)                                                   \
+	F(num, bytes, WIRE_U64)
+#define WIRE_TO_RESTORE_FIELDS(F)                                              \
+	F(num, groups, WIRE_U64)                                               \
+	F(num, users, WIRE_U64)                                                \
+	F(num, messages, WIRE_U64)                                             \
+	F(num, media, WIRE_U64)
+#define WIRE_WRITE_RESTORE_FIELDS(F)                                           \
+	F(num, id, WIRE_U64)                                                   \
+	F(str, hash, WIRE_HASH)                                                \
+	F(num, offset, WIRE_U64)                                               \
+	F(str, data, WIRE_TEXT_MAX)
+#define WIRE_COMMIT_RESTORE_FIELDS(F)                                          \
+	F(num, id, WIRE_U64)                                                   \
+	F(num, size, WIRE_U64)                                                 \
+	F(str, hash, WIRE_HASH)                                                \
+	F(num, groups, WIRE_U64)                                               \
+	F(num, messages, WIRE_U64)                                             \
+	F(num, media, WIRE_U64)
+#define WIRE_RESTORED_FIELDS(F) F(str, kept, 4096)
+
 /* What GET /metrics answers, as text. Needs no principal: for a gateway's
  * connection, root and groupd's own user. */
 #define WIRE_GET_METRICS_FIELDS(F) F(num, unused, 0)
@@ -718,6 +789,16 @@ enum port_part {
 	M(EV_MENTION, ev_mention, 74, NONE)                                    \
 	M(LIST_USERS, list_users, 80, USER_LIST)                               \
 	M(USER_LIST, user_list, 81, NONE)                                      \
+	M(BACKUP, backup, 85, BACKED_UP)                                       \
+	M(BACKED_UP, backed_up, 86, NONE)                                      \
+	M(LIST_BACKUP, list_backup, 87, BACKUP_LIST)                           \
+	M(BACKUP_LIST, backup_list, 88, NONE)                                  \
+	M(READ_BACKUP, read_backup, 89, TEXT)                                  \
+	M(RESTORE, restore, 90, TO_RESTORE)                                    \
+	M(TO_RESTORE, to_restore, 91, NONE)                                    \
+	M(WRITE_RESTORE, write_restore, 92, OK)                                \
+	M(COMMIT_RESTORE, commit_restore, 93, RESTORED)                        \
+	M(RESTORED, restored, 94, NONE)                                        \
 	M(EXPORT, export, 95, EXPORTED)                                        \
 	M(EXPORTED, exported, 96, NONE)                                        \
 	M(IMPORT, import, 97, OK)                                              \
@@ -762,6 +843,7 @@ WIRE_RECORDS(WIRE_SCHEMA_DECL)
 
 /* The schema of a frame's body; NULL for an unknown type. */
 const struct wire_schema *wire_schema_of(enum wire_type type);
+bool wire_has_field(const struct wire_schema *schema, const char *name);
 /* The type that answers a request; WIRE_NONE for what is no request. */
 enum wire_type wire_answer_of(enum wire_type type);
 /* "SEND"; "?" for an unknown type. */

@@ -6,7 +6,7 @@ set -eu
 
 run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev
 	libuv1-dev libwebsockets-dev libwebsockets-evlib-uv libjansson-dev
-	libssl-dev"
+	libssl-dev libarchive-dev"
 # util-linux, passwd and procps are in every Debian but the smallest.
 test="libcmocka-dev python3 python3-websockets python3-prometheus-client
 	python3-jsonschema curl jq sqlite3 procps util-linux passwd iproute2 vim nano ed patch

@@ -145,6 +145,14 @@ struct store_ops {
 		     struct err *err);
 	int (*size)(struct store *s, struct store_size *out, struct err *err);
 	int (*verify)(struct store *s, struct store_verify *v, struct err *err);
+	int (*count_all)(struct store *s, struct store_totals *out,
+			 struct err *err);
+	int (*list_contents)(struct store *s, store_content_fn fn, void *data,
+			     struct err *err);
+	int (*identity)(struct store *s, uint64_t *identity, struct err *err);
+	int (*copy)(struct store *s, const struct store_copy *copy,
+		    struct err *err);
+	int (*renew)(struct store *s, struct err *err);
 };
 
 /* Whether the handle can do anything; whether it can write. */
@@ -168,6 +176,9 @@ static inline struct wire_mention store_mention_of(uint64_t group_id,
  * stays valid only for the call; copy it into the new handle. */
 int sqlite_store_open(struct store **out, const char *path,
 		      const struct store_options *options, struct err *err);
+/* store_exchange() of such a path. */
+int sqlite_store_exchange(const char *path, const char *fresh, const char *kept,
+			  struct err *err);
 int memory_store_open(struct store **out, const char *name,
 		      const struct store_options *options, struct err *err);
 

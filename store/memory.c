@@ -449,6 +449,11 @@ static const struct store_ops memory_ops = {
 	.count = mem_count,
 	.size = mem_disk_size,
 	.verify = mem_verify,
+	.count_all = mem_count_all,
+	.list_contents = mem_list_contents,
+	.identity = mem_identity,
+	.copy = mem_copy_store,
+	.renew = mem_renew,
 };
 
 static struct mem_db *new_db(const char *name)

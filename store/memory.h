@@ -133,7 +133,8 @@ struct mem_globals {
 /* One store; handles of the same name share it. */
 struct mem_db {
 	struct list link;
-	char *name; /* owned */
+	uint64_t identity; /* 0 until somebody asks */
+	char *name;	   /* owned */
 	unsigned handles;
 	bool has_writer;
 	pthread_mutex_t mutex;
@@ -298,5 +299,13 @@ int mem_list_tokens(struct store *base, struct str user, uint64_t after_id,
 int mem_count(struct store *base, struct store_counts *out, struct err *err);
 int mem_disk_size(struct store *base, struct store_size *out, struct err *err);
 int mem_verify(struct store *base, struct store_verify *v, struct err *err);
+int mem_count_all(struct store *base, struct store_totals *out,
+		  struct err *err);
+int mem_list_contents(struct store *base, store_content_fn fn, void *data,
+		      struct err *err);
+int mem_identity(struct store *base, uint64_t *identity, struct err *err);
+int mem_copy_store(struct store *base, const struct store_copy *copy,
+		   struct err *err);
+int mem_renew(struct store *base, struct err *err);
 
 #endif

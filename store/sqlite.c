@@ -150,6 +150,11 @@ static const struct store_ops sqlite_ops = {
 	.count = sq_count,
 	.size = sq_size,
 	.verify = sq_verify,
+	.count_all = sq_count_all,
+	.list_contents = sq_list_contents,
+	.identity = sq_identity,
+	.copy = sq_copy,
+	.renew = sq_renew,
 };
 
 static int on_wal(void *data, sqlite3 *db, const char *name, int pages)
@@ -164,7 +169,7 @@ static int on_wal(void *data, sqlite3 *db, const char *name, int pages)
 
 /* The lock lies beside the store, in a file of its own: closing a descriptor
  * of the store itself would drop SQLite's POSIX locks. */
-static int take_lock(struct sqlite_store *s, struct err *err)
+int sq_take_lock(struct sqlite_store *s, struct err *err)
 {
 	struct buf path;
 
@@ -206,10 +211,8 @@ static int make_file(struct sqlite_store *s, struct err *err)
 	return 0;
 }
 
-/* SQLite ignores an error of its own fsync of the directory. */
-static int sync_directory(struct sqlite_store *s, struct err *err)
+int sq_sync_folder(const char *path, struct err *err)
 {
-	const char *path = buf_cstr(&s->path);
 	const char *slash = strrchr(path, '/');
 	struct buf dir;
 	int fd = -1;
@@ -298,8 +301,9 @@ static int set_up_writer(struct sqlite_store *s, struct err *err)
 			       buf_cstr(&s->path));
 	if (rc == 0)
 		rc = sq_schema_apply(s, err);
+	/* SQLite ignores an error of its own fsync of the directory. */
 	if (rc == 0)
-		rc = sync_directory(s, err);
+		rc = sq_sync_folder(buf_cstr(&s->path), err);
 	/* Checkpoints are done by commit, which so sees their errors. */
 	sqlite3_wal_hook(s->db, on_wal, s);
 	return rc;
@@ -320,7 +324,7 @@ int sqlite_store_open(struct store **out, const char *path,
 	if (s->path.failed)
 		rc = sq_no_memory(s, err);
 	if (rc == 0 && !options->read_only)
-		rc = take_lock(s, err);
+		rc = sq_take_lock(s, err);
 	if (rc == 0 && !options->read_only)
 		rc = make_file(s, err);
 	if (rc == 0)
@@ -330,6 +334,8 @@ int sqlite_store_open(struct store **out, const char *path,
 					: set_up_writer(s, err);
 	if (rc == 0)
 		rc = sq_prepare_all(s, err);
+	if (rc == 0 && !options->read_only)
+		rc = sq_make_identity(s, err);
 	if (rc < 0) {
 		sq_close(&s->base);
 		return rc;

@@ -12,6 +12,7 @@
  *   sqlite_users.c    users, tokens, counts
  *   sqlite_read.c     groups as users see them, messages, byte offsets
  *   sqlite_import.c   whole groups from elsewhere
+ *   sqlite_copy.c     the store as a whole: copied, renewed, exchanged
  *   sqlite_verify.c   the audit
  *
  * One writer connection writes and checkpoints; all others are read-only, so
@@ -246,7 +247,16 @@ enum {
 	  "WHERE n<>r)")                                                       \
 	X(USED_GARBAGE, "SELECT count(*) FROM garbage g WHERE EXISTS "         \
 			"(SELECT 1 FROM media m WHERE m.hash=g.hash)")         \
-	X(INTEGRITY, "PRAGMA integrity_check(100)")
+	X(INTEGRITY, "PRAGMA integrity_check(100)")                            \
+                                                                               \
+	X(COUNT_ALL,                                                           \
+	  "SELECT (SELECT count(*) FROM groups),(SELECT count(*) FROM users)," \
+	  "(SELECT count(*) FROM messages),count(*),coalesce(sum(size),0) "    \
+	  "FROM (SELECT max(size) AS size FROM media GROUP BY hash)")          \
+	X(CONTENTS,                                                            \
+	  "SELECT hash,max(size) FROM media GROUP BY hash ORDER BY hash")      \
+	X(NEXT_GROUP, "SELECT min(group_id) FROM groups WHERE group_id>?1")    \
+	X(SET_EPOCH, "UPDATE groups SET epoch=?2 WHERE group_id=?1")
 
 #define SQ_GROUP_COLUMNS                                                       \
 	"SELECT g.group_id,g.name,g.epoch,g.first_seq,g.first_off,"            \
@@ -345,6 +355,12 @@ int sq_no_memory(struct sqlite_store *s, struct err *err);
 int sq_save(struct sqlite_store *s, struct err *err);
 /* rc: how the verb went; returned, unless ending the step fails. */
 int sq_end_save(struct sqlite_store *s, int rc, struct err *err);
+
+/* A number in the table `meta`; 0: it is not there. */
+int sq_get_meta(struct sqlite_store *s, const char *name, uint64_t *value,
+		struct err *err);
+int sq_set_meta(struct sqlite_store *s, const char *name, uint64_t value,
+		struct err *err);
 
 /* Gives a reading verb one consistent view where none is open. */
 int sq_view_enter(struct sqlite_store *s, struct err *err);
@@ -501,6 +517,19 @@ int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
 int sq_seek(struct store *base, uint64_t group_id, enum log_format format,
 	    uint64_t off, uint64_t *seq, uint64_t *line_off, struct err *err);
 int sq_verify(struct store *base, struct store_verify *v, struct err *err);
+int sq_count_all(struct store *base, struct store_totals *out, struct err *err);
+int sq_list_contents(struct store *base, store_content_fn fn, void *data,
+		     struct err *err);
+int sq_identity(struct store *base, uint64_t *identity, struct err *err);
+int sq_copy(struct store *base, const struct store_copy *copy, struct err *err);
+int sq_renew(struct store *base, struct err *err);
+
+/* sqlite_copy.c: gives a store an identity that has none. Writer, at open. */
+int sq_make_identity(struct sqlite_store *s, struct err *err);
+/* sqlite.c: takes PATH.lock: -EBUSY when another has it. */
+int sq_take_lock(struct sqlite_store *s, struct err *err);
+/* Has what was renamed or made in the folder of a path survive a crash. */
+int sq_sync_folder(const char *path, struct err *err);
 
 /* sqlite_read.c: fills m from a row of SQ_MESSAGE_COLUMNS, and the column that
  * follows these. */

@@ -50,29 +50,6 @@ static struct dedupe_key make_key(char kind, struct str id)
 	return key;
 }
 
-static int get_meta(struct sqlite_store *s, const char *name, uint64_t *value,
-		    struct err *err)
-{
-	sqlite3_stmt *st = sq_use(s, SQ_META_GET);
-	int rc;
-
-	sq_bind_text(st, 1, str_of(name));
-	rc = sq_step(s, st, err);
-	*value = rc > 0 ? sq_column(st, 0) : 0;
-	sqlite3_reset(st);
-	return rc < 0 ? rc : 0;
-}
-
-static int set_meta(struct sqlite_store *s, const char *name, uint64_t value,
-		    struct err *err)
-{
-	sqlite3_stmt *st = sq_use(s, SQ_META_SET);
-
-	sq_bind_text(st, 1, str_of(name));
-	sq_bind(st, 2, value);
-	return sq_run(s, st, err);
-}
-
 static int load_dedupe(struct sqlite_store *s, struct err *err)
 {
 	uint64_t current = 0;
@@ -80,9 +57,9 @@ static int load_dedupe(struct sqlite_store *s, struct err *err)
 
 	if (s->dedupe_known)
 		return 0;
-	rc = get_meta(s, "dedupe_current", &current, err);
+	rc = sq_get_meta(s, "dedupe_current", &current, err);
 	if (rc == 0)
-		rc = get_meta(s, "dedupe_start", &s->dedupe_start_ms, err);
+		rc = sq_get_meta(s, "dedupe_start", &s->dedupe_start_ms, err);
 	s->dedupe_current = current == 1 ? 1 : 0;
 	s->dedupe_known = rc == 0;
 	return rc;
@@ -105,9 +82,9 @@ static int turn_dedupe(struct append *a, struct err *err)
 		sq_use(s, other == 0 ? SQ_DEDUPE_0_CLEAR : SQ_DEDUPE_1_CLEAR),
 		err);
 	if (rc == 0)
-		rc = set_meta(s, "dedupe_current", other, err);
+		rc = sq_set_meta(s, "dedupe_current", other, err);
 	if (rc == 0)
-		rc = set_meta(s, "dedupe_start", a->now_ms, err);
+		rc = sq_set_meta(s, "dedupe_start", a->now_ms, err);
 	if (rc < 0)
 		return rc;
 	s->dedupe_current = other;

@@ -185,6 +185,29 @@ int sq_end_save(struct sqlite_store *s, int rc, struct err *err)
 	return sq_run(s, sq_use(s, SQ_KEEP), err);
 }
 
+int sq_get_meta(struct sqlite_store *s, const char *name, uint64_t *value,
+		struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_META_GET);
+	int rc;
+
+	sq_bind_text(st, 1, str_of(name));
+	rc = sq_step(s, st, err);
+	*value = rc > 0 ? sq_column(st, 0) : 0;
+	sqlite3_reset(st);
+	return rc < 0 ? rc : 0;
+}
+
+int sq_set_meta(struct sqlite_store *s, const char *name, uint64_t value,
+		struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_META_SET);
+
+	sq_bind_text(st, 1, str_of(name));
+	sq_bind(st, 2, value);
+	return sq_run(s, st, err);
+}
+
 int sq_view_enter(struct sqlite_store *s, struct err *err)
 {
 	if (!sqlite3_get_autocommit(s->db)) {

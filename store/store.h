@@ -378,6 +378,62 @@ struct store_size {
 };
 int store_size(struct store *s, struct store_size *out, struct err *err);
 
+/*
+ * The store as a whole: copied while it is in use, and put back.
+ */
+
+/* How much there is, counted: costs a walk over all of it. media: contents,
+ * each once, and their bytes. */
+struct store_totals {
+	uint64_t groups;
+	uint64_t users;
+	uint64_t messages;
+	uint64_t media;
+	uint64_t media_bytes;
+};
+int store_count_all(struct store *s, struct store_totals *out, struct err *err);
+
+/* Each hash that a media file has, once, in their order, and its bytes. */
+typedef int (*store_content_fn)(void *data, const uint8_t hash[STORE_HASH],
+				uint64_t size);
+int store_list_contents(struct store *s, store_content_fn fn, void *data,
+			struct err *err);
+
+/* Which store this is: a random number, not 0, that is made with it and anew
+ * by store_renew(). */
+int store_identity(struct store *s, uint64_t *identity, struct err *err);
+
+/* Copies all as the open snapshot sees it into a new file, which "sqlite:PATH"
+ * opens; a crash of the machine may still lose it. Writers go on meanwhile;
+ * what they write is not merged into the data until the snapshot is released.
+ * step() is told how many bytes of how many are copied; true: give up, with
+ * -ECANCELED. `out_of_space` for the file; `bad_request` from a store that
+ * lies in no file. After an error there is no file. */
+struct store_copy {
+	const char *path; /* borrowed */
+	bool (*step)(void *data, uint64_t done, uint64_t total);
+	void *data;
+};
+int store_copy(struct store *s, const struct store_copy *copy, struct err *err);
+
+/* Writer: the log of each group gets a new epoch, the store a new identity.
+ * What was known of it before is not true of it any more. */
+int store_renew(struct store *s, struct err *err);
+
+/* Whether store_exchange() can be done with url, and the name of its file,
+ * appended to path: `bad_request` for a store that lies in no file. */
+int store_file(const char *url, struct buf *path, struct err *err);
+/*
+ * Puts the store in the file `fresh` in the place of url's, which is named
+ * `kept` from then on (there may be none). All lie in one file system; nobody
+ * has any of them open: -EBUSY while somebody writes to url. It may be broken
+ * off at any point, by a crash or by a failure, and is then called again with
+ * the same names: what url names is always the one or the other store, whole,
+ * or nothing. 0 also when all of it was done before.
+ */
+int store_exchange(const char *url, const char *fresh, const char *kept,
+		   struct err *err);
+
 /* Checks the whole store: each group's seq and offsets, each line's length
  * against its rendering (in both formats), the message of each media file, and
  * the engine's own integrity check. problem() is called with a sentence for

@@ -65,11 +65,22 @@ enum ctl_exit ctl_delete(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv);
 enum ctl_exit ctl_status(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv);
+/* ctl is NULL where a file is named: groupd is not asked. */
 enum ctl_exit ctl_verify(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv);
 enum ctl_exit ctl_export(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv);
 enum ctl_exit ctl_import(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv);
+enum ctl_exit ctl_backup(struct ctl *ctl, const struct ctl_options *o, int argc,
+			 char **argv);
+enum ctl_exit ctl_restore(struct ctl *ctl, const struct ctl_options *o,
+			  int argc, char **argv);
+
+/* Reads a whole backup, and complains about what is wrong. */
+struct bundle_manifest;
+enum ctl_exit ctl_check_backup(const char *path, struct bundle_manifest *m);
+/* A line that says what is in it. */
+void ctl_put_manifest(struct buf *out, const struct bundle_manifest *m);
 
 #endif

@@ -89,6 +89,14 @@ static void on_state(struct client *c, bool online, const char *why)
 		ctl->watcher->on_state(ctl->watcher->data, online, why);
 }
 
+static void on_restored(struct client *c)
+{
+	const struct ctl *ctl = c->data;
+
+	if (ctl->watcher != NULL)
+		ctl->watcher->on_restored(ctl->watcher->data);
+}
+
 static void tick_cb(uv_timer_t *timer)
 {
 	struct ctl *ctl = timer->data;
@@ -137,6 +145,7 @@ enum ctl_exit ctl_open(struct ctl *ctl, const char *path)
 		.data = ctl,
 		.on_event = on_event,
 		.on_state = on_state,
+		.on_restored = on_restored,
 	};
 
 	*ctl = (struct ctl){ .path = path };
@@ -276,4 +285,15 @@ void ctl_wait(struct ctl *ctl, uint64_t ms)
 	/* The tick turns the loop. */
 	while (uv_now(&ctl->loop) < end && !ctl->lost)
 		(void)uv_run(&ctl->loop, UV_RUN_ONCE);
+}
+
+enum ctl_exit ctl_await_restart(struct ctl *ctl, uint64_t instance)
+{
+	while (!ctl->lost &&
+	       (!ctl->client.online || ctl->client.instance == instance))
+		(void)uv_run(&ctl->loop, UV_RUN_ONCE);
+	if (!ctl->lost)
+		return CTL_OK;
+	progress_clear(ctl->progress);
+	return complain(ctl, unreachable(ctl));
 }

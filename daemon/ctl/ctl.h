@@ -40,6 +40,7 @@ struct ctl_watcher {
 	void (*on_event)(void *data, const struct wire_header *header,
 			 const void *body);
 	void (*on_state)(void *data, bool online, const char *why);
+	void (*on_restored)(void *data);
 };
 
 struct ctl {
@@ -81,6 +82,9 @@ enum ctl_exit ctl_ask(struct ctl *ctl, enum wire_type type, const void *body,
 /* The same as ctl_call() without a deadline. */
 enum ctl_exit ctl_call_long(struct ctl *ctl, enum wire_type type,
 			    const void *body, void *answer);
+
+/* Waits for a groupd that starts anew: another one than `instance`. */
+enum ctl_exit ctl_await_restart(struct ctl *ctl, uint64_t instance);
 
 /* "groupctl: " and the text on stderr, control characters escaped. */
 void ctl_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -35,7 +35,7 @@ struct source *follow_find(const struct follow *f, uint64_t group_id)
 	for (struct list *l = f->sources.next; l != &f->sources; l = l->next) {
 		struct source *s = container_of(l, struct source, link);
 
-		if (s->group_id == group_id)
+		if (s->group_id == group_id && !s->restored)
 			return s;
 	}
 	return NULL;
@@ -90,7 +90,12 @@ static void source_ended(struct source *s)
 	struct follow *f = s->follow;
 	const struct err err = s->sub.err;
 
-	if (err.code == ERR_EPOCH_CHANGED) {
+	if (s->restored && !f->all) {
+		/* Its number may be another group's now. */
+		ctl_complain("%s: groupd restored a backup: follow it again",
+			     s->name);
+		f->rc = CTL_REFUSED;
+	} else if (err.code == ERR_EPOCH_CHANGED && !s->restored) {
 		struct str name = str_of(s->name);
 
 		ctl_complain("%s: the log was restored, or its beginning is "
@@ -354,6 +359,17 @@ static void stop(struct follow *f)
 	buf_release(&f->out);
 }
 
+static void on_restored(void *data)
+{
+	struct follow *f = data;
+
+	if (f->stopped)
+		return;
+	for (struct list *l = f->sources.next; l != &f->sources; l = l->next)
+		container_of(l, struct source, link)->restored = true;
+	feed_on_restored(&f->feed);
+}
+
 static enum ctl_exit start(struct follow *f, struct ctl *ctl,
 			   const struct ctl_options *o)
 {
@@ -361,7 +377,8 @@ static enum ctl_exit start(struct follow *f, struct ctl *ctl,
 	f->options = o;
 	f->watcher = (struct ctl_watcher){ .data = f,
 					   .on_event = on_event,
-					   .on_state = on_state };
+					   .on_state = on_state,
+					   .on_restored = on_restored };
 	list_init(&f->sources);
 	list_init(&f->ready);
 	terminal_init(&f->terminal, o->color);

@@ -67,7 +67,8 @@ struct source {
 	/* The original of the reply that comes next. */
 	struct client_request pull;
 	struct show_quote quote;
-	bool asked; /* for quote.seq: it is there, or will not be */
+	bool asked;    /* for quote.seq: it is there, or will not be */
+	bool restored; /* what it followed is gone: groupd has another store */
 	char name[WIRE_NAME_MAX + 1];
 };
 

@@ -206,12 +206,35 @@ static const struct ctl_command commands[] = {
 	  .run = ctl_status,
 	  .takes = TAKES_CHECK | TAKES_WATCH | TAKES_COLOR | TAKES_JSON },
 	{ .noun = "verify",
-	  .args = "",
-	  .what = "check the whole store",
+	  .args = "[FILE]",
+	  .what = "check the whole store, or a backup",
 	  .about = "Checks all of the store while groupd runs: each problem is "
 		   "a line, then comes\na summary. With problems the status is "
-		   "1. For root and groupd's own user.",
-	  .run = ctl_verify },
+		   "1. For root and groupd's own user. With\nFILE, whether "
+		   "that is a whole backup; groupd is not asked.",
+	  .run = ctl_verify,
+	  .max = 1 },
+	{ .noun = "backup",
+	  .args = "FILE",
+	  .what = "copy the whole store to a file",
+	  .about = "Copies all groups, users, tokens and media files, as of "
+		   "one moment, while groupd\nruns. FILE has its name when all "
+		   "of it is on disk and was read back; - is standard\noutput. "
+		   "For root and groupd's own user.",
+	  .run = ctl_backup,
+	  .min = 1,
+	  .max = 1,
+	  .takes = TAKES_VERIFY },
+	{ .noun = "restore",
+	  .args = "FILE",
+	  .what = "replace the store by a backup",
+	  .about = "Replaces all that groupd has by a backup, which is checked "
+		   "first. The store of\nbefore is kept beside it. It asks. "
+		   "For root and groupd's own user.",
+	  .run = ctl_restore,
+	  .min = 1,
+	  .max = 1,
+	  .takes = TAKES_YES },
 
 	{ .what = "Help" },
 	{ .noun = "help",
@@ -230,6 +253,8 @@ static enum ctl_exit run(const struct ctl_command *c,
 	struct ctl ctl;
 	enum ctl_exit rc;
 
+	if (c->run == ctl_verify && argc > 0)
+		return c->run(NULL, &a->options, argc, argv);
 	if (a->socket != NULL) {
 		buf_append_str(&path, str_of(a->socket));
 	} else if (paths_default_socket(&path) == -ENOENT) {

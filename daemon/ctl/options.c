@@ -63,6 +63,8 @@ READ_FLAG(lines)
 READ_FLAG(check)
 READ_FLAG(add_users)
 READ_FLAG(no_media)
+READ_FLAG(verify)
+READ_FLAG(yes)
 #undef READ_FLAG
 
 static bool read_after(struct ctl_options *o, const char *text)
@@ -174,6 +176,9 @@ static const struct ctl_option rows[] = {
 	  "add the members who are no users here", read_add_users, NULL },
 	{ TAKES_NO_MEDIA, "no-media", NULL,
 	  "leave out the bytes of media files", read_no_media, NULL },
+	{ TAKES_VERIFY, "verify", NULL,
+	  "have groupd check all of the copy first", read_verify, NULL },
+	{ TAKES_YES, "yes", NULL, "do not ask", read_yes, NULL },
 	{ TAKES_JSON, "json", NULL, "print JSON, one object a line", read_json,
 	  NULL },
 	{ 0, "socket", "PATH", "the socket of groupd", NULL, NULL },

@@ -36,6 +36,8 @@ enum {
 	TAKES_AS = 1 << 15,
 	TAKES_ADD_USERS = 1 << 16,
 	TAKES_NO_MEDIA = 1 << 17,
+	TAKES_VERIFY = 1 << 18,
+	TAKES_YES = 1 << 19,
 };
 
 enum ctl_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
@@ -62,6 +64,8 @@ struct ctl_options {
 	const char *as; /* a group's name; NULL: its own */
 	bool add_users;
 	bool no_media;
+	bool verify;
+	bool yes;
 };
 
 struct ctl_option {

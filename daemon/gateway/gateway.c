@@ -78,12 +78,21 @@ static void on_signal(uv_signal_t *signal, int number)
 	gateway_stop(gw);
 }
 
+/* Only one that outlived groupd meets this: what its clients read is not there
+ * any more, and a new one knows nothing of it. */
+static void on_restored(struct client *c)
+{
+	log_info("stopping: groupd restored a backup");
+	gateway_stop(c->data);
+}
+
 static int start_client(struct gateway *gw)
 {
 	struct buf agent = { 0 };
 	struct client_options options = { .data = gw,
 					  .on_event = on_event,
-					  .on_state = on_state };
+					  .on_state = on_state,
+					  .on_restored = on_restored };
 	int rc;
 
 	buf_append_str(&agent, str_of("groupd-gateway"));

@@ -47,6 +47,14 @@ static void state_cb(struct client *c, bool online, const char *why)
 		t->on_state(t, online);
 }
 
+static void restored_cb(struct client *c)
+{
+	struct talk *t = c->data;
+
+	assert(!c->online);
+	t->restored++;
+}
+
 static void principal_cb(struct client_principal *pr, const struct err *err)
 {
 	struct talk *t = pr->data;
@@ -83,7 +91,8 @@ void talk_start(struct talk *t)
 	struct client_options options = { .agent = "test/1",
 					  .data = t,
 					  .on_event = event_cb,
-					  .on_state = state_cb };
+					  .on_state = state_cb,
+					  .on_restored = restored_cb };
 	int rc;
 
 	signal(SIGPIPE, SIG_IGN); /* as all users of the client do */

@@ -32,7 +32,8 @@ struct talk {
 	uint64_t seen[4 * TALK_REQUESTS];
 	uint32_t seen_by[4 * TALK_REQUESTS];
 	size_t seen_count;
-	unsigned events, online, offline; /* how often they were told */
+	/* How often they were told. */
+	unsigned events, online, offline, restored;
 
 	/* The test's; may be NULL. */
 	void (*on_request)(struct talk *t, const struct wire_header *h,

@@ -85,7 +85,8 @@ static void frame(struct fake_peer *peer, const struct wire_header *h,
 	const struct wire_body_welcome welcome = { .version = peer->version,
 						   .agent = str_of("fake/1"),
 						   .instance = 7,
-						   .max_content = 65536 };
+						   .max_content = 65536,
+						   .store = peer->store };
 
 	if (h->type == WIRE_HELLO && !peer->mute)
 		fake_peer_send(peer, WIRE_WELCOME, h->id, 0, &welcome);

@@ -25,6 +25,7 @@ struct fake_peer {
 			       uint64_t uid);
 	unsigned refuse_code; /* of OPEN_PRINCIPAL; 0: opens */
 	unsigned version;     /* of WELCOME */
+	uint64_t store;	      /* of WELCOME */
 	bool mute;	      /* HELLO is not answered */
 	bool byte_by_byte;    /* each byte is written by itself */
 	unsigned connected;   /* how often somebody connected */

@@ -408,6 +408,34 @@ static int faulty_verify(struct store *s, struct store_verify *v,
 	return pass(s, store_verify(inner_of(s), v, err));
 }
 
+static int faulty_count_all(struct store *s, struct store_totals *out,
+			    struct err *err)
+{
+	return pass(s, store_count_all(inner_of(s), out, err));
+}
+
+static int faulty_list_contents(struct store *s, store_content_fn fn,
+				void *data, struct err *err)
+{
+	return pass(s, store_list_contents(inner_of(s), fn, data, err));
+}
+
+static int faulty_identity(struct store *s, uint64_t *identity, struct err *err)
+{
+	return pass(s, store_identity(inner_of(s), identity, err));
+}
+
+static int faulty_copy(struct store *s, const struct store_copy *copy,
+		       struct err *err)
+{
+	return pass(s, store_copy(inner_of(s), copy, err));
+}
+
+static int faulty_renew(struct store *s, struct err *err)
+{
+	return pass(s, store_renew(inner_of(s), err));
+}
+
 static const struct store_ops faulty_ops = {
 	.close = faulty_close,
 	.begin = faulty_begin,
@@ -453,6 +481,11 @@ static const struct store_ops faulty_ops = {
 	.count = faulty_count,
 	.size = faulty_size,
 	.verify = faulty_verify,
+	.count_all = faulty_count_all,
+	.list_contents = faulty_list_contents,
+	.identity = faulty_identity,
+	.copy = faulty_copy,
+	.renew = faulty_renew,
 };
 
 struct store *faulty_store_new(struct store *inner)

@@ -269,6 +269,66 @@ static void an_attached_one_that_does_not_greet_is_lost_too(void **state)
 		uv_run(&t->loop, UV_RUN_ONCE);
 }
 
+/* Nothing is answered on the first connection. */
+static void answer_the_second(struct talk *t, const struct wire_header *h,
+			      const union wire_body *body)
+{
+	const struct wire_body_status status = { .figures = str_of("") };
+
+	(void)body;
+	if (t->peer.connected < 2)
+		return;
+	assert_int_equal(h->type, WIRE_GET_STATUS);
+	fake_peer_send(&t->peer, WIRE_STATUS, h->id, h->principal, &status);
+}
+
+static void what_names_a_group_goes_to_no_other_store(void **state)
+{
+	const struct wire_body_send send = { .group_id = 1 };
+	const struct wire_body_get_status status = { 0 };
+	struct talk *t = *state;
+
+	t->on_request = answer_the_second;
+	t->silent = true;
+	t->peer.store = 11;
+	talk_until_ready(t);
+	assert_int_equal(t->client.store, 11);
+	talk_submit_type(t, 0, 0, WIRE_SEND, &send);
+	talk_submit_type(t, 1, 1, WIRE_GET_STATUS, &status);
+	talk_submit(t, 2, 2, 0);
+	talk_spin(t, 20);
+	t->peer.store = 12;
+	fake_peer_drop(&t->peer);
+	talk_until_done(t, 3);
+	assert_int_equal(t->codes[0], ERR_EPOCH_CHANGED);
+	assert_int_equal(t->codes[1], ERR_NONE);
+	assert_int_equal(t->codes[2], ERR_EPOCH_CHANGED);
+	assert_int_equal(t->restored, 1);
+	assert_int_equal(t->client.store, 12);
+	/* Each once, and what comes now is sent. */
+	t->silent = false;
+	talk_submit(t, 3, 2, 0);
+	talk_until_done(t, 4);
+	assert_int_equal(t->codes[3], ERR_NONE);
+	assert_int_equal(t->replies[0] + t->replies[1] + t->replies[2], 3);
+}
+
+static void the_same_store_again_is_not_restored(void **state)
+{
+	struct talk *t = *state;
+
+	t->peer.store = 11;
+	t->silent = true;
+	talk_submit(t, 0, 0, 0);
+	while (t->seen_count == 0)
+		uv_run(&t->loop, UV_RUN_ONCE);
+	t->silent = false;
+	fake_peer_drop(&t->peer);
+	talk_until_done(t, 1);
+	assert_int_equal(t->codes[0], ERR_NONE);
+	assert_int_equal(t->restored, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +336,8 @@ int main(void)
 		cmocka_unit_test(
 			a_bad_frame_loses_the_connection_and_not_the_request),
 		T(a_bye_is_passed_on_and_what_is_pending_is_resent),
+		T(what_names_a_group_goes_to_no_other_store),
+		T(the_same_store_again_is_not_restored),
 		T(a_groupd_that_does_not_greet_is_left_and_said_so),
 		T(a_greeted_connection_is_not_left_for_being_idle),
 		T(the_first_thing_told_is_that_it_is_online),

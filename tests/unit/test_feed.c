@@ -325,6 +325,22 @@ static void another_epoch_ends_after_a_reconnect(void **st)
 	assert_int_equal(f->sub[0].err.code, ERR_EPOCH_CHANGED);
 }
 
+static void another_store_ends_all_at_once(void **st)
+{
+	struct fixture *f = *st;
+
+	subscribe(f, 0, 0);
+	run_until_state(f, 0, FEED_LIVE);
+	/* A watch of its own, which is not made yet. */
+	f->sub[1].kind = WATCH_QUIET;
+	subscribe(f, 1, 0);
+	feed_on_restored(&f->feed);
+	for (size_t i = 0; i < 2; i++) {
+		run_until_state(f, i, FEED_ENDED);
+		assert_int_equal(f->sub[i].err.code, ERR_EPOCH_CHANGED);
+	}
+}
+
 static void a_refused_watch_ends_its_subs(void **st)
 {
 	struct fixture *f = *st;
@@ -427,6 +443,7 @@ int main(void)
 		T(deletion_ends_all),
 		T(a_reconnect_watches_again_and_goes_on),
 		T(another_epoch_ends_after_a_reconnect),
+		T(another_store_ends_all_at_once),
 		T(a_refused_watch_ends_its_subs),
 		T(unread_puts_back_from_recent_and_page),
 		T(a_wake_may_unsubscribe_all),

@@ -91,9 +91,30 @@ static void metadata_is_written_by_admins_only(void **state)
 	assert_int_equal(kind_mode(KIND_MESSAGES, false), S_IFREG | 0600);
 }
 
+static void each_generation_has_its_own_numbers(void **state)
+{
+	const uint64_t ino = inode_of(INODE_ID_MAX, KIND_MESSAGES);
+	uint64_t back = 0;
+
+	(void)state;
+	assert_true(inode_mark(ino, 0) == ino);
+	assert_true(inode_mark(ino, 1) != ino);
+	assert_true(inode_unmark(inode_mark(ino, 65535), 65535, &back));
+	assert_true(back == ino);
+	assert_false(inode_unmark(inode_mark(ino, 1), 2, &back));
+	assert_false(inode_unmark(ino, 2, &back));
+	assert_true(back == ino);
+	/* What has no id is the same in all. */
+	assert_true(inode_mark(inode_of(0, KIND_ROOT), 9) == 1);
+	assert_true(inode_unmark(1, 9, &back) && back == 1);
+	assert_true(inode_unmark(KIND_ME_LIVE, 9, &back));
+	assert_false(inode_unmark(UINT64_C(1) << 48 | 1, 1, &back));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_generation_has_its_own_numbers),
 		cmocka_unit_test(the_root_has_the_number_that_fuse_wants),
 		cmocka_unit_test(
 			every_number_is_split_into_what_it_was_made_of),

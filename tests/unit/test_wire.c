@@ -305,9 +305,22 @@ static void random_bytes_are_refused_or_exact(void **state)
 	assert_true(taken > 100);
 }
 
+static void a_schema_knows_its_fields(void **state)
+{
+	(void)state;
+	assert_true(wire_has_field(wire_schema_of(WIRE_SEND), "group_id"));
+	assert_true(
+		wire_has_field(wire_schema_of(WIRE_FIND_MEDIA), "media_id"));
+	assert_false(
+		wire_has_field(wire_schema_of(WIRE_GET_STATUS), "group_id"));
+	assert_false(wire_has_field(wire_schema_of(WIRE_COMMIT_RESTORE),
+				    "group_id"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_schema_knows_its_fields),
 		cmocka_unit_test(a_message_comes_back_as_it_was),
 		cmocka_unit_test(a_cut_or_longer_body_is_refused),
 		cmocka_unit_test(a_number_has_one_encoding_only),
