@@ -7,8 +7,6 @@ SBINDIR ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec/groupfs
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/groupfs
-BASHDIR ?= $(PREFIX)/share/bash-completion/completions
-ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
@@ -197,8 +195,6 @@ install: all
 	sed -i 's#@SBINDIR@#$(SBINDIR)#' $(DESTDIR)$(UNITDIR)/groupd.service
 	install -m 644 systemd/sysusers.d/groupd.conf $(DESTDIR)$(SYSUSERSDIR)
 	install -m 644 systemd/tmpfiles.d/groupd.conf $(DESTDIR)$(TMPFILESDIR)
-	$(if $(wildcard completion/groupctl.bash),install -D -m 644 completion/groupctl.bash $(DESTDIR)$(BASHDIR)/groupctl)
-	$(if $(wildcard completion/_groupctl),install -D -m 644 completion/_groupctl $(DESTDIR)$(ZSHDIR)/_groupctl)
 	install -m 644 README.md LICENSE $(wildcard man/*.json) $(DESTDIR)$(DOCDIR)
 	install -m 644 $(wildcard examples/*) $(DESTDIR)$(DOCDIR)/examples
 

@@ -34,6 +34,13 @@ ok "lintian finds nothing" lintian --allow-root --fail-on error,warning \
 diag "$(cat "$T/ok.out")"
 ok "what it is built with is installed here" \
 	sh -c "cd '$TOP' && dpkg-checkbuilddeps"
+libraries() {
+	grep -o 'lib[a-z0-9.-]*-dev' "$1" | grep -v '^libc6-dev\|^libcmocka' |
+		sort -u
+}
+is "and is what make deps installs" "$(libraries "$TOP/debian/control")" \
+	"$(sed -n '/^run="/,/"$/p' "$TOP/scripts/deps.sh" >"$T/run" &&
+		libraries "$T/run")"
 
 mkdir "$T/files"
 for deb in $(debs "$OLD" "$VERSION"); do
