@@ -212,6 +212,31 @@ inside sed -i 's/^nonsense.*/max_message_bytes = 2000/' /etc/groupd.conf
 ok "with a right one it does not" inside systemctl reload groupd
 fails "what it says holds" as ann \
 	'head -c 3000 /dev/zero | tr "\0" x >/groups/dev/post'
+# The key as README.Debian has it.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	-days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 \
+	-keyout "$ROOT/debs/privkey.pem" -out "$ROOT/debs/fullchain.pem" \
+	2>/dev/null
+inside install -D -t /etc/ssl/groupd -g groupd -m 640 /debs/privkey.pem \
+	/debs/fullchain.pem
+inside sh -c 'echo tls_cert = /etc/ssl/groupd/fullchain.pem
+	echo tls_key = /etc/ssl/groupd/privkey.pem' >>"$ROOT/etc/groupd.conf"
+ok "a certificate is taken by a reload" inside systemctl reload groupd
+by_tls() {
+	[ "$(curl_there --cacert "$ROOT/debs/fullchain.pem" \
+		-H "Authorization: Bearer $TOKEN" -o /dev/null \
+		-w '%{http_code}' https://127.0.0.1:7480/api/groups)" = 200 ]
+}
+ok "and REST speaks TLS" wait_for 20 by_tls
+
+inside sh -c 'cp -p /etc/groupd.conf /etc/ssl/groupd/right &&
+	echo nonsense = 1 >>/etc/groupd.conf'
+fails "with a wrong file it does not start" inside systemctl restart groupd
+inside cp -p /etc/ssl/groupd/right /etc/groupd.conf
+ok "with a right one it does" inside systemctl restart groupd
+is "and so does its socket" "$(show groupd.socket ActiveState)" active
+ok "for the mount, too" wait_for 20 sent after-a-wrong-file
+
 inside systemctl stop groups.mount
 inside systemctl --quiet stop groupd.service 2>/dev/null
 is "stopped, it is not active" "$(show groupd ActiveState)" inactive
@@ -259,7 +284,7 @@ is "it is purged" "$?" 0
 like "which says what it keeps" "$(cat "$T/purge")" \
 	'kept the messages in /var/lib/groupd'
 ok "the messages" inside test -s /var/lib/groupd/groupd.db
-inside sh -c 'rm -r /var/lib/groupd /groups && userdel -r ann &&
+inside sh -c 'rm -r /var/lib/groupd /etc/ssl /groups && userdel -r ann &&
 	userdel -r bob && userdel groupd && userdel groupd-gateway &&
 	apt-get -q -y autoremove --purge' >"$T/purge" 2>&1
 diag "$(tail -n 1 "$T/purge")"

@@ -38,7 +38,7 @@ is "lib has what is systemd's" \
 ./tmpfiles.d/groupd.conf"
 like "the service starts what is installed" \
 	"$(cat "$T/root/usr/lib/systemd/system/groupd.service")" \
-	'^ExecStart=/usr/sbin/groupd$"
+	'^ExecStart=/usr/sbin/groupd$'
 for program in usr/sbin/groupd usr/bin/groupfs usr/bin/groupctl; do
 	like "$program knows its version" \
 		"$("$T/root/$program" --version 2>&1)" '[0-9]+\.[0-9]+'
