@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/listener.h"
@@ -157,7 +160,7 @@ static uv_stdio_container_t inherit(int fd)
 	return c;
 }
 
-enum { ARGS_FIXED = 18, ARGS_MAX = ARGS_FIXED + 4 + 2 * CONFIG_ORIGINS_MAX };
+enum { ARGS_FIXED = 20, ARGS_MAX = ARGS_FIXED + 4 + 2 * CONFIG_ORIGINS_MAX };
 
 /* The arguments that not every gateway has. */
 static void put_options(const struct config *c, const struct gateway_fds *fds,
@@ -188,6 +191,7 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	struct buf slot = { 0 };
 	struct buf body = { 0 };
 	struct buf address = { 0 };
+	struct buf core = { 0 };
 	struct buf uid = { 0 };
 	struct buf gid = { 0 };
 	char *args[ARGS_MAX + 1] = { 0 };
@@ -199,6 +203,7 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	buf_printf(&body, "%" PRIu64,
 		   c->max_message_bytes * BODY_FACTOR + BODY_EXTRA);
 	buf_printf(&address, "%" PRIu64, c->max_connections_per_address);
+	buf_printf(&core, "%u", (unsigned)geteuid());
 	const char *const fixed[ARGS_FIXED - 1] = {
 		buf_cstr(&binary),
 		"--door-fd",
@@ -217,6 +222,8 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 		buf_cstr(&gid),
 		"--max-per-address",
 		buf_cstr(&address),
+		"--core-uid",
+		buf_cstr(&core),
 	};
 	memcpy(args, fixed, sizeof(fixed));
 	put_options(c, fds, args + ARGS_FIXED - 1);
@@ -247,7 +254,30 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	buf_release(&slot);
 	buf_release(&body);
 	buf_release(&address);
+	buf_release(&core);
 	buf_release(&uid);
 	buf_release(&gid);
 	return rc;
+}
+
+/* Only who has the user of a process may signal it, if he has no right to
+ * signal all processes of the machine: a child becomes that user. It shares our
+ * memory with no thread and makes system calls only. */
+static void signal_as(uid_t uid, pid_t pid, int number)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (syscall(SYS_setresuid, uid, uid, uid) == 0)
+			kill(pid, number);
+		_exit(0);
+	}
+	if (child > 0)
+		waitpid(child, NULL, 0);
+}
+
+void gateway_signal(const struct gateway *gw, int number)
+{
+	if (kill(gw->pid, number) < 0 && errno == EPERM)
+		signal_as(gw->supervisor->uid, gw->pid, number);
 }

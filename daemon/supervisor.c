@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "daemon/renewal.h"
 #include "daemon/status.h"
 #include "lib/log.h"
+#include "lib/process.h"
 #include "lib/str.h"
 #include "lib/text.h"
 
@@ -46,7 +48,7 @@ static void on_grace_over(uv_timer_t *timer)
 		return;
 	log_warn("gateway ignores SIGTERM and is killed: slot=%u pid=%d",
 		 gw->slot, (int)gw->pid);
-	kill(gw->pid, SIGKILL);
+	gateway_signal(gw, SIGKILL);
 }
 
 /* SIGTERM, and SIGKILL if that does not help. Its end is seen as ever. */
@@ -54,7 +56,7 @@ static void end_process(struct gateway *gw)
 {
 	if (!is_watched(gw))
 		return;
-	kill(gw->pid, SIGTERM);
+	gateway_signal(gw, SIGTERM);
 	uv_timer_start(&gw->timer, on_grace_over, GRACE_MS, 0);
 }
 
@@ -406,12 +408,15 @@ static int find_user(struct supervisor *s, struct err *err)
 
 	s->uid = geteuid();
 	s->gid = getegid();
-	if (s->uid != 0)
+	if (!process_may(CAP_SETUID) || !process_may(CAP_SETGID))
 		return 0;
-	pw = getpwnam(name);
+	pw = getpwnam(name[0] != '\0' ? name : "groupd-gateway");
+	if (pw == NULL && name[0] == '\0')
+		pw = getpwnam("nobody");
 	if (pw == NULL)
 		return err_set(err, ERR_UNAVAILABLE,
-			       "gateway_user: no such local user: %s", name);
+			       "gateway_user: no such local user: %s",
+			       name[0] != '\0' ? name : "nobody");
 	s->uid = pw->pw_uid;
 	s->gid = pw->pw_gid;
 	return 0;
