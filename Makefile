@@ -36,6 +36,8 @@ LIB_SRC := $(wildcard lib/*.c)
 STORE_SRC := $(wildcard store/*.c)
 DAEMON_SRC := $(wildcard daemon/*.c)
 GATEWAY_SRC := $(wildcard daemon/gateway/*.c)
+WEB_FILES := $(addprefix daemon/gateway/web/,index.html app.js app.css)
+WEB_OBJ = $(BUILD)/daemon/gateway/web/web.o
 CTL_SRC := $(wildcard daemon/ctl/*.c)
 FS_SRC := $(wildcard fs/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
@@ -56,7 +58,7 @@ all: $(PROGRAMS)
 LIBS_BASE = $(call pkg_libs,libuv jansson)
 $(BUILD)/groupd: $(call obj,$(DAEMON_SRC) $(STORE_SRC) $(LIB_SRC))
 $(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libcrypto)
-$(BUILD)/groupd-gateway: $(call obj,$(GATEWAY_SRC) $(LIB_SRC))
+$(BUILD)/groupd-gateway: $(call obj,$(GATEWAY_SRC) $(LIB_SRC)) $(WEB_OBJ)
 $(BUILD)/groupd-gateway: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libwebsockets libssl libcrypto)
 $(BUILD)/groupfs: $(call obj,$(FS_SRC) $(LIB_SRC))
 $(BUILD)/groupfs: LDLIBS = $(LIBS_BASE) $(call pkg_libs,fuse3)
@@ -73,6 +75,12 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@echo "  CC    $<"
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
 
+# The web page, with its files as they are.
+$(WEB_OBJ): daemon/gateway/web/web.S $(WEB_FILES) $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  AS    $<"
+	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
+
 # Everything is built again when the flags or the compiler change.
 $(BUILD)/flags: FORCE
 	@pkg-config --exists fuse3 sqlite3 libuv libwebsockets jansson libcrypto libssl || \
@@ -81,7 +89,7 @@ $(BUILD)/flags: FORCE
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
 
 # Unit tests: one binary each, linked with all folders that it may test.
-$(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(FS_SRC)) $(call obj,$(SUPPORT_SRC)) Makefile
+$(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(FS_SRC)) $(call obj,$(SUPPORT_SRC)) $(WEB_OBJ) Makefile
 	$(Q)rm -f $@ && ar rcsP $@ $(filter %.o,$^)
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
