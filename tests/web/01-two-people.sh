@@ -45,11 +45,13 @@ ok "and what was said" sh -c "printf '%s\n' 'good morning' 'who is in?' \
 # What the browsers' side asks for: a word in $DO, which goes when it is done.
 serve() {
 	case $1 in
-	kill-core) kill9_groupd && start_groupd ;;
+	kill-core)
+		kill9_groupd
+		start_groupd
+		;;
 	kill-gateway)
 		for _pid in $(gateways); do kill -KILL "$_pid"; done
 		;;
-	restart) stop_groupd && start_groupd ;;
 	stop) stop_groupd ;;
 	start) start_groupd ;;
 	revoke-bob) ctl token list bob | awk 'NR > 1 || /^[0-9]/ { print $1 }' |

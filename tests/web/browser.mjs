@@ -14,6 +14,7 @@ export const MOUNT = process.env.M;
 let browser = null;
 let failed = 0;
 const complaints = [];
+const pages = new Set();
 const expected = [];
 
 export function say(good, what, why = '') {
@@ -34,6 +35,9 @@ export async function step(what, run) {
 		say(true, what);
 	} catch (error) {
 		say(false, what, error.message);
+		for (const [i, page] of [...pages].entries()) await page.screenshot({ path: `${process.env.SHOTS}/failed-${failed}-${i}.png` }).catch(() => null);
+		// What follows would wait in vain, too.
+		if (failed > 3) await end();
 	}
 }
 
@@ -78,6 +82,8 @@ export async function person(name, options = {}) {
 	browser ??= await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
 	const context = await browser.newContext({ viewport: { width: 1100, height: 720 }, locale: 'en-GB', timezoneId: 'Europe/Berlin', reducedMotion: 'reduce', ...options });
 	const page = await context.newPage();
+	pages.add(page);
+	page.on('close', () => pages.delete(page));
 	page.setDefaultTimeout(10000);
 	page.on('console', (m) => { if (m.type() === 'error' || m.type() === 'warning') complain(name, m.text()); });
 	page.on('pageerror', (e) => complaints.push(`${name}: ${e.stack}`));
@@ -103,7 +109,7 @@ export async function openGroup(page, group) {
 /* The group is shown, and nothing of it is missing. */
 export async function synced(page, group) {
 	await until(`${group} is live`, () => page.evaluate((g) => document.getElementById('room-name').textContent === `${g}/` &&
-		document.getElementById('room-sync').textContent === 'live' && document.querySelector('#rows .row') !== null, group));
+		document.getElementById('room-sync').textContent === 'live' && document.getElementById('older').textContent !== 'Loading…', group));
 }
 
 /* The messages that are shown: [seq, text]. */

@@ -852,6 +852,8 @@ function plain(text) {
 	return out;
 }
 
+const opened = (text, open, close) => text.split(open).length - text.split(close).length;
+
 /* A full stop behind an address is not part of it, nor is a bracket that was
  * opened before it. */
 function trimUrl(url) {
@@ -859,8 +861,8 @@ function trimUrl(url) {
 	while (end > 0) {
 		const last = url[end - 1];
 		if ('.,;:!?*_'.includes(last)) end--;
-		else if (last === ')' && !url.slice(0, end).includes('(')) end--;
-		else if (last === ']' && !url.slice(0, end).includes('[')) end--;
+		else if (last === ')' && opened(url.slice(0, end), '(', ')') < 0) end--;
+		else if (last === ']' && opened(url.slice(0, end), '[', ']') < 0) end--;
 		else break;
 	}
 	return url.slice(0, end);
@@ -1085,6 +1087,7 @@ const view = {
 		this.divider = unreadOf(g) > 0 ? g.last_read_seq : 0;
 		showSection('chat');
 		drawHead();
+		members.follow();
 		composer.enter(g);
 		await this.load(seq);
 	},
@@ -2075,13 +2078,20 @@ const members = {
 		if (view.group === null) return;
 		$('panel').hidden = false;
 		$('panel-button').setAttribute('aria-expanded', 'true');
+		this.follow();
+		if (matchMedia('(hover: hover)').matches) $('member-find').focus();
+	},
+
+	/* What is open shows the group that is open now. */
+	follow() {
+		if (!this.isOpen) return;
 		$('member-find').value = '';
+		$('member-name').value = '';
 		this.prefix = '';
 		this.fail('');
 		this.editAbout(false);
 		this.reload();
 		this.refreshInfo();
-		if (matchMedia('(hover: hover)').matches) $('member-find').focus();
 	},
 
 	close() {
@@ -2508,7 +2518,7 @@ function wireComposer() {
 		completion.update();
 	});
 	text.addEventListener('click', () => completion.update());
-	text.addEventListener('blur', () => setTimeout(() => completion.close(), 100));
+	text.addEventListener('blur', () => completion.close());
 	text.addEventListener('paste', (event) => {
 		if (event.clipboardData.files.length === 0) return;
 		event.preventDefault();
