@@ -44,6 +44,7 @@ SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
 SYSTEM_TESTS = $(wildcard tests/system/$(T).sh)
+WEB_TESTS = $(wildcard tests/web/[0-9]*.sh)
 SRC := $(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -136,16 +137,18 @@ test-deps:
 	$(Q)sh scripts/deps.sh run test
 test: test-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all unit-tests
-	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(SYSTEM_TESTS)
+	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(WEB_TESTS) $(SYSTEM_TESTS)
 test-unit: unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
 test-system: all
 	$(Q)$(RUN_TESTS) $(SYSTEM_TESTS)
+test-web: all
+	$(Q)$(RUN_TESTS) $(WEB_TESTS)
 
 # Lint: each part stands alone, all of them run one after the other.
 C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC)
 H_FILES = $(wildcard */*.h */*/*.h)
-LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man
+LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man check-web
 lint:
 	$(Q)sh scripts/deps.sh run test lint
 	$(Q)for part in $(LINTS); do $(MAKE) --no-print-directory $$part || exit 1; done
@@ -167,9 +170,11 @@ check-cppcheck:
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
 check-shell:
-	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/bench/*.sh
+	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh
 check-man:
 	$(Q)mandoc -T lint -W warning $(wildcard man/*.[1-9])
+check-web:
+	$(Q)sh tests/lint/web.sh daemon/gateway/web
 
 # One entry a file, from the flags above; made anew where they or the files change.
 compile_commands.json: $(BUILD)/flags $(C_FILES)
@@ -192,7 +197,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run test-deps test test-unit test-system bench-fs bench-ws lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run test-deps test test-unit test-system test-web bench-fs bench-ws lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

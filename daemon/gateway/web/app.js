@@ -401,6 +401,7 @@ function checkLive() {
 	for (const g of groups.values()) if (g.sync === 'catching up') return;
 	link.tries = 0;
 	setLink('live');
+	members.refreshInfo();
 }
 
 /* Nothing was heard for a while: is anybody there? */
@@ -585,8 +586,12 @@ async function learnGroup(name) {
 	learning.delete(name);
 }
 
-function dropGroup(name, words) {
+/* What was my own doing is said so, whoever tells first that it is done. */
+const farewells = new Map();
+
+function dropGroup(name, otherwise) {
 	const g = groups.get(name);
+	const words = farewells.get(name) ?? otherwise;
 	groups.delete(name);
 	outbox.forget(name);
 	if (g !== undefined && view.group === g) showGone(name, words);
@@ -931,9 +936,9 @@ function excerpt(text) {
 }
 
 function hue(name) {
-	let hash = 7;
-	for (const c of name) hash = (hash * 31 + c.codePointAt(0)) >>> 0;
-	return `n${hash % 8}`;
+	let hash = 0x811c9dc5;
+	for (const c of name) hash = Math.imul(hash ^ c.codePointAt(0), 0x01000193);
+	return `n${((hash >>> 16) ^ (hash >>> 3)) & 7}`;
 }
 
 // Rows ------------------------------------------------------------------------
@@ -1579,7 +1584,7 @@ const outbox = {
 			el('button', { type: 'button', onclick: () => this.remove(item) }, 'Discard'))
 			: item.state === 'stored' ? null : el('p', { className: 'state' }, item.why !== '' ? `${item.why}: sent again soon` : isLinked() && link.core ? 'sending…' : 'waits for the connection');
 		return pendingRow(failed ? 'failed' : 'waits', item.reply_to_seq ? el('span', { className: 'quote' }, el('b', null, `#${item.reply_to_seq}`)) : null,
-			el('div', { className: 'text', dir: 'auto' }, ...textNodes(item.content, [])), state);
+			...textOf({ content: item.content }), state);
 	},
 
 	edit(item) {
@@ -2229,6 +2234,7 @@ const members = {
 
 	async refreshInfo() {
 		const g = view.group;
+		if (g === null) return;
 		const info = await api('GET', groupPath(g.name)).catch(() => null);
 		if (info === null || view.group !== g) return;
 		const role = g.role;
@@ -2281,8 +2287,7 @@ const members = {
 		const g = view.group;
 		confirmed({ title: `Leave ${g.name}?`, text: 'Only an admin can let you in again.', button: 'Leave',
 			run: async () => {
-				await api('DELETE', groupPath(g.name, `/members/${encodeURIComponent(session.me)}`));
-				dropGroup(g.name, `You left ${g.name}.`);
+				await bidFarewell(g.name, `/members/${encodeURIComponent(session.me)}`, `You left ${g.name}.`);
 			} });
 	},
 
@@ -2291,8 +2296,7 @@ const members = {
 		confirmed({ title: `Delete ${g.name}?`, text: `Its ${plural(g.last_seq, 'message', 'messages')} and files are gone then, for all ${plural(g.member_count, 'member', 'members')}, and do not come back. Type its name to do it.`,
 			button: 'Delete', name: g.name,
 			run: async () => {
-				await api('DELETE', groupPath(g.name));
-				dropGroup(g.name, `${g.name} was deleted.`);
+				await bidFarewell(g.name, '', `${g.name} was deleted.`);
 			} });
 	},
 };
@@ -2301,6 +2305,16 @@ async function membersAfter(g, prefix, last) {
 	const page = await api('GET', groupPath(g.name, `/members?limit=${PAGE}&after=${encodeURIComponent(last)}`));
 	return { ...page, members: page.members.filter((m) => m.user.startsWith(prefix)),
 		complete: page.complete || page.members.some((m) => !m.user.startsWith(prefix)) };
+}
+
+async function bidFarewell(name, path, words) {
+	farewells.set(name, words);
+	try {
+		await api('DELETE', groupPath(name, path));
+		dropGroup(name, words);
+	} finally {
+		farewells.delete(name);
+	}
 }
 
 /* A question before what cannot be undone; run()'s refusal is shown in it. */
@@ -2602,6 +2616,7 @@ function wireDialogs() {
 	$('jump-text').addEventListener('keydown', (event) => jump.onKey(event));
 	$('new-button').onclick = openCreate;
 	$('create-form').onsubmit = createGroup;
+	$('create-form').oninput = () => { $('create-error').textContent = ''; };
 	$('keys-button').onclick = () => $('keys').showModal();
 	$('picture').addEventListener('close', () => $('picture-image').removeAttribute('src'));
 }
@@ -2624,6 +2639,7 @@ function wirePage() {
 	setInterval(() => { if (link.state === 'offline' && session.token !== '') drawLink(); }, 500);
 	setInterval(checkHeard, 5000);
 	setInterval(() => { if (!document.hidden) probeCore(); }, 10000);
+	setInterval(() => { if (!document.hidden && link.state === 'live') members.refreshInfo(); }, 60000);
 	$('retry').onclick = retryNow;
 	$('notice-retry').onclick = retryNow;
 	$('gone-button').onclick = closeGone;
