@@ -876,7 +876,7 @@ function trimUrl(url) {
 function linkTo(url) {
 	try {
 		const parsed = new URL(url);
-		return el('a', { href: parsed.href, target: '_blank', rel: 'noopener noreferrer', title: parsed.href }, ...plain(url));
+		return el('a', { href: parsed.href, target: '_blank', rel: 'noopener noreferrer', title: parsed.href, tabIndex: -1 }, ...plain(url));
 	} catch {
 		return el('span', null, ...plain(url));
 	}
@@ -955,7 +955,7 @@ function textOf(m) {
 	const lines = m.content.split('\n').length;
 	if (lines <= FOLD && m.content.length <= 4000) return [div];
 	div.classList.add('folded');
-	const more = el('button', { className: 'quiet unfold', type: 'button' }, `Show all ${lines > FOLD ? plural(lines, 'line', 'lines') : bytesOf(m.content.length)}`);
+	const more = el('button', { className: 'quiet unfold', type: 'button', tabIndex: -1 }, `Show all ${lines > FOLD ? plural(lines, 'line', 'lines') : bytesOf(m.content.length)}`);
 	more.onclick = () => keepPlace(() => { div.classList.remove('folded'); more.remove(); });
 	return [div, more];
 }
@@ -1117,7 +1117,7 @@ const view = {
 				? [this.page(`before_seq=${from}&limit=40`), this.page(`after_seq=${from - 1}&limit=${PAGE}`)]
 				: [this.page(`before_seq=${g.last_seq + 1}&limit=${PAGE}`)]), stop);
 			if (stop()) return;
-			this.show(pages.flatMap((page) => page.messages), seq);
+			this.show(pages, seq, from === 0 || pages[1].complete);
 		} catch (refusal) {
 			if (!stop()) this.failed(refusal);
 		}
@@ -1137,9 +1137,11 @@ const view = {
 		else $('older').textContent = refusal.message;
 	},
 
-	show(msgs, seq) {
-		silently(() => this.put(msgs, false));
-		this.atEnd = this.hi >= this.group.last_seq;
+	/* atEnd: up to what was the end when it was asked for; what came since is
+	 * behind it. */
+	show(pages, seq, atEnd) {
+		silently(() => this.put(pages.flatMap((page) => page.messages), false));
+		this.atEnd = atEnd;
 		this.fillGap();
 		const row = seq > 0 ? this.rows.get(seq) : this.divider > 0 ? this.rows.get(this.divider + 1) : undefined;
 		this.stuck = this.atEnd && (row === undefined || (seq === 0 && this.fits(row)));
@@ -1209,8 +1211,9 @@ const view = {
 		await this.grow('newer', `after_seq=${this.hi}&limit=${PAGE}`, (page) => {
 			this.put(page.messages, false);
 			this.trim(true);
-			this.atEnd = this.hi >= this.group.last_seq;
+			this.atEnd = this.hi >= page.last_seq;
 		});
+		this.fillGap();
 	},
 
 	async grow(end, query, put) {
@@ -1382,7 +1385,7 @@ const view = {
 			if (stop()) return;
 			this.clear();
 			outbox.draw();
-			this.show(page.messages, 0);
+			this.show([page], 0, true);
 			this.stuck = true;
 			$('log').scrollTop = $('log').scrollHeight;
 			this.scrolled();
@@ -1734,7 +1737,7 @@ const media = {
 	},
 
 	photo(path, name) {
-		const box = el('button', { className: 'photo waits', type: 'button', title: name, ariaLabel: `Picture ${name}` }, name);
+		const box = el('button', { className: 'photo waits', type: 'button', tabIndex: -1, title: name, ariaLabel: `Picture ${name}` }, name);
 		box.dataset.path = path;
 		box.onclick = () => { if (this.pictures.has(path)) showPicture(path, name); };
 		if (this.pictures.has(path)) this.fill(box, path, name);
@@ -1802,7 +1805,7 @@ const media = {
 	},
 
 	attachment(path, name) {
-		const button = el('button', { className: 'attached', type: 'button', title: `Download ${name}` }, icon('file'), el('span', null, name), icon('down'));
+		const button = el('button', { className: 'attached', type: 'button', tabIndex: -1, title: `Download ${name}` }, icon('file'), el('span', null, name), icon('down'));
 		button.onclick = () => download(path, name, button);
 		return button;
 	},
@@ -2252,6 +2255,7 @@ const members = {
 		$('description-edit').hidden = !admin || !$('description-form').hidden;
 		$('delete').hidden = !admin;
 		$('description').replaceChildren(...(g.description === '' ? ['No description.'] : textNodes(g.description, [])));
+		for (const a of $('description').querySelectorAll('a')) a.tabIndex = 0;
 		const fact = (name, value) => [el('dt', null, name), el('dd', null, value)];
 		$('facts').replaceChildren(
 			...fact('you are', admin ? 'an admin' : 'a member'),
@@ -2492,7 +2496,7 @@ function onPlainKey(event) {
 		r: () => composer.reply(view.at(Number(row.dataset.seq))),
 		Enter: () => composer.reply(view.at(Number(row.dataset.seq))),
 		c: () => copyText(view.at(Number(row.dataset.seq)).content),
-		o: () => row.querySelector('.photo, .attached, .quote')?.click(),
+		o: () => row.querySelector('.photo, button.attached, .text a, .unfold, .quote')?.click(),
 	};
 	const run = keys[event.key] ?? (row === event.target ? onRow[event.key] : undefined);
 	if (run === undefined) return;
