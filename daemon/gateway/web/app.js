@@ -53,7 +53,7 @@ function icon(name) {
 
 function iconButton(name, label, onclick) {
 	return el('button', { className: 'icon', type: 'button', title: label,
-		ariaLabel: label, tabIndex: -1, onclick }, icon(name));
+		'aria-label': label, tabIndex: -1, onclick }, icon(name));
 }
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -788,7 +788,7 @@ async function drawFavicon(mark) {
 
 /* #group, #group/123 (a message of it), #@mentions or nothing. */
 function route() {
-	const [name, seq] = decodeURIComponent(location.hash.slice(1)).split('/');
+	const [name, seq] = safeDecode(location.hash.slice(1)).split('/');
 	if (session.token === '' || !groups.listed) return;
 	view.wanted = name;
 	showPane(name === '' ? 'list' : 'room');
@@ -800,6 +800,8 @@ function route() {
 		showSection('nothing');
 	} else if (groups.has(name)) {
 		view.open(groups.get(name), Number(seq) || 0);
+		// Gone to once, not again with each reconnect.
+		if (seq !== undefined) history.replaceState(null, '', `#${name}`);
 	} else if (view.goneName !== name) {
 		showGone(name, `There is no group ${name}, or you are not a member of it.`);
 	}
@@ -988,6 +990,14 @@ async function fillQuote(quote, g, seq) {
 	quote.replaceChildren(el('b', { className: hue(m.sender) }, m.sender), el('span', { dir: 'auto' }, ...plain(excerpt(m.content || decodeURIComponent(fileOf(m))))));
 }
 
+/* What can be done with a message, once somebody points at it. */
+function showActs(event) {
+	const row = event.target.closest?.('.row[data-seq]');
+	const m = row && view.at(Number(row.dataset.seq));
+	if (!m || row.querySelector('.acts') !== null) return;
+	row.querySelector('.line0').append(actsOf(m));
+}
+
 function actsOf(m) {
 	return el('span', { className: 'acts' },
 		iconButton('reply', 'Reply', () => composer.reply(m)),
@@ -1000,9 +1010,8 @@ function newRow(m) {
 		el('div', { className: 'body' },
 			m.reply_to_seq ? quoteOf(m) : null,
 			m.media_url ? media.show(view.group.name, m) : null,
-			...(m.content !== '' || !m.media_url ? textOf(m) : [])),
-		actsOf(m));
-	const row = el('article', { className: 'row', tabIndex: -1, ariaLabel: `${m.sender}, ${clock.format(new Date(m.timestamp))}` }, line);
+			...(m.content !== '' || !m.media_url ? textOf(m) : [])));
+	const row = el('article', { className: 'row', tabIndex: -1, 'aria-label': `${m.sender}, ${clock.format(new Date(m.timestamp))}` }, line);
 	row.dataset.seq = m.sequence_number;
 	row.classList.toggle('me-mentioned', isMention(m));
 	return row;
@@ -1052,13 +1061,16 @@ function silently(fn) {
 
 const view = {
 	group: null, wanted: '', goneName: null, rank: null, serial: 0,
-	msgs: [], rows: new Map(), atEnd: false, complete: false, divider: 0,
+	msgs: [], rows: new Map(), queue: [], atEnd: false, divider: 0,
 	stuck: true, loading: { older: false, newer: false }, filling: false, due: false,
+	flushing: false, cost: 0, // of the last change, in ms
 
 	get lo() { return this.msgs[0]?.sequence_number ?? 0; },
 	get hi() { return this.msgs.at(-1)?.sequence_number ?? 0; },
 	at(seq) { return this.msgs[seq - this.lo]; },
-	behind() { return this.group !== null && this.atEnd && this.hi < this.group.last_seq; },
+	/* What is queued will be there with the next picture. */
+	get next() { return (this.queue.at(-1)?.sequence_number ?? this.hi) + 1; },
+	behind() { return this.group !== null && this.atEnd && this.next <= this.group.last_seq; },
 
 	close() {
 		if (this.group !== null) composer.leave();
@@ -1069,6 +1081,7 @@ const view = {
 
 	clear() {
 		this.msgs = [];
+		this.queue = [];
 		this.rows.clear();
 		this.atEnd = false;
 		this.filling = false;
@@ -1251,11 +1264,34 @@ const view = {
 			drawNewer();
 			return;
 		}
-		if (this.msgs.length > 0 && m.sequence_number !== this.hi + 1) {
+		if (m.sequence_number !== this.next) {
 			this.fillGap();
 			return;
 		}
-		this.add([m]);
+		this.queue.push(m);
+		this.flush();
+	},
+
+	/* However many come at once, the page changes only so often that it has
+	 * time for other things, too. */
+	flush() {
+		if (this.flushing) return;
+		this.flushing = true;
+		setTimeout(() => {
+			const began = performance.now();
+			this.flushing = false;
+			this.takeQueue();
+			this.cost = performance.now() - began;
+		}, Math.min(4 * this.cost, 400));
+	},
+
+	takeQueue() {
+		const msgs = this.queue.filter((m) => m.sequence_number > this.hi);
+		this.queue = [];
+		if (this.group === null || msgs.length === 0) return;
+		if (msgs.length > ROWS) this.leap();
+		else if (!this.atEnd || msgs[0].sequence_number !== this.hi + 1) this.fillGap();
+		else this.add(msgs);
 	},
 
 	add(msgs) {
@@ -1275,6 +1311,10 @@ const view = {
 	/* What is there and was not told: after a time without connection. */
 	async fillGap() {
 		if (this.filling || !this.behind()) return;
+		if (this.group.last_seq - this.hi > ROWS && this.msgs.length > 0) {
+			this.leap();
+			return;
+		}
 		const serial = this.serial;
 		const stop = () => this.serial !== serial;
 		this.filling = true;
@@ -1375,6 +1415,16 @@ const view = {
 		$('log').scrollTop = $('log').scrollHeight;
 		this.scrolled();
 		return Promise.resolve();
+	},
+
+	/* More came than a window holds. */
+	leap() {
+		if (this.stuck) {
+			this.loadEnd();
+			return;
+		}
+		this.atEnd = false;
+		drawNewer();
 	},
 
 	async loadEnd() {
@@ -1694,7 +1744,7 @@ const uploads = {
 	},
 
 	row(item) {
-		const bar = el('progress', { max: Math.max(1, item.file.size), value: item.sent, ariaLabel: `Sending ${item.name}` });
+		const bar = el('progress', { max: Math.max(1, item.file.size), value: item.sent, 'aria-label': `Sending ${item.name}` });
 		bar.dataset.key = item.key;
 		const cancel = el('button', { type: 'button', onclick: () => this.remove(item) }, item.state === 'failed' ? 'Discard' : 'Cancel');
 		const state = item.state === 'failed' ? el('p', { className: 'state', role: 'alert' }, `Not sent: ${item.why}`, this.retryButton(item), cancel)
@@ -1737,7 +1787,7 @@ const media = {
 	},
 
 	photo(path, name) {
-		const box = el('button', { className: 'photo waits', type: 'button', tabIndex: -1, title: name, ariaLabel: `Picture ${name}` }, name);
+		const box = el('button', { className: 'photo waits', type: 'button', tabIndex: -1, title: name, 'aria-label': `Picture ${name}` }, name);
 		box.dataset.path = path;
 		box.onclick = () => { if (this.pictures.has(path)) showPicture(path, name); };
 		if (this.pictures.has(path)) this.fill(box, path, name);
@@ -2027,7 +2077,7 @@ const completion = {
 	draw() {
 		$('names').hidden = this.names.length === 0;
 		$('names').replaceChildren(...this.names.map((m, i) => {
-			const li = el('li', { id: `name-${i}`, role: 'option', ariaSelected: `${i === this.at}` }, `@${m.user}`, el('small', null, m.role === 'member' ? '' : m.role));
+			const li = el('li', { id: `name-${i}`, role: 'option', 'aria-selected': `${i === this.at}` }, `@${m.user}`, el('small', null, m.role === 'member' ? '' : m.role));
 			li.onmousedown = (event) => { event.preventDefault(); this.at = i; this.take(); };
 			return li;
 		}));
@@ -2151,7 +2201,7 @@ const members = {
 	row(m) {
 		const g = view.group;
 		const acts = el('span', { className: 'acts2' });
-		const act = (words, label, run) => acts.append(el('button', { type: 'button', ariaLabel: `${label} ${m.user}`, onclick: run }, words));
+		const act = (words, label, run) => acts.append(el('button', { type: 'button', 'aria-label': `${label} ${m.user}`, onclick: run }, words));
 		if (g.role === 'admin') {
 			const other = m.role === 'admin' ? 'member' : 'admin';
 			act(m.role === 'admin' ? 'Demote' : 'Promote', m.role === 'admin' ? 'Demote' : 'Promote',
@@ -2422,7 +2472,7 @@ const jump = {
 	draw() {
 		$('jump-list').replaceChildren(...this.hits.map((g, i) => {
 			const unread = unreadOf(g);
-			const li = el('li', { id: `jump-${i}`, role: 'option', ariaSelected: `${i === this.at}` }, g.name,
+			const li = el('li', { id: `jump-${i}`, role: 'option', 'aria-selected': `${i === this.at}` }, g.name,
 				el('small', null, [g.mentions > 0 ? `@${g.mentions}` : '', unread > 0 ? `${unread} unread` : ''].join(' ')));
 			li.onclick = () => { this.at = i; this.go(); };
 			return li;
@@ -2572,6 +2622,8 @@ function wireDrop() {
 
 function wireLog() {
 	const log = $('log');
+	$('rows').addEventListener('pointerover', showActs, { passive: true });
+	$('rows').addEventListener('focusin', showActs);
 	log.addEventListener('scroll', () => view.scrolled(), { passive: true });
 	log.addEventListener('keydown', (event) => {
 		if (event.target !== log || event.key !== 'ArrowUp') return;
