@@ -77,10 +77,21 @@ function complain(name, text) {
 	if (!expected.some((pattern) => pattern.test(text)) || /Content Security Policy|Trusted/i.test(text)) complaints.push(`${name}: ${text}`);
 }
 
+/* In the page: while window.deaf is true, what the WebSocket says is lost. */
+function deafness() {
+	const Real = window.WebSocket;
+	window.WebSocket = class extends Real {
+		set onmessage(heard) {
+			super.onmessage = (event) => { if (!window.deaf) heard(event); };
+		}
+	};
+}
+
 /* A person: a browser context with its page. */
 export async function person(name, options = {}) {
 	browser ??= await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
 	const context = await browser.newContext({ viewport: { width: 1100, height: 720 }, locale: 'en-GB', timezoneId: 'Europe/Berlin', reducedMotion: 'reduce', ...options });
+	await context.addInitScript(deafness);
 	const page = await context.newPage();
 	pages.add(page);
 	page.on('close', () => pages.delete(page));
