@@ -28,7 +28,7 @@ forbidden="$forbidden|setAttribute\\([\"']on|javascript:"
 ids=$(grep -oE ' id="[a-z0-9-]+"' "$web/index.html" | cut -d'"' -f2)
 doubled=$(printf '%s\n' "$ids" | sort | uniq -d)
 [ -z "$doubled" ] || bad "ids that are there twice: $doubled"
-for id in $(grep -oE "\\$\\('[a-z0-9-]+'\\)" "$web/app.js" | cut -d"'" -f2 |
+for id in $(grep -oE "(\\$|setText)\\('[a-z0-9-]+'" "$web/app.js" | cut -d"'" -f2 |
 	sort -u); do
 	printf '%s\n' "$ids" | grep -qxF "$id" ||
 		bad "app.js asks for #$id, which index.html does not have"

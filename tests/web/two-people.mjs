@@ -419,7 +419,7 @@ await step('the core is killed while alice writes', () => expecting(AWAY, async 
 }));
 await step('groupd is stopped: the pages say so, and when they try again', () => expecting(AWAY, async () => {
 	await ask('stop');
-	await until('offline', async () => /^Offline: next try (in \d+ s|now)$/.test(await textOf(alice, 'link-text')));
+	await until('offline', async () => /^Offline.*\. Next try in \d+ s\.$/.test(`${await textOf(alice, 'notice-text')} ${await textOf(alice, 'notice-left')}`));
 	is('the group, too', await textOf(alice, 'room-sync'), 'offline');
 	await write(alice, 'written while away');
 	await until('it is marked', async () => /written while away.*waits for the connection/.test(await textOf(alice, 'pending')));

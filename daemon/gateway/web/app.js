@@ -716,26 +716,30 @@ function stepGroup(by) {
 // States, said honestly -------------------------------------------------------
 
 function linkWords() {
-	if (link.state === 'offline') {
-		const left = Math.max(0, Math.ceil((link.retryAt - Date.now()) / 1000));
-		return `${link.why}Offline: next try ${left === 0 ? 'now' : `in ${left} s`}`;
-	}
+	if (link.state === 'offline') return 'Offline';
 	if (link.state === 'connecting') return 'Connecting…';
-	if (!link.core) return 'groupd is away: waiting for it';
+	if (!link.core) return 'groupd is away';
 	return link.state === 'live' ? 'Live' : 'Catching up…';
+}
+
+/* Only what has changed is written: what is read out would be again. */
+function setText(id, text) {
+	if ($(id).textContent !== text) $(id).textContent = text;
 }
 
 function drawLink() {
 	const state = isLinked() && !link.core ? 'waiting' : link.state;
-	const words = linkWords();
+	const offline = link.state === 'offline';
+	const left = Math.max(0, Math.ceil((link.retryAt - Date.now()) / 1000));
 	document.body.dataset.link = state;
-	if ($('link-text').textContent !== words) $('link-text').textContent = words;
-	$('retry').hidden = link.state !== 'offline';
-	const notice = state === 'offline' || state === 'waiting' || (state === 'connecting' && link.tries > 0);
+	setText('link-text', linkWords());
+	setText('link-left', offline ? `${left} s` : '');
+	$('retry').hidden = !offline;
+	const notice = offline || state === 'waiting' || (state === 'connecting' && link.tries > 0);
 	$('notice').hidden = !notice;
-	$('notice-retry').hidden = link.state !== 'offline';
-	const more = notice ? `${words}. What you write now is sent then.` : '';
-	if ($('notice-text').textContent !== more) $('notice-text').textContent = more;
+	$('notice-retry').hidden = !offline;
+	setText('notice-text', notice ? `${link.why}${linkWords()}. What you write now is sent as soon as it is back.` : '');
+	setText('notice-left', offline ? `Next try in ${left} s.` : '');
 }
 
 function drawSync() {
@@ -743,7 +747,7 @@ function drawSync() {
 	if (g === null) return;
 	const sync = !isLinked() || !link.core ? 'offline' : view.behind() ? 'catching up' : g.sync;
 	$('room-sync').dataset.sync = sync;
-	if ($('room-sync').textContent !== sync) $('room-sync').textContent = sync;
+	setText('room-sync', sync);
 }
 
 function drawTitle() {
