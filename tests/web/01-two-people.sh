@@ -13,7 +13,8 @@
 [ "$LOAD" = full ] || skip_all "the page is the same with sanitizers"
 PACKAGE=playwright-core
 VERSION=1.65.1
-NPM=$TOP/build/npm
+# Its own folder: two npm at work in one lose what the other brings.
+NPM=$TOP/build/npm-web
 SHOTS=${GROUPFS_TEST_SHOTS:-$T/shots}
 DO=$T/do
 export NPM SHOTS DO M T
