@@ -291,6 +291,22 @@ await step('what comes while one reads above does not move him', async () => {
 	is('and a line was drawn before it', await bob.locator('.divider + .line0 .text').textContent(), 'behind your back');
 });
 
+await step('an answer that is ahead of the WebSocket costs no message', async () => {
+	const info = '**/api/groups/history';
+	await bob.route(info, async (route) => {
+		const answer = await route.fetch();
+		const body = await answer.json();
+		await route.fulfill({ response: answer, json: { ...body, last_seq: body.last_seq + 1 } });
+	});
+	const asked = bob.waitForResponse(info);
+	await panel(bob);
+	await asked;
+	await bob.unroute(info);
+	append('history', 'told late\n');
+	await sees(bob, 'told late');
+	await bob.keyboard.press('Escape');
+});
+
 // Members and admins ----------------------------------------------------------
 
 await step('an admin adds, promotes and demotes', async () => {

@@ -291,6 +291,7 @@ function setLink(state) {
 	link.state = state;
 	drawLink();
 	drawSync();
+	if (outbox.items.length > 0) outbox.draw();
 }
 
 const isLinked = () => link.state === 'live' || link.state === 'catching-up';
@@ -454,8 +455,8 @@ function onMessage(m) {
 		learnGroup(m.group);
 		return;
 	}
-	if (m.sequence_number <= g.last_seq) return;
-	g.last_seq = m.sequence_number;
+	// An answer of REST may have been quicker to tell how long the log is.
+	g.last_seq = Math.max(g.last_seq, m.sequence_number);
 	if (m.sender === session.me) moveRead(g, m.sequence_number);
 	if (view.group === g) view.onMessage(m);
 	drawGroups();
@@ -1268,10 +1269,8 @@ const view = {
 			drawNewer();
 			return;
 		}
-		if (m.sequence_number !== this.next) {
-			this.fillGap();
-			return;
-		}
+		if (m.sequence_number > this.next) this.fillGap();
+		if (m.sequence_number !== this.next) return;
 		this.queue.push(m);
 		this.flush();
 	},
