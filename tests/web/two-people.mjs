@@ -62,9 +62,17 @@ await step('two people sign in', async () => {
 });
 is('a token is kept for the session', await alice.evaluate(() => [sessionStorage['groupfs.token'] !== undefined, localStorage.length]), [true, 0]);
 is('or for longer, if that is ticked', await bob.evaluate(() => [sessionStorage['groupfs.token'] !== undefined, localStorage['groupfs.token'] !== undefined]), [false, true]);
-await step('a reload signs in again', async () => {
+await step('a reload signs in again, and catches up', async () => {
+	let go;
+	const held = new Promise((done) => { go = done; });
+	await alice.route('**/api/groups', async (route) => { await held; await route.continue(); });
 	await alice.reload();
+	await alice.waitForSelector('body[data-link=catching-up]');
+	is('which is said', await textOf(alice, 'link-text'), 'Catching up…');
+	go();
 	await live(alice);
+	is('and its end', await textOf(alice, 'link-text'), 'Live');
+	await alice.unroute('**/api/groups');
 });
 await shot(alice, '03-groups');
 
