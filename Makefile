@@ -43,12 +43,15 @@ LIB_SRC := $(wildcard lib/*.c)
 STORE_SRC := $(wildcard store/*.c)
 DAEMON_SRC := $(wildcard daemon/*.c)
 GATEWAY_SRC := $(wildcard daemon/gateway/*.c)
+WEB_FILES := $(addprefix daemon/gateway/web/,index.html app.js app.css)
+WEB_OBJ = $(BUILD)/daemon/gateway/web/web.o
 CTL_SRC := $(wildcard daemon/ctl/*.c)
 FS_SRC := $(wildcard fs/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
 SYSTEM_TESTS = $(wildcard tests/system/$(T).sh)
+WEB_TESTS = $(wildcard tests/web/[0-9]*.sh)
 SRC := $(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -63,7 +66,7 @@ all: $(PROGRAMS)
 LIBS_BASE = $(call pkg_libs,libuv jansson)
 $(BUILD)/groupd: $(call obj,$(DAEMON_SRC) $(STORE_SRC) $(LIB_SRC))
 $(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libcrypto)
-$(BUILD)/groupd-gateway: $(call obj,$(GATEWAY_SRC) $(LIB_SRC))
+$(BUILD)/groupd-gateway: $(call obj,$(GATEWAY_SRC) $(LIB_SRC)) $(WEB_OBJ)
 $(BUILD)/groupd-gateway: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libwebsockets libssl libcrypto)
 $(BUILD)/groupfs: $(call obj,$(FS_SRC) $(LIB_SRC))
 $(BUILD)/groupfs: LDLIBS = $(LIBS_BASE) $(call pkg_libs,fuse3)
@@ -80,6 +83,12 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@echo "  CC    $<"
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
 
+# The web page, with its files as they are.
+$(WEB_OBJ): daemon/gateway/web/web.S $(WEB_FILES) $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  AS    $<"
+	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
+
 # Everything is built again when the flags or the compiler change.
 $(BUILD)/flags: FORCE
 	@pkg-config --exists fuse3 sqlite3 libuv libwebsockets jansson libcrypto libssl libarchive || \
@@ -88,7 +97,7 @@ $(BUILD)/flags: FORCE
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
 
 # Unit tests: one binary each, linked with all folders that it may test.
-$(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)) $(call obj,$(SUPPORT_SRC)) Makefile
+$(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)) $(call obj,$(SUPPORT_SRC)) $(WEB_OBJ) Makefile
 	$(Q)rm -f $@ && ar rcsP $@ $(filter %.o,$^)
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
@@ -135,11 +144,13 @@ test-deps:
 	$(Q)sh scripts/deps.sh run test
 test: test-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all unit-tests
-	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(SYSTEM_TESTS)
+	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(WEB_TESTS) $(SYSTEM_TESTS)
 test-unit: unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
 test-system: all
 	$(Q)$(RUN_TESTS) $(SYSTEM_TESTS)
+test-web: all
+	$(Q)$(RUN_TESTS) $(WEB_TESTS)
 
 # Debian packages, into build/deb; their test needs root, and apt the first time.
 deb:
@@ -152,7 +163,7 @@ test-deb:
 # Lint: each part stands alone, all of them run one after the other.
 C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC)
 H_FILES = $(wildcard */*.h */*/*.h)
-LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man
+LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man check-web
 lint:
 	$(Q)sh scripts/deps.sh run test lint
 	$(Q)for part in $(LINTS); do $(MAKE) --no-print-directory $$part || exit 1; done
@@ -174,9 +185,11 @@ check-cppcheck:
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
 check-shell:
-	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/bench/*.sh tests/deb/*.sh
+	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh
 check-man:
 	$(Q)mandoc -T lint -W warning $(wildcard man/*.[1-9])
+check-web:
+	$(Q)sh tests/lint/web.sh daemon/gateway/web
 
 # One entry a file, from the flags above; made anew where they or the files change.
 compile_commands.json: $(BUILD)/flags $(C_FILES)
@@ -206,7 +219,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run test-deps test test-unit test-system deb test-deb bench-fs bench-ws lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run test-deps test test-unit test-system test-web deb test-deb bench-fs bench-ws lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

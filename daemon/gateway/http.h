@@ -61,6 +61,7 @@ struct http_request {
 	uint64_t length;
 	struct buf origin; /* of a page that may read the answer (CORS) */
 	struct buf etag;   /* of the answer, quoted; set by the handler */
+	struct str file;   /* of the web page: what is still to be given */
 
 	/* What the handler needs while it waits. */
 	struct resolve resolve;

@@ -64,6 +64,9 @@ static void metrics(struct http_request *r)
 }
 
 const struct route rest_routes[] = {
+	{ HTTP_GET, "/", rest_web_html, true },
+	{ HTTP_GET, "/app.js", rest_web_js, true },
+	{ HTTP_GET, "/app.css", rest_web_css, true },
 	{ HTTP_POST, "/api/groups/*/messages", rest_send, false },
 	{ HTTP_GET, "/api/groups/*/messages", rest_pull, false },
 	{ HTTP_GET, "/api/groups/*/stream", rest_stream, false },

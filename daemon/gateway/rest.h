@@ -16,6 +16,10 @@ bool rest_takes_text(const struct route_match *m);
  * and makes r->upload or answers. */
 bool rest_takes_pieces(const struct route_match *m);
 
+/* rest_web.c */
+void rest_web_html(struct http_request *r);
+void rest_web_js(struct http_request *r);
+void rest_web_css(struct http_request *r);
 /* rest_messages.c */
 void rest_send(struct http_request *r);
 void rest_pull(struct http_request *r);

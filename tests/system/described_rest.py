@@ -62,6 +62,7 @@ EXAMPLES = {
     "list_files": {"path": G},
     "get_file": {"path": {**G, "name": "a.png"}},
     "send_file": {"path": G, "query": {"name": "never"}, "raw": b"x"},
+    "page": {}, "page_script": {}, "page_style": {},
     "websocket": {}, "healthz": {}, "readyz": {}, "metrics": {},
 }
 ADMINS = ("change_group", "delete_group", "edit_members", "put_member",
@@ -455,6 +456,11 @@ WS = {"Upgrade": "websocket", "Connection": "Upgrade",
 
 
 def gateway():
+    for op in ("page", "page_script", "page_style"):
+        got = ask(op, 200, user=None)
+        known = {"If-None-Match": got.header("etag")}
+        ask(op, 304, user=None, headers=known)
+        ask(op + "_head", 304, user=None, headers=known)
     ask("healthz", 200, user=None)
     ask("readyz", 200, user=None)
     ask("metrics", 200, user=None)
@@ -486,7 +492,7 @@ def elsewhere():
             faults.append(f"it is {got.status}")
         say(not faults, f"{method} {target}: {status}", "; ".join(faults))
         return got
-    for target in ("/", "/api", "/api/groups/", "/api/groups/main/nothing"):
+    for target in ("/index.html", "/app.js/", "/api", "/api/groups/", "/api/groups/main/nothing"):
         check("GET", target, 404)
     for path in sorted({op.path for op in OPERATIONS.values()}):
         item = DOCUMENT.tree["paths"][path]

@@ -534,7 +534,7 @@ def paths():
         f"http://{here}/api/groups/dev/messages?after_seq=0"), "200")
     yield row("path: OPTIONS *", ask("OPTIONS", "*"), "200|204")
     for path, want in (
-            ("*", "400|404"), (here, "400|404"), ("/", "404"),
+            ("*", "400|404"), (here, "400|404"), ("/", "200"), ("/?x", "200"),
             ("/healthz/", "404"), ("/healthz/x", "404"),
             ("//healthz", "400|404|200"), ("/HEALTHZ", "404"),
             ("/healthz#x", "200|400|404"), ("/healthz;x", "400|404"),
