@@ -159,7 +159,8 @@ check-cppcheck:
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
 check-shell:
-	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/bench/*.sh
+	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/bench/*.sh \
+		$(shell grep -lr '^#!/bin/sh' examples)
 check-man:
 	$(Q)mandoc -T lint -W warning $(wildcard man/*.[1-9])
 
@@ -171,14 +172,15 @@ compile_commands.json: $(BUILD)/flags $(C_FILES)
 compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(call pkg_cflags,fuse3)
 
 install: all
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR)/examples)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR))
 	install $(BUILD)/groupfs $(BUILD)/groupctl $(DESTDIR)$(BINDIR)
 	install $(BUILD)/groupd $(DESTDIR)$(SBINDIR)
 	install $(BUILD)/groupd-gateway $(DESTDIR)$(LIBEXECDIR)
 	$(Q)for page in $(wildcard man/*.[1-9]); do dir=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
 		install -d $$dir && install -m 644 $$page $$dir || exit 1; done
 	install -m 644 README.md LICENSE $(wildcard man/*.json) $(DESTDIR)$(DOCDIR)
-	install -m 644 $(wildcard examples/*) $(DESTDIR)$(DOCDIR)/examples
+	find examples -type f -perm -u+x -exec install -D -m 755 {} $(DESTDIR)$(DOCDIR)/{} \;
+	find examples -type f ! -perm -u+x -exec install -D -m 644 {} $(DESTDIR)$(DOCDIR)/{} \;
 
 clean:
 	rm -rf build build-* compile_commands.json

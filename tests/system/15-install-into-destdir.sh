@@ -23,6 +23,11 @@ for document in openapi asyncapi; do
 	same "$document.json is there" "$TOP/man/$document.json" \
 		"$T/root/usr/share/doc/groupfs/$document.json"
 done
+(cd "$TOP/examples" && find . -type f -printf '%p %m\n' | sort) >"$T/examples"
+(cd "$T/root/usr/share/doc/groupfs/examples" &&
+	find . -type f -printf '%p %m\n' | sort) >"$T/installed"
+same "the examples are there, the programs among them as such" \
+	"$T/examples" "$T/installed"
 ok "the licence is there" test -s "$T/root/usr/share/doc/groupfs/LICENSE"
 is "nothing else is" "$(ls "$T/root" && ls "$T/root/usr")" "usr
 bin
