@@ -185,7 +185,8 @@ check-cppcheck:
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
 check-shell:
-	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh
+	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh \
+		$(shell grep -lr '^#!/bin/sh' examples)
 check-man:
 	$(Q)mandoc -T lint -W warning $(wildcard man/*.[1-9])
 check-web:
@@ -199,7 +200,7 @@ compile_commands.json: $(BUILD)/flags $(C_FILES)
 compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(call pkg_cflags,fuse3)
 
 install: all
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR)/examples $(BASHCOMPDIR) $(ZSHCOMPDIR))
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR) $(BASHCOMPDIR) $(ZSHCOMPDIR))
 	install $(BUILD)/groupfs $(BUILD)/groupctl $(DESTDIR)$(BINDIR)
 	install $(BUILD)/groupd $(DESTDIR)$(SBINDIR)
 	install $(BUILD)/groupd-gateway $(DESTDIR)$(LIBEXECDIR)
@@ -213,7 +214,8 @@ install: all
 	install -m 644 systemd/sysusers.d/groupd.conf $(DESTDIR)$(SYSUSERSDIR)
 	install -m 644 systemd/tmpfiles.d/groupd.conf $(DESTDIR)$(TMPFILESDIR)
 	install -m 644 README.md LICENSE $(wildcard man/*.json) $(DESTDIR)$(DOCDIR)
-	install -m 644 $(wildcard examples/*) $(DESTDIR)$(DOCDIR)/examples
+	find examples -type f -perm -u+x -exec install -D -m 755 {} $(DESTDIR)$(DOCDIR)/{} \;
+	find examples -type f ! -perm -u+x -exec install -D -m 644 {} $(DESTDIR)$(DOCDIR)/{} \;
 
 clean:
 	rm -rf build build-* compile_commands.json

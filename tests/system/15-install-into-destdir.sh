@@ -27,6 +27,11 @@ same "bash finds its completion" "$TOP/completion/groupctl.bash" \
 	"$T/root/usr/share/bash-completion/completions/groupctl"
 same "zsh finds its one" "$TOP/completion/_groupctl" \
 	"$T/root/usr/share/zsh/site-functions/_groupctl"
+(cd "$TOP/examples" && find . -type f -printf '%p %m\n' | sort) >"$T/examples"
+(cd "$T/root/usr/share/doc/groupfs/examples" &&
+	find . -type f -printf '%p %m\n' | sort) >"$T/installed"
+same "the examples are there, the programs among them as such" \
+	"$T/examples" "$T/installed"
 ok "the licence is there" test -s "$T/root/usr/share/doc/groupfs/LICENSE"
 is "nothing else is" "$(ls "$T/root" && ls "$T/root/usr")" "usr
 bin
