@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+# What the examples of the pages need: sourced as root in a world of world.sh,
+# before each function that examples.table or 91-… names.
+
+# ---- page -> set-up, before its first example: before_PAGE, or this
+
+before() {
+	start_groupd
+	mount_groups
+}
+
+before_groupd_8() {
+	install -m 644 "$TOP/examples/groupd.conf" /etc
+	start_groupd
+	stand_in certbot '[ "$1 $2" = "renew --deploy-hook" ] && sh -ec "$3"'
+}
+
+before_groupd_conf_5() {
+	useradd -r groupfs
+	live=/etc/letsencrypt/live/chat.example.org
+	mkdir -p $live
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
+		-nodes -days 30 -subj /CN=chat.example.org \
+		-keyout $live/privkey.pem -out $live/fullchain.pem
+}
+
+before_groupfs_1() {
+	start_groupd
+	mkdir -p /groups /srv/deploy/chat
+	groupctl create deploy
+}
+
+before_groupfs_5() {
+	before
+	as alice 'cd && echo chart >chart.png && printf "bob\n+carol\n" >team.txt &&
+		echo zoe >nobody.txt'
+}
+
+before_groupctl_1() {
+	before
+	printf '%s\n' deploy-bot ci-bot >/root/names
+	stand_in mail '[ "$1 $3" = "-s root" ] && cat >/dev/null'
+}
+
+before_groupd_api_7() {
+	start_groupd
+	as alice 'head -c 100000 /dev/urandom > ~/photo.jpg'
+}
+
+# ---- what they and the table use
+
+wait_until() {
+	tries=400
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+start_groupd() {
+	groupd >>/var/log/groupd.log 2>&1 </dev/null &
+	wait_until groupctl status
+	wait_until curl -sf http://127.0.0.1:7480/readyz
+}
+
+mount_groups() {
+	mkdir -p /groups
+	groupfs -o allow_other /groups
+}
+
+# as USER COMMAND
+as() {
+	setpriv --reuid "$1" --regid "$1" --init-groups \
+		env HOME="/home/$1" sh -ec "$2"
+}
+
+# stand_in NAME CONDITION: a program of others that cannot run here; it fails
+# when its arguments are not those that it knows.
+stand_in() {
+	printf '#!/bin/sh\n%s\n' "$2" >"/usr/local/bin/$1"
+	chmod 755 "/usr/local/bin/$1"
+}
+
+# say USER GROUP TEXT: when somebody reads live.
+say() {
+	wait_until is_read_live
+	as "$1" "echo '$3' >> /groups/$2/messages"
+}
+
+is_read_live() {
+	find /proc/[0-9]*/fd -lname '*/live' 2>/dev/null | grep -q .
+}
+
+# ---- displays that are no commands, on standard input
+
+is_a_configuration() {
+	cat >/etc/groupd.conf
+	groupd --check || return
+	groupd >>/var/log/groupd.log 2>&1 &
+	wait_until groupctl status || return
+	kill $!
+	wait $!
+}
+
+# What is mounted by it stays, for the examples below it.
+is_in_fstab() {
+	! mountpoint -q /groups || umount /groups || return
+	cat >>/etc/fstab
+	mount -a -t fuse.groupfs &&
+		[ "$(cat /groups/.me/state)" = online ] &&
+		[ "$(as alice 'cat /groups/.me/name')" = alice ]
+}
