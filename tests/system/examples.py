@@ -108,10 +108,10 @@ def examples_of_display(display):
             found.append(Example(user, prompt[3]))
         elif last is None:
             return [Example(None, display.rstrip("\n") + "\n")]
-        elif last.output is None and last.text.endswith("\\"):
-            last.text += "\n" + line
         elif last.output is None and line.startswith("> "):
             last.text += "\n" + line[2:]
+        elif last.output is None and last.text.endswith("\\"):
+            last.text += "\n" + line
         else:
             last.output = (last.output or "") + line + "\n"
     return found
@@ -137,6 +137,7 @@ class Row:
         self.pattern = pattern
         self.prints = []
         self.until = None
+        self.before = None
         self.meanwhile = None
         self.status = "0"
         self.check = None
@@ -159,9 +160,9 @@ def read_table(path):
                 rows.append(Row(*rest.split(" ", 1)))
             elif mark == "~":
                 rows[-1].prints.append(rest)
-            elif mark in ("!", "+", "?", "|", "="):
-                field = {"!": "until", "+": "meanwhile", "?": "status",
-                         "|": "check", "=": "elsewhere"}[mark]
+            elif mark in ("-", "!", "+", "?", "|", "="):
+                field = {"-": "before", "!": "until", "+": "meanwhile",
+                         "?": "status", "|": "check", "=": "elsewhere"}[mark]
                 setattr(rows[-1], field, rest)
             else:
                 sys.exit(f"{path}:{number}: not a line of the table: {line}")
@@ -183,7 +184,7 @@ def as_user(user):
     else:
         home = "/home/" + user
         switch = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"]
-    names = ("PATH", "LC_ALL", "GROUPFS_TEST_ID")
+    names = ("PATH", "LC_ALL", "TOP", "HERE", "GROUPFS_TEST_ID")
     env = {n: os.environ[n] for n in names if n in os.environ}
     env.update(HOME=home, USER=user, LOGNAME=user)
     runtime = f"/run/user/{user}"
@@ -210,6 +211,7 @@ class Shell:
 
     def begin(self, command, open_, close):
         self.offset = os.path.getsize(self.path)
+        self.before = descendants(self.process.pid)
         fd = self.fd if self.fd < 10 else None
         assert fd is not None, "dash knows descriptors of one digit only"
         script = f"{open_} {command}\n{close} </dev/null {fd}>&-\necho $? >&{fd}\n"
@@ -232,6 +234,8 @@ class Shell:
         """What Ctrl-C does, then what a patient user does."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             for pid in descendants(self.process.pid):
+                if pid in self.before:
+                    continue
                 try:
                     os.kill(pid, number)
                 except ProcessLookupError:
@@ -278,6 +282,10 @@ class Runner:
         """Why it is not as the page says; "" if it is."""
         if row.elsewhere is not None:
             return elsewhere(row, example)
+        if row.before is not None:
+            why = run_function(self.functions, row.before)
+            if why:
+                return why
         if row.check is not None:
             return run_function(self.functions, row.check, example.text)
         if example.user is None:
@@ -361,9 +369,6 @@ def run_page(table, functions, path):
         print((f"not ok {what}: {one_line(why)}" if why else f"ok {what}")
               .replace("\\", "\\\\"),
               flush=True)
-    for shell in runner.shells.values():
-        shell.stop() if descendants(shell.process.pid) else None
-        shell.process.stdin.close()
 
 
 def unknown(table, paths):

@@ -12,17 +12,16 @@ before() {
 
 before_groupd_8() {
 	install -m 644 "$TOP/examples/groupd.conf" /etc
+	certificate_in /etc/groupd cert.pem key.pem
 	start_groupd
 	stand_in certbot '[ "$1 $2" = "renew --deploy-hook" ] && sh -ec "$3"'
 }
 
 before_groupd_conf_5() {
 	useradd -r groupfs
-	live=/etc/letsencrypt/live/chat.example.org
-	mkdir -p $live
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
-		-nodes -days 30 -subj /CN=chat.example.org \
-		-keyout $live/privkey.pem -out $live/fullchain.pem
+	certificate_in /etc/letsencrypt/live/chat.example.org \
+		fullchain.pem privkey.pem
+	start_groupd
 }
 
 before_groupfs_1() {
@@ -62,7 +61,15 @@ wait_until() {
 start_groupd() {
 	groupd >>/var/log/groupd.log 2>&1 </dev/null &
 	wait_until groupctl status
-	wait_until curl -sf http://127.0.0.1:7480/readyz
+}
+
+stop_groupd() {
+	pkill -TERM -x groupd
+	wait_until groupd_is_gone
+}
+
+groupd_is_gone() {
+	! pidof groupd
 }
 
 mount_groups() {
@@ -74,6 +81,13 @@ mount_groups() {
 as() {
 	setpriv --reuid "$1" --regid "$1" --init-groups \
 		env HOME="/home/$1" sh -ec "$2"
+}
+
+# certificate_in FOLDER CERT KEY
+certificate_in() {
+	mkdir -p "$1"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-days 30 -subj /CN=chat.example.org -out "$1/$2" -keyout "$1/$3"
 }
 
 # stand_in NAME CONDITION: a program of others that cannot run here; it fails
@@ -97,11 +111,7 @@ is_read_live() {
 
 is_a_configuration() {
 	cat >/etc/groupd.conf
-	groupd --check || return
-	groupd >>/var/log/groupd.log 2>&1 &
-	wait_until groupctl status || return
-	kill $!
-	wait $!
+	groupd --check && stop_groupd && start_groupd
 }
 
 # What is mounted by it stays, for the examples below it.
@@ -111,4 +121,9 @@ is_in_fstab() {
 	mount -a -t fuse.groupfs &&
 		[ "$(cat /groups/.me/state)" = online ] &&
 		[ "$(as alice 'cat /groups/.me/name')" = alice ]
+}
+
+is_a_websocket_session() {
+	/usr/bin/python3 "$HERE/session.py" ws://127.0.0.1:7480/api/ws \
+		"$(groupctl token create alice)"
 }
