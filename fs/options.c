@@ -154,6 +154,17 @@ static int take_argument(struct mount_options *o, char **argv, int *i,
 	return take_flags(o, arg + 1, err);
 }
 
+static int default_socket(struct mount_options *o, struct err *err)
+{
+	int rc = paths_default_socket(&o->socket);
+
+	if (rc == -ENOENT)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "XDG_RUNTIME_DIR is not set: name groupd's "
+			       "socket with -o socket=PATH");
+	return rc;
+}
+
 int mount_options_parse(struct mount_options *out, int argc, char **argv,
 			struct err *err)
 {
@@ -172,7 +183,7 @@ int mount_options_parse(struct mount_options *out, int argc, char **argv,
 	if (out->debug)
 		out->foreground = true;
 	if (out->socket.len == 0)
-		return paths_find_socket(&out->socket);
+		return default_socket(out, err);
 	return 0;
 }
 

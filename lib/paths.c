@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char system_socket[] = "/run/groupd/groupd.sock";
-
 /* NULL also for an empty variable, as the XDG specification wants it. */
 static const char *environment(const char *name)
 {
@@ -23,27 +21,10 @@ int paths_default_socket(struct buf *b)
 	if (named != NULL)
 		buf_append_str(b, str_of(named));
 	else if (geteuid() == 0)
-		buf_append_str(b, str_of(system_socket));
+		buf_append_str(b, str_of("/run/groupd/groupd.sock"));
 	else if (run != NULL)
 		buf_printf(b, "%s/groupd.sock", run);
 	else
 		return -ENOENT;
-	return b->failed ? -ENOMEM : 0;
-}
-
-int paths_find_socket(struct buf *b)
-{
-	size_t start = b->len;
-	int rc = paths_default_socket(b);
-
-	if (rc == 0 && environment("GROUPD_SOCKET") == NULL &&
-	    access(buf_cstr(b) + start, F_OK) < 0 &&
-	    access(system_socket, F_OK) == 0) {
-		buf_truncate(b, start);
-		rc = -ENOENT;
-	}
-	if (rc != -ENOENT)
-		return rc;
-	buf_append_str(b, str_of(system_socket));
 	return b->failed ? -ENOMEM : 0;
 }

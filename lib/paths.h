@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where groupd's socket is when nobody says: the one rule that groupd, the
- * mount and groupctl share, and what the last two do besides.
+ * mount and groupctl share.
  *
  * Reads the environment: call it at start, before there are threads.
  */
@@ -16,12 +16,5 @@
  * user has neither variable; -ENOMEM.
  */
 int paths_default_socket(struct buf *b);
-
-/*
- * Appends where a client looks for groupd: as above, but an ordinary user who
- * has no socket of his own there gets /run/groupd/groupd.sock, that of the
- * groupd of all. 0 or -ENOMEM. May block on a stat(2).
- */
-int paths_find_socket(struct buf *b);
 
 #endif

@@ -149,8 +149,10 @@ static enum ctl_exit run(const struct command *c, const struct arguments *a,
 
 	if (a->socket != NULL) {
 		buf_append_str(&path, str_of(a->socket));
-	} else {
-		(void)paths_find_socket(&path); /* empty: no such socket */
+	} else if (paths_default_socket(&path) == -ENOENT) {
+		ctl_complain("where is groupd's socket? XDG_RUNTIME_DIR is not "
+			     "set: use --socket PATH");
+		return CTL_USAGE;
 	}
 	rc = ctl_open(&ctl, buf_cstr(&path));
 	if (rc == CTL_OK)
