@@ -300,21 +300,12 @@ enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };
 
 static int set_default_paths(struct config *c, struct err *err)
 {
-	const char *state = getenv("XDG_STATE_HOME");
-	const char *home = getenv("HOME");
 	struct buf data = { 0 };
 	struct buf sock = { 0 };
 	int rc = 0;
 
-	if (geteuid() == 0) {
-		buf_printf(&data, "/var/lib/groupd");
-	} else {
-		if (state != NULL && state[0] == '/')
-			buf_printf(&data, "%s/groupd", state);
-		else if (home != NULL && home[0] == '/')
-			buf_printf(&data, "%s/.local/state/groupd", home);
-	}
-	(void)paths_default_socket(&sock); /* empty: said below */
+	(void)paths_own_data(&data); /* empty: said below */
+	(void)paths_own_socket(&sock);
 	if (c->data[0] == '\0' && set_data(c, buf_str(&data), err) < 0)
 		rc = err_wrap(err, "data: set it");
 	else if (c->socket[0] == '\0' && set_socket(c, buf_str(&sock), err) < 0)
@@ -343,7 +334,6 @@ void config_defaults(struct config *c)
 		.listen_host = "127.0.0.1",
 		.listen_port = 7480,
 		.gateways = 1,
-		.gateway_user = "nobody",
 		.max_message_bytes = 65536,
 		.media_max_bytes = UINT64_C(100) << 20,
 		.dedupe_window_ms = UINT64_C(86400000),

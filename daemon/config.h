@@ -36,12 +36,13 @@ struct config {
 	char data[PATH_MAX];
 	char store[PATH_MAX]; /* an URL */
 	char socket[PATH_MAX];
+	int socket_fd; /* by main: what systemd made of it; 0: none */
 	char listen_host[CONFIG_HOST_LEN]; /* empty: none */
 	uint64_t listen_port;
 	char tls_cert[PATH_MAX]; /* empty: no TLS; with it, tls_key */
 	char tls_key[PATH_MAX];
 	uint64_t gateways;
-	char gateway_user[CONFIG_USER_LEN];
+	char gateway_user[CONFIG_USER_LEN]; /* empty: the supervisor's */
 	uint64_t max_message_bytes;
 	uint64_t media_max_bytes;
 	uint64_t dedupe_window_ms;

@@ -157,7 +157,7 @@ static uv_stdio_container_t inherit(int fd)
 	return c;
 }
 
-enum { ARGS_FIXED = 18, ARGS_MAX = ARGS_FIXED + 4 + 2 * CONFIG_ORIGINS_MAX };
+enum { ARGS_FIXED = 20, ARGS_MAX = ARGS_FIXED + 4 + 2 * CONFIG_ORIGINS_MAX };
 
 /* The arguments that not every gateway has. */
 static void put_options(const struct config *c, const struct gateway_fds *fds,
@@ -188,6 +188,7 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	struct buf slot = { 0 };
 	struct buf body = { 0 };
 	struct buf address = { 0 };
+	struct buf core = { 0 };
 	struct buf uid = { 0 };
 	struct buf gid = { 0 };
 	char *args[ARGS_MAX + 1] = { 0 };
@@ -199,6 +200,7 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	buf_printf(&body, "%" PRIu64,
 		   c->max_message_bytes * BODY_FACTOR + BODY_EXTRA);
 	buf_printf(&address, "%" PRIu64, c->max_connections_per_address);
+	buf_printf(&core, "%u", (unsigned)geteuid());
 	const char *const fixed[ARGS_FIXED - 1] = {
 		buf_cstr(&binary),
 		"--door-fd",
@@ -217,6 +219,8 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 		buf_cstr(&gid),
 		"--max-per-address",
 		buf_cstr(&address),
+		"--core-uid",
+		buf_cstr(&core),
 	};
 	memcpy(args, fixed, sizeof(fixed));
 	put_options(c, fds, args + ARGS_FIXED - 1);
@@ -247,6 +251,7 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	buf_release(&slot);
 	buf_release(&body);
 	buf_release(&address);
+	buf_release(&core);
 	buf_release(&uid);
 	buf_release(&gid);
 	return rc;

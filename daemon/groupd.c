@@ -363,7 +363,7 @@ static int start_listening(struct groupd *g, struct err *err)
 	rc = make_dirs(buf_cstr(&dir), 0755, err);
 	if (rc == 0)
 		rc = listener_start(&g->listener, g->loop, g->config->socket,
-				    on_accept, g, err);
+				    g->config->socket_fd, on_accept, g, err);
 	g->listening = rc == 0;
 	if (rc == 0) {
 		const struct supervisor_options options = {

@@ -133,17 +133,21 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 }
 
 int listener_start(struct listener *l, uv_loop_t *loop, const char *path,
-		   listener_accept_cb on_accept, void *data, struct err *err)
+		   int inherited, listener_accept_cb on_accept, void *data,
+		   struct err *err)
 {
-	int fd = listener_bind(path, SOCK_STREAM, 0666, err);
+	int fd = inherited > 0 ? inherited
+			       : listener_bind(path, SOCK_STREAM, 0666, err);
 	int rc;
 
 	if (fd < 0)
 		return fd;
 	*l = (struct listener){ .on_accept = on_accept,
 				.data = data,
-				.fd = fd };
+				.fd = fd,
+				.inherited = inherited > 0 };
 	str_to_cstr(str_of(path), l->path, sizeof(l->path));
+	/* Of an inherited one this sets the length of the queue. */
 	rc = listen(fd, BACKLOG) < 0 ? -errno
 				     : uv_poll_init(loop, &l->poll, fd);
 	if (rc < 0)
@@ -156,7 +160,8 @@ int listener_start(struct listener *l, uv_loop_t *loop, const char *path,
 	assert(rc == 0);
 	return 0;
 unlink_path:
-	unlink(path);
+	if (!l->inherited)
+		unlink(path);
 	close(fd);
 	return err_set(err, ERR_UNAVAILABLE, "Cannot listen on %s: %s", path,
 		       strerror(-rc));
@@ -180,6 +185,7 @@ static void on_poll_closed(uv_handle_t *handle)
 void listener_close(struct listener *l, void (*cb)(struct listener *l))
 {
 	l->on_close = cb;
-	unlink(l->path);
+	if (!l->inherited)
+		unlink(l->path);
 	uv_close((uv_handle_t *)&l->poll, on_poll_closed);
 }

@@ -1,55 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* groupd: flags, configuration, signals, the loop. */
-#include <errno.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "daemon/certificate.h"
 #include "daemon/config.h"
 #include "daemon/groupd.h"
+#include "daemon/service.h"
+#include "daemon/systemd.h"
 #include "lib/buf.h"
 #include "lib/log.h"
 
 struct program {
 	uv_loop_t loop;
 	struct groupd groupd;
+	struct service service;
 	struct config config;
 	struct config_flags flags;
 	uv_signal_t signals[3];
 	bool stopping;
 };
-
-/* sd_notify(3) by hand: a datagram to $NOTIFY_SOCKET, if there is one. */
-static void notify(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	socklen_t len;
-	int fd;
-
-	if (path == NULL || !str_to_cstr(str_of(path), address.sun_path,
-					 sizeof(address.sun_path)))
-		return;
-	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-			  strlen(path));
-	if (address.sun_path[0] == '@')
-		address.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-		   (struct sockaddr *)&address, len) < 0)
-		log_warn("cannot tell systemd: why=\"%s\"", strerror(errno));
-	close(fd);
-}
 
 static void on_handle_closed(uv_handle_t *handle)
 {
@@ -60,6 +34,7 @@ static void on_stopped(struct groupd *g)
 {
 	struct program *p = g->data;
 
+	service_close(&p->service);
 	for (size_t i = 0; i < 3; i++)
 		uv_close((uv_handle_t *)&p->signals[i], on_handle_closed);
 }
@@ -69,7 +44,7 @@ static void stop(struct program *p)
 	if (p->stopping)
 		return;
 	p->stopping = true;
-	notify("STOPPING=1");
+	service_stopping(&p->service);
 	groupd_stop(&p->groupd, on_stopped);
 }
 
@@ -77,14 +52,19 @@ static void reload(struct program *p)
 {
 	struct config *fresh = calloc(1, sizeof(*fresh));
 	struct err err;
+	int rc;
 
 	if (fresh == NULL)
 		return;
-	if (config_load(fresh, &p->flags, &err) < 0 ||
-	    groupd_reload(&p->groupd, fresh, &err) < 0)
+	service_reloading(&p->service);
+	rc = config_load(fresh, &p->flags, &err);
+	if (rc == 0)
+		rc = groupd_reload(&p->groupd, fresh, &err);
+	if (rc < 0)
 		log_error("kept the old configuration: why=\"%s\"", err.text);
 	else
 		log_info("read the configuration again");
+	service_reloaded(&p->service, rc < 0 ? &err : NULL);
 	free(fresh);
 }
 
@@ -129,6 +109,11 @@ static int run(struct program *p)
 	int status = EXIT_SUCCESS;
 
 	raise_limits();
+	p->config.socket_fd = systemd_take_socket(p->config.socket, &err);
+	if (p->config.socket_fd < 0) {
+		log_error("%s", err.text);
+		return EXIT_FAILURE;
+	}
 	uv_loop_init(&p->loop);
 	start_signals(p);
 	if (groupd_start(&p->groupd, &p->loop, &p->config, env_system(), &err) <
@@ -143,7 +128,7 @@ static int run(struct program *p)
 			 p->groupd.supervisor.bound_len == 0
 				 ? "none"
 				 : p->groupd.supervisor.address);
-		notify("READY=1");
+		service_start(&p->service, &p->loop, &p->groupd);
 	} else {
 		stop(p);
 	}

@@ -38,14 +38,26 @@ static bool is_full(const struct batch *batch, size_t bytes,
 	       bytes + op->bytes > SEQUENCER_BATCH_BYTES;
 }
 
+static void is_alive(struct lane *lane)
+{
+	atomic_store(&lane->alive_ns, uv_hrtime());
+}
+
+static void on_alive(void *data)
+{
+	is_alive(data);
+}
+
 /* Waits for ops; moves as many as fit one transaction. False: stop. */
 static bool take(struct lane *lane, struct batch *batch)
 {
 	size_t bytes = 0;
 
 	pthread_mutex_lock(&lane->lock);
-	while (list_empty(&lane->pending) && !lane->stop)
+	while (list_empty(&lane->pending) && !lane->stop) {
+		atomic_store(&lane->alive_ns, 0);
 		pthread_cond_wait(&lane->wake, &lane->lock);
+	}
 	while (!list_empty(&lane->pending)) {
 		struct sequencer_op *op = op_of(lane->pending.next);
 
@@ -58,6 +70,7 @@ static bool take(struct lane *lane, struct batch *batch)
 	}
 	lane->pending_ops -= batch->count;
 	lane->pending_bytes -= bytes;
+	is_alive(lane);
 	pthread_mutex_unlock(&lane->lock);
 	return batch->count > 0;
 }
@@ -102,6 +115,7 @@ static int run_ops(struct lane *lane, struct batch *batch,
 			continue;
 		op->err = (struct err){ .code = ERR_NONE };
 		op->appended = 0;
+		is_alive(lane);
 		rc = op->run(op, lane->store, &batch->events, &op->err);
 		assert(rc < 0 || op->err.code == ERR_NONE);
 		if (rc < 0 && op->err.code == ERR_NONE)
@@ -179,6 +193,7 @@ static int run_transaction(struct lane *lane, struct batch *batch,
 	}
 	if (rc < 0)
 		return rc;
+	is_alive(lane);
 	return store_commit(lane->store, err);
 }
 
@@ -232,6 +247,7 @@ static void *lane_main(void *arg)
 
 		if (!take(lane, batch)) {
 			free(batch);
+			atomic_store(&lane->alive_ns, 0);
 			return NULL;
 		}
 		run_batch(lane, batch);
@@ -287,10 +303,13 @@ static void lane_stop(struct lane *lane)
 static int lane_start(struct sequencer *q, struct err *err)
 {
 	struct lane *lane = &q->lane[q->lanes];
+	struct store_options store = *q->options.store;
 	int rc;
 
 	*lane = (struct lane){ .sequencer = q };
-	rc = store_open(&lane->store, q->options.url, q->options.store, err);
+	store.alive = on_alive;
+	store.alive_data = lane;
+	rc = store_open(&lane->store, q->options.url, &store, err);
 	if (rc < 0)
 		return rc;
 	list_init(&lane->pending);
@@ -350,6 +369,9 @@ int sequencer_submit(struct sequencer *q, uint64_t group_id,
 		list_push(&lane->pending, &op->link);
 		lane->pending_ops++;
 		lane->pending_bytes += op->bytes;
+		/* One that does not even wake is seen, too. */
+		if (atomic_load(&lane->alive_ns) == 0)
+			is_alive(lane);
 		pthread_cond_signal(&lane->wake);
 		rc = 0;
 	}
@@ -367,6 +389,20 @@ size_t sequencer_queued(struct sequencer *q)
 		pthread_mutex_unlock(&q->lane[i].lock);
 	}
 	return queued;
+}
+
+uint64_t sequencer_stalled_ns(const struct sequencer *q)
+{
+	uint64_t stalled = 0;
+
+	for (size_t i = 0; i < q->lanes; i++) {
+		uint64_t alive = atomic_load(&q->lane[i].alive_ns);
+		uint64_t now = uv_hrtime();
+
+		if (alive != 0 && now > alive && now - alive > stalled)
+			stalled = now - alive;
+	}
+	return stalled;
 }
 
 static void on_mailbox_closed(struct mailbox *m)

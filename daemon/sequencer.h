@@ -66,6 +66,8 @@ struct lane {
 	size_t pending_ops;
 	size_t pending_bytes;
 	bool stop;
+	/* When it last got on with its work (uv_hrtime()); 0: it has none. */
+	atomic_uint_fast64_t alive_ns;
 };
 
 /* Counted by the lanes, read by anybody. */
@@ -113,6 +115,9 @@ int sequencer_submit(struct sequencer *q, uint64_t group_id,
 void sequencer_release(struct sequencer *q, struct list *batch);
 /* Ops that wait. */
 size_t sequencer_queued(struct sequencer *q);
+/* For how long a lane that has work has not got on with it: no op ended, no
+ * step of SQLite's inside of one. Any thread. */
+uint64_t sequencer_stalled_ns(const struct sequencer *q);
 /* Commits what is pending, joins the lanes (blocks), calls back what is done,
  * closes the store; then cb on the loop. */
 void sequencer_close(struct sequencer *q, void (*cb)(struct sequencer *q));

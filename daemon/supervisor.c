@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "daemon/renewal.h"
 #include "daemon/status.h"
 #include "lib/log.h"
+#include "lib/process.h"
 #include "lib/str.h"
 #include "lib/text.h"
 
@@ -398,6 +400,13 @@ void supervisor_figures(const struct supervisor *s, struct buf *out)
 
 /* Starting. */
 
+/* To become another user, and to end who did. */
+static bool may_change_user(void)
+{
+	return process_may(CAP_SETUID) && process_may(CAP_SETGID) &&
+	       process_may(CAP_KILL);
+}
+
 /* Once, at start: passwd may block, and may be gone when a gateway dies. */
 static int find_user(struct supervisor *s, struct err *err)
 {
@@ -406,12 +415,15 @@ static int find_user(struct supervisor *s, struct err *err)
 
 	s->uid = geteuid();
 	s->gid = getegid();
-	if (s->uid != 0)
+	if (!may_change_user())
 		return 0;
-	pw = getpwnam(name);
+	pw = getpwnam(name[0] != '\0' ? name : "groupd-gateway");
+	if (pw == NULL && name[0] == '\0')
+		pw = getpwnam("nobody");
 	if (pw == NULL)
 		return err_set(err, ERR_UNAVAILABLE,
-			       "gateway_user: no such local user: %s", name);
+			       "gateway_user: no such local user: %s",
+			       name[0] != '\0' ? name : "nobody");
 	s->uid = pw->pw_uid;
 	s->gid = pw->pw_gid;
 	return 0;

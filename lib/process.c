@@ -2,10 +2,14 @@
 #include "lib/process.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 size_t process_read_file(const char *path, char *text, size_t size)
@@ -61,4 +65,32 @@ uint64_t process_open_fds(void)
 	closedir(dir);
 	/* Without the one that we look with. */
 	return count - 1;
+}
+
+bool process_may(unsigned capability)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (capability >= 32 * _LINUX_CAPABILITY_U32S_3 ||
+	    syscall(SYS_capget, &header, sets) < 0)
+		return false;
+	return (sets[capability / 32].effective >> capability % 32 & 1) != 0;
+}
+
+int process_drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {
+		0
+	};
+
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+	    syscall(SYS_capset, &header, none) < 0)
+		return -errno;
+	return 0;
 }

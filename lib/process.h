@@ -7,6 +7,7 @@
 #ifndef GROUPFS_LIB_PROCESS_H
 #define GROUPFS_LIB_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,5 +20,11 @@ uint64_t process_resident_bytes(void);
 uint64_t process_cpu_us(void);
 /* Costs a walk over all of them. */
 uint64_t process_open_fds(void);
+
+/* Whether this thread may do what that capability (of linux/capability.h) is
+ * for. */
+bool process_may(unsigned capability);
+/* Gives up all capabilities, for ever. 0 or a negative errno. */
+int process_drop_capabilities(void);
 
 #endif

@@ -222,6 +222,14 @@ static int sync_directory(struct sqlite_store *s, struct err *err)
 	return rc;
 }
 
+static int on_progress(void *data)
+{
+	const struct sqlite_store *s = data;
+
+	s->base.options.alive(s->base.options.alive_data);
+	return 0;
+}
+
 static int connect_db(struct sqlite_store *s, struct err *err)
 {
 	bool read_only = s->base.options.read_only;
@@ -240,6 +248,8 @@ static int connect_db(struct sqlite_store *s, struct err *err)
 	sqlite3_busy_timeout(s->db, SQ_BUSY_MS);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	if (s->base.options.alive != NULL)
+		sqlite3_progress_handler(s->db, SQ_ALIVE_STEPS, on_progress, s);
 	if (read_only)
 		sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
 				  NULL);

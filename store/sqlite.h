@@ -32,6 +32,7 @@ enum {
 	SQ_USER_VERSION = 3,
 	SQ_CHECKPOINT_PAGES = 500, /* bounds the WAL and the longest commit */
 	SQ_BUSY_MS = 5000,
+	SQ_ALIVE_STEPS = 100000, /* of its machine: some milliseconds */
 	SQ_GROUP_MAX = INT32_MAX /* a group_id leaves 32 bits for seq */
 };
 #define SQ_SEQ_MAX UINT64_C(0xffffffff)

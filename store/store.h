@@ -58,6 +58,10 @@ struct store_options {
 	uint64_t dedupe_window_ms; /* a client_id is remembered at least so
 				      long; 0: 24 h */
 	bool read_only;		   /* a reader handle */
+	/* Called now and then while a verb works for long, on its thread; not
+	 * to use the handle. NULL: never. */
+	void (*alive)(void *data);
+	void *alive_data; /* borrowed while open */
 };
 
 /* url: "sqlite:PATH" or "memory:NAME". Makes a new store where there is none

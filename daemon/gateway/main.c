@@ -4,6 +4,7 @@
  */
 #include <getopt.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "daemon/gateway/gateway.h"
 #include "lib/log.h"
+#include "lib/process.h"
 #include "lib/text.h"
 
 static void usage(void)
@@ -40,19 +42,21 @@ static void raise_file_limit(void)
 
 /*
  * Gives up what it was started with, before anything of strangers is read:
- * the user, and what a setuid program could bring.
+ * the user, all capabilities, and what a setuid program could bring.
  */
 static bool drop_rights(const struct gateway_options *o)
 {
-	bool root = geteuid() == 0;
+	bool may = geteuid() == 0 || process_may(CAP_SETUID);
 
-	if (root && (o->uid == 0 || o->gid == 0))
+	if (may && (o->uid == 0 || o->gid == 0))
 		return false;
-	if (root &&
+	if (may &&
 	    (setgroups(0, NULL) < 0 || setresgid(o->gid, o->gid, o->gid) < 0 ||
 	     setresuid(o->uid, o->uid, o->uid) < 0))
 		return false;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+	/* Only from root to another user the kernel would do it. */
+	return process_drop_capabilities() == 0 &&
+	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 static bool take(struct gateway_options *o, int opt, const char *arg)

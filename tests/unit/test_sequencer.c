@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -267,6 +268,67 @@ static void one_that_wants_to_be_alone_is(void **state)
 	}
 }
 
+struct slow {
+	struct sending sending;
+	struct sequencer *sequencer;
+	atomic_bool began;
+	atomic_bool go;
+	bool moved; /* a verb that works for long was seen to */
+};
+
+static int run_slow(struct sequencer_op *op, struct store *store,
+		    struct list *events, struct err *err)
+{
+	struct slow *s = container_of(op, struct slow, sending.op);
+	const atomic_uint_fast64_t *alive = &s->sequencer->lane[0].alive_ns;
+	struct wire_item item = { .content = str_of("hello") };
+	struct store_append append = { .group_id = s->sending.group_id,
+				       .user = str_of("alice") };
+	struct buf items = { 0 };
+	uint64_t before;
+	int rc;
+
+	(void)events;
+	atomic_store(&s->began, true);
+	while (!atomic_load(&s->go))
+		usleep(1000);
+	for (int i = 0; i < 20000; i++)
+		wire_put(&items, &wire_schema_item, &item);
+	append.items = buf_str(&items);
+	before = atomic_load(alive);
+	rc = store_append(store, &append, err);
+	s->moved = atomic_load(alive) != before;
+	buf_release(&items);
+	return rc;
+}
+
+static void a_lane_that_does_not_get_on_is_seen(void **state)
+{
+	static const uint64_t ms = 1000000;
+	struct fixture *f = *state;
+	struct slow s = { .sequencer = &f->sequencer };
+
+	s.sending.group_id = create_group(f);
+	while (sequencer_stalled_ns(&f->sequencer) > 0)
+		usleep(1000);
+	s.sending.op.run = run_slow;
+	s.sending.op.done = on_done;
+	assert_int_equal(sequencer_submit(&f->sequencer, s.sending.group_id,
+					  &s.sending.op),
+			 0);
+	while (!atomic_load(&s.began))
+		usleep(1000);
+	usleep(50000);
+	assert_true(sequencer_stalled_ns(&f->sequencer) >= 50 * ms);
+	atomic_store(&s.go, true);
+	run_until(f, &s.sending, 1);
+	assert_int_equal(s.sending.op.err.code, ERR_NONE);
+	assert_true(s.moved);
+	/* Without work it is never late. */
+	while (sequencer_stalled_ns(&f->sequencer) > 0)
+		usleep(1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +345,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			two_that_end_it_fail_the_batch_and_the_next_goes_on,
 			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_lane_that_does_not_get_on_is_seen, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
