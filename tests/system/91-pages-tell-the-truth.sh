@@ -37,4 +37,7 @@ done
 $PY "$HERE/examples.py" unknown "$HERE/examples.table" "$TOP"/man/*.[1-9] \
 	"$TOP/README.md" >"$T/unknown"
 is "each row of the table is of an example" "$(cat "$T/unknown")" ""
+$PY "$TOP/scripts/session.py" "$TOP/README.md" >"$T/session.svg"
+same "the picture in README.md is that of its text" "$T/session.svg" \
+	"$TOP/man/session.svg"
 done_testing

@@ -4,6 +4,8 @@
   examples.py list PAGE...               what there is, and how it is read
   examples.py run TABLE FUNCTIONS PAGE   runs it; "ok WHAT", "not ok WHAT: WHY"
   examples.py unknown TABLE PAGE...      rows of the table that match nothing
+  examples.py record FILE                FILE, where each block "console session"
+                                         shows what its commands print now
 
 A PAGE is a manual page (mdoc) or a Markdown file. Of a manual page mandoc tells
 what a reader sees: the displays of EXAMPLES, and those elsewhere that begin
@@ -270,7 +272,8 @@ def run_function(functions, command, text=""):
 
 
 def without_times(text):
-    return TIME.sub("TIME", text)
+    """Blanks at the end of a line are what editors take away."""
+    return re.sub(r"[ \t]+$", "", TIME.sub("TIME", text), flags=re.M)
 
 
 class Runner:
@@ -281,7 +284,7 @@ class Runner:
     def run(self, row, example):
         """Why it is not as the page says; "" if it is."""
         if row.elsewhere is not None:
-            return elsewhere(row, example)
+            return elsewhere(row)
         if row.before is not None:
             why = run_function(self.functions, row.before)
             if why:
@@ -345,11 +348,10 @@ def wrong(row, example, status, printed):
     return ""
 
 
-def elsewhere(row, example):
-    with open(row.elsewhere, encoding="utf-8") as f:
-        text = f.read()
-    wanted = row.pattern.strip("*")
-    return "" if wanted in text else f"{row.elsewhere} has no {wanted}"
+def elsewhere(row):
+    name, wanted = row.elsewhere.split(" ", 1)
+    with open(os.path.join(os.environ["HERE"], name), encoding="utf-8") as f:
+        return "" if wanted in f.read() else f"{name} has no {wanted}"
 
 
 def one_line(text):
@@ -380,6 +382,22 @@ def unknown(table, paths):
                   f"{row.page} {row.pattern}")
 
 
+def record(path):
+    runner = Runner("/dev/null")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    for block in re.findall(r"^```console session\n(.*?)^```$", text,
+                            re.M | re.S):
+        lines = []
+        for example in examples_of_display(block):
+            runner.run(Row("", ""), example)
+            prompt = "# " if example.user == "root" else f"{example.user}$ "
+            lines.append(prompt + example.text.replace("\n", "\n> ") + "\n" +
+                         runner.shells[example.user].printed())
+        text = text.replace(block, "".join(lines))
+    sys.stdout.write(text)
+
+
 def list_examples(paths):
     for path in paths:
         for e in examples_of(path):
@@ -390,6 +408,8 @@ def list_examples(paths):
 def main():
     if sys.argv[1] == "list":
         list_examples(sys.argv[2:])
+    elif sys.argv[1] == "record":
+        record(sys.argv[2])
     elif sys.argv[1] == "unknown":
         unknown(sys.argv[2], sys.argv[3:])
     else:

@@ -42,6 +42,11 @@ before_groupctl_1() {
 	stand_in mail '[ "$1 $3" = "-s root" ] && cat >/dev/null'
 }
 
+before_README_md() {
+	before
+	as bob 'head -c 30000 /dev/zero >~/graph.png'
+}
+
 before_groupd_api_7() {
 	start_groupd
 	as alice 'head -c 100000 /dev/urandom > ~/photo.jpg'
@@ -126,4 +131,15 @@ is_in_fstab() {
 is_a_websocket_session() {
 	/usr/bin/python3 "$HERE/session.py" ws://127.0.0.1:7480/api/ws \
 		"$(groupctl token create alice)"
+}
+
+is_a_bot_of_uptime() {
+	cat >/run/bot
+	setpriv --reuid bob --regid bob --init-groups sh /run/bot \
+		>/run/bot.out 2>&1 &
+	say alice ops '!uptime'
+	wait_until as bob 'tail -n 1 /groups/ops/messages |
+		grep -q "bob	>.*load average"' || return
+	# shellcheck disable=SC2046
+	kill $! $(pgrep -x -u bob cat)
 }
