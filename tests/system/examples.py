@@ -406,6 +406,8 @@ def list_examples(paths):
 
 
 def main():
+    # What a shell starts in the background is deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.argv[1] == "list":
         list_examples(sys.argv[2:])
     elif sys.argv[1] == "record":
