@@ -161,7 +161,7 @@ check-tidy: compile_commands.json
 check-shell:
 	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/bench/*.sh
 check-man:
-	$(Q)mandoc -T lint -W warning $(wildcard man/*.[1-9])
+	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])
 
 # One entry a file, from the flags above; made anew where they or the files change.
 compile_commands.json: $(BUILD)/flags $(C_FILES)

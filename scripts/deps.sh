@@ -11,7 +11,7 @@ run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev
 test="libcmocka-dev python3 python3-websockets python3-prometheus-client
 	python3-jsonschema curl jq sqlite3 procps util-linux passwd iproute2 vim nano ed patch
 	busybox less gawk mawk rsync inotify-tools socat pv moreutils
-	bsdextrautils openssl chromium"
+	bsdextrautils openssl chromium mandoc"
 # Node.js may be here from elsewhere, with an npm that Debian's conflicts with.
 command -v npm >/dev/null || test="$test nodejs npm"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc"
