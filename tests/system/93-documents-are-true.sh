@@ -20,7 +20,8 @@ done
 
 # A test or a script that a document names by its path.
 named=$(grep -ohE '\b(tests|scripts|examples|man|store|lib|fs|daemon)/[A-Za-z0-9_./-]*[A-Za-z0-9_]' \
-	"$TOP"/README.md "$TOP"/CONTRIBUTING.md "$TOP"/SECURITY.md | sort -u)
+	"$TOP"/README.md "$TOP"/CONTRIBUTING.md "$TOP"/SECURITY.md |
+	grep -v /NN- | sort -u)
 gone=$(for path in $named; do
 	set -- "$TOP/$path"*
 	[ -e "$1" ] || echo "$path"
