@@ -113,7 +113,8 @@ groupfs is mounted at $mount. In another terminal, type:
   mkdir dev; cat dev/live &
   echo 'Hello, world' >> dev/messages
   groupctl token create "$(id -un)"
-REST and WebSocket are at $listen. README.md goes on. Ctrl-C stops.
+The token is for http://$listen/, in a browser, and for REST and WebSocket there.
+README.md goes on. Ctrl-C stops.
 END
 
 # Ends with whichever ends first; Ctrl-C comes through the trap.
