@@ -16,8 +16,8 @@ BUILD=$TOP/build
 # shellcheck source=tests/system/world.sh
 . ./world.sh
 world_base
-world_run record sh -c '. "$HERE/examples.sh" && before_README_md >&2 &&
-	exec "$0" "$HERE/examples.py" record "$TOP/README.md"' "$PY" \
+world_run record sh -c '. "$HERE/typed.sh" && before_README_md >&2 &&
+	exec "$0" "$HERE/typed.py" record "$TOP/README.md"' "$PY" \
 	>"$T/README.md" || exit 1
 cp "$T/README.md" "$TOP/README.md"
 $PY "$TOP/scripts/session.py" "$TOP/README.md" >"$TOP/man/session.svg"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 # What the examples of the pages need: sourced as root in a world of world.sh,
-# before each function that examples.table or 91-… names.
+# before each function that typed.table or 91-… names.
 
 # ---- page -> set-up, before its first example: before_PAGE, or this
 

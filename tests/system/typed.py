@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Runs what a page says, as a reader would type it.
 
-  examples.py list PAGE...               what there is, and how it is read
-  examples.py run TABLE FUNCTIONS PAGE   runs it; "ok WHAT", "not ok WHAT: WHY"
-  examples.py unknown TABLE PAGE...      rows of the table that match nothing
-  examples.py record FILE                FILE, where each block "console session"
+  typed.py list PAGE...               what there is, and how it is read
+  typed.py run TABLE FUNCTIONS PAGE   runs it; "ok WHAT", "not ok WHAT: WHY"
+  typed.py unknown TABLE PAGE...      rows of the table that match nothing
+  typed.py record FILE                FILE, where each block "console session"
                                          shows what its commands print now
 
 A PAGE is a manual page (mdoc) or a Markdown file. Of a manual page mandoc tells
@@ -17,7 +17,7 @@ A line of a display is
   NAME$ COMMAND   of another user
   > MORE          of the command above, as is the line after one that ends in \\
 and any other below a command is what it prints, exactly, but for the time.
-A display without a prompt needs a row in the table, which examples.table
+A display without a prompt needs a row in the table, which typed.table
 describes. Each user has one shell for the page, so variables and folders stay.
 """
 import fnmatch
@@ -132,7 +132,7 @@ def examples_of(path):
 # ---- the table
 
 class Row:
-    """What the table says of some examples; see examples.table."""
+    """What the table says of some examples; see typed.table."""
 
     def __init__(self, page, pattern):
         self.page = page
@@ -200,7 +200,7 @@ class Shell:
 
     def __init__(self, user):
         home, switch, env = as_user(user)
-        self.path = f"/run/examples.{user}"
+        self.path = f"/run/typed.{user}"
         self.out = open(self.path, "wb")
         status_read, status_write = os.pipe()
         self.status = os.fdopen(status_read, "rb", buffering=0)
