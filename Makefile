@@ -7,6 +7,9 @@ SBINDIR ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec/groupfs
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/groupfs
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 DESTDIR ?=
 CC ?= cc
 SAN ?=
@@ -21,9 +24,11 @@ Q = $(if $(filter 1,$(V)),,@)
 VERSION = 0.1.0
 WARN = -Wall -Wextra -Wpedantic -Wconversion -Wvla -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wformat=2 -Wundef -Wwrite-strings -Werror
-HARDEN = -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+HARDEN = -fstack-protector-strong -fstack-clash-protection -fPIE \
+	$(if $(filter x86_64-% i%86-%,$(shell $(CC) -dumpmachine)),-fcf-protection) \
+	$(if $(SAN)$(findstring _FORTIFY_SOURCE,$(CPPFLAGS)$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=c17 $(WARN) $(HARDEN) $(CFLAGS) -fno-omit-frame-pointer -pthread \
+ALL_CFLAGS = -std=c17 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) -fno-omit-frame-pointer -pthread \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) \
 	-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 \
 	-DGROUPFS_VERSION='"$(VERSION)"' -DGROUPFS_LIBEXECDIR='"$(LIBEXECDIR)"' -I.
@@ -134,6 +139,14 @@ test-unit: unit-tests
 test-system: all
 	$(Q)$(RUN_TESTS) $(SYSTEM_TESTS)
 
+# Debian packages, into build/deb; their test needs root, and apt the first time.
+deb:
+	$(Q)sh scripts/deps.sh run deb
+	$(Q)JOBS=$(JOBS) sh scripts/deb.sh $(VERSION) build/deb
+test-deb:
+	$(Q)sh scripts/deps.sh run deb
+	$(Q)JOBS=1 sh tests/run.sh tests/deb/packages.sh
+
 # Lint: each part stands alone, all of them run one after the other.
 C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC)
 H_FILES = $(wildcard */*.h */*/*.h)
@@ -159,7 +172,7 @@ check-cppcheck:
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
 check-shell:
-	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/bench/*.sh
+	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/bench/*.sh tests/deb/*.sh
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])
 
@@ -177,6 +190,11 @@ install: all
 	install $(BUILD)/groupd-gateway $(DESTDIR)$(LIBEXECDIR)
 	$(Q)for page in $(wildcard man/*.[1-9]); do dir=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
 		install -d $$dir && install -m 644 $$page $$dir || exit 1; done
+	install -d $(addprefix $(DESTDIR),$(UNITDIR) $(SYSUSERSDIR) $(TMPFILESDIR))
+	install -m 644 $(wildcard systemd/groupd.*) $(DESTDIR)$(UNITDIR)
+	sed -i 's#@SBINDIR@#$(SBINDIR)#' $(DESTDIR)$(UNITDIR)/groupd.service
+	install -m 644 systemd/sysusers.d/groupd.conf $(DESTDIR)$(SYSUSERSDIR)
+	install -m 644 systemd/tmpfiles.d/groupd.conf $(DESTDIR)$(TMPFILESDIR)
 	install -m 644 README.md LICENSE $(wildcard man/*.json) $(DESTDIR)$(DOCDIR)
 	install -m 644 $(wildcard examples/*) $(DESTDIR)$(DOCDIR)/examples
 
@@ -184,7 +202,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run test-deps test test-unit test-system bench-fs bench-ws lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run test-deps test test-unit test-system deb test-deb bench-fs bench-ws lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/gateway_process.h"
@@ -82,7 +83,9 @@ static void write_bound(const struct supervisor *s)
 	buf_printf(&text, "%s\n", s->address);
 	fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
 		  0644);
-	if (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len)
+	/* All may know, whatever the umask is. */
+	if (fd < 0 || fchmod(fd, 0644) < 0 ||
+	    write(fd, text.data, text.len) != (ssize_t)text.len)
 		log_warn("cannot write %s: %s", buf_cstr(&path),
 			 strerror(errno));
 	if (fd >= 0)

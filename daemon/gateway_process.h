@@ -36,5 +36,7 @@ int gateway_bind_door(struct gateway *gw, struct err *err);
  * even on failure (a negative uv error, logged). */
 int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 		  uv_exit_cb on_exit);
+/* Sends a signal to gw->pid, whose user may be another than ours. */
+void gateway_signal(const struct gateway *gw, int number);
 
 #endif

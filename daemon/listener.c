@@ -160,9 +160,10 @@ int listener_start(struct listener *l, uv_loop_t *loop, const char *path,
 	assert(rc == 0);
 	return 0;
 unlink_path:
-	if (!l->inherited)
+	if (!l->inherited) {
 		unlink(path);
-	close(fd);
+		close(fd);
+	}
 	return err_set(err, ERR_UNAVAILABLE, "Cannot listen on %s: %s", path,
 		       strerror(-rc));
 }
@@ -178,7 +179,8 @@ static void on_poll_closed(uv_handle_t *handle)
 {
 	struct listener *l = handle->data;
 
-	close(l->fd);
+	if (!l->inherited)
+		close(l->fd);
 	uv_close((uv_handle_t *)&l->pause, on_pause_closed);
 }
 

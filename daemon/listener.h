@@ -19,16 +19,16 @@ typedef void (*listener_accept_cb)(void *data, int fd);
 struct listener {
 	uv_poll_t poll;
 	uv_timer_t pause; /* when there are no descriptors */
-	int fd;		  /* owned */
-	bool inherited;	  /* the file is systemd's */
+	int fd;		  /* owned, unless it is */
+	bool inherited;	  /* the file is systemd's, too */
 	char path[PATH_MAX];
 	listener_accept_cb on_accept;
 	void (*on_close)(struct listener *l);
 	void *data;
 };
 
-/* inherited: the socket of that path, which listens already (taken also on
- * failure); 0: there is none yet. */
+/* inherited: the socket of that path, which listens already; it stays the
+ * caller's, and open. 0: there is none yet. */
 int listener_start(struct listener *l, uv_loop_t *loop, const char *path,
 		   int inherited, listener_accept_cb on_accept, void *data,
 		   struct err *err);

@@ -242,6 +242,7 @@ static void *lane_main(void *arg)
 {
 	struct lane *lane = arg;
 
+	pthread_setname_np(pthread_self(), "lane");
 	for (;;) {
 		struct batch *batch = batch_new();
 

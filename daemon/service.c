@@ -123,23 +123,32 @@ void service_start(struct service *s, uv_loop_t *loop, struct groupd *groupd)
 	uv_timer_start(&s->status, on_status, SERVICE_STATUS_MS,
 		       SERVICE_STATUS_MS);
 	buf_printf(&text, "READY=1\n");
+	/* It may have been put off, by service_restarting(). */
+	if (s->watchdog_us > 0)
+		buf_printf(&text, "WATCHDOG_USEC=%" PRIu64 "\n",
+			   s->watchdog_us);
 	put_status(s, &text);
 	say(s, &text);
+}
+
+static void put_reloading(struct buf *out)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	buf_printf(out, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n",
+		   (uint64_t)now.tv_sec * 1000000 +
+			   (uint64_t)now.tv_nsec / 1000);
 }
 
 void service_reloading(struct service *s)
 {
 	struct buf text = { 0 };
-	struct timespec now = { 0 };
 
 	if (!s->started)
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	buf_printf(&text,
-		   "RELOADING=1\nMONOTONIC_USEC=%" PRIu64
-		   "\nSTATUS=reading the configuration again\n",
-		   (uint64_t)now.tv_sec * 1000000 +
-			   (uint64_t)now.tv_nsec / 1000);
+	put_reloading(&text);
+	buf_printf(&text, "STATUS=reading the configuration again\n");
 	buf_release(&s->said);
 	say(s, &text);
 }
@@ -169,6 +178,19 @@ void service_stopping(struct service *s)
 		say(s, &text);
 	else
 		buf_release(&text);
+}
+
+void service_restarting(struct service *s)
+{
+	struct buf text = { 0 };
+
+	if (!s->started)
+		return;
+	uv_timer_stop(&s->status);
+	uv_timer_stop(&s->watchdog);
+	put_reloading(&text);
+	buf_printf(&text, "WATCHDOG_USEC=0\nSTATUS=starting anew\n");
+	say(s, &text);
 }
 
 void service_close(struct service *s)

@@ -45,6 +45,10 @@ void service_reloading(struct service *s);
 void service_reloaded(struct service *s, const struct err *err);
 /* Once, before groupd_stop(). It goes on to say that it is alive. */
 void service_stopping(struct service *s);
+/* In its place, when execve(2) follows: how long that takes (a store that is
+ * moved, or changed) nobody knows, so that the watchdog is put off until
+ * service_start() of the next life. */
+void service_restarting(struct service *s);
 /* Also of one that never started. Its memory must stay until the loop ends. */
 void service_close(struct service *s);
 

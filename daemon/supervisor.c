@@ -48,7 +48,7 @@ static void on_grace_over(uv_timer_t *timer)
 		return;
 	log_warn("gateway ignores SIGTERM and is killed: slot=%u pid=%d",
 		 gw->slot, (int)gw->pid);
-	kill(gw->pid, SIGKILL);
+	gateway_signal(gw, SIGKILL);
 }
 
 /* SIGTERM, and SIGKILL if that does not help. Its end is seen as ever. */
@@ -56,7 +56,7 @@ static void end_process(struct gateway *gw)
 {
 	if (!is_watched(gw))
 		return;
-	kill(gw->pid, SIGTERM);
+	gateway_signal(gw, SIGTERM);
 	uv_timer_start(&gw->timer, on_grace_over, GRACE_MS, 0);
 }
 
@@ -400,13 +400,6 @@ void supervisor_figures(const struct supervisor *s, struct buf *out)
 
 /* Starting. */
 
-/* To become another user, and to end who did. */
-static bool may_change_user(void)
-{
-	return process_may(CAP_SETUID) && process_may(CAP_SETGID) &&
-	       process_may(CAP_KILL);
-}
-
 /* Once, at start: passwd may block, and may be gone when a gateway dies. */
 static int find_user(struct supervisor *s, struct err *err)
 {
@@ -415,7 +408,7 @@ static int find_user(struct supervisor *s, struct err *err)
 
 	s->uid = geteuid();
 	s->gid = getegid();
-	if (!may_change_user())
+	if (!process_may(CAP_SETUID) || !process_may(CAP_SETGID))
 		return 0;
 	pw = getpwnam(name[0] != '\0' ? name : "groupd-gateway");
 	if (pw == NULL && name[0] == '\0')

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/systemd.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -179,4 +180,19 @@ int systemd_take_socket(const char *path, struct err *err)
 	if (rc < 0)
 		return rc;
 	return count == 1 ? FIRST_FD : 0;
+}
+
+void systemd_pass_socket(int fd)
+{
+	struct buf pid = { 0 };
+
+	if (fd == 0)
+		return;
+	assert(fd == FIRST_FD);
+	buf_printf(&pid, "%d", (int)getpid());
+	/* What fails here is said when it is taken. */
+	(void)fcntl(fd, F_SETFD, 0);
+	(void)setenv("LISTEN_PID", buf_cstr(&pid), 1);
+	(void)setenv("LISTEN_FDS", "1", 1);
+	buf_release(&pid);
 }

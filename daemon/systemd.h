@@ -28,5 +28,8 @@ uint64_t systemd_watchdog_us(void);
  * given; negative with err: others were, none of which stays open. The
  * variables are gone afterwards. */
 int systemd_take_socket(const char *path, struct err *err);
+/* Before execve(2): this process takes the socket once more. 0: there is none
+ * to be taken. */
+void systemd_pass_socket(int fd);
 
 #endif

@@ -2,12 +2,14 @@
 #include "lib/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Set once by log_open(), before there are threads; only read afterwards. It
@@ -35,13 +37,26 @@ static const struct level levels[] = {
 	[LOG_LEVEL_DEBUG] = { "debug", 7 },
 };
 
-void log_open(const char *program, enum log_level level)
+/* By systemd's own rule: what is set may be of a service further up, and
+ * stderr a file. */
+static bool is_journal(int fd)
 {
 	const char *journal = getenv("JOURNAL_STREAM");
+	char text[64];
+	struct stat st;
 
+	if (journal == NULL || fstat(fd, &st) < 0)
+		return false;
+	snprintf(text, sizeof(text), "%" PRIuMAX ":%" PRIuMAX,
+		 (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(journal, text) == 0;
+}
+
+void log_open(const char *program, enum log_level level)
+{
 	config.program = program;
 	config.level = level;
-	config.journal = journal != NULL && journal[0] != '\0';
+	config.journal = is_journal(STDERR_FILENO);
 }
 
 /* C0, DEL, and C1 as UTF-8 (its second byte). */

@@ -5,8 +5,8 @@
  * "verb object: key=value ...". lib/ and store/ never log, they return a
  * struct err; an error is logged once, where it is handled. Contents of
  * messages and tokens are never logged; control characters are escaped.
- * Thread-safe, keeps errno. With $JOURNAL_STREAM set, lines begin with
- * sd-daemon(3)'s "<N>" priority.
+ * Thread-safe, keeps errno. Where stderr is what $JOURNAL_STREAM says, the
+ * journal's, lines begin with sd-daemon(3)'s "<N>" priority.
  */
 #ifndef GROUPFS_LIB_LOG_H
 #define GROUPFS_LIB_LOG_H

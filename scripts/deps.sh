@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs from Debian what is missing for the parts named: run, test, lint, bench.
+# Installs from Debian what is missing for the parts named: run, test, lint,
+# bench, deb.
 # sh scripts/deps.sh run test
 set -eu
 
@@ -18,6 +19,8 @@ command -v npm >/dev/null || test="$test nodejs npm"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc"
 # What `make bench-ws` measures beside.
 bench="mosquitto nats-server redis-server jq curl python3"
+# `make deb`, and its test in a machine of its own.
+deb="debhelper dpkg-dev lintian debootstrap systemd-container curl python3"
 
 missing=
 for part in "$@"; do
@@ -26,8 +29,9 @@ for part in "$@"; do
 	test) packages=$test ;;
 	lint) packages=$lint ;;
 	bench) packages=$bench ;;
+	deb) packages=$deb ;;
 	*)
-		echo "deps.sh: no such part: $part (run, test, lint, bench)" >&2
+		echo "deps.sh: no such part: $part (run, test, lint, bench, deb)" >&2
 		exit 2
 		;;
 	esac

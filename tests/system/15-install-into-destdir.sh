@@ -26,9 +26,19 @@ done
 ok "the licence is there" test -s "$T/root/usr/share/doc/groupfs/LICENSE"
 is "nothing else is" "$(ls "$T/root" && ls "$T/root/usr")" "usr
 bin
+lib
 libexec
 sbin
 share"
+is "lib has what is systemd's" \
+	"$(cd "$T/root/usr/lib" && find . -type f | sort)" \
+	"./systemd/system/groupd.service
+./systemd/system/groupd.socket
+./sysusers.d/groupd.conf
+./tmpfiles.d/groupd.conf"
+like "the service starts what is installed" \
+	"$(cat "$T/root/usr/lib/systemd/system/groupd.service")" \
+	'^ExecStart=/usr/sbin/groupd$"
 for program in usr/sbin/groupd usr/bin/groupfs usr/bin/groupctl; do
 	like "$program knows its version" \
 		"$("$T/root/$program" --version 2>&1)" '[0-9]+\.[0-9]+'

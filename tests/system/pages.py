@@ -31,7 +31,7 @@ ELSEWHERE = {
     "systemctl(1)": "systemd", "journalctl(1)": "systemd",
     "systemd.unit(5)": "systemd", "systemd.service(5)": "systemd",
     "sysusers.d(5)": "systemd", "tmpfiles.d(5)": "systemd",
-    "crontab(5)": "cron", "jq(1)": "jq", "less(1)": "less", "zsh(1)": "zsh",
+    "systemd.exec(5)": "systemd", "crontab(5)": "cron", "jq(1)": "jq", "less(1)": "less", "zsh(1)": "zsh",
 }
 
 
@@ -274,8 +274,10 @@ def check_routes():
         names = iter(["g", "name" if "/media/" in path else "user"])
         return re.sub(r"\*", lambda m: next(names), path)
     known = {(method, spelled(path)) for method, path in routes}
-    # What it says of /api/ws is a section of its own.
-    known.discard(("GET", "/api/ws"))
+    # The WebSocket and the web page have sections of their own.
+    known -= {("GET", path) for path in
+              re.findall(r"^\.Pa (/\S*)", page("groupd-api.7"), re.M)
+              if ("GET", path) not in told}
     result("each route is in groupd-api.7",
            {" ".join(r) for r in known - told} if len(known) > 15
            else {"no routes found"})

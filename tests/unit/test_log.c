@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -76,15 +78,32 @@ static void what_is_below_the_level_is_silent(void **state)
 static void the_journal_gets_a_priority(void **state)
 {
 	struct capture c;
+	char text[64];
+	struct stat st;
 
 	(void)state;
-	assert_int_equal(setenv("JOURNAL_STREAM", "8:1234", 1), 0);
-	log_open("prog", LOG_LEVEL_DEBUG);
 	begin_capture(&c);
+	assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+	snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)st.st_dev,
+		 (uintmax_t)st.st_ino);
+	assert_int_equal(setenv("JOURNAL_STREAM", text, 1), 0);
+	log_open("prog", LOG_LEVEL_DEBUG);
 	log_error("a");
 	log_debug("b");
 	assert_string_equal(end_capture(&c), "<3>prog: error: a\n"
 					     "<7>prog: debug: b\n");
+}
+
+static void what_is_not_the_journal_gets_none(void **state)
+{
+	struct capture c;
+
+	(void)state;
+	assert_int_equal(setenv("JOURNAL_STREAM", "8:1234", 1), 0);
+	begin_capture(&c);
+	log_open("prog", LOG_LEVEL_INFO);
+	log_error("a");
+	assert_string_equal(end_capture(&c), "prog: error: a\n");
 }
 
 static void control_characters_are_escaped(void **state)
@@ -127,6 +146,7 @@ int main(void)
 		cmocka_unit_test(a_line_names_program_and_level),
 		cmocka_unit_test(what_is_below_the_level_is_silent),
 		cmocka_unit_test(the_journal_gets_a_priority),
+		cmocka_unit_test(what_is_not_the_journal_gets_none),
 		cmocka_unit_test(control_characters_are_escaped),
 		cmocka_unit_test(a_long_event_is_one_cut_line),
 	};

@@ -101,6 +101,13 @@ static int child(const int *fds, int count, bool mine, const char *path,
 		return 1;
 	if (!mine)
 		return rc == 0 ? 0 : 2;
+	if (words == NULL) {
+		/* As after an execve(2) of its own. */
+		systemd_pass_socket(rc);
+		if (fcntl(3, F_GETFD) != 0)
+			return 6;
+		rc = systemd_take_socket(path, &err);
+	}
 	if (words == NULL)
 		return rc == 3 && fcntl(3, F_GETFD) == FD_CLOEXEC &&
 				       (fcntl(3, F_GETFL) & O_NONBLOCK) != 0
