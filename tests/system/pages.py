@@ -31,7 +31,7 @@ ELSEWHERE = {
     "systemctl(1)": "systemd", "journalctl(1)": "systemd",
     "systemd.unit(5)": "systemd", "systemd.service(5)": "systemd",
     "sysusers.d(5)": "systemd", "tmpfiles.d(5)": "systemd",
-    "systemd.exec(5)": "systemd", "crontab(5)": "cron", "jq(1)": "jq", "less(1)": "less", "zsh(1)": "zsh",
+    "systemd.exec(5)": "systemd", "crontab(5)": "cron", "sha256sum(1)": "coreutils", "ssh(1)": "openssh-client", "jq(1)": "jq", "less(1)": "less", "zsh(1)": "zsh",
 }
 
 
@@ -71,8 +71,9 @@ def flags_of(source):
 
 def items_of(source, macro):
     """The words of a list's items: .It Cm WORD ..."""
+    source = re.sub(r"^\.It Xo\n\.Cm ", ".It Cm ", source, flags=re.M)
     lines = re.findall(rf"^\.It {macro} (.*)$", source, re.M)
-    return [re.split(r" (?:No|Ns|Ar|Op|Fl)\b", line)[0] for line in lines]
+    return [re.split(r" (?:No|Ns|Ar|Op|Oo|Fl)\b", line)[0] for line in lines]
 
 
 # ---- groupd

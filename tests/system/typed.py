@@ -15,7 +15,7 @@ A line of a display is
   $ COMMAND       of alice, an ordinary user
   # COMMAND       of root
   NAME$ COMMAND   of another user
-  > MORE          of the command above, as is the line after one that ends in \\
+  > MORE          of the command above, as is any line while that is not complete
 and any other below a command is what it prints, exactly, but for the time.
 A display without a prompt needs a row in the table, which typed.table
 describes. Each user has one shell for the page, so variables and folders stay.
@@ -100,6 +100,13 @@ class Example:
         return self.text.split("\n")[0]
 
 
+def is_complete(command):
+    """Or the shell would ask for more."""
+    return not command.endswith("\\") and subprocess.run(
+        ["sh", "-n"], input=command + "\n", text=True,
+        stderr=subprocess.DEVNULL).returncode == 0
+
+
 def examples_of_display(display):
     found = []
     for line in display.rstrip("\n").split("\n"):
@@ -112,7 +119,7 @@ def examples_of_display(display):
             return [Example(None, display.rstrip("\n") + "\n")]
         elif last.output is None and line.startswith("> "):
             last.text += "\n" + line[2:]
-        elif last.output is None and last.text.endswith("\\"):
+        elif last.output is None and not is_complete(last.text):
             last.text += "\n" + line
         else:
             last.output = (last.output or "") + line + "\n"
@@ -208,7 +215,9 @@ class Shell:
         self.fd = status_write
         self.process = subprocess.Popen(
             switch + ["sh"], stdin=subprocess.PIPE, stdout=self.out,
-            stderr=subprocess.STDOUT, cwd=home, env=env,
+            stderr=subprocess.STDOUT, env=env,
+            # root's terminal is in the folder of the one whose machine it is.
+            cwd="/home/alice" if user == "root" else home,
             pass_fds=[status_write], start_new_session=True)
 
     def begin(self, command, open_, close):

@@ -44,8 +44,22 @@ before_groupfs_5() {
 
 before_groupctl_1() {
 	before
-	printf '%s\n' deploy-bot ci-bot >/root/names
+	as alice 'cd; printf "%s\n" deploy-bot ci-bot >names; echo plan >plan.pdf
+		cd /groups && mkdir dev && echo root admin >>dev/members
+		echo hello >>dev/messages && cp ~/plan.pdf dev/media/'
+	mkdir -p /var/backups
 	stand_in mail '[ "$1 $3" = "-s root" ] && cat >/dev/null'
+	stand_in logger '[ $# = 1 ]'
+	stand_in ssh 'case "$*" in
+		"backup@host cat > groupd.tar") cat >/run/groupd.tar ;;
+		"other groupctl export dev") cat /run/other.jsonl ;;
+		*) exit 255 ;;
+	esac'
+}
+
+# dev is on another machine, and not here.
+dev_is_elsewhere() {
+	groupctl export dev /run/other.jsonl && groupctl delete dev
 }
 
 before_README_md() {
@@ -81,6 +95,23 @@ stop_groupd() {
 
 groupd_is_gone() {
 	! pidof groupd
+}
+
+stop_and_lose_the_disk() {
+	stop_groupd && rm -rf /var/lib/groupd
+}
+
+# stop_and_name TIME: as if the last restore had been then.
+stop_and_name() {
+	stop_groupd
+	for file in /var/lib/groupd/*.before-restore-*; do
+		end=${file##*.before-restore-}
+		case $end in
+		*-wal) mv "$file" "${file%"$end"}$1-wal" ;;
+		*-shm) mv "$file" "${file%"$end"}$1-shm" ;;
+		*) mv "$file" "${file%"$end"}$1" ;;
+		esac
+	done
 }
 
 mount_groups() {
@@ -132,6 +163,12 @@ is_in_fstab() {
 	mount -a -t fuse.groupfs &&
 		[ "$(cat /groups/.me/state)" = online ] &&
 		[ "$(as alice 'cat /groups/.me/name')" = alice ]
+}
+
+# The command of a line of crontab(5), as cron(8) runs it.
+is_in_a_crontab() {
+	command=$(sed -n 's/^\([0-9*,/-]* \)\{5\}//p' | sed 's/\\%/%/g')
+	[ -n "$command" ] && sh -c "$command"
 }
 
 is_a_websocket_session() {

@@ -55,7 +55,8 @@ world_run() {
 	overlay "$_name" "$T/w/base/upper:/" || exit 1
 	_root=$T/w/$_name/root
 	mount --rbind /dev "$_root/dev" &&
-		mount --bind "$T/w/fuse" "$_root/dev/fuse" || exit 1
+		mount --bind "$T/w/fuse" "$_root/dev/fuse" &&
+		mount -t tmpfs -o mode=755 tmpfs "$_root/var/lib" || exit 1
 	unshare --mount --pid --net --fork --kill-child --root="$_root" \
 		--mount-proc env -i LC_ALL=C.UTF-8 TOP="$TOP" HERE="$HERE" \
 		BUILD="$BUILD" GROUPFS_TEST_ID="$GROUPFS_TEST_ID" \
