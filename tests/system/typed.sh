@@ -89,7 +89,8 @@ start_groupd() {
 }
 
 stop_groupd() {
-	pkill -TERM -x groupd
+	# shellcheck disable=SC2046
+	kill -TERM $(pidof groupd)
 	wait_until groupd_is_gone
 }
 
