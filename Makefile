@@ -188,7 +188,7 @@ check-shell:
 	$(Q)shellcheck -x -S warning .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples)
 check-man:
-	$(Q)mandoc -T lint -W warning $(wildcard man/*.[1-9])
+	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])
 check-web:
 	$(Q)sh tests/lint/web.sh daemon/gateway/web
 

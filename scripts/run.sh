@@ -113,7 +113,7 @@ groupfs is mounted at $mount. In another terminal, type:
   mkdir dev; cat dev/live &
   echo 'Hello, world' >> dev/messages
   groupctl token create "$(id -un)"
-REST and WebSocket are at $listen. README.md goes on. Ctrl-C stops.
+With it sign in at http://$listen/ in a browser. README.md goes on. Ctrl-C stops.
 END
 
 # Ends with whichever ends first; Ctrl-C comes through the trap.
