@@ -67,24 +67,29 @@ ROWS
 
 # With one.
 pane() {
-	tmux -L completion capture-pane -p -t "$1" | grep -v '^$'
+	tmux -L completion capture-pane -p -t "=$1:" | grep -v '^$'
 }
 shows() {
 	pane "$1" | grep -qE -- "$2"
 }
 # types SHELL TEXT REGEX: then Tab; until the screen shows it.
 types() {
-	tmux -L completion send-keys -t "$1" C-u
-	tmux -L completion send-keys -t "$1" -l "$2"
-	tmux -L completion send-keys -t "$1" Tab
-	ok "$1: $2<Tab>" wait_for 10 shows "$1" "$3" || diag "$(pane "$1")"
+	tmux -L completion send-keys -t "=$1:" C-u
+	tmux -L completion send-keys -t "=$1:" -l "$2"
+	tmux -L completion send-keys -t "=$1:" Tab
+	wait_for 10 shows "$1" "$3"
+	pass_or_fail $? "$1: $2<Tab>" || diag "$(pane "$1")"
 }
 tmux -L completion -f /dev/null new-session -d -s bash -x 100 -y 60 \
 	"bash --norc"
 tmux -L completion new-session -d -s zsh -x 100 -y 60 "zsh -f"
-tmux -L completion send-keys -t bash \
+# What is typed before there is a prompt may be lost.
+for shell in bash zsh; do
+	ok "$shell starts" wait_for 20 shows $shell '[#$%] *$'
+done
+tmux -L completion send-keys -t =bash: \
 	"PS1='ready> '; . '$TOP/completion/groupctl.bash'" Enter
-tmux -L completion send-keys -t zsh \
+tmux -L completion send-keys -t =zsh: \
 	"PS1='ready> ' LISTMAX=0 fpath=('$TOP/completion' \$fpath); autoload -U compinit; compinit -D -u" Enter
 for shell in bash zsh; do
 	ok "$shell is there" wait_for 20 shows $shell '^ready> *$'
@@ -102,9 +107,9 @@ for shell in bash zsh; do
 	types $shell "groupctl read dev a" '^ready> groupctl read dev all *$'
 done
 # zsh says what each is for.
-tmux -L completion send-keys -t zsh C-u
-tmux -L completion send-keys -t zsh -l "groupctl "
-tmux -L completion send-keys -t zsh Tab
+tmux -L completion send-keys -t =zsh: C-u
+tmux -L completion send-keys -t =zsh: -l "groupctl "
+tmux -L completion send-keys -t =zsh: Tab
 ok "zsh lists the commands" wait_for 10 shows zsh \
 	'^follow +-- print messages as they come'
 missing=$(cut -d' ' -f1 "$T/commands" | sort -u | while read -r command; do
@@ -112,9 +117,9 @@ missing=$(cut -d' ' -f1 "$T/commands" | sort -u | while read -r command; do
 done)
 is "all of them" "$missing" ""
 while read -r command; do
-	tmux -L completion send-keys -t zsh C-c
-	tmux -L completion send-keys -t zsh -l "clear; groupctl $command --"
-	tmux -L completion send-keys -t zsh Tab
+	tmux -L completion send-keys -t =zsh: C-c
+	tmux -L completion send-keys -t =zsh: -l "clear; groupctl $command --"
+	tmux -L completion send-keys -t =zsh: Tab
 	for option in $(asked "$command --"); do
 		wait_for 5 shows zsh "^$option +--|$command $option *\$" ||
 			echo "$command $option"
