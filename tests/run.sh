@@ -6,19 +6,27 @@
 #
 # JOBS of them run at a time (the number of processors), but one that says
 # "# ALONE" in a line of its own. A test has 120 s, or what its line
-# "# TIMEOUT: seconds" says, times $GROUPFS_TEST_PATIENCE. Exit 77 of a script
-# skips it whole. What a failed test printed beside TAP is shown.
+# "# TIMEOUT: seconds" says, times $GROUPFS_TEST_PATIENCE; those that may take
+# longest begin. Exit 77 of a script skips it whole. What a failed test printed
+# beside TAP is shown.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 self=$top/tests/run.sh
 
+# The seconds that a test may take.
+limit_of() {
+	line=
+	case $1 in
+	*.sh) line=$(sed -n 's/^# TIMEOUT: \([0-9]*\)$/\1/p' "$1") ;;
+	esac
+	echo $((${line:-120} * ${GROUPFS_TEST_PATIENCE:-1}))
+}
+
 # Runs in a process group of its own, which ends with it.
 run() {
-	limit=120
+	limit=$(limit_of "$1")
 	case $1 in
 	*.sh)
-		line=$(sed -n 's/^# TIMEOUT: \([0-9]*\)$/\1/p' "$1")
-		limit=$((${line:-120} * ${GROUPFS_TEST_PATIENCE:-1}))
 		timeout -k 20 "$limit" sh "$1" </dev/null
 		;;
 	*)
@@ -108,7 +116,13 @@ trap 'exit 130' INT TERM HUP
 : >"$out/sums"
 [ "$(id -u)" != 0 ] || reach_for_all
 cd "$top" || exit 1
-for test in "$@"; do
+by_limit() {
+	for test in "$@"; do
+		printf '%s %s\n' "$(limit_of "$test")" "$test"
+	done | sort -s -k1,1nr | cut -d' ' -f2-
+}
+
+for test in $(by_limit "$@"); do
 	if is_alone "$test"; then
 		echo "$test" >>"$out/alone"
 	else

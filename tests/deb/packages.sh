@@ -190,6 +190,11 @@ isnt_gateway() {
 }
 ok "which ends the gateway, though it is another user's" isnt_gateway
 ok "the mount goes on" sent after-a-restart
+before=$(main_pid)
+ok "all of it is backed up" inside groupctl backup /root/groupd.tar
+ok "and restored, while it runs" inside groupctl restore --yes /root/groupd.tar
+is "by a groupd that is the same process for systemd" "$(main_pid)" "$before"
+ok "which keeps the socket, and so the mount goes on" sent after-a-restore
 inside mkdir -p /run/systemd/system/groupd.service.d
 inside sh -c 'printf "[Service]\nWatchdogSec=1s\n" \
 	>/run/systemd/system/groupd.service.d/soon.conf'

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# TIMEOUT: 240
 # Clients that were not written here: the npm package ws, python3-websockets, a
 # page in Chromium, curl. Each subscribes, sends, hears of members, lives
 # through a restart of the core on the same socket, is told when the gateway

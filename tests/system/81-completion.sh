@@ -62,7 +62,8 @@ help to|token
 send dev --media ch|chart.png
 send dev .|
 --so|--socket
-verify .|
+verify ch|chart.png
+status .|
 ROWS
 
 # With one.
