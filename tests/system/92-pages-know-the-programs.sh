@@ -5,7 +5,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 [ "$LOAD" != small ] || skip_all "the pages are the same with sanitizers"
-$PY "$HERE/pages.py" "$TOP" "$BUILD" >"$T/pages" 2>"$T/pages.err"
+$PY "$HERE/manuals.py" "$TOP" "$BUILD" >"$T/pages" 2>"$T/pages.err"
 results "$T/pages"
 is "the comparison came to its end" "$(cat "$T/pages.err")" ""
 
