@@ -365,7 +365,7 @@ int port_get_end(const struct json *j, struct port_counts *counts,
 {
 	static const char *const keys[] = { "type",  "members", "messages",
 					    "media", "sha256",	NULL };
-	struct str hex;
+	struct str hex = { 0 };
 	int rc = json_check_keys(j, keys, err);
 
 	if (rc == 0)
