@@ -61,22 +61,48 @@ void restore_init(struct restore *r, const struct config *config,
 	r->staging.on_free = on_free;
 }
 
+/* What is ready gets the store's place by rename(2), which takes the folder's
+ * file system (what a file says of its own is, on an overlay, that of a
+ * layer) and replaces a link, not what it leads to. */
+static int check_place(const struct restore *r, const char *path,
+		       struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	struct stat data, dir, file;
+	struct buf folder = { 0 };
+	int rc = 0;
+
+	if (slash == NULL)
+		buf_append_str(&folder, str_of("."));
+	else
+		buf_append(&folder, path, (size_t)(slash - path) + 1);
+	if (folder.failed)
+		rc = no_memory(err);
+	else if (stat(buf_cstr(&r->staging.path), &data) < 0 ||
+		 stat(buf_cstr(&folder), &dir) < 0 || lstat(path, &file) < 0)
+		rc = failed(err, "look at", path);
+	else if (S_ISLNK(file.st_mode))
+		rc = err_set(err, ERR_BAD_REQUEST,
+			     "The store %s is a link: it cannot be restored "
+			     "here",
+			     path);
+	else if (data.st_dev != dir.st_dev)
+		rc = err_set(err, ERR_BAD_REQUEST,
+			     "The store %s lies on another file system than "
+			     "the data directory: it cannot be restored here",
+			     path);
+	buf_release(&folder);
+	return rc;
+}
+
 int restore_measure(const struct restore *r, struct store *store,
 		    uint64_t bytes, struct store_totals *out, struct err *err)
 {
 	struct buf path = { 0 };
 	int rc = store_file(r->config->store, &path, err);
-	struct stat data, file;
 
-	/* What is ready gets its place by rename(2). */
-	if (rc == 0 && (stat(buf_cstr(&r->staging.path), &data) < 0 ||
-			stat(buf_cstr(&path), &file) < 0))
-		rc = failed(err, "look at", buf_cstr(&path));
-	if (rc == 0 && data.st_dev != file.st_dev)
-		rc = err_set(err, ERR_BAD_REQUEST,
-			     "The store %s lies on another file system than "
-			     "the data directory: it cannot be restored here",
-			     buf_cstr(&path));
+	if (rc == 0)
+		rc = check_place(r, buf_cstr(&path), err);
 	if (rc == 0)
 		rc = staging_check_room(&r->staging, bytes, err);
 	buf_release(&path);

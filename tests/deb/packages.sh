@@ -193,6 +193,7 @@ ok "the mount goes on" sent after-a-restart
 before=$(main_pid)
 ok "all of it is backed up" inside groupctl backup /root/groupd.tar
 ok "and restored, while it runs" inside groupctl restore --yes /root/groupd.tar
+inside rm -f /root/groupd.tar
 is "by a groupd that is the same process for systemd" "$(main_pid)" "$before"
 ok "which keeps the socket, and so the mount goes on" sent after-a-restore
 inside mkdir -p /run/systemd/system/groupd.service.d

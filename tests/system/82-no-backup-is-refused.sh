@@ -149,4 +149,15 @@ echo later >>"$M/dev/messages"
 ok "and so is one of an older format" ctl restore --yes "$T/bad/older-format"
 is "with all that it had" "$(wc -l <"$M/dev/messages")" 503
 ok "in the present format" ctl verify
+
+# Where what comes back could not take the place of the store.
+stop_groupd
+ln -s "$T/tight/groupd.db" "$T/link.db"
+start_groupd --store "sqlite:$T/link.db"
+fails "a store that is a link" ctl restore --yes "$T/good.tar"
+like "is refused" "$(cat "$T/ok.out")" 'link.db is a link'
+stop_groupd
+start_groupd --store "sqlite:$T/elsewhere.db"
+fails "and one of another file system" ctl restore --yes "$T/good.tar"
+like "in words" "$(cat "$T/ok.out")" 'elsewhere.db lies on another file system'
 done_testing
