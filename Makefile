@@ -20,6 +20,8 @@ T ?= [0-9]*
 comma := ,
 BUILD ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)
 JOBS ?= $(shell nproc)
+# Most of a test is waiting.
+TESTS_AT_A_TIME ?= $(shell expr $(JOBS) + 1)
 V ?= 0
 Q = $(if $(filter 1,$(V)),,@)
 
@@ -139,7 +141,7 @@ run: deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)exec sh scripts/run.sh $(BUILD)
 
-RUN_TESTS = BUILD=$(abspath $(BUILD)) JOBS=$(JOBS) sh tests/run.sh
+RUN_TESTS = BUILD=$(abspath $(BUILD)) JOBS=$(TESTS_AT_A_TIME) sh tests/run.sh
 test-deps:
 	$(Q)sh scripts/deps.sh run test
 test: test-deps
