@@ -113,6 +113,11 @@ static int copy(struct backup *b, struct store *store, const char *path,
 	return rc;
 }
 
+static int given_up(struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE, "The copy was given up");
+}
+
 static int open_copy(struct backup *b, const char *path,
 		     struct backup_made *out, struct err *err)
 {
@@ -123,7 +128,10 @@ static int open_copy(struct backup *b, const char *path,
 	if (b->fd < 0 || fstat(b->fd, &st) < 0)
 		return err_set(err, ERR_UNAVAILABLE, "Cannot read %s: %s", path,
 			       strerror(errno));
+	if (!staging_long(&b->staging))
+		return given_up(err);
 	rc = digest_file(b->fd, out->hash);
+	staging_short(&b->staging);
 	if (rc < 0)
 		return err_set(err, ERR_UNAVAILABLE, "Cannot read %s: %s", path,
 			       strerror(-rc));
@@ -172,7 +180,7 @@ static int audit_copy(struct backup *b, const char *path, struct buf *problems,
 	else
 		rc = store_open(&copied, buf_cstr(&url), &options, err);
 	if (rc == 0 && !staging_long(&b->staging))
-		rc = err_set(err, ERR_UNAVAILABLE, "The copy was given up");
+		rc = given_up(err);
 	if (rc == 0)
 		rc = backup_audit(copied, problems, &verify, err);
 	staging_short(&b->staging);

@@ -85,6 +85,10 @@ static void on_signal(uv_signal_t *handle, int number)
 		return;
 	}
 	log_info("stopping: signal=%d", number);
+	/* The next start restores. */
+	if (p->restarting)
+		service_stopping(&p->service);
+	p->restarting = false;
 	stop(p);
 }
 

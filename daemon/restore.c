@@ -104,6 +104,8 @@ int restore_measure(const struct restore *r, struct store *store,
 	if (rc == 0)
 		rc = check_place(r, buf_cstr(&path), err);
 	if (rc == 0)
+		rc = restore_files_check(r->config->data, err);
+	if (rc == 0)
 		rc = staging_check_room(&r->staging, bytes, err);
 	buf_release(&path);
 	return rc < 0 ? rc : store_count_all(store, out, err);
@@ -166,16 +168,25 @@ int restore_write(struct restore *r, struct str hash, uint64_t off,
 	return media_put(&r->media, (const uint8_t *)hash.data, off, data, err);
 }
 
+static int given_up(struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE, "The restore was given up");
+}
+
 /* Checking. */
 
-static int check_database(const struct restore *r,
+static int check_database(struct restore *r,
 			  const struct wire_body_commit_restore *want,
 			  struct err *err)
 {
 	uint8_t hash[STORE_HASH];
 	struct stat st;
-	int rc = r->fd < 0 ? -EBADF : digest_file(r->fd, hash);
+	int rc;
 
+	if (!staging_long(&r->staging))
+		return given_up(err);
+	rc = r->fd < 0 ? -EBADF : digest_file(r->fd, hash);
+	staging_short(&r->staging);
 	if (rc == 0 && fstat(r->fd, &st) < 0)
 		rc = -errno;
 	if (rc < 0)
@@ -187,11 +198,6 @@ static int check_database(const struct restore *r,
 		return 0;
 	return err_set(err, ERR_BAD_REQUEST,
 		       "The database that came is not the one of the backup");
-}
-
-static int given_up(struct err *err)
-{
-	return err_set(err, ERR_UNAVAILABLE, "The restore was given up");
 }
 
 /* Of one content of the store that came. */

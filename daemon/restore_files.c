@@ -115,6 +115,45 @@ static int read_note(int data, const char *path, struct restore_files *f,
 		       path);
 }
 
+/* Some file systems cannot refuse to replace: tried before anything moves. */
+static int try_rename(int data, struct err *err)
+{
+	static const char from[] = "restore/try", to[] = "restore/tried";
+	int fd = openat(data, from, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	int rc = 0;
+
+	if (fd < 0)
+		return failed(err, "make", from);
+	close(fd);
+	if (renameat2(data, from, data, to, RENAME_NOREPLACE) < 0)
+		rc = failed(err, "rename", from);
+	(void)unlinkat(data, from, 0);
+	(void)unlinkat(data, to, 0);
+	return rc;
+}
+
+int restore_files_check(const char *data, struct err *err)
+{
+	struct stat folder, media;
+	int fd;
+	int rc = open_data(data, &fd, err);
+
+	if (rc < 0)
+		return rc;
+	if (fstat(fd, &folder) < 0)
+		rc = failed(err, "look at", data);
+	else if (fstatat(fd, "media", &media, AT_SYMLINK_NOFOLLOW) == 0 &&
+		 (!S_ISDIR(media.st_mode) || media.st_dev != folder.st_dev))
+		rc = err_set(err, ERR_BAD_REQUEST,
+			     "%s/media is a file system of its own, or a link: "
+			     "it cannot be restored here",
+			     data);
+	else
+		rc = try_rename(fd, err);
+	close(fd);
+	return rc;
+}
+
 int restore_files_ready(const char *data, const struct restore_files *f,
 			struct err *err)
 {
@@ -129,8 +168,11 @@ int restore_files_ready(const char *data, const struct restore_files *f,
 		rc = failed(err, "sync", data);
 	if (rc == 0 && renameat(fd, staged, fd, ready) < 0)
 		rc = failed(err, "rename", staged);
-	if (rc == 0 && fsync(fd) < 0)
+	if (rc == 0 && fsync(fd) < 0) {
 		rc = failed(err, "sync", data);
+		/* What was refused is not to be done by a later start. */
+		(void)renameat(fd, ready, fd, staged);
+	}
 	close(fd);
 	return rc;
 }

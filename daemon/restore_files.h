@@ -28,6 +28,9 @@ struct restore_files {
 /* What SQLite leaves beside a database that nobody has open goes; `bad` when
  * its log still holds something. */
 int restore_files_strip(const char *database, struct err *err);
+/* Before anything comes: whether what will be in DATA/restore, which is there,
+ * can take the place of what is in DATA. `bad_request`, `unavailable`. */
+int restore_files_check(const char *data, struct err *err);
 /* DATA/restore is on disk, and DATA/restore.ready from then on. */
 int restore_files_ready(const char *data, const struct restore_files *f,
 			struct err *err);

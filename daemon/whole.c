@@ -3,7 +3,9 @@
 
 #include "lib/list.h"
 
-enum { QUEUE = 256 };
+/* More than the requests of all sessions that may have a part in it: what
+ * cleans up after them must find room. */
+enum { QUEUE = 4096 };
 
 static void on_failed(struct readers *r)
 {

@@ -178,7 +178,9 @@ static bool names_by_number(enum wire_type type)
 	const struct wire_schema *schema = wire_schema_of(type);
 
 	return wire_has_field(schema, "group_id") ||
-	       wire_has_field(schema, "media_id");
+	       wire_has_field(schema, "media_id") ||
+	       wire_has_field(schema, "import_id") ||
+	       wire_has_field(schema, "token_id");
 }
 
 void client_requests_restored(struct client_private *p)

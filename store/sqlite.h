@@ -155,6 +155,7 @@ enum {
 		   "ORDER BY name")                                            \
                                                                                \
 	X(PUT_IMPORT, "INSERT INTO meta(k,v) VALUES(?1,?2)")                   \
+	X(EMPTY_IMPORT, "UPDATE meta SET v=x'' WHERE k=?1 AND v!=x''")         \
 	X(DELETE_META, "DELETE FROM meta WHERE k=?1")                          \
 	X(NEXT_IMPORT, "SELECT k FROM meta WHERE k>?1 AND k<'import0' "        \
 		       "ORDER BY k LIMIT 1")                                   \

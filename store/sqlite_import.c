@@ -57,6 +57,9 @@ static int enter(struct importing *i, struct sqlite_store *s,
 		return rc < 0 ? rc : import_refuse_unknown(err);
 	buf_append_str(&i->row, sq_column_str(st, 0));
 	sqlite3_reset(st);
+	/* It is being dropped. */
+	if (i->row.len == 0 && !i->row.failed)
+		return import_refuse_unknown(err);
 	if (i->row.failed)
 		return sq_no_memory(s, err);
 	if (wire_get(buf_str(&i->row), &wire_schema_port_group, &i->group) < 0)
@@ -480,21 +483,45 @@ static int drop_members(struct sqlite_store *s, uint64_t id, struct err *err)
 	return drop_some(s, st, err);
 }
 
-static int drop_rest(struct sqlite_store *s, uint64_t id, struct err *err)
+static int run_for(struct sqlite_store *s, uint64_t id,
+		   const enum sq_statement *statements, size_t count,
+		   struct err *err)
 {
-	static const enum sq_statement of_group[] = {
-		SQ_DELETE_EVERYONE, SQ_DELETE_DEDUPE_0, SQ_DELETE_DEDUPE_1,
-		SQ_GARBAGE_OF_GROUP, SQ_DELETE_MEDIA
-	};
 	int rc = 0;
 
-	for (size_t i = 0;
-	     rc == 0 && i < sizeof(of_group) / sizeof(of_group[0]); i++) {
-		sqlite3_stmt *st = sq_use(s, of_group[i]);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		sqlite3_stmt *st = sq_use(s, statements[i]);
 
 		sq_bind(st, 1, id);
 		rc = sq_run(s, st, err);
 	}
+	return rc;
+}
+
+/* With the first that goes: what is left cannot be given more, or shown, and
+ * no file is without its message. */
+static int begin_drop(struct sqlite_store *s, uint64_t id, struct err *err)
+{
+	static const enum sq_statement files[] = { SQ_GARBAGE_OF_GROUP,
+						   SQ_DELETE_MEDIA };
+	const struct import_key key = key_of(id);
+	sqlite3_stmt *st = sq_use(s, SQ_EMPTY_IMPORT);
+	int rc;
+
+	sq_bind_text(st, 1, str_of(key.text));
+	rc = sq_run(s, st, err);
+	if (rc < 0 || sqlite3_changes(s->db) == 0)
+		return rc;
+	return run_for(s, id, files, sizeof(files) / sizeof(files[0]), err);
+}
+
+static int drop_rest(struct sqlite_store *s, uint64_t id, struct err *err)
+{
+	static const enum sq_statement rest[] = { SQ_DELETE_EVERYONE,
+						  SQ_DELETE_DEDUPE_0,
+						  SQ_DELETE_DEDUPE_1 };
+	int rc = run_for(s, id, rest, sizeof(rest) / sizeof(rest[0]), err);
+
 	return rc < 0 ? rc : delete_meta(s, id, err);
 }
 
@@ -510,7 +537,9 @@ int sq_import_drop(struct store *base, uint64_t import_id, struct err *err)
 	/* One that ended is a group. */
 	if (rc <= 0 || found != import_id)
 		return rc < 0 ? rc : 0;
-	rc = drop_messages(s, import_id, err);
+	rc = begin_drop(s, import_id, err);
+	if (rc == 0)
+		rc = drop_messages(s, import_id, err);
 	if (rc == 0)
 		rc = drop_members(s, import_id, err);
 	return rc != 0 ? rc : drop_rest(s, import_id, err);

@@ -254,7 +254,8 @@ struct store_import_end {
 int store_import_end(struct store *s, struct store_import_end *op,
 		     struct err *err);
 /* Takes some of an import away, so that no transaction is long: 1 while there
- * is more; 0: it is gone, or there was none. */
+ * is more; 0: it is gone, or there was none. From the first on, no other verb
+ * finds it. */
 int store_import_drop(struct store *s, uint64_t import_id, struct err *err);
 /* 1: *import_id is the first import above after_id that was begun and not
  * ended; 0: there is none. Any handle. */

@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/ctl/bundle.h"
 #include "daemon/ctl/commands.h"
+#include "daemon/ctl/target.h"
 #include "lib/env.h"
-
-/* Where it goes. */
-struct target {
-	const char *path;   /* borrowed; NULL: stdout */
-	struct buf partial; /* what it is called until it is complete */
-	int fd;
-};
 
 enum { PACE_BYTES = 8 << 20 };
 
@@ -31,100 +22,27 @@ struct backup {
 	uint64_t done;
 };
 
-static enum ctl_exit cannot(const char *what, const char *path)
-{
-	ctl_complain("cannot %s %s: %s", what, path, strerror(errno));
-	return CTL_REFUSED;
-}
-
-/* The file takes the place of what has its name: not of a device, or of a link
- * to what was meant. */
-static bool may_replace(const char *path)
-{
-	struct stat st;
-
-	if (lstat(path, &st) < 0 || S_ISREG(st.st_mode))
-		return true;
-	ctl_complain("%s is there, and is not a regular file", path);
-	return false;
-}
-
-/* Nothing is cut that another one is writing. */
+/* Not for a terminal. */
 static enum ctl_exit open_target(struct target *t, const char *path)
 {
-	const char *partial;
+	enum ctl_exit rc = target_open(t, path);
 
-	if (strcmp(path, "-") == 0) {
-		t->fd = STDOUT_FILENO;
-		if (isatty(t->fd) != 1)
-			return CTL_OK;
-		ctl_complain("a backup is nothing for a terminal: name a file, "
-			     "or send it on to a program");
-		return CTL_USAGE;
-	}
-	if (!may_replace(path))
-		return CTL_REFUSED;
-	t->path = path;
-	buf_printf(&t->partial, "%s.partial", path);
-	partial = buf_cstr(&t->partial);
-	t->fd = open(partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (t->fd < 0)
-		return cannot("make", partial);
-	if (flock(t->fd, LOCK_EX | LOCK_NB) < 0) {
-		ctl_complain("another groupctl is writing %s", partial);
-		buf_clear(&t->partial);
-		return CTL_REFUSED;
-	}
-	if (fchmod(t->fd, 0600) < 0 || ftruncate(t->fd, 0) < 0)
-		return cannot("make", partial);
-	return CTL_OK;
-}
-
-static enum ctl_exit sync_folder(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	struct buf dir = { 0 };
-	enum ctl_exit rc = CTL_OK;
-	int fd;
-
-	buf_append_str(&dir,
-		       slash == NULL
-			       ? str_of(".")
-			       : str_make(path, (size_t)(slash - path) + 1));
-	fd = open(buf_cstr(&dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) < 0)
-		rc = cannot("sync", buf_cstr(&dir));
-	if (fd >= 0)
-		close(fd);
-	buf_release(&dir);
-	return rc;
+	if (rc != CTL_OK || t->path != NULL || isatty(t->fd) != 1)
+		return rc;
+	ctl_complain("a backup is nothing for a terminal: name a file, or send "
+		     "it on to a program");
+	return CTL_USAGE;
 }
 
 /* It gets its name when all of it is on disk, and was read back. */
-static enum ctl_exit finish_target(const struct target *t)
+static enum ctl_exit finish_target(struct target *t)
 {
 	struct bundle_manifest m;
-	enum ctl_exit rc;
+	enum ctl_exit rc = target_sync(t);
 
-	if (t->path == NULL)
-		return CTL_OK;
-	if (fsync(t->fd) < 0)
-		return cannot("write", buf_cstr(&t->partial));
-	rc = ctl_check_backup(buf_cstr(&t->partial), &m);
-	if (rc != CTL_OK)
-		return rc;
-	if (rename(buf_cstr(&t->partial), t->path) < 0)
-		return cannot("make", t->path);
-	return sync_folder(t->path);
-}
-
-static void close_target(struct target *t, enum ctl_exit rc)
-{
-	if (t->path != NULL && rc != CTL_OK && t->partial.len > 0)
-		(void)unlink(buf_cstr(&t->partial));
-	if (t->path != NULL && t->fd >= 0)
-		close(t->fd);
-	buf_release(&t->partial);
+	if (rc == CTL_OK && t->path != NULL)
+		rc = ctl_check_backup(buf_cstr(&t->partial), &m);
+	return rc == CTL_OK ? target_finish(t) : rc;
 }
 
 /* What groupd gives. */
@@ -296,7 +214,7 @@ enum ctl_exit ctl_backup(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv)
 {
 	struct backup b = { .ctl = ctl, .id = env_random_u64(env_system()) };
-	struct target target = { .fd = -1 };
+	struct target target;
 	enum ctl_exit rc = open_target(&target, argv[0]);
 
 	(void)argc;
@@ -310,6 +228,6 @@ enum ctl_exit ctl_backup(struct ctl *ctl, const struct ctl_options *o, int argc,
 	ctl->progress = NULL;
 	if (rc == CTL_OK)
 		rc = finish_target(&target);
-	close_target(&target, rc);
+	target_close(&target);
 	return rc;
 }

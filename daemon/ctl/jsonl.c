@@ -22,28 +22,11 @@ static enum ctl_exit cannot(const char *what, const char *path)
 	return CTL_REFUSED;
 }
 
-static const char *name_of(const struct jsonl_out *out)
-{
-	return out->path == NULL ? "the output" : buf_cstr(&out->partial);
-}
-
 enum ctl_exit jsonl_create(struct jsonl_out *out, const char *path)
 {
-	*out = (struct jsonl_out){ .fd = STDOUT_FILENO };
-	if (path != NULL && strcmp(path, "-") != 0)
-		out->path = path;
+	*out = (struct jsonl_out){ 0 };
 	out->failed = !checksum_start(&out->checksum);
-	if (out->path == NULL)
-		return CTL_OK;
-	buf_printf(&out->partial, "%s.partial", path);
-	if (out->partial.failed) {
-		out->fd = -1;
-		return no_memory();
-	}
-	/* What a group said is for its members. */
-	out->fd = open(buf_cstr(&out->partial),
-		       O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	return out->fd < 0 ? cannot("write", name_of(out)) : CTL_OK;
+	return target_open(&out->target, path);
 }
 
 static enum ctl_exit flush(struct jsonl_out *out)
@@ -54,15 +37,15 @@ static enum ctl_exit flush(struct jsonl_out *out)
 		return no_memory();
 	out->failed = out->failed || !checksum_add(&out->checksum, rest);
 	while (rest.len > 0) {
-		ssize_t n = write(out->fd, rest.data, rest.len);
+		ssize_t n = write(out->target.fd, rest.data, rest.len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		/* Who reads no further has what he wants. */
-		if (n < 0 && errno == EPIPE && out->path == NULL)
+		if (n < 0 && errno == EPIPE && out->target.path == NULL)
 			return CTL_CLOSED;
 		if (n < 0)
-			return cannot("write", name_of(out));
+			return cannot("write", target_name(&out->target));
 		rest.data += n;
 		rest.len -= (size_t)n;
 	}
@@ -88,53 +71,16 @@ enum ctl_exit jsonl_sum(struct jsonl_out *out, uint8_t sha256[WIRE_HASH])
 	return rc;
 }
 
-/* So that the new name is on disk, too. */
-static void sync_directory(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	struct buf dir = { 0 };
-	int fd;
-
-	if (slash == NULL)
-		buf_append_char(&dir, '.');
-	else
-		buf_append(&dir, path, (size_t)(slash - path) + 1);
-	fd = dir.failed
-		     ? -1
-		     : open(buf_cstr(&dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		(void)fsync(fd);
-		(void)close(fd);
-	}
-	buf_release(&dir);
-}
-
 enum ctl_exit jsonl_finish(struct jsonl_out *out)
 {
 	enum ctl_exit rc = flush(out);
 
-	if (rc != CTL_OK || out->path == NULL)
-		return rc;
-	if (fsync(out->fd) < 0)
-		return cannot("write", name_of(out));
-	rc = close(out->fd) < 0 ? cannot("write", name_of(out)) : CTL_OK;
-	out->fd = -1;
-	if (rc == CTL_OK && rename(name_of(out), out->path) < 0)
-		rc = cannot("make", out->path);
-	if (rc != CTL_OK)
-		return rc;
-	sync_directory(out->path);
-	buf_clear(&out->partial);
-	return CTL_OK;
+	return rc == CTL_OK ? target_finish(&out->target) : rc;
 }
 
 void jsonl_abandon(struct jsonl_out *out)
 {
-	if (out->path != NULL && out->fd >= 0)
-		(void)close(out->fd);
-	if (out->partial.len > 0)
-		(void)unlink(buf_cstr(&out->partial));
-	buf_release(&out->partial);
+	target_close(&out->target);
 	buf_release(&out->pending);
 	checksum_release(&out->checksum);
 }

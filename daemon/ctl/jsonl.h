@@ -14,6 +14,7 @@
 
 #include "daemon/ctl/checksum.h"
 #include "daemon/ctl/ctl.h"
+#include "daemon/ctl/target.h"
 #include "lib/buf.h"
 
 enum {
@@ -22,13 +23,11 @@ enum {
 	JSONL_MAX = 6 * WIRE_CONTENT_MAX + (64 << 10)
 };
 
-/* What is written: to a new file beside the one that it will be, or to
- * standard output where path is NULL or "-". */
+/* What is written: to a file that has its name in the end, or to standard
+ * output where path is NULL or "-". */
 struct jsonl_out {
-	const char *path; /* borrowed; NULL: stdout */
-	struct buf partial;
+	struct target target;
 	struct buf pending; /* what is to be written next */
-	int fd;
 	struct checksum checksum;
 	bool failed; /* the checksum: no memory */
 };

@@ -142,5 +142,22 @@ ok "or is added" ctl import "$T/x.jsonl" --as fourth --add-users
 is "as a member" "$(alice 'cat fourth/members')" "gfs-alice admin
 x.y member"
 ok "so he can have a token" ctl token create x.y
+
+# Only a file is replaced, and not one that another one writes.
+mkfifo "$T/fifo"
+ln -s "$T/elsewhere" "$T/link"
+for path in fifo link; do
+	fails "a $path is not replaced" ctl export dev "$T/$path"
+	like "in words" "$(cat "$T/ok.out")" "$path is there, and is not a regular"
+done
+ln -s "$T/elsewhere" "$T/out.partial"
+fails "a link in its place is not followed" ctl export dev "$T/out"
+ok "nor what it leads to made" test ! -e "$T/elsewhere"
+rm "$T/out.partial"
+fails "two do not write one file" flock "$T/out.partial" \
+	"$BUILD/groupctl" --socket "$SOCKET" export dev "$T/out"
+like "the second is told so" "$(cat "$T/ok.out")" 'another groupctl is writing'
+ok "it is written" ctl export dev "$T/out"
+is "for nobody else" "$(stat -c %a "$T/out")" 600
 is "the store is sound" "$(ctl verify | tail -n 1 | cut -d, -f3)" " 0 problems"
 done_testing

@@ -287,6 +287,13 @@ static void what_has_no_end_is_taken_away(void **state)
 	struct wire_message m = { .sender = str_of("alice"),
 				  .content = str_of("x"),
 				  .mentions = str_of("bob") };
+	static const uint8_t hash[STORE_HASH] = { 7 };
+	const struct wire_media media = { .name = str_of("a"),
+					  .seq = 1,
+					  .size = 5,
+					  .hash = str_make((const char *)hash,
+							   STORE_HASH) };
+	struct buf files = { 0 };
 	uint64_t found;
 	uint64_t g = make_group(f);
 	uint64_t id;
@@ -294,18 +301,33 @@ static void what_has_no_end_is_taken_away(void **state)
 
 	fixture_begin(f);
 	id = import_begin(f, "copy", 12000);
+	m.type = MESSAGE_MEDIA;
+	m.media_url = str_of("media/a");
 	for (m.seq = 1; m.seq <= 12000; m.seq++) {
 		m.time_ms = f->now_ms;
 		wire_put(&records, &wire_schema_message, &m);
+		m.type = MESSAGE_TEXT;
+		m.media_url = str_of("");
 	}
 	import_must(f, import_give(f, store_import_messages, id, &records));
+	wire_put(&files, &wire_schema_media, &media);
+	import_must(f, import_give(f, store_import_media, id, &files));
+	buf_release(&files);
 	fixture_commit(f);
 	do {
+		struct store_import_end end = { .import_id = id,
+						.name = str_of("copy") };
+
 		fixture_begin(f);
 		rc = store_import_drop(f->s, id, &f->err);
 		import_must(f, rc);
 		fixture_commit(f);
 		fixture_verify(f);
+		/* All that it was said to have may be gone already. */
+		fixture_begin(f);
+		assert_true(store_import_end(f->s, &end, &f->err) < 0);
+		assert_non_null(strstr(f->err.text, "no such import"));
+		fixture_commit(f);
 	} while (rc > 0);
 	assert_int_equal(store_next_import(f->s, 0, &found, &f->err), 0);
 	fixture_begin(f);
