@@ -148,6 +148,13 @@ static void note_cursors(const struct follow *f)
 	buf_release(&text);
 }
 
+/* What was told just before groupd went may never have been read. */
+static void mark_again(struct follow *f)
+{
+	for (struct list *l = f->sources.next; l != &f->sources; l = l->next)
+		container_of(l, struct source, link)->marked = 0;
+}
+
 static void on_state(void *data, bool online, const char *why)
 {
 	struct follow *f = data;
@@ -155,6 +162,8 @@ static void on_state(void *data, bool online, const char *why)
 	if (f->stopped)
 		return;
 	feed_on_state(&f->feed, online);
+	if (online)
+		mark_again(f);
 	if (online && f->all)
 		follow_list(f);
 	if (online && f->offline)
@@ -213,7 +222,7 @@ static void mark(struct follow *f)
 								 s->group_id,
 							 .seq = s->shown };
 
-		if (s->shown <= s->marked)
+		if (s->shown <= s->marked || s->sub.state != FEED_LIVE)
 			continue;
 		client_tell(&f->ctl->client, &f->ctl->self, WIRE_SET_READ,
 			    &body);

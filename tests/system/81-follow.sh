@@ -186,6 +186,32 @@ start_groupd
 as gfs-bob send new 'after the restart'
 ok "and goes on" wait_for 20 grep -q 'after the restart' "$T/mine"
 
+# A pointer that is told to a groupd that is killed before it reads that: told
+# to the next one.
+as gfs-alice create marks gfs-bob
+following gfs-bob "$T/marks" --mark marks
+marker=$pid
+as gfs-alice send marks 'the first'
+pointer_is() {
+	[ "$(as gfs-bob read marks)" = "$1" ]
+}
+ok "--mark moves the pointer" wait_for 10 pointer_is 1
+kill -STOP $marker
+as gfs-alice send marks 'the second'
+kill -STOP "$GROUPD"
+# It is in the socket: it prints it, and tells within a second.
+kill -CONT $marker
+ok "the next is printed" wait_for 10 lines_at_least "$T/marks" 2
+told() {
+	[ "$(ss -xpH | awk -v pid="pid=$GROUPD," '$3 > 0 && index($0, pid)' |
+		wc -l)" -gt 0 ]
+}
+ok "and told to a groupd that is stopped" wait_for 10 told
+kill9_groupd
+start_groupd
+ok "and again to the next one" wait_for 10 pointer_is 2
+kill $marker
+
 # A log that is another one: the group of the same id in another store, as a
 # restored one has it.
 ctl send mine 'of the first log'
