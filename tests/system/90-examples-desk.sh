@@ -84,6 +84,35 @@ ok "pick a fourth time" wait_for 10 shows 'group>'
 keys Escape
 ok "escape leaves" wait_for 10 shows 'left 130'
 
+# What would command a terminal.
+printf '\033[31mred \033]0;title\007 a\\b\nsecond' >"$T/evil"
+as_user gfs-alice "cat > '$M/dev/post'" <"$T/evil"
+evil='\x1b[31mred \x1b]0;title\x07 a'
+twice() {
+	[ "$(screen | grep -cF -- "$evil")" = 2 ]
+}
+keys "clear Enter"
+keys "'$pick; echo printed \$?' Enter"
+ok "pick a fifth time" wait_for 10 shows 'group>'
+keys "-l dev"
+ok "the group" wait_for 10 shows ' 1/2 '
+keys Enter
+ok "what would command the terminal is escaped in list and preview" \
+	wait_for 10 twice
+keys Enter
+ok "and printed" wait_for 10 shows 'printed 0'
+ok "is escaped, too" shows "$evil\\b"
+is "but newlines are lines" "$(screen | grep -cx 'second')" 1
+keys "clear Enter"
+keys "'$pick | od -An -c -w8 | head -n 1' Enter"
+ok "pick a sixth time" wait_for 10 shows 'group>'
+keys "-l dev"
+ok "its group" wait_for 10 shows ' 1/2 '
+keys Enter
+ok "with the message" wait_for 10 twice
+keys Enter
+ok "a pipe has it as it was sent" wait_for 10 shows '033 [ 3 1 m r e d'
+
 # The status line: of a tmux within that tmux, so that it can be read.
 say gfs-carol dev '@gfs-alice are you there' 'hello'
 sed "s|/groups|$M|; s/status-interval 5/status-interval 1/" \
