@@ -24,6 +24,7 @@ const longest = 24 * unit.h; // groupd remembers a client_id so long
 const idOf = (seq) => `bot.mjs-${seq}`;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const waiting = new Map(); // sequence number of a question -> its timer
+let epoch; // of the log that those numbers are of
 
 async function request(path, options = {}) {
   const answer = await fetch(
@@ -39,9 +40,10 @@ async function request(path, options = {}) {
   throw error;
 }
 
-// Until it is stored: the same client_id each time.
-async function reply(seq, content) {
-  for (;;) {
+// Until it is stored: the same client_id each time. In another log that number
+// is another message's.
+async function reply(seq, content, asked) {
+  while (asked === epoch) {
     try {
       await request("/messages", {
         method: "POST",
@@ -76,7 +78,7 @@ function hear(m) {
   const due = Date.parse(m.timestamp) + delay;
   waiting.set(m.sequence_number, setTimeout(
     reply, Math.max(0, due - Date.now()), m.sequence_number,
-    `@${m.sender} ${ask[3]}`));
+    `@${m.sender} ${ask[3]}`, epoch));
 }
 
 // The last page and those before it, as far as a question may be open.
@@ -129,6 +131,13 @@ let done;
 for (let pause = 100; ; pause = Math.min(pause * 2, 30e3)) {
   const began = Date.now();
   try {
+    const now = (await (await request("")).json()).epoch;
+    if (epoch !== now) { // the start, or a backup was restored
+      epoch = now;
+      done = undefined;
+      waiting.forEach(clearTimeout);
+      waiting.clear();
+    }
     if (done === undefined) {
       const messages = await recent();
       // Answers first, so that nothing that is answered is asked again.

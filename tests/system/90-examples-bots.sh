@@ -81,6 +81,21 @@ is "nothing is answered twice, and nothing else" \
 	"$(log play | cut -f2 | grep -c 'dicebot\|reminder')" 10
 like "bot.py remembers" "$(cat "$T/home-gfs-bob/state.json")" '"done": 23'
 
+# A backup is restored: the log ends before what they have read.
+ok "a backup" ctl backup "$T/backup.tar"
+say gfs-alice play '!roll 2d6' '!remind 1s lost by the restore'
+ok "bot.py answers behind it" \
+	wait_for 20 answered dicebot "3 10 15 19 23 27 "
+ok "and so does bot.mjs" wait_for 20 answered reminder "5 11 16 20 24 28 "
+ok "it is restored" ctl restore --yes "$T/backup.tar"
+ok "the log ends where it did" wait_for 10 answered reminder "5 11 16 20 24 "
+ok "bot.py begins at its end" \
+	wait_for 20 grep -q '"done": 26' "$T/home-gfs-bob/state.json"
+say gfs-alice play 'words' '!roll 2d6' '!remind 1s after the restore'
+ok "bot.py goes on in the restored log" \
+	wait_for 40 answered dicebot "3 10 15 19 23 28 "
+ok "and so does bot.mjs" wait_for 40 answered reminder "5 11 16 20 24 29 "
+
 # Told that they are members no more, and that their token holds no more.
 as_user gfs-carol "echo -dicebot >> '$M/play/members'"
 ok "bot.py ends when it is removed" wait_for 15 is_ended $dice_pid
