@@ -11,16 +11,18 @@
 
 #include "daemon/ctl/usage.h"
 
-enum { WORDS_MAX = 8 };
+enum { WORDS_MAX = 16 };
 
 /* Takes the words of a line, which are cut in place. */
 static bool take(struct ctl_arguments *a, char *line)
 {
-	static char *argv[WORDS_MAX + 2];
+	static char *argv[WORDS_MAX + 1];
 	int argc = 0;
 
-	for (char *w = strtok(line, " "); w != NULL; w = strtok(NULL, " "))
+	for (char *w = strtok(line, " "); w != NULL; w = strtok(NULL, " ")) {
+		assert_true(argc < WORDS_MAX);
 		argv[argc++] = w;
+	}
 	argv[argc] = NULL;
 	return ctl_options_take(a, argc, argv);
 }
