@@ -181,7 +181,24 @@ await step('HTML is text', async () => {
 await step('what cannot be seen is shown', async () => {
 	fs.writeFileSync(`${MOUNT}/dev/post`, 'a\u202egpj.exe\u202c b\u0007\u200b\u0085');
 	await sees(alice, 'aU+202Egpj.exeU+202C bU+0007U+200BU+0085');
-	is('as marks', await alice.locator('#rows .row').last().locator('.ctl').count(), 5);
+	is('as marks', await alice.locator('#rows .row').last().locator('.ctl').count(), 3);
+});
+await step('no message freezes the page, whatever is in it', async () => {
+	const began = Date.now();
+	for (const text of [`http://a${')'.repeat(60000)}`, '\u0001'.repeat(60000), 'a\u0001'.repeat(30000), '`a` '.repeat(15000), `@${'a'.repeat(60000)}`]) {
+		fs.writeFileSync(`${MOUNT}/dev/post`, text);
+	}
+	append('dev', 'still here\n');
+	await sees(alice, 'still here');
+	const before = (await shown(alice)).length;
+	const sizes = () => alice.$$eval('#rows .row', (rows) => rows.slice(-6).map((r) => r.querySelectorAll('*').length));
+	say(Math.max(...await sizes()) < 2100, 'its rows are small', await sizes());
+	await alice.evaluate(() => document.querySelectorAll('#rows .unfold').forEach((b) => b.click()));
+	say(Math.max(...await sizes()) < 2100, 'unfolded, too', await sizes());
+	is('all is there then', (await shown(alice)).at(-2)[1].length, 60001);
+	is('the last of what cannot be seen is still shown', (await shown(alice)).at(-4)[1].slice(-7), 'aU+0001');
+	is('no row is lost', (await shown(alice)).length, before);
+	say(Date.now() - began < 15000, 'and it is quick', Date.now() - began);
 });
 await step('an address is a link, and no other', async () => {
 	append('dev', 'see https://example.org/a?b=c#d, (http://x.test/y_(z)) javascript:alert(1) http://\n');

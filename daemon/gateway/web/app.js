@@ -21,6 +21,10 @@ const PAGE = 100; // messages asked for at a time
 const ROWS = 400; // messages of a window
 const GAP = 300; // what was missed is fetched up to here, else begun anew
 const FOLD = 30; // lines of a message that are shown at first
+const HEAD = 8000; // characters of it that are there before all are asked for
+const MARKS = 2000; // links, names and the like in one message; then only text
+const RUN = 16; // characters told of a run of unseen ones
+const ADDRESS = 2048; // what is longer is no link
 const LISTED = 300; // groups in the list
 const PICTURE = 12 << 20; // bytes of a picture that is shown unasked
 const NOTES = 8; // comings and goings told behind one message
@@ -847,51 +851,56 @@ function closeGone() {
 
 /* What can be seen wrongly or not at all: C0, DEL, C1, line separators, bidi
  * controls, invisible characters. */
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e0fff}]/gu;
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e0fff}]+/gu;
 const PARTS = /```\n?([^]*?)```\n?|`([^`\n]+)`|(https?:\/\/[^\s<>"'`\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+)|(?<![\w.-])@([a-z0-9_][a-z0-9._-]*)/gu;
 
-/* Text nodes, and between them what shows the unseen. */
-function plain(text) {
+function unseenWords(run) {
+	const all = [...run];
+	const codes = all.slice(0, RUN).map((c) => `U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}`);
+	return codes.join('') + (all.length > RUN ? ` and ${(all.length - RUN).toLocaleString()} more ` : '');
+}
+
+/* Text nodes, and between them what shows the unseen, as long as there is room
+ * for it; behind that, it is in the text itself. */
+function plain(text, room = { left: MARKS }) {
 	const out = [];
 	let from = 0;
 	for (const hit of text.matchAll(UNSEEN)) {
+		if (room.left-- <= 0) break;
 		if (hit.index > from) out.push(text.slice(from, hit.index));
-		const code = hit[0].codePointAt(0).toString(16).toUpperCase().padStart(4, '0');
-		out.push(el('span', { className: 'ctl', title: 'A character that would not be seen' }, `U+${code}`));
+		out.push(el('span', { className: 'ctl', title: 'What would not be seen' }, unseenWords(hit[0])));
 		from = hit.index + hit[0].length;
 	}
-	if (from < text.length) out.push(text.slice(from));
+	if (from < text.length) out.push(text.slice(from).replace(UNSEEN, unseenWords));
 	return out;
 }
-
-const opened = (text, open, close) => text.split(open).length - text.split(close).length;
 
 /* A full stop behind an address is not part of it, nor is a bracket that was
  * opened before it. */
 function trimUrl(url) {
+	const excess = (close, open) => url.split(close).length - url.split(open).length;
+	const foreign = { ')': excess(')', '('), ']': excess(']', '[') };
 	let end = url.length;
 	while (end > 0) {
 		const last = url[end - 1];
-		if ('.,;:!?*_'.includes(last)) end--;
-		else if (last === ')' && opened(url.slice(0, end), '(', ')') < 0) end--;
-		else if (last === ']' && opened(url.slice(0, end), '[', ']') < 0) end--;
-		else break;
+		if (!'.,;:!?*_'.includes(last) && !(foreign[last]-- > 0)) break;
+		end--;
 	}
 	return url.slice(0, end);
 }
 
-function linkTo(url) {
+function linkTo(url, room) {
 	try {
 		const parsed = new URL(url);
-		return el('a', { href: parsed.href, target: '_blank', rel: 'noopener noreferrer', title: parsed.href, tabIndex: -1 }, ...plain(url));
+		return el('a', { href: parsed.href, target: '_blank', rel: 'noopener noreferrer', title: parsed.href, tabIndex: -1 }, ...plain(url, room));
 	} catch {
-		return el('span', null, ...plain(url));
+		return el('span', null, ...plain(url, room));
 	}
 }
 
 /* A name with the dots of a sentence behind it. */
 function mentionedIn(name, mentions) {
-	for (let end = name.length; end > 0; end--) {
+	for (let end = Math.min(name.length, 32); end > 0; end--) {
 		if (mentions.includes(name.slice(0, end))) return name.slice(0, end);
 	}
 	return null;
@@ -904,27 +913,29 @@ function mentionOf(name) {
 
 /* The parts of a text as nodes: what they show is what was written. */
 function textNodes(text, mentions) {
+	const room = { left: MARKS };
 	const out = [];
 	let from = 0;
-	const upTo = (index) => { if (index > from) out.push(...plain(text.slice(from, index))); };
+	const upTo = (index) => { if (index > from) out.push(...plain(text.slice(from, index), room)); };
 	for (const hit of text.matchAll(PARTS)) {
 		const [whole, block, code, url, name] = hit;
-		let end = hit.index + whole.length;
-		let node = null;
-		if (block !== undefined) node = el('code', { className: 'block' }, ...plain(block.replace(/\n$/, '')));
-		else if (code !== undefined) node = el('code', null, ...plain(code));
-		else if (url !== undefined) {
-			node = linkTo(trimUrl(url));
-			end = hit.index + trimUrl(url).length;
-		} else {
-			const known = mentionedIn(name, mentions);
-			if (known === null) continue;
-			node = mentionOf(known);
-			end = hit.index + 1 + known.length;
-		}
+		const known = name === undefined ? null : mentionedIn(name, mentions);
+		if (name !== undefined && known === null) continue;
+		if (url?.length > ADDRESS) continue;
 		upTo(hit.index);
-		out.push(node);
-		from = end;
+		from = hit.index;
+		if (room.left-- <= 0) break;
+		from += whole.length;
+		if (block !== undefined) out.push(el('code', { className: 'block' }, ...plain(block.replace(/\n$/, ''), room)));
+		else if (code !== undefined) out.push(el('code', null, ...plain(code, room)));
+		else if (url !== undefined) {
+			const address = trimUrl(url);
+			out.push(linkTo(address, room));
+			from = hit.index + address.length;
+		} else {
+			out.push(mentionOf(known));
+			from = hit.index + 1 + known.length;
+		}
 	}
 	upTo(text.length);
 	return out;
@@ -956,14 +967,27 @@ function timeOf(m) {
 	return el('time', { dateTime: m.timestamp, title: `${m.timestamp}  #${m.sequence_number}` }, clock.format(new Date(m.timestamp)));
 }
 
+/* What can be seen of a folded text, up to the end of a word. */
+function headOf(text) {
+	const head = text.split('\n', 3 * FOLD).join('\n').slice(0, HEAD);
+	const end = head.search(/\s\S*$/);
+	return end > 0 ? head.slice(0, end) : head;
+}
+
 function textOf(m) {
-	const div = el('div', { className: 'text', dir: 'auto' }, ...textNodes(m.content, m.mentions ?? []));
-	if (looksLikeTable(m.content)) div.classList.add('table');
 	const lines = m.content.split('\n').length;
-	if (lines <= FOLD && m.content.length <= 4000) return [div];
+	const folded = lines > FOLD || m.content.length > 4000;
+	const nodes = (text) => textNodes(text, m.mentions ?? []);
+	const div = el('div', { className: 'text', dir: 'auto' }, ...nodes(folded ? headOf(m.content) : m.content));
+	if (looksLikeTable(m.content)) div.classList.add('table');
+	if (!folded) return [div];
 	div.classList.add('folded');
 	const more = el('button', { className: 'quiet unfold', type: 'button', tabIndex: -1 }, `Show all ${lines > FOLD ? plural(lines, 'line', 'lines') : bytesOf(m.content.length)}`);
-	more.onclick = () => keepPlace(() => { div.classList.remove('folded'); more.remove(); });
+	more.onclick = () => keepPlace(() => {
+		div.replaceChildren(...nodes(m.content));
+		div.classList.remove('folded');
+		more.remove();
+	});
 	return [div, more];
 }
 
