@@ -226,6 +226,15 @@ await step('a picture is sent with words and shown', async () => {
 	}
 	say(fs.readFileSync(`${MOUNT}/dev/media/graph.png`).equals(png(400, 240, 40)), 'the same bytes are in the mount');
 });
+await step('words of any length and of several lines go with a file', async () => {
+	const words = `${'ü'.repeat(9000)}\nand a second line`;
+	await alice.setInputFiles('#files', { name: 'words.txt', mimeType: 'text/plain', buffer: Buffer.from('\r\n--file\r\n') });
+	await alice.fill('#text', words);
+	await alice.press('#text', 'Enter');
+	await until('they are stored', () => log('dev').some((m) => m.text.endsWith('and a second line') && m.text.includes(`${words.replace('\n', '\\n')}`)));
+	is('with the bytes of the file', fs.readFileSync(`${MOUNT}/dev/media/words.txt`, 'utf8'), '\r\n--file\r\n');
+	await until('nothing is pending', async () => await alice.locator('#pending .row').count() === 0);
+});
 await step('its name is taken: another is offered', () => expecting(/status of 409/, async () => {
 	await alice.setInputFiles('#files', { name: 'graph.png', mimeType: 'image/png', buffer: png(300, 200, 200) });
 	await alice.press('#text', 'Enter');
@@ -484,6 +493,22 @@ await step('a message that waits survives a reload', () => expecting(AWAY, async
 	await sees(alice, 'over a reload');
 	await until('nothing is pending', async () => await alice.locator('#pending .row').count() === 0);
 	is('and is stored once', log('dev').filter((m) => m.text === 'over a reload').length, 1);
+}));
+await step('what waited for days in a sleeping page is not sent by itself', () => expecting(AWAY, async () => {
+	await ask('stop');
+	await alice.waitForSelector('body[data-link=offline]', { state: 'attached' });
+	await write(alice, 'of the day before yesterday');
+	await alice.evaluate(() => { const now = Date.now; window.awake = () => { Date.now = now; }; Date.now = () => now() + 48 * 3600e3; });
+	await ask('start');
+	await alice.click('#retry').catch(() => { /* it was back already */ });
+	await until('it is said', async () => /Not sent: It waited for too long.*Retry sends it as a new one/.test(await textOf(alice, 'pending')));
+	await alice.click('#pending button:has-text("Retry")');
+	await sees(alice, 'of the day before yesterday');
+	await alice.evaluate(() => window.awake());
+	await live(alice);
+	await live(bob);
+	await whole('dev');
+	is('it is there once', log('dev').filter((m) => m.text === 'of the day before yesterday').length, 1);
 }));
 await step('what is refused is marked, and can be tried again', async () => {
 	await write(alice, 'y'.repeat(70000));

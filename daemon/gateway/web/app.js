@@ -28,7 +28,10 @@ const ADDRESS = 2048; // what is longer is no link
 const LISTED = 300; // groups in the list
 const PICTURE = 12 << 20; // bytes of a picture that is shown unasked
 const NOTES = 8; // comings and goings told behind one message
-const STALE = 23 * 3600e3; // after this groupd may not know a client_id any more
+/* After this groupd may not know a client_id or a key any more. No answer tells
+ * its dedupe_window; this is below the default of 24 h. Where it is smaller, what
+ * is sent again between the two may be there twice. */
+const STALE = 23 * 3600e3;
 
 // Small tools -----------------------------------------------------------------
 
@@ -1527,13 +1530,16 @@ function drawNewer() {
 
 // The outbox: written, not acknowledged ---------------------------------------
 
+const isStale = (item) => Date.now() - item.at > STALE;
+const TOO_LATE = 'It waited for too long: nobody knows any more whether it was stored. Retry sends it as a new one';
+
 const outbox = {
 	items: [], // {client_id, group, content, reply_to_seq, at, state, why, until}
 	inFlight: new Set(), // client_ids
 
 	recall() {
 		this.items = keptJson('sessionStorage', 'groupfs.outbox', []);
-		for (const item of this.items) if (Date.now() - item.at > STALE) this.fail(item, 'It waited for too long: nobody knows any more whether it was stored');
+		for (const item of this.items) if (isStale(item)) this.fail(item, TOO_LATE);
 	},
 
 	save() {
@@ -1559,6 +1565,14 @@ const outbox = {
 		const item = this.items.find((i) => i.group === group && i.state === 'waits');
 		if (item === undefined || !isLinked() || !groups.has(group)) return;
 		if (this.inFlight.has(item.client_id)) return;
+		// A page may sleep for days and go on where it was.
+		if (isStale(item)) {
+			this.fail(item, TOO_LATE);
+			this.save();
+			this.draw();
+			this.pump(group);
+			return;
+		}
 		const pause = item.until - Date.now();
 		if (pause > 0) {
 			setTimeout(() => this.pump(group), pause);
@@ -1619,8 +1633,8 @@ const outbox = {
 
 	/* Again, and as another message if groupd cannot know it any more. */
 	retry(item) {
-		if (Date.now() - item.at > STALE) item.client_id = randomKey();
-		Object.assign(item, { state: 'waits', why: '', until: 0, at: Date.now() });
+		if (isStale(item)) Object.assign(item, { client_id: randomKey(), at: Date.now() });
+		Object.assign(item, { state: 'waits', why: '', until: 0 });
 		this.save();
 		this.draw();
 		this.pump(item.group);
@@ -1682,10 +1696,10 @@ function pendingRow(state, ...parts) {
 // Files: up -------------------------------------------------------------------
 
 const uploads = {
-	items: [], // {key, group, file, name, caption, sent, state, why, xhr}
+	items: [], // {key, at, group, file, name, caption, sent, state, why, tries, xhr}
 
 	add(group, file, name, caption) {
-		const item = { key: randomKey(), group, file, name, caption, sent: 0, state: 'waits', why: '', tries: 0, xhr: null };
+		const item = { key: randomKey(), at: Date.now(), group, file, name, caption, sent: 0, state: 'waits', why: '', tries: 0, xhr: null };
 		this.items.push(item);
 		outbox.draw();
 		this.pump();
@@ -1699,21 +1713,30 @@ const uploads = {
 	},
 
 	start(item) {
-		const query = new URLSearchParams({ name: item.name });
-		if (item.caption !== '') query.set('content', item.caption);
+		if (isStale(item)) {
+			this.fail(item, 'stale', TOO_LATE);
+			return;
+		}
 		const xhr = new XMLHttpRequest();
 		item.xhr = xhr;
 		item.state = 'sends';
 		item.sent = 0;
-		xhr.open('POST', new URL(`${groupPath(item.group, '/media')}?${query}`, BASE));
+		xhr.open('POST', new URL(`${groupPath(item.group, '/media')}?${new URLSearchParams({ name: item.name })}`, BASE));
 		xhr.setRequestHeader('Authorization', authorization().Authorization);
 		xhr.setRequestHeader('Idempotency-Key', item.key);
-		xhr.setRequestHeader('Content-Type', 'application/octet-stream');
+		xhr.setRequestHeader('Content-Type', item.caption === '' ? 'application/octet-stream' : `multipart/form-data; boundary=${item.key}`);
 		xhr.upload.onprogress = (e) => this.progress(item, e.loaded);
 		xhr.onload = () => this.answered(item, xhr);
 		xhr.onerror = () => this.again(item);
-		xhr.send(item.file);
+		xhr.send(item.caption === '' ? item.file : this.form(item));
 		outbox.draw();
+	},
+
+	/* A query has no room for a long caption, and FormData would make CR LF of
+	 * its line ends. The boundary is random: nothing in it can be meant so. */
+	form(item) {
+		const part = (disposition) => `--${item.key}\r\nContent-Disposition: form-data; ${disposition}\r\n\r\n`;
+		return new Blob([part('name="content"'), item.caption, '\r\n', part('name="file"; filename="file"'), item.file, `\r\n--${item.key}--\r\n`]);
 	},
 
 	progress(item, sent) {
@@ -1761,7 +1784,8 @@ const uploads = {
 	},
 
 	retry(item, name) {
-		Object.assign(item, { name, key: name === item.name ? item.key : randomKey(), state: 'waits', why: '' });
+		if (name !== item.name || isStale(item)) Object.assign(item, { name, key: randomKey(), at: Date.now() });
+		Object.assign(item, { state: 'waits', why: '' });
 		outbox.draw();
 		this.pump();
 	},
