@@ -267,6 +267,9 @@ async function api(method, path, body, more = {}) {
 	throw refusal;
 }
 
+/* What may pass, if it is asked again. */
+const PASSING = ['offline', 'unavailable', 'outcome_unknown', 'rate_limited'];
+
 const groupPath = (name, rest = '') => `api/groups/${encodeURIComponent(name)}${rest}`;
 
 /* Again and again until it is answered, or stop() says that nobody wants it. */
@@ -275,8 +278,7 @@ async function patiently(ask, stop) {
 		try {
 			return await ask();
 		} catch (refusal) {
-			const passes = ['offline', 'unavailable', 'outcome_unknown', 'rate_limited'].includes(refusal.code);
-			if (!passes || stop()) throw refusal;
+			if (!PASSING.includes(refusal.code) || stop()) throw refusal;
 			await wait(refusal.retryAfter || jittered(Math.min(500 * 2 ** tries, 8000)));
 			if (stop()) throw refusal;
 		}
@@ -287,7 +289,8 @@ async function patiently(ask, stop) {
 
 const link = {
 	ws: null, state: 'offline', tries: 0, timer: 0, retryAt: 0, byeDelay: 0,
-	why: '', heard: 0, ping: 25000, core: true, probing: false, watchdog: 0,
+	why: '', heard: 0, pinged: 0, ping: 25000, core: true, probing: false, watchdog: 0,
+	subscribed: false,
 };
 
 const HELLO_MS = 15000;
@@ -311,6 +314,8 @@ function connect() {
 	const ws = new WebSocket(url, 'groupfs.v1');
 	link.ws = ws;
 	link.byeDelay = 0;
+	link.pinged = 0;
+	link.subscribed = false;
 	link.why = '';
 	setLink('connecting');
 	ws.onopen = () => ws.send(JSON.stringify({ type: 'auth', token: session.token }));
@@ -398,6 +403,7 @@ function subscribe() {
 	for (const g of groups.values()) g.sync = 'catching up';
 	for (let i = 0; i < named.length; i += 1000) tell({ type: 'subscribe', groups: named.slice(i, i + 1000) });
 	tell({ type: 'subscribe' });
+	link.subscribed = true;
 	checkLive();
 	refreshView();
 }
@@ -405,19 +411,24 @@ function subscribe() {
 function checkLive() {
 	drawSync();
 	drawGroups();
-	if (link.state !== 'catching-up') return;
+	if (link.state !== 'catching-up' || !link.subscribed) return;
 	for (const g of groups.values()) if (g.sync === 'catching up') return;
 	link.tries = 0;
 	setLink('live');
 	members.refreshInfo();
 }
 
-/* Nothing was heard for a while: is anybody there? */
+/* Nothing was heard for a while: is anybody there? A hidden page looks only once
+ * a minute, so what counts is how long a ping was not answered. */
 function checkHeard() {
 	if (!isLinked()) return;
-	const silent = Date.now() - link.heard;
-	if (silent > link.ping + PONG_MS) lose();
-	else if (silent > link.ping) tell({ type: 'ping' });
+	const now = Date.now();
+	if (link.pinged > link.heard) {
+		if (now - link.pinged > PONG_MS) lose();
+	} else if (now - link.heard > link.ping) {
+		link.pinged = now;
+		tell({ type: 'ping' });
+	}
 }
 
 /* A gateway keeps us while groupd itself is away; only /readyz tells. */
@@ -459,7 +470,7 @@ function onFrame(frame) {
 function onMessage(m) {
 	const g = groups.get(m.group);
 	if (g === undefined) {
-		learnGroup(m.group);
+		learnGroup(m.group, m.sequence_number);
 		return;
 	}
 	// An answer of REST may have been quicker to tell how long the log is.
@@ -471,7 +482,10 @@ function onMessage(m) {
 
 function onLive(f) {
 	const g = groups.get(f.group);
-	if (g === undefined) return;
+	if (g === undefined) {
+		if (learning.has(f.group)) learnGroup(f.group, f.last_seq);
+		return;
+	}
 	if (g.epoch && g.epoch !== f.epoch) {
 		restored(g, f.epoch);
 		return;
@@ -523,6 +537,7 @@ function onRead(f) {
 
 function onError(f) {
 	const g = groups.get(f.group);
+	if (f.id?.startsWith?.(READ)) onReadRefused(f);
 	if (f.id !== undefined && outbox.onRefused(f)) return;
 	if (f.code === 'epoch_changed' && g !== undefined) restored(g, f.epoch);
 	else if (f.code === 'no_such_group' && g !== undefined) dropGroup(f.group, `You are no longer a member of ${f.group}, or it was deleted.`);
@@ -569,23 +584,28 @@ function adoptList(list) {
 		// A log that is shorter than it was is another one.
 		if (old !== undefined && (old.group_id !== info.group_id || old.last_seq > info.last_seq)) groups.delete(info.name);
 		if (old !== undefined && view.group === old && !groups.has(info.name)) view.group = null;
-		learn(info);
+		const g = learn(info);
+		// It was read here, but that was lost with the connection.
+		if (g.last_read_seq > info.last_read_seq) tellRead(g);
 	}
 	groups.listed = true;
 	route();
 	drawGroups();
 }
 
-/* Asked for once, however many frames name it meanwhile. */
-const learning = new Set();
+/* Asked for once, however many frames name it meanwhile; how long they said that
+ * its log is, by name. */
+const learning = new Map();
 
-async function learnGroup(name) {
-	if (learning.has(name)) return;
-	learning.add(name);
+async function learnGroup(name, seq = 0) {
+	const asked = learning.has(name);
+	learning.set(name, Math.max(learning.get(name) ?? 0, seq));
+	if (asked) return;
 	try {
 		const info = await patiently(() => api('GET', groupPath(name)), () => !isLinked());
 		const known = groups.has(name);
 		const g = learn(info);
+		g.last_seq = Math.max(g.last_seq, learning.get(name));
 		if (!known) g.sync = 'live';
 		drawGroups();
 		if (view.wanted === name && view.group === null) route();
@@ -603,7 +623,7 @@ function dropGroup(name, otherwise) {
 	groups.delete(name);
 	outbox.forget(name);
 	if (g !== undefined && view.group === g) showGone(name, words);
-	drawGroups();
+	checkLive();
 }
 
 /* Another log by the same name: nothing that was shown is certain. */
@@ -611,6 +631,7 @@ async function restored(g, epoch) {
 	groups.delete(g.name);
 	const open = view.group === g;
 	if (open) view.close();
+	checkLive();
 	await learnGroup(g.name);
 	const now = groups.get(g.name);
 	if (now === undefined) return;
@@ -622,6 +643,23 @@ async function restored(g, epoch) {
 		say(`The log of ${g.name} was restored from a backup: this is what it has now`);
 		route();
 	}
+}
+
+/* Refusals name either the id or the group: so the one has the other in it. */
+const READ = 'read ';
+
+function tellRead(g) {
+	tell({ type: 'read', group: g.name, last_read_seq: g.last_read_seq, id: READ + g.name });
+}
+
+function onReadRefused(f) {
+	const g = groups.get(f.id.slice(READ.length));
+	if (g === undefined || g.retelling || !PASSING.includes(f.code)) return;
+	g.retelling = true;
+	setTimeout(() => {
+		g.retelling = false;
+		if (groups.get(g.name) === g) tellRead(g);
+	}, f.retry_after_ms || jittered(10000));
 }
 
 function moveRead(g, seq) {
@@ -1325,6 +1363,7 @@ const view = {
 	},
 
 	add(msgs) {
+		if (msgs.length === 0) return;
 		const first = msgs[0].sequence_number;
 		if (!this.isSeen() && this.divider < this.group.last_read_seq && this.group.last_read_seq === first - 1) this.divider = first - 1;
 		keepPlace(() => {
@@ -1431,7 +1470,7 @@ const view = {
 		const all = seq >= g.last_seq;
 		moveRead(g, seq);
 		if (!all && g.mentions > 0) recount(g);
-		tell({ type: 'read', group: g.name, last_read_seq: seq, id: 'read' });
+		tellRead(g);
 	},
 
 	/* The end of the log, wherever we are. */
@@ -1612,7 +1651,7 @@ const outbox = {
 		const item = this.find(f.id);
 		if (item === undefined) return false;
 		this.inFlight.delete(f.id);
-		if (['unavailable', 'outcome_unknown', 'rate_limited'].includes(f.code)) {
+		if (PASSING.includes(f.code)) {
 			item.tries = (item.tries ?? 0) + 1;
 			item.until = Date.now() + (f.retry_after_ms || jittered(Math.min(500 * 2 ** item.tries, 10000)));
 			item.why = f.code === 'rate_limited' ? f.message : '';
@@ -2345,6 +2384,7 @@ const members = {
 		learn(info);
 		if (role !== g.role) this.redraw();
 		drawHead();
+		view.fillGap();
 	},
 
 	drawAbout() {
