@@ -165,17 +165,29 @@ function rememberToken(token, stays) {
 	keep(stays ? 'localStorage' : 'sessionStorage', 'groupfs.token', token);
 }
 
-/* Forgets all that is known; a page that is loaded anew knows nothing. */
+/* Forgets all that is known; a page that is loaded anew knows nothing. What
+ * another tab signed in with is not ours to forget. */
 function endSession(words) {
 	if (session.token === '') return;
+	if (session.stays && kept('localStorage', 'groupfs.token') === session.token) keep('localStorage', 'groupfs.token', null);
 	session.token = '';
 	hangUp();
-	for (const storage of ['sessionStorage', 'localStorage']) {
-		for (const key of ['token', 'drafts', 'outbox']) keep(storage, `groupfs.${key}`, null);
-	}
-	keep('sessionStorage', 'groupfs.said', words ?? null);
+	for (const key of ['token', 'user', 'drafts', 'outbox']) keep('sessionStorage', `groupfs.${key}`, null);
+	const lost = outbox.items.filter((item) => item.state !== 'stored').length + uploads.items.length;
+	const loss = lost === 0 ? '' : `. ${plural(lost, 'message was', 'messages were')} not sent`;
+	keep('sessionStorage', 'groupfs.said', words === undefined ? null : words + loss);
 	history.replaceState(null, '', BASE);
 	location.reload();
+}
+
+/* What was kept in this tab was written by one person: another, whose token has
+ * come meanwhile, neither sees nor sends it. */
+function claimKept(user) {
+	const was = kept('sessionStorage', 'groupfs.user') ?? user;
+	keep('sessionStorage', 'groupfs.user', user);
+	if (was === user) return;
+	outbox.clear();
+	composer.clear();
 }
 
 async function signIn(event) {
@@ -380,6 +392,7 @@ async function onHello(frame) {
 	clearTimeout(link.watchdog);
 	const ws = link.ws;
 	session.me = frame.user;
+	claimKept(frame.user);
 	link.ping = frame.ping_interval * 1000;
 	$('me').textContent = frame.user;
 	setLink('catching-up');
@@ -1693,6 +1706,13 @@ const outbox = {
 	/* Messages that came: some of them were ours. */
 	arrived(msgs) {
 		const ids = new Set(msgs.filter((m) => m.sender === session.me && m.client_id).map((m) => m.client_id));
+	clear() {
+		this.items = [];
+		this.inFlight.clear();
+		this.save();
+		this.draw();
+	},
+
 		const before = this.items.length;
 		this.items = this.items.filter((i) => !ids.has(i.client_id) && !(i.state === 'stored' && i.group === view.group.name && i.seq <= view.hi));
 		if (this.items.length === before) return;
@@ -2017,6 +2037,15 @@ const composer = {
 		$('text').value = text;
 		this.resize();
 		this.saveDraft();
+	clear() {
+		this.drafts = {};
+		this.replyTo = null;
+		keep('sessionStorage', 'groupfs.drafts', null);
+		this.dropTray();
+		this.drawReply();
+		this.put('');
+	},
+
 		$('text').focus();
 	},
 
