@@ -519,6 +519,17 @@ await step('what is refused is marked, and can be tried again', async () => {
 	await alice.click('#pending button:has-text("Discard")');
 	is('or given up', await alice.locator('#pending .row').count(), 0);
 });
+await step('what was read is told again, if that was lost', async () => {
+	await bob.evaluate(() => { const send = WebSocket.prototype.send; window.heal = () => { WebSocket.prototype.send = send; }; WebSocket.prototype.send = function (text) { if (!/"type":"read"/.test(text)) send.call(this, text); }; });
+	append('dev', 'read, but nobody was told\n');
+	await sees(bob, 'read, but nobody was told');
+	await until('it is read here', async () => !/unread/.test(await countOf(bob, 'dev')));
+	const unread = () => bob.evaluate(async () => (await (await fetch('api/groups/dev', { headers: { Authorization: `Bearer ${localStorage['groupfs.token']}` } })).json()).unread);
+	is('groupd knows nothing of it', await unread(), 1);
+	await bob.evaluate(() => { window.heal(); window.dispatchEvent(new Event('offline')); });
+	await until('now it does', async () => await unread() === 0);
+	await live(bob);
+});
 await step('a log that was restored is shown anew', () => expecting(/ERR_|WebSocket|status of (503|410)/, async () => {
 	await ask('other-epoch');
 	await until('it is said', async () => /was restored/.test(await textOf(alice, 'toasts')), 20000);
@@ -590,6 +601,36 @@ await step('a person without a mouse', async () => {
 	say(focus !== 'rgb(226, 222, 212)', 'the focus is seen', focus);
 	await until('what is new is read out', () => carol.evaluate(() => document.querySelector('#log[role=log][aria-live=polite]') !== null));
 	await carol.context().close();
+});
+
+// One tab, two people ---------------------------------------------------------
+
+await step('who comes after another sees and sends nothing of his', async () => {
+	const tab = await person('tab');
+	const as = async (name, run) => {
+		await tab.evaluate(run, token(name));
+		await tab.reload();
+		await until(`${name} is there`, async () => (await textOf(tab, 'me')) === name);
+		await live(tab);
+	};
+	await signIn(tab, 'carol', true);
+	await as('alice', (t) => { sessionStorage['groupfs.token'] = t; });
+	await openGroup(tab, 'dev');
+	await tab.fill('#text', 'a draft of alice');
+	await as('carol', () => {
+		sessionStorage.removeItem('groupfs.token');
+		sessionStorage['groupfs.outbox'] = JSON.stringify([{ client_id: 'left-by-alice', group: 'dev', content: 'left by alice', at: Date.now(), state: 'waits', why: '', until: 0 }]);
+	});
+	await openGroup(tab, 'dev');
+	is('no draft', await tab.inputValue('#text'), '');
+	await write(tab, 'by carol herself');
+	await until('it is stored', () => log('dev').some((m) => m.text === 'by carol herself'));
+	is('no message', log('dev').filter((m) => m.text === 'left by alice').length, 0);
+	await as('alice', (t) => { sessionStorage['groupfs.token'] = t; });
+	await tab.click('#signout');
+	await until('who stays signed in is not signed out by him', async () => (await textOf(tab, 'me')) === 'carol');
+	await live(tab);
+	await tab.context().close();
 });
 
 // The end ---------------------------------------------------------------------

@@ -684,12 +684,15 @@ function moveRead(g, seq) {
 }
 
 /* How many of the unread ones mention me, only groupd knows. */
-const recount = settled(400, async (g) => {
-	const info = await api('GET', groupPath(g.name)).catch(() => null);
-	if (info === null || groups.get(g.name) !== g) return;
-	g.mentions = info.mentions;
-	drawGroups();
-});
+function recount(g) {
+	g.recount ??= settled(400, async () => {
+		const info = await api('GET', groupPath(g.name)).catch(() => null);
+		if (info === null || groups.get(g.name) !== g) return;
+		g.mentions = info.mentions;
+		drawGroups();
+	});
+	g.recount();
+}
 
 /* Mentions first, then what is unread, then by name. The open one stays in
  * its place until it is left: a list that moves under the hand is no help. */
@@ -1070,7 +1073,7 @@ async function originalOf(g, seq) {
 async function fillQuote(quote, g, seq) {
 	const m = await originalOf(g, seq);
 	if (m === undefined) return;
-	quote.replaceChildren(el('b', { className: hue(m.sender) }, m.sender), el('span', { dir: 'auto' }, ...plain(excerpt(m.content || decodeURIComponent(fileOf(m))))));
+	quote.replaceChildren(el('b', { className: hue(m.sender) }, m.sender), el('span', { dir: 'auto' }, ...plain(excerpt(m.content || safeDecode(fileOf(m))))));
 }
 
 /* What can be done with a message, once somebody points at it. */
@@ -1092,7 +1095,7 @@ function newRow(m) {
 		el('span', { className: `who ${hue(m.sender)}`, title: m.sender }, m.sender),
 		el('div', { className: 'body' },
 			m.reply_to_seq ? quoteOf(m) : null,
-			m.media_url ? media.show(view.group.name, m) : null,
+			m.media_url ? media.show(view.group, m) : null,
 			...(m.content !== '' || !m.media_url ? textOf(m) : [])));
 	const row = el('article', { className: 'row', tabIndex: -1, 'aria-label': `${m.sender}, ${clock.format(new Date(m.timestamp))}` }, line);
 	row.dataset.seq = m.sequence_number;
@@ -1703,9 +1706,6 @@ const outbox = {
 		this.save();
 	},
 
-	/* Messages that came: some of them were ours. */
-	arrived(msgs) {
-		const ids = new Set(msgs.filter((m) => m.sender === session.me && m.client_id).map((m) => m.client_id));
 	clear() {
 		this.items = [];
 		this.inFlight.clear();
@@ -1713,6 +1713,9 @@ const outbox = {
 		this.draw();
 	},
 
+	/* Messages that came: some of them were ours. */
+	arrived(msgs) {
+		const ids = new Set(msgs.filter((m) => m.sender === session.me && m.client_id).map((m) => m.client_id));
 		const before = this.items.length;
 		this.items = this.items.filter((i) => !ids.has(i.client_id) && !(i.state === 'stored' && i.group === view.group.name && i.seq <= view.hi));
 		if (this.items.length === before) return;
@@ -1885,13 +1888,14 @@ const media = {
 
 	isPicture: (m) => /^media\/[^/]+\.(png|jpe?g|gif|webp)$/i.test(m.media_url),
 
-	show(group, m) {
+	show(g, m) {
 		// Elsewhere than here a message may point to anything: then it is a link.
 		if (!/^media\/[^/]+$/.test(m.media_url)) {
 			return /^https?:\/\//.test(m.media_url) ? el('p', { className: 'attached' }, icon('file'), linkTo(m.media_url))
 				: el('p', { className: 'attached' }, icon('file'), el('span', null, ...plain(m.media_url)));
 		}
-		const path = groupPath(group, `/${m.media_url}`);
+		// What is behind # is not sent. Another log may have another file there.
+		const path = `${groupPath(g.name, `/${m.media_url}`)}#${g.group_id}/${g.epoch}`;
 		const name = safeDecode(fileOf(m));
 		return this.isPicture(m) ? this.photo(path, name) : this.attachment(path, name);
 	},
@@ -2033,10 +2037,6 @@ const composer = {
 		keep('sessionStorage', 'groupfs.drafts', JSON.stringify(this.drafts));
 	},
 
-	put(text) {
-		$('text').value = text;
-		this.resize();
-		this.saveDraft();
 	clear() {
 		this.drafts = {};
 		this.replyTo = null;
@@ -2046,6 +2046,10 @@ const composer = {
 		this.put('');
 	},
 
+	put(text) {
+		$('text').value = text;
+		this.resize();
+		this.saveDraft();
 		$('text').focus();
 	},
 
@@ -2339,10 +2343,10 @@ const members = {
 		this.fail('');
 		try {
 			const now = await api(method, groupPath(g.name, `/members/${encodeURIComponent(user)}`), body);
-			this.onChange({ user, change: method === 'DELETE' ? 'removed' : 'role', role: now?.role });
+			if (view.group === g) this.onChange({ user, change: method === 'DELETE' ? 'removed' : 'role', role: now?.role });
 			return true;
 		} catch (refusal) {
-			this.fail(refusal.message);
+			if (view.group === g) this.fail(refusal.message);
 			return false;
 		}
 	},
@@ -2538,7 +2542,8 @@ async function createGroup(event) {
 		location.hash = name;
 	} catch (refusal) {
 		$('create-error').textContent = refusal.message;
-		$('create-form').dataset.key = randomKey();
+		// Only where it is certain that nothing was made, the next is another one.
+		if (!PASSING.includes(refusal.code)) $('create-form').dataset.key = randomKey();
 	}
 }
 
