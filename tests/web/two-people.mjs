@@ -530,6 +530,23 @@ await step('what was read is told again, if that was lost', async () => {
 	await until('now it does', async () => await unread() === 0);
 	await live(bob);
 });
+await step('a page whose timers are late asks before it gives up', () => expecting(AWAY, async () => {
+	// The clock goes on by so much, and the page looks.
+	const later = (seconds) => alice.evaluate((ms) => {
+		const now = Date.now;
+		Date.now = () => now() + ms;
+		document.dispatchEvent(new Event('visibilitychange'));
+		return document.body.dataset.link;
+	}, seconds * 1000);
+	is('after an hour it is still live', await later(3600), 'live');
+	await until('it has its answer', async () => await alice.evaluate(() => new Promise((done) => setTimeout(done, 500, true))));
+	is('and goes on to be', await later(11), 'live');
+	await alice.evaluate(() => { window.deaf = true; });
+	is('without one', await later(3600), 'live');
+	is('it is not', await later(11), 'offline');
+	await alice.evaluate(() => { window.deaf = false; });
+	await live(alice);
+}));
 await step('a log that was restored is shown anew', () => expecting(/ERR_|WebSocket|status of (503|410)/, async () => {
 	await ask('other-epoch');
 	await until('it is said', async () => /was restored/.test(await textOf(alice, 'toasts')), 20000);
@@ -636,8 +653,10 @@ await step('who comes after another sees and sends nothing of his', async () => 
 // The end ---------------------------------------------------------------------
 
 await step('a revoked token is said to be one', () => expecting(/WebSocket|status of 401/, async () => {
+	await bob.evaluate(() => { WebSocket.prototype.send = () => {}; });
+	await write(bob, 'too late');
 	await ask('revoke-bob');
-	await until('words', async () => /signed out: the token was revoked/.test(await textOf(bob, 'signin-error')));
+	await until('words', async () => /signed out: the token was revoked.* 1 message was not sent/.test(await textOf(bob, 'signin-error')));
 	await shot(bob, '23-revoked');
 	is('and forgotten', await bob.evaluate(() => [localStorage.length, sessionStorage.length]), [0, 0]);
 }));
