@@ -184,7 +184,6 @@ await step('what cannot be seen is shown', async () => {
 	is('as marks', await alice.locator('#rows .row').last().locator('.ctl').count(), 3);
 });
 await step('no message freezes the page, whatever is in it', async () => {
-	const began = Date.now();
 	for (const text of [`http://a${')'.repeat(60000)}`, '\u0001'.repeat(60000), 'a\u0001'.repeat(30000), '`a` '.repeat(15000), `@${'a'.repeat(60000)}`]) {
 		fs.writeFileSync(`${MOUNT}/dev/post`, text);
 	}
@@ -198,7 +197,6 @@ await step('no message freezes the page, whatever is in it', async () => {
 	is('all is there then', (await shown(alice)).at(-2)[1].length, 60001);
 	is('the last of what cannot be seen is still shown', (await shown(alice)).at(-4)[1].slice(-7), 'aU+0001');
 	is('no row is lost', (await shown(alice)).length, before);
-	say(Date.now() - began < 15000, 'and it is quick', Date.now() - began);
 });
 await step('an address is a link, and no other', async () => {
 	append('dev', 'see https://example.org/a?b=c#d, (http://x.test/y_(z)) javascript:alert(1) http://\n');
@@ -538,8 +536,9 @@ await step('a page whose timers are late asks before it gives up', () => expecti
 		document.dispatchEvent(new Event('visibilitychange'));
 		return document.body.dataset.link;
 	}, seconds * 1000);
+	const heard = await alice.evaluate(() => window.heard);
 	is('after an hour it is still live', await later(3600), 'live');
-	await until('it has its answer', async () => await alice.evaluate(() => new Promise((done) => setTimeout(done, 500, true))));
+	await until('it has its answer', () => alice.evaluate((before) => window.heard > before, heard));
 	is('and goes on to be', await later(11), 'live');
 	await alice.evaluate(() => { window.deaf = true; });
 	is('without one', await later(3600), 'live');
