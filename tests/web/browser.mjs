@@ -77,12 +77,17 @@ function complain(name, text) {
 	if (!expected.some((pattern) => pattern.test(text)) || /Content Security Policy|Trusted/i.test(text)) complaints.push(`${name}: ${text}`);
 }
 
-/* In the page: while window.deaf is true, what the WebSocket says is lost. */
+/* In the page: while window.deaf is true, what the WebSocket says is lost;
+ * window.heard counts what is not. */
 function deafness() {
 	const Real = window.WebSocket;
 	window.WebSocket = class extends Real {
 		set onmessage(heard) {
-			super.onmessage = (event) => { if (!window.deaf) heard(event); };
+			super.onmessage = (event) => {
+				if (window.deaf) return;
+				window.heard = (window.heard ?? 0) + 1;
+				heard(event);
+			};
 		}
 	};
 }

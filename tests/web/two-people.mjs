@@ -181,7 +181,22 @@ await step('HTML is text', async () => {
 await step('what cannot be seen is shown', async () => {
 	fs.writeFileSync(`${MOUNT}/dev/post`, 'a\u202egpj.exe\u202c b\u0007\u200b\u0085');
 	await sees(alice, 'aU+202Egpj.exeU+202C bU+0007U+200BU+0085');
-	is('as marks', await alice.locator('#rows .row').last().locator('.ctl').count(), 5);
+	is('as marks', await alice.locator('#rows .row').last().locator('.ctl').count(), 3);
+});
+await step('no message freezes the page, whatever is in it', async () => {
+	for (const text of [`http://a${')'.repeat(60000)}`, '\u0001'.repeat(60000), 'a\u0001'.repeat(30000), '`a` '.repeat(15000), `@${'a'.repeat(60000)}`]) {
+		fs.writeFileSync(`${MOUNT}/dev/post`, text);
+	}
+	append('dev', 'still here\n');
+	await sees(alice, 'still here');
+	const before = (await shown(alice)).length;
+	const sizes = () => alice.$$eval('#rows .row', (rows) => rows.slice(-6).map((r) => r.querySelectorAll('*').length));
+	say(Math.max(...await sizes()) < 2100, 'its rows are small', await sizes());
+	await alice.evaluate(() => document.querySelectorAll('#rows .unfold').forEach((b) => b.click()));
+	say(Math.max(...await sizes()) < 2100, 'unfolded, too', await sizes());
+	is('all is there then', (await shown(alice)).at(-2)[1].length, 60001);
+	is('the last of what cannot be seen is still shown', (await shown(alice)).at(-4)[1].slice(-7), 'aU+0001');
+	is('no row is lost', (await shown(alice)).length, before);
 });
 await step('an address is a link, and no other', async () => {
 	append('dev', 'see https://example.org/a?b=c#d, (http://x.test/y_(z)) javascript:alert(1) http://\n');
@@ -208,6 +223,15 @@ await step('a picture is sent with words and shown', async () => {
 		await until('it is shown', () => page.$eval('#rows .row:last-child .photo img', (i) => i.naturalWidth === 400 && i.src.startsWith('blob:')));
 	}
 	say(fs.readFileSync(`${MOUNT}/dev/media/graph.png`).equals(png(400, 240, 40)), 'the same bytes are in the mount');
+});
+await step('words of any length and of several lines go with a file', async () => {
+	const words = `${'ü'.repeat(9000)}\nand a second line`;
+	await alice.setInputFiles('#files', { name: 'words.txt', mimeType: 'text/plain', buffer: Buffer.from('\r\n--file\r\n') });
+	await alice.fill('#text', words);
+	await alice.press('#text', 'Enter');
+	await until('they are stored', () => log('dev').some((m) => m.text.endsWith('and a second line') && m.text.includes(`${words.replace('\n', '\\n')}`)));
+	is('with the bytes of the file', fs.readFileSync(`${MOUNT}/dev/media/words.txt`, 'utf8'), '\r\n--file\r\n');
+	await until('nothing is pending', async () => await alice.locator('#pending .row').count() === 0);
 });
 await step('its name is taken: another is offered', () => expecting(/status of 409/, async () => {
 	await alice.setInputFiles('#files', { name: 'graph.png', mimeType: 'image/png', buffer: png(300, 200, 200) });
@@ -468,6 +492,22 @@ await step('a message that waits survives a reload', () => expecting(AWAY, async
 	await until('nothing is pending', async () => await alice.locator('#pending .row').count() === 0);
 	is('and is stored once', log('dev').filter((m) => m.text === 'over a reload').length, 1);
 }));
+await step('what waited for days in a sleeping page is not sent by itself', () => expecting(AWAY, async () => {
+	await ask('stop');
+	await alice.waitForSelector('body[data-link=offline]', { state: 'attached' });
+	await write(alice, 'of the day before yesterday');
+	await alice.evaluate(() => { const now = Date.now; window.awake = () => { Date.now = now; }; Date.now = () => now() + 48 * 3600e3; });
+	await ask('start');
+	await alice.click('#retry').catch(() => { /* it was back already */ });
+	await until('it is said', async () => /Not sent: It waited for too long.*Retry sends it as a new one/.test(await textOf(alice, 'pending')));
+	await alice.click('#pending button:has-text("Retry")');
+	await sees(alice, 'of the day before yesterday');
+	await alice.evaluate(() => window.awake());
+	await live(alice);
+	await live(bob);
+	await whole('dev');
+	is('it is there once', log('dev').filter((m) => m.text === 'of the day before yesterday').length, 1);
+}));
 await step('what is refused is marked, and can be tried again', async () => {
 	await write(alice, 'y'.repeat(70000));
 	await until('the sentence', async () => /Not sent: The message is too large/.test(await textOf(alice, 'pending')));
@@ -477,6 +517,35 @@ await step('what is refused is marked, and can be tried again', async () => {
 	await alice.click('#pending button:has-text("Discard")');
 	is('or given up', await alice.locator('#pending .row').count(), 0);
 });
+await step('what was read is told again, if that was lost', async () => {
+	await bob.evaluate(() => { const send = WebSocket.prototype.send; window.heal = () => { WebSocket.prototype.send = send; }; WebSocket.prototype.send = function (text) { if (!/"type":"read"/.test(text)) send.call(this, text); }; });
+	append('dev', 'read, but nobody was told\n');
+	await sees(bob, 'read, but nobody was told');
+	await until('it is read here', async () => !/unread/.test(await countOf(bob, 'dev')));
+	const unread = () => bob.evaluate(async () => (await (await fetch('api/groups/dev', { headers: { Authorization: `Bearer ${localStorage['groupfs.token']}` } })).json()).unread);
+	is('groupd knows nothing of it', await unread(), 1);
+	await bob.evaluate(() => { window.heal(); window.dispatchEvent(new Event('offline')); });
+	await until('now it does', async () => await unread() === 0);
+	await live(bob);
+});
+await step('a page whose timers are late asks before it gives up', () => expecting(AWAY, async () => {
+	// The clock goes on by so much, and the page looks.
+	const later = (seconds) => alice.evaluate((ms) => {
+		const now = Date.now;
+		Date.now = () => now() + ms;
+		document.dispatchEvent(new Event('visibilitychange'));
+		return document.body.dataset.link;
+	}, seconds * 1000);
+	const heard = await alice.evaluate(() => window.heard);
+	is('after an hour it is still live', await later(3600), 'live');
+	await until('it has its answer', () => alice.evaluate((before) => window.heard > before, heard));
+	is('and goes on to be', await later(11), 'live');
+	await alice.evaluate(() => { window.deaf = true; });
+	is('without one', await later(3600), 'live');
+	is('it is not', await later(11), 'offline');
+	await alice.evaluate(() => { window.deaf = false; });
+	await live(alice);
+}));
 await step('a log that was restored is shown anew', () => expecting(/ERR_|WebSocket|status of (503|410)/, async () => {
 	await ask('other-epoch');
 	await until('it is said', async () => /was restored/.test(await textOf(alice, 'toasts')), 20000);
@@ -550,11 +619,43 @@ await step('a person without a mouse', async () => {
 	await carol.context().close();
 });
 
+// One tab, two people ---------------------------------------------------------
+
+await step('who comes after another sees and sends nothing of his', async () => {
+	const tab = await person('tab');
+	const as = async (name, run) => {
+		await tab.evaluate(run, token(name));
+		await tab.reload();
+		await until(`${name} is there`, async () => (await textOf(tab, 'me')) === name);
+		await live(tab);
+	};
+	await signIn(tab, 'carol', true);
+	await as('alice', (t) => { sessionStorage['groupfs.token'] = t; });
+	await openGroup(tab, 'dev');
+	await tab.fill('#text', 'a draft of alice');
+	await as('carol', () => {
+		sessionStorage.removeItem('groupfs.token');
+		sessionStorage['groupfs.outbox'] = JSON.stringify([{ client_id: 'left-by-alice', group: 'dev', content: 'left by alice', at: Date.now(), state: 'waits', why: '', until: 0 }]);
+	});
+	await openGroup(tab, 'dev');
+	is('no draft', await tab.inputValue('#text'), '');
+	await write(tab, 'by carol herself');
+	await until('it is stored', () => log('dev').some((m) => m.text === 'by carol herself'));
+	is('no message', log('dev').filter((m) => m.text === 'left by alice').length, 0);
+	await as('alice', (t) => { sessionStorage['groupfs.token'] = t; });
+	await tab.click('#signout');
+	await until('who stays signed in is not signed out by him', async () => (await textOf(tab, 'me')) === 'carol');
+	await live(tab);
+	await tab.context().close();
+});
+
 // The end ---------------------------------------------------------------------
 
 await step('a revoked token is said to be one', () => expecting(/WebSocket|status of 401/, async () => {
+	await bob.evaluate(() => { WebSocket.prototype.send = () => {}; });
+	await write(bob, 'too late');
 	await ask('revoke-bob');
-	await until('words', async () => /signed out: the token was revoked/.test(await textOf(bob, 'signin-error')));
+	await until('words', async () => /signed out: the token was revoked.* 1 message was not sent/.test(await textOf(bob, 'signin-error')));
 	await shot(bob, '23-revoked');
 	is('and forgotten', await bob.evaluate(() => [localStorage.length, sessionStorage.length]), [0, 0]);
 }));

@@ -21,10 +21,17 @@ const PAGE = 100; // messages asked for at a time
 const ROWS = 400; // messages of a window
 const GAP = 300; // what was missed is fetched up to here, else begun anew
 const FOLD = 30; // lines of a message that are shown at first
+const HEAD = 8000; // characters of it that are there before all are asked for
+const MARKS = 2000; // links, names and the like in one message; then only text
+const RUN = 16; // characters told of a run of unseen ones
+const ADDRESS = 2048; // what is longer is no link
 const LISTED = 300; // groups in the list
 const PICTURE = 12 << 20; // bytes of a picture that is shown unasked
 const NOTES = 8; // comings and goings told behind one message
-const STALE = 23 * 3600e3; // after this groupd may not know a client_id any more
+/* After this groupd may not know a client_id or a key any more. No answer tells
+ * its dedupe_window; this is below the default of 24 h. Where it is smaller, what
+ * is sent again between the two may be there twice. */
+const STALE = 23 * 3600e3;
 
 // Small tools -----------------------------------------------------------------
 
@@ -158,17 +165,29 @@ function rememberToken(token, stays) {
 	keep(stays ? 'localStorage' : 'sessionStorage', 'groupfs.token', token);
 }
 
-/* Forgets all that is known; a page that is loaded anew knows nothing. */
+/* Forgets all that is known; a page that is loaded anew knows nothing. What
+ * another tab signed in with is not ours to forget. */
 function endSession(words) {
 	if (session.token === '') return;
+	if (session.stays && kept('localStorage', 'groupfs.token') === session.token) keep('localStorage', 'groupfs.token', null);
 	session.token = '';
 	hangUp();
-	for (const storage of ['sessionStorage', 'localStorage']) {
-		for (const key of ['token', 'drafts', 'outbox']) keep(storage, `groupfs.${key}`, null);
-	}
-	keep('sessionStorage', 'groupfs.said', words ?? null);
+	for (const key of ['token', 'user', 'drafts', 'outbox']) keep('sessionStorage', `groupfs.${key}`, null);
+	const lost = outbox.items.filter((item) => item.state !== 'stored').length + uploads.items.length;
+	const loss = lost === 0 ? '' : `. ${plural(lost, 'message was', 'messages were')} not sent`;
+	keep('sessionStorage', 'groupfs.said', words === undefined ? null : words + loss);
 	history.replaceState(null, '', BASE);
 	location.reload();
+}
+
+/* What was kept in this tab was written by one person: another, whose token has
+ * come meanwhile, neither sees nor sends it. */
+function claimKept(user) {
+	const was = kept('sessionStorage', 'groupfs.user') ?? user;
+	keep('sessionStorage', 'groupfs.user', user);
+	if (was === user) return;
+	outbox.clear();
+	composer.clear();
 }
 
 async function signIn(event) {
@@ -260,6 +279,9 @@ async function api(method, path, body, more = {}) {
 	throw refusal;
 }
 
+/* What may pass, if it is asked again. */
+const PASSING = ['offline', 'unavailable', 'outcome_unknown', 'rate_limited'];
+
 const groupPath = (name, rest = '') => `api/groups/${encodeURIComponent(name)}${rest}`;
 
 /* Again and again until it is answered, or stop() says that nobody wants it. */
@@ -268,8 +290,7 @@ async function patiently(ask, stop) {
 		try {
 			return await ask();
 		} catch (refusal) {
-			const passes = ['offline', 'unavailable', 'outcome_unknown', 'rate_limited'].includes(refusal.code);
-			if (!passes || stop()) throw refusal;
+			if (!PASSING.includes(refusal.code) || stop()) throw refusal;
 			await wait(refusal.retryAfter || jittered(Math.min(500 * 2 ** tries, 8000)));
 			if (stop()) throw refusal;
 		}
@@ -280,7 +301,8 @@ async function patiently(ask, stop) {
 
 const link = {
 	ws: null, state: 'offline', tries: 0, timer: 0, retryAt: 0, byeDelay: 0,
-	why: '', heard: 0, ping: 25000, core: true, probing: false, watchdog: 0,
+	why: '', heard: 0, pinged: 0, ping: 25000, core: true, probing: false, watchdog: 0,
+	subscribed: false,
 };
 
 const HELLO_MS = 15000;
@@ -304,6 +326,8 @@ function connect() {
 	const ws = new WebSocket(url, 'groupfs.v1');
 	link.ws = ws;
 	link.byeDelay = 0;
+	link.pinged = 0;
+	link.subscribed = false;
 	link.why = '';
 	setLink('connecting');
 	ws.onopen = () => ws.send(JSON.stringify({ type: 'auth', token: session.token }));
@@ -368,6 +392,7 @@ async function onHello(frame) {
 	clearTimeout(link.watchdog);
 	const ws = link.ws;
 	session.me = frame.user;
+	claimKept(frame.user);
 	link.ping = frame.ping_interval * 1000;
 	$('me').textContent = frame.user;
 	setLink('catching-up');
@@ -391,6 +416,7 @@ function subscribe() {
 	for (const g of groups.values()) g.sync = 'catching up';
 	for (let i = 0; i < named.length; i += 1000) tell({ type: 'subscribe', groups: named.slice(i, i + 1000) });
 	tell({ type: 'subscribe' });
+	link.subscribed = true;
 	checkLive();
 	refreshView();
 }
@@ -398,19 +424,24 @@ function subscribe() {
 function checkLive() {
 	drawSync();
 	drawGroups();
-	if (link.state !== 'catching-up') return;
+	if (link.state !== 'catching-up' || !link.subscribed) return;
 	for (const g of groups.values()) if (g.sync === 'catching up') return;
 	link.tries = 0;
 	setLink('live');
 	members.refreshInfo();
 }
 
-/* Nothing was heard for a while: is anybody there? */
+/* Nothing was heard for a while: is anybody there? A hidden page looks only once
+ * a minute, so what counts is how long a ping was not answered. */
 function checkHeard() {
 	if (!isLinked()) return;
-	const silent = Date.now() - link.heard;
-	if (silent > link.ping + PONG_MS) lose();
-	else if (silent > link.ping) tell({ type: 'ping' });
+	const now = Date.now();
+	if (link.pinged > link.heard) {
+		if (now - link.pinged > PONG_MS) lose();
+	} else if (now - link.heard > link.ping) {
+		link.pinged = now;
+		tell({ type: 'ping' });
+	}
 }
 
 /* A gateway keeps us while groupd itself is away; only /readyz tells. */
@@ -452,7 +483,7 @@ function onFrame(frame) {
 function onMessage(m) {
 	const g = groups.get(m.group);
 	if (g === undefined) {
-		learnGroup(m.group);
+		learnGroup(m.group, m.sequence_number);
 		return;
 	}
 	// An answer of REST may have been quicker to tell how long the log is.
@@ -464,7 +495,10 @@ function onMessage(m) {
 
 function onLive(f) {
 	const g = groups.get(f.group);
-	if (g === undefined) return;
+	if (g === undefined) {
+		if (learning.has(f.group)) learnGroup(f.group, f.last_seq);
+		return;
+	}
 	if (g.epoch && g.epoch !== f.epoch) {
 		restored(g, f.epoch);
 		return;
@@ -516,6 +550,7 @@ function onRead(f) {
 
 function onError(f) {
 	const g = groups.get(f.group);
+	if (f.id?.startsWith?.(READ)) onReadRefused(f);
 	if (f.id !== undefined && outbox.onRefused(f)) return;
 	if (f.code === 'epoch_changed' && g !== undefined) restored(g, f.epoch);
 	else if (f.code === 'no_such_group' && g !== undefined) dropGroup(f.group, `You are no longer a member of ${f.group}, or it was deleted.`);
@@ -562,23 +597,28 @@ function adoptList(list) {
 		// A log that is shorter than it was is another one.
 		if (old !== undefined && (old.group_id !== info.group_id || old.last_seq > info.last_seq)) groups.delete(info.name);
 		if (old !== undefined && view.group === old && !groups.has(info.name)) view.group = null;
-		learn(info);
+		const g = learn(info);
+		// It was read here, but that was lost with the connection.
+		if (g.last_read_seq > info.last_read_seq) tellRead(g);
 	}
 	groups.listed = true;
 	route();
 	drawGroups();
 }
 
-/* Asked for once, however many frames name it meanwhile. */
-const learning = new Set();
+/* Asked for once, however many frames name it meanwhile; how long they said that
+ * its log is, by name. */
+const learning = new Map();
 
-async function learnGroup(name) {
-	if (learning.has(name)) return;
-	learning.add(name);
+async function learnGroup(name, seq = 0) {
+	const asked = learning.has(name);
+	learning.set(name, Math.max(learning.get(name) ?? 0, seq));
+	if (asked) return;
 	try {
 		const info = await patiently(() => api('GET', groupPath(name)), () => !isLinked());
 		const known = groups.has(name);
 		const g = learn(info);
+		g.last_seq = Math.max(g.last_seq, learning.get(name));
 		if (!known) g.sync = 'live';
 		drawGroups();
 		if (view.wanted === name && view.group === null) route();
@@ -596,7 +636,7 @@ function dropGroup(name, otherwise) {
 	groups.delete(name);
 	outbox.forget(name);
 	if (g !== undefined && view.group === g) showGone(name, words);
-	drawGroups();
+	checkLive();
 }
 
 /* Another log by the same name: nothing that was shown is certain. */
@@ -604,6 +644,7 @@ async function restored(g, epoch) {
 	groups.delete(g.name);
 	const open = view.group === g;
 	if (open) view.close();
+	checkLive();
 	await learnGroup(g.name);
 	const now = groups.get(g.name);
 	if (now === undefined) return;
@@ -617,6 +658,23 @@ async function restored(g, epoch) {
 	}
 }
 
+/* Refusals name either the id or the group: so the one has the other in it. */
+const READ = 'read ';
+
+function tellRead(g) {
+	tell({ type: 'read', group: g.name, last_read_seq: g.last_read_seq, id: READ + g.name });
+}
+
+function onReadRefused(f) {
+	const g = groups.get(f.id.slice(READ.length));
+	if (g === undefined || g.retelling || !PASSING.includes(f.code)) return;
+	g.retelling = true;
+	setTimeout(() => {
+		g.retelling = false;
+		if (groups.get(g.name) === g) tellRead(g);
+	}, f.retry_after_ms || jittered(10000));
+}
+
 function moveRead(g, seq) {
 	if (seq <= g.last_read_seq) return;
 	g.last_read_seq = seq;
@@ -626,12 +684,15 @@ function moveRead(g, seq) {
 }
 
 /* How many of the unread ones mention me, only groupd knows. */
-const recount = settled(400, async (g) => {
-	const info = await api('GET', groupPath(g.name)).catch(() => null);
-	if (info === null || groups.get(g.name) !== g) return;
-	g.mentions = info.mentions;
-	drawGroups();
-});
+function recount(g) {
+	g.recount ??= settled(400, async () => {
+		const info = await api('GET', groupPath(g.name)).catch(() => null);
+		if (info === null || groups.get(g.name) !== g) return;
+		g.mentions = info.mentions;
+		drawGroups();
+	});
+	g.recount();
+}
 
 /* Mentions first, then what is unread, then by name. The open one stays in
  * its place until it is left: a list that moves under the hand is no help. */
@@ -847,51 +908,56 @@ function closeGone() {
 
 /* What can be seen wrongly or not at all: C0, DEL, C1, line separators, bidi
  * controls, invisible characters. */
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e0fff}]/gu;
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e0fff}]+/gu;
 const PARTS = /```\n?([^]*?)```\n?|`([^`\n]+)`|(https?:\/\/[^\s<>"'`\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+)|(?<![\w.-])@([a-z0-9_][a-z0-9._-]*)/gu;
 
-/* Text nodes, and between them what shows the unseen. */
-function plain(text) {
+function unseenWords(run) {
+	const all = [...run];
+	const codes = all.slice(0, RUN).map((c) => `U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}`);
+	return codes.join('') + (all.length > RUN ? ` and ${(all.length - RUN).toLocaleString()} more ` : '');
+}
+
+/* Text nodes, and between them what shows the unseen, as long as there is room
+ * for it; behind that, it is in the text itself. */
+function plain(text, room = { left: MARKS }) {
 	const out = [];
 	let from = 0;
 	for (const hit of text.matchAll(UNSEEN)) {
+		if (room.left-- <= 0) break;
 		if (hit.index > from) out.push(text.slice(from, hit.index));
-		const code = hit[0].codePointAt(0).toString(16).toUpperCase().padStart(4, '0');
-		out.push(el('span', { className: 'ctl', title: 'A character that would not be seen' }, `U+${code}`));
+		out.push(el('span', { className: 'ctl', title: 'What would not be seen' }, unseenWords(hit[0])));
 		from = hit.index + hit[0].length;
 	}
-	if (from < text.length) out.push(text.slice(from));
+	if (from < text.length) out.push(text.slice(from).replace(UNSEEN, unseenWords));
 	return out;
 }
-
-const opened = (text, open, close) => text.split(open).length - text.split(close).length;
 
 /* A full stop behind an address is not part of it, nor is a bracket that was
  * opened before it. */
 function trimUrl(url) {
+	const excess = (close, open) => url.split(close).length - url.split(open).length;
+	const foreign = { ')': excess(')', '('), ']': excess(']', '[') };
 	let end = url.length;
 	while (end > 0) {
 		const last = url[end - 1];
-		if ('.,;:!?*_'.includes(last)) end--;
-		else if (last === ')' && opened(url.slice(0, end), '(', ')') < 0) end--;
-		else if (last === ']' && opened(url.slice(0, end), '[', ']') < 0) end--;
-		else break;
+		if (!'.,;:!?*_'.includes(last) && !(foreign[last]-- > 0)) break;
+		end--;
 	}
 	return url.slice(0, end);
 }
 
-function linkTo(url) {
+function linkTo(url, room) {
 	try {
 		const parsed = new URL(url);
-		return el('a', { href: parsed.href, target: '_blank', rel: 'noopener noreferrer', title: parsed.href, tabIndex: -1 }, ...plain(url));
+		return el('a', { href: parsed.href, target: '_blank', rel: 'noopener noreferrer', title: parsed.href, tabIndex: -1 }, ...plain(url, room));
 	} catch {
-		return el('span', null, ...plain(url));
+		return el('span', null, ...plain(url, room));
 	}
 }
 
 /* A name with the dots of a sentence behind it. */
 function mentionedIn(name, mentions) {
-	for (let end = name.length; end > 0; end--) {
+	for (let end = Math.min(name.length, 32); end > 0; end--) {
 		if (mentions.includes(name.slice(0, end))) return name.slice(0, end);
 	}
 	return null;
@@ -904,27 +970,29 @@ function mentionOf(name) {
 
 /* The parts of a text as nodes: what they show is what was written. */
 function textNodes(text, mentions) {
+	const room = { left: MARKS };
 	const out = [];
 	let from = 0;
-	const upTo = (index) => { if (index > from) out.push(...plain(text.slice(from, index))); };
+	const upTo = (index) => { if (index > from) out.push(...plain(text.slice(from, index), room)); };
 	for (const hit of text.matchAll(PARTS)) {
 		const [whole, block, code, url, name] = hit;
-		let end = hit.index + whole.length;
-		let node = null;
-		if (block !== undefined) node = el('code', { className: 'block' }, ...plain(block.replace(/\n$/, '')));
-		else if (code !== undefined) node = el('code', null, ...plain(code));
-		else if (url !== undefined) {
-			node = linkTo(trimUrl(url));
-			end = hit.index + trimUrl(url).length;
-		} else {
-			const known = mentionedIn(name, mentions);
-			if (known === null) continue;
-			node = mentionOf(known);
-			end = hit.index + 1 + known.length;
-		}
+		const known = name === undefined ? null : mentionedIn(name, mentions);
+		if (name !== undefined && known === null) continue;
+		if (url?.length > ADDRESS) continue;
 		upTo(hit.index);
-		out.push(node);
-		from = end;
+		from = hit.index;
+		if (room.left-- <= 0) break;
+		from += whole.length;
+		if (block !== undefined) out.push(el('code', { className: 'block' }, ...plain(block.replace(/\n$/, ''), room)));
+		else if (code !== undefined) out.push(el('code', null, ...plain(code, room)));
+		else if (url !== undefined) {
+			const address = trimUrl(url);
+			out.push(linkTo(address, room));
+			from = hit.index + address.length;
+		} else {
+			out.push(mentionOf(known));
+			from = hit.index + 1 + known.length;
+		}
 	}
 	upTo(text.length);
 	return out;
@@ -956,14 +1024,27 @@ function timeOf(m) {
 	return el('time', { dateTime: m.timestamp, title: `${m.timestamp}  #${m.sequence_number}` }, clock.format(new Date(m.timestamp)));
 }
 
+/* What can be seen of a folded text, up to the end of a word. */
+function headOf(text) {
+	const head = text.split('\n', 3 * FOLD).join('\n').slice(0, HEAD);
+	const end = head.search(/\s\S*$/);
+	return end > 0 ? head.slice(0, end) : head;
+}
+
 function textOf(m) {
-	const div = el('div', { className: 'text', dir: 'auto' }, ...textNodes(m.content, m.mentions ?? []));
-	if (looksLikeTable(m.content)) div.classList.add('table');
 	const lines = m.content.split('\n').length;
-	if (lines <= FOLD && m.content.length <= 4000) return [div];
+	const folded = lines > FOLD || m.content.length > 4000;
+	const nodes = (text) => textNodes(text, m.mentions ?? []);
+	const div = el('div', { className: 'text', dir: 'auto' }, ...nodes(folded ? headOf(m.content) : m.content));
+	if (looksLikeTable(m.content)) div.classList.add('table');
+	if (!folded) return [div];
 	div.classList.add('folded');
 	const more = el('button', { className: 'quiet unfold', type: 'button', tabIndex: -1 }, `Show all ${lines > FOLD ? plural(lines, 'line', 'lines') : bytesOf(m.content.length)}`);
-	more.onclick = () => keepPlace(() => { div.classList.remove('folded'); more.remove(); });
+	more.onclick = () => keepPlace(() => {
+		div.replaceChildren(...nodes(m.content));
+		div.classList.remove('folded');
+		more.remove();
+	});
 	return [div, more];
 }
 
@@ -992,7 +1073,7 @@ async function originalOf(g, seq) {
 async function fillQuote(quote, g, seq) {
 	const m = await originalOf(g, seq);
 	if (m === undefined) return;
-	quote.replaceChildren(el('b', { className: hue(m.sender) }, m.sender), el('span', { dir: 'auto' }, ...plain(excerpt(m.content || decodeURIComponent(fileOf(m))))));
+	quote.replaceChildren(el('b', { className: hue(m.sender) }, m.sender), el('span', { dir: 'auto' }, ...plain(excerpt(m.content || safeDecode(fileOf(m))))));
 }
 
 /* What can be done with a message, once somebody points at it. */
@@ -1014,7 +1095,7 @@ function newRow(m) {
 		el('span', { className: `who ${hue(m.sender)}`, title: m.sender }, m.sender),
 		el('div', { className: 'body' },
 			m.reply_to_seq ? quoteOf(m) : null,
-			m.media_url ? media.show(view.group.name, m) : null,
+			m.media_url ? media.show(view.group, m) : null,
 			...(m.content !== '' || !m.media_url ? textOf(m) : [])));
 	const row = el('article', { className: 'row', tabIndex: -1, 'aria-label': `${m.sender}, ${clock.format(new Date(m.timestamp))}` }, line);
 	row.dataset.seq = m.sequence_number;
@@ -1298,6 +1379,7 @@ const view = {
 	},
 
 	add(msgs) {
+		if (msgs.length === 0) return;
 		const first = msgs[0].sequence_number;
 		if (!this.isSeen() && this.divider < this.group.last_read_seq && this.group.last_read_seq === first - 1) this.divider = first - 1;
 		keepPlace(() => {
@@ -1404,7 +1486,7 @@ const view = {
 		const all = seq >= g.last_seq;
 		moveRead(g, seq);
 		if (!all && g.mentions > 0) recount(g);
-		tell({ type: 'read', group: g.name, last_read_seq: seq, id: 'read' });
+		tellRead(g);
 	},
 
 	/* The end of the log, wherever we are. */
@@ -1503,13 +1585,16 @@ function drawNewer() {
 
 // The outbox: written, not acknowledged ---------------------------------------
 
+const isStale = (item) => Date.now() - item.at > STALE;
+const TOO_LATE = 'It waited for too long: nobody knows any more whether it was stored. Retry sends it as a new one';
+
 const outbox = {
 	items: [], // {client_id, group, content, reply_to_seq, at, state, why, until}
 	inFlight: new Set(), // client_ids
 
 	recall() {
 		this.items = keptJson('sessionStorage', 'groupfs.outbox', []);
-		for (const item of this.items) if (Date.now() - item.at > STALE) this.fail(item, 'It waited for too long: nobody knows any more whether it was stored');
+		for (const item of this.items) if (isStale(item)) this.fail(item, TOO_LATE);
 	},
 
 	save() {
@@ -1535,6 +1620,14 @@ const outbox = {
 		const item = this.items.find((i) => i.group === group && i.state === 'waits');
 		if (item === undefined || !isLinked() || !groups.has(group)) return;
 		if (this.inFlight.has(item.client_id)) return;
+		// A page may sleep for days and go on where it was.
+		if (isStale(item)) {
+			this.fail(item, TOO_LATE);
+			this.save();
+			this.draw();
+			this.pump(group);
+			return;
+		}
 		const pause = item.until - Date.now();
 		if (pause > 0) {
 			setTimeout(() => this.pump(group), pause);
@@ -1574,7 +1667,7 @@ const outbox = {
 		const item = this.find(f.id);
 		if (item === undefined) return false;
 		this.inFlight.delete(f.id);
-		if (['unavailable', 'outcome_unknown', 'rate_limited'].includes(f.code)) {
+		if (PASSING.includes(f.code)) {
 			item.tries = (item.tries ?? 0) + 1;
 			item.until = Date.now() + (f.retry_after_ms || jittered(Math.min(500 * 2 ** item.tries, 10000)));
 			item.why = f.code === 'rate_limited' ? f.message : '';
@@ -1595,8 +1688,8 @@ const outbox = {
 
 	/* Again, and as another message if groupd cannot know it any more. */
 	retry(item) {
-		if (Date.now() - item.at > STALE) item.client_id = randomKey();
-		Object.assign(item, { state: 'waits', why: '', until: 0, at: Date.now() });
+		if (isStale(item)) Object.assign(item, { client_id: randomKey(), at: Date.now() });
+		Object.assign(item, { state: 'waits', why: '', until: 0 });
 		this.save();
 		this.draw();
 		this.pump(item.group);
@@ -1611,6 +1704,13 @@ const outbox = {
 	forget(group) {
 		this.items = this.items.filter((i) => i.group !== group);
 		this.save();
+	},
+
+	clear() {
+		this.items = [];
+		this.inFlight.clear();
+		this.save();
+		this.draw();
 	},
 
 	/* Messages that came: some of them were ours. */
@@ -1658,10 +1758,10 @@ function pendingRow(state, ...parts) {
 // Files: up -------------------------------------------------------------------
 
 const uploads = {
-	items: [], // {key, group, file, name, caption, sent, state, why, xhr}
+	items: [], // {key, at, group, file, name, caption, sent, state, why, tries, xhr}
 
 	add(group, file, name, caption) {
-		const item = { key: randomKey(), group, file, name, caption, sent: 0, state: 'waits', why: '', tries: 0, xhr: null };
+		const item = { key: randomKey(), at: Date.now(), group, file, name, caption, sent: 0, state: 'waits', why: '', tries: 0, xhr: null };
 		this.items.push(item);
 		outbox.draw();
 		this.pump();
@@ -1675,21 +1775,30 @@ const uploads = {
 	},
 
 	start(item) {
-		const query = new URLSearchParams({ name: item.name });
-		if (item.caption !== '') query.set('content', item.caption);
+		if (isStale(item)) {
+			this.fail(item, 'stale', TOO_LATE);
+			return;
+		}
 		const xhr = new XMLHttpRequest();
 		item.xhr = xhr;
 		item.state = 'sends';
 		item.sent = 0;
-		xhr.open('POST', new URL(`${groupPath(item.group, '/media')}?${query}`, BASE));
+		xhr.open('POST', new URL(`${groupPath(item.group, '/media')}?${new URLSearchParams({ name: item.name })}`, BASE));
 		xhr.setRequestHeader('Authorization', authorization().Authorization);
 		xhr.setRequestHeader('Idempotency-Key', item.key);
-		xhr.setRequestHeader('Content-Type', 'application/octet-stream');
+		xhr.setRequestHeader('Content-Type', item.caption === '' ? 'application/octet-stream' : `multipart/form-data; boundary=${item.key}`);
 		xhr.upload.onprogress = (e) => this.progress(item, e.loaded);
 		xhr.onload = () => this.answered(item, xhr);
 		xhr.onerror = () => this.again(item);
-		xhr.send(item.file);
+		xhr.send(item.caption === '' ? item.file : this.form(item));
 		outbox.draw();
+	},
+
+	/* A query has no room for a long caption, and FormData would make CR LF of
+	 * its line ends. The boundary is random: nothing in it can be meant so. */
+	form(item) {
+		const part = (disposition) => `--${item.key}\r\nContent-Disposition: form-data; ${disposition}\r\n\r\n`;
+		return new Blob([part('name="content"'), item.caption, '\r\n', part('name="file"; filename="file"'), item.file, `\r\n--${item.key}--\r\n`]);
 	},
 
 	progress(item, sent) {
@@ -1737,7 +1846,8 @@ const uploads = {
 	},
 
 	retry(item, name) {
-		Object.assign(item, { name, key: name === item.name ? item.key : randomKey(), state: 'waits', why: '' });
+		if (name !== item.name || isStale(item)) Object.assign(item, { name, key: randomKey(), at: Date.now() });
+		Object.assign(item, { state: 'waits', why: '' });
 		outbox.draw();
 		this.pump();
 	},
@@ -1778,13 +1888,14 @@ const media = {
 
 	isPicture: (m) => /^media\/[^/]+\.(png|jpe?g|gif|webp)$/i.test(m.media_url),
 
-	show(group, m) {
+	show(g, m) {
 		// Elsewhere than here a message may point to anything: then it is a link.
 		if (!/^media\/[^/]+$/.test(m.media_url)) {
 			return /^https?:\/\//.test(m.media_url) ? el('p', { className: 'attached' }, icon('file'), linkTo(m.media_url))
 				: el('p', { className: 'attached' }, icon('file'), el('span', null, ...plain(m.media_url)));
 		}
-		const path = groupPath(group, `/${m.media_url}`);
+		// What is behind # is not sent. Another log may have another file there.
+		const path = `${groupPath(g.name, `/${m.media_url}`)}#${g.group_id}/${g.epoch}`;
 		const name = safeDecode(fileOf(m));
 		return this.isPicture(m) ? this.photo(path, name) : this.attachment(path, name);
 	},
@@ -1924,6 +2035,15 @@ const composer = {
 		if (text === '' && this.replyTo === null) delete this.drafts[name];
 		else this.drafts[name] = { text, replyTo: this.replyTo };
 		keep('sessionStorage', 'groupfs.drafts', JSON.stringify(this.drafts));
+	},
+
+	clear() {
+		this.drafts = {};
+		this.replyTo = null;
+		keep('sessionStorage', 'groupfs.drafts', null);
+		this.dropTray();
+		this.drawReply();
+		this.put('');
 	},
 
 	put(text) {
@@ -2223,10 +2343,10 @@ const members = {
 		this.fail('');
 		try {
 			const now = await api(method, groupPath(g.name, `/members/${encodeURIComponent(user)}`), body);
-			this.onChange({ user, change: method === 'DELETE' ? 'removed' : 'role', role: now?.role });
+			if (view.group === g) this.onChange({ user, change: method === 'DELETE' ? 'removed' : 'role', role: now?.role });
 			return true;
 		} catch (refusal) {
-			this.fail(refusal.message);
+			if (view.group === g) this.fail(refusal.message);
 			return false;
 		}
 	},
@@ -2297,6 +2417,7 @@ const members = {
 		learn(info);
 		if (role !== g.role) this.redraw();
 		drawHead();
+		view.fillGap();
 	},
 
 	drawAbout() {
@@ -2421,7 +2542,8 @@ async function createGroup(event) {
 		location.hash = name;
 	} catch (refusal) {
 		$('create-error').textContent = refusal.message;
-		$('create-form').dataset.key = randomKey();
+		// Only where it is certain that nothing was made, the next is another one.
+		if (!PASSING.includes(refusal.code)) $('create-form').dataset.key = randomKey();
 	}
 }
 
