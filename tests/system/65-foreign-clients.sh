@@ -9,7 +9,8 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 WS_VERSION=8.18.3
-WS=$TOP/build/npm
+# Its own folder: two npm at work in one lose what the other brings.
+WS=$TOP/build/npm-ws
 export WS
 
 pages=$(free_port)

@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 PACKAGE=@seriousme/openapi-schema-validator
 VERSION=2.11.0
-NPM=$TOP/build/npm
+NPM=$TOP/build/npm-rest
 # The official schema of OpenAPI, which that package ships.
 ok "npm has $PACKAGE $VERSION" npm install --prefix "$NPM" --no-audit \
 	--no-fund --prefer-offline "$PACKAGE@$VERSION"

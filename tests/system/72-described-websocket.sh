@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 PACKAGE=@asyncapi/specs
 VERSION=6.11.1
-NPM=$TOP/build/npm
+NPM=$TOP/build/npm-websocket
 # The official schema of AsyncAPI, which that package ships.
 ok "npm has $PACKAGE $VERSION" npm install --prefix "$NPM" --no-audit \
 	--no-fund --prefer-offline "$PACKAGE@$VERSION"

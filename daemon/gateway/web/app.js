@@ -2454,6 +2454,7 @@ const members = {
 		this.fail('');
 		try {
 			learn(await api('PATCH', groupPath(g.name), { description: $('description-text').value }));
+			if (view.group !== g) return;
 			this.editAbout(false);
 			drawHead();
 		} catch (refusal) {
