@@ -5,6 +5,7 @@
 # runs from there.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
+[ "$LOAD" != small ] || skip_all "it is built without sanitizers, anyhow"
 # A tree of its own: the prefix is compiled in, and the flags of the tests'
 # build stay as they are.
 mkdir "$T/build"
