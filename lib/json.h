@@ -98,6 +98,9 @@ int json_check_keys(const struct json *j, const char *const *keys,
 void json_put_info_fields(struct buf *b, const struct wire_body_info *info);
 /* Differs when the above does, and is the same in each process; never 0. */
 uint64_t json_info_tag(const struct wire_body_info *info);
+/* The "settings" of an object, as they are written: 1, and appended to out; 0:
+ * there are none; -errno and err. */
+int json_get_settings(const struct json *j, struct buf *out, struct err *err);
 /* What of it an object sets: fills out but for group_id. Its strs are borrowed
  * from j and from settings, which it fills. Keys that are none of the metadata
  * are refused. 0 or -errno and err. */

@@ -67,24 +67,21 @@ static int check_keys(const struct json *j, struct err *err)
 	return 0;
 }
 
-static int get_settings(const struct json *j, struct wire_body_set_info *out,
-			struct buf *settings, struct err *err)
+int json_get_settings(const struct json *j, struct buf *out, struct err *err)
 {
 	const struct json *object;
 	int rc = json_get_object(j, "settings", &object, err);
 
 	if (rc <= 0)
 		return rc;
-	json_put_value(settings, object);
-	if (settings->failed)
+	json_put_value(out, object);
+	if (out->failed)
 		return err_set(err, ERR_UNAVAILABLE, NULL);
-	if (settings->len > WIRE_SETTINGS_MAX)
+	if (out->len > WIRE_SETTINGS_MAX)
 		return err_set(err, ERR_TOO_LARGE,
 			       "\"settings\" may have %d bytes",
 			       WIRE_SETTINGS_MAX);
-	out->settings = buf_str(settings);
-	out->set |= INFO_SETTINGS;
-	return 0;
+	return 1;
 }
 
 int json_get_info(const struct json *j, struct wire_body_set_info *out,
@@ -108,7 +105,13 @@ int json_get_info(const struct json *j, struct wire_body_set_info *out,
 				  &out->max_members, err);
 	if (rc == 1)
 		out->set |= INFO_MAX_MEMBERS;
-	return rc < 0 ? rc : get_settings(j, out, settings, err);
+	if (rc >= 0)
+		rc = json_get_settings(j, settings, err);
+	if (rc <= 0)
+		return rc;
+	out->settings = buf_str(settings);
+	out->set |= INFO_SETTINGS;
+	return 0;
 }
 
 int json_check_info(const struct json *j, const struct wire_body_info *info,

@@ -124,9 +124,6 @@ struct store_ops {
 	int (*list_mentions)(struct store *s, struct str user,
 			     struct str after_group, uint64_t after_seq,
 			     store_mention_fn fn, void *data, struct err *err);
-	int (*list_members)(struct store *s, uint64_t group_id,
-			    struct str after, store_member_fn fn, void *data,
-			    struct err *err);
 	int (*export_members)(struct store *s, uint64_t group_id,
 			      struct str after, store_port_member_fn fn,
 			      void *data, struct err *err);

@@ -440,7 +440,6 @@ static const struct store_ops memory_ops = {
 	.hash_used = mem_hash_used,
 	.next_garbage = mem_next_garbage,
 	.list_mentions = mem_list_mentions,
-	.list_members = mem_list_members,
 	.role = mem_role,
 	.find_user = mem_find_user_op,
 	.list_users = mem_list_users,

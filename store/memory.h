@@ -283,8 +283,6 @@ int mem_next_garbage(struct store *base, uint8_t hash[STORE_HASH],
 int mem_list_mentions(struct store *base, struct str user,
 		      struct str after_group, uint64_t after_seq,
 		      store_mention_fn fn, void *data, struct err *err);
-int mem_list_members(struct store *base, uint64_t group_id, struct str after,
-		     store_member_fn fn, void *data, struct err *err);
 int mem_role(struct store *base, uint64_t group_id, struct str user,
 	     enum role *role, struct err *err);
 int mem_find_user_op(struct store *base, struct str name, bool *found,

@@ -141,7 +141,6 @@ static const struct store_ops sqlite_ops = {
 	.hash_used = sq_hash_used,
 	.next_garbage = sq_next_garbage,
 	.list_mentions = sq_list_mentions,
-	.list_members = sq_list_members,
 	.role = sq_role_op,
 	.find_user = sq_find_user,
 	.list_users = sq_list_users,

@@ -473,8 +473,6 @@ int sq_drop_garbage(struct store *base, const uint8_t hash[STORE_HASH],
 int sq_list_mentions(struct store *base, struct str user,
 		     struct str after_group, uint64_t after_seq,
 		     store_mention_fn fn, void *data, struct err *err);
-int sq_list_members(struct store *base, uint64_t group_id, struct str after,
-		    store_member_fn fn, void *data, struct err *err);
 int sq_role_op(struct store *base, uint64_t group_id, struct str user,
 	       enum role *role, struct err *err);
 int sq_export_members(struct store *base, uint64_t group_id, struct str after,

@@ -476,30 +476,6 @@ int sq_export_members(struct store *base, uint64_t group_id, struct str after,
 	return rc < 0 ? rc : 0;
 }
 
-/* What a list shows of what an export says. */
-struct listing {
-	store_member_fn fn;
-	void *data;
-};
-
-static int list_member(void *data, const struct wire_port_member *m)
-{
-	const struct listing *l = data;
-	const struct wire_member member = { .name = m->name,
-					    .role = m->role,
-					    .joined_ms = m->joined_ms };
-
-	return l->fn(l->data, &member);
-}
-
-int sq_list_members(struct store *base, uint64_t group_id, struct str after,
-		    store_member_fn fn, void *data, struct err *err)
-{
-	struct listing l = { fn, data };
-
-	return sq_export_members(base, group_id, after, list_member, &l, err);
-}
-
 int sq_role_op(struct store *base, uint64_t group_id, struct str user,
 	       enum role *role, struct err *err)
 {

@@ -492,14 +492,28 @@ int store_list_mentions(struct store *s, struct str user,
 				     err);
 }
 
+/* What a list shows of what an export says. */
+struct listing {
+	store_member_fn fn;
+	void *data;
+};
+
+static int list_member(void *data, const struct wire_port_member *m)
+{
+	const struct listing *l = data;
+	const struct wire_member member = { .name = m->name,
+					    .role = m->role,
+					    .joined_ms = m->joined_ms };
+
+	return l->fn(l->data, &member);
+}
+
 int store_list_members(struct store *s, uint64_t group_id, struct str after,
 		       store_member_fn fn, void *data, struct err *err)
 {
-	int rc = store_check_alive(s, err);
+	struct listing l = { fn, data };
 
-	if (rc < 0)
-		return rc;
-	return s->ops->list_members(s, group_id, after, fn, data, err);
+	return store_export_members(s, group_id, after, list_member, &l, err);
 }
 
 int store_role(struct store *s, uint64_t group_id, struct str user,

@@ -80,6 +80,9 @@ enum ctl_exit ctl_restore(struct ctl *ctl, const struct ctl_options *o,
 /* Reads a whole backup, and complains about what is wrong. */
 struct bundle_manifest;
 enum ctl_exit ctl_check_backup(const char *path, struct bundle_manifest *m);
+/* What a store has. */
+void ctl_put_totals(struct buf *out, uint64_t groups, uint64_t messages,
+		    uint64_t users, uint64_t media);
 /* A line that says what is in it. */
 void ctl_put_manifest(struct buf *out, const struct bundle_manifest *m);
 

@@ -27,6 +27,12 @@ void ctl_complain(const char *fmt, ...)
 	buf_release(&line);
 }
 
+enum ctl_exit ctl_cannot(const char *what, const char *path)
+{
+	ctl_complain("cannot %s %s: %s", what, path, strerror(errno));
+	return CTL_REFUSED;
+}
+
 void ctl_put_line(struct buf *out, struct str s)
 {
 	text_escape(out, s);

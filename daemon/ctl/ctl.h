@@ -89,6 +89,9 @@ enum ctl_exit ctl_await_restart(struct ctl *ctl, uint64_t instance);
 /* "groupctl: " and the text on stderr, control characters escaped. */
 void ctl_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same for what was to be done with a file, and errno. CTL_REFUSED */
+enum ctl_exit ctl_cannot(const char *what, const char *path);
+
 /* Appends s escaped and a line's end to out, for a terminal. */
 void ctl_put_line(struct buf *out, struct str s);
 /* Writes all of out to stdout, and waits for it. CTL_CLOSED without a word

@@ -16,12 +16,6 @@ static enum ctl_exit no_memory(void)
 	return CTL_REFUSED;
 }
 
-static enum ctl_exit cannot(const char *what, const char *path)
-{
-	ctl_complain("cannot %s %s: %s", what, path, strerror(errno));
-	return CTL_REFUSED;
-}
-
 enum ctl_exit jsonl_create(struct jsonl_out *out, const char *path)
 {
 	*out = (struct jsonl_out){ 0 };
@@ -45,7 +39,7 @@ static enum ctl_exit flush(struct jsonl_out *out)
 		if (n < 0 && errno == EPIPE && out->target.path == NULL)
 			return CTL_CLOSED;
 		if (n < 0)
-			return cannot("write", target_name(&out->target));
+			return ctl_cannot("write", target_name(&out->target));
 		rest.data += n;
 		rest.len -= (size_t)n;
 	}
@@ -97,7 +91,7 @@ enum ctl_exit jsonl_open(struct jsonl_in *in, const char *path)
 		in->fd = open(path, O_RDONLY | O_CLOEXEC);
 		in->ours = true;
 		if (in->fd < 0)
-			return cannot("read", path);
+			return ctl_cannot("read", path);
 	}
 	if (fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode))
 		in->size = (uint64_t)st.st_size;

@@ -209,27 +209,6 @@ static int check_version(const struct json *j, struct err *err)
 	return rc;
 }
 
-static int get_settings(const struct json *j, struct wire_port_group *g,
-			struct buf *settings, struct err *err)
-{
-	const struct json *object;
-	int rc = json_get_object(j, "settings", &object, err);
-
-	if (rc <= 0)
-		return rc;
-	json_put_value(settings, object);
-	if (settings->failed)
-		return err_set(err, ERR_UNAVAILABLE, NULL);
-	if (settings->len > WIRE_SETTINGS_MAX)
-		return err_set(err, ERR_TOO_LARGE,
-			       "\"settings\" may have %d bytes",
-			       WIRE_SETTINGS_MAX);
-	/* As a group that was never given any. */
-	if (!str_eq(buf_str(settings), str_of("{}")))
-		g->settings = buf_str(settings);
-	return 0;
-}
-
 static int get_texts(const struct json *j, struct wire_port_group *g,
 		     struct buf *settings, struct err *err)
 {
@@ -246,7 +225,12 @@ static int get_texts(const struct json *j, struct wire_port_group *g,
 	if (rc >= 0)
 		rc = json_get_str(j, "avatar_url", WIRE_URL_MAX, &g->avatar_url,
 				  err);
-	return rc < 0 ? rc : get_settings(j, g, settings, err);
+	if (rc >= 0)
+		rc = json_get_settings(j, settings, err);
+	/* Empty ones are those of a group that was never given any. */
+	if (rc == 1 && !str_eq(buf_str(settings), str_of("{}")))
+		g->settings = buf_str(settings);
+	return rc < 0 ? rc : 0;
 }
 
 int port_get_head(const struct json *j, struct port_head *head,

@@ -17,18 +17,6 @@ struct restore {
 	enum ctl_exit rc; /* of the piece that failed */
 };
 
-static void put_present(struct buf *out, const struct wire_body_to_restore *now)
-{
-	progress_put_count(out, now->groups);
-	buf_printf(out, " groups, ");
-	progress_put_count(out, now->messages);
-	buf_printf(out, " messages, ");
-	progress_put_count(out, now->users);
-	buf_printf(out, " users, ");
-	progress_put_count(out, now->media);
-	buf_printf(out, " media files\n");
-}
-
 static bool is_yes(void)
 {
 	char *line = NULL;
@@ -50,8 +38,9 @@ static enum ctl_exit confirm(const struct bundle_manifest *m,
 		return CTL_USAGE;
 	}
 	buf_printf(&out, "This replaces all that groupd has.\nnow:    ");
-	put_present(&out, now);
-	buf_printf(&out, "backup: ");
+	ctl_put_totals(&out, now->groups, now->messages, now->users,
+		       now->media);
+	buf_printf(&out, "\nbackup: ");
 	ctl_put_manifest(&out, m);
 	buf_printf(&out, "Go on? [y/N] ");
 	if (out.failed) {

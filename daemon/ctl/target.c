@@ -8,12 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum ctl_exit cannot(const char *what, const char *path)
-{
-	ctl_complain("cannot %s %s: %s", what, path, strerror(errno));
-	return CTL_REFUSED;
-}
-
 static bool may_replace(const char *path)
 {
 	struct stat st;
@@ -41,7 +35,7 @@ static enum ctl_exit open_partial(struct target *t)
 
 	t->fd = open(partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (t->fd < 0) {
-		(void)cannot("make", partial);
+		(void)ctl_cannot("make", partial);
 		buf_clear(&t->partial);
 		return CTL_REFUSED;
 	}
@@ -51,7 +45,7 @@ static enum ctl_exit open_partial(struct target *t)
 		return CTL_REFUSED;
 	}
 	if (fchmod(t->fd, 0600) < 0 || ftruncate(t->fd, 0) < 0)
-		return cannot("make", partial);
+		return ctl_cannot("make", partial);
 	return CTL_OK;
 }
 
@@ -81,7 +75,7 @@ enum ctl_exit target_sync(const struct target *t)
 {
 	return t->path == NULL || fsync(t->fd) == 0
 		       ? CTL_OK
-		       : cannot("write", target_name(t));
+		       : ctl_cannot("write", target_name(t));
 }
 
 /* So that the new name is on disk, too. */
@@ -98,7 +92,7 @@ static enum ctl_exit sync_folder(const char *path)
 			       : str_make(path, (size_t)(slash - path) + 1));
 	fd = open(buf_cstr(&dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fsync(fd) < 0)
-		rc = cannot("sync", buf_cstr(&dir));
+		rc = ctl_cannot("sync", buf_cstr(&dir));
 	if (fd >= 0)
 		close(fd);
 	buf_release(&dir);
@@ -112,7 +106,7 @@ enum ctl_exit target_finish(struct target *t)
 	if (rc != CTL_OK || t->path == NULL)
 		return rc;
 	if (rename(buf_cstr(&t->partial), t->path) < 0)
-		return cannot("make", t->path);
+		return ctl_cannot("make", t->path);
 	buf_clear(&t->partial);
 	return sync_folder(t->path);
 }

@@ -30,19 +30,26 @@ enum ctl_exit ctl_check_backup(const char *path, struct bundle_manifest *m)
 	return CTL_REFUSED;
 }
 
+void ctl_put_totals(struct buf *out, uint64_t groups, uint64_t messages,
+		    uint64_t users, uint64_t media)
+{
+	progress_put_count(out, groups);
+	buf_printf(out, " groups, ");
+	progress_put_count(out, messages);
+	buf_printf(out, " messages, ");
+	progress_put_count(out, users);
+	buf_printf(out, " users, ");
+	progress_put_count(out, media);
+	buf_printf(out, " media files");
+}
+
 void ctl_put_manifest(struct buf *out, const struct bundle_manifest *m)
 {
 	char time[TEXT_TIME_LEN + 1];
 
 	text_format_time(time, m->time_ms);
-	progress_put_count(out, m->groups);
-	buf_printf(out, " groups, ");
-	progress_put_count(out, m->messages);
-	buf_printf(out, " messages, ");
-	progress_put_count(out, m->users);
-	buf_printf(out, " users, ");
-	progress_put_count(out, m->media);
-	buf_printf(out, " media files; ");
+	ctl_put_totals(out, m->groups, m->messages, m->users, m->media);
+	buf_printf(out, "; ");
 	progress_put_bytes(out, bundle_bytes(m));
 	buf_printf(out, " of %s, groupfs ", time);
 	ctl_put_line(out, str_of(m->version));

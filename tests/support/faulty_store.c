@@ -340,14 +340,6 @@ static int faulty_list_mentions(struct store *s, struct str user,
 					   after_seq, fn, data, err));
 }
 
-static int faulty_list_members(struct store *s, uint64_t group_id,
-			       struct str after, store_member_fn fn, void *data,
-			       struct err *err)
-{
-	return pass(s, store_list_members(inner_of(s), group_id, after, fn,
-					  data, err));
-}
-
 static int faulty_export_members(struct store *s, uint64_t group_id,
 				 struct str after, store_port_member_fn fn,
 				 void *data, struct err *err)
@@ -472,7 +464,6 @@ static const struct store_ops faulty_ops = {
 	.hash_used = faulty_hash_used,
 	.next_garbage = faulty_next_garbage,
 	.list_mentions = faulty_list_mentions,
-	.list_members = faulty_list_members,
 	.role = faulty_role,
 	.find_user = faulty_find_user,
 	.find_token = faulty_find_token,
