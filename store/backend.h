@@ -51,6 +51,12 @@ struct store_ops {
 	 * input_check_items(). What goes out of op is zeroed. */
 	int (*append)(struct store *s, struct store_append *op, size_t count,
 		      struct err *err);
+	/* counts[i] is to ops[i] what count is to append(); errs[i] of one that
+	 * was refused already is set. NULL: store.c does it by begin, append
+	 * and commit. */
+	int (*append_all)(struct store *s, struct store_append *const *ops,
+			  const size_t *counts, struct err *errs, size_t n,
+			  struct err *err);
 	/* op->members decodes; its ops are EDIT_ADD or EDIT_ADMIN. */
 	int (*create_group)(struct store *s, struct store_create *op,
 			    struct err *err);
@@ -146,6 +152,26 @@ struct store_ops {
 			 struct err *err);
 	int (*list_contents)(struct store *s, store_content_fn fn, void *data,
 			     struct err *err);
+	/* Of a store that is shared (and of the memory's, which tests share):
+	 * the others have none of these five. */
+	bool shared;
+	int (*list_versions)(struct store *s, const uint64_t *group_ids,
+			     size_t count, store_version_fn fn, void *data,
+			     struct err *err);
+	int (*list_changes)(struct store *s, uint64_t group_id,
+			    uint64_t after_version, store_member_change_fn fn,
+			    void *data, struct err *err);
+	int (*list_user_versions)(struct store *s, const struct str *users,
+				  size_t count, store_user_version_fn fn,
+				  void *data, struct err *err);
+	int (*list_user_changes)(struct store *s, struct str user,
+				 uint64_t after_version,
+				 store_member_change_fn fn, void *data,
+				 struct err *err);
+	/* NULL: store.c calls set_read() for each. */
+	int (*flush_reads)(struct store *s,
+			   const struct store_pointer *pointers, size_t count,
+			   struct err *err);
 	int (*identity)(struct store *s, uint64_t *identity, struct err *err);
 	int (*copy)(struct store *s, const struct store_copy *copy,
 		    struct err *err);
@@ -176,6 +202,8 @@ int sqlite_store_open(struct store **out, const char *path,
 /* store_exchange() of such a path. */
 int sqlite_store_exchange(const char *path, const char *fresh, const char *kept,
 			  struct err *err);
+int postgres_store_open(struct store **out, const char *url,
+			const struct store_options *options, struct err *err);
 int memory_store_open(struct store **out, const char *name,
 		      const struct store_options *options, struct err *err);
 

@@ -99,6 +99,17 @@ struct store_append {
 };
 int store_append(struct store *s, struct store_append *op, struct err *err);
 
+/*
+ * A whole transaction of appends, for a lane that has nothing else to do: each
+ * as store_append() would, in this order, refused by itself (errs[i], and what
+ * goes out of ops[i] is zeroed); then the commit. Where the store lies beyond
+ * a network it costs one round trip. Outside of a transaction; what it returns
+ * is what store_commit() would: 0 also when all were refused, and after an
+ * error nothing is stored (-EINPROGRESS: nobody knows).
+ */
+int store_append_all(struct store *s, struct store_append *const *ops,
+		     struct err *errs, size_t count, struct err *err);
+
 /* The messages that this transaction appended to the group can be read with
  * store_scan() on the writer handle, inside the transaction and after it. */
 
@@ -382,6 +393,70 @@ struct store_size {
 	uint64_t log;
 };
 int store_size(struct store *s, struct store_size *out, struct err *err);
+
+/*
+ * A store that several machines share. Others write to it while this one does,
+ * so what they did is asked for: by number, which is cheap, and then the
+ * changes of members themselves, each of which is kept for a while.
+ */
+
+/* Whether it is shared: then it may be opened for writing more than once, and
+ * a handle goes on after -EINPROGRESS, with another connection. Any handle. */
+bool store_is_shared(const struct store *s);
+
+/* Where groups are now. member_version: grows by one with each change of a
+ * member (added, removed, promoted, demoted). Groups that are not there are
+ * left out; the order is any. */
+struct store_version {
+	uint64_t group_id;
+	uint64_t last_seq;
+	uint64_t member_version;
+	uint64_t info_ms;
+};
+typedef int (*store_version_fn)(void *data, const struct store_version *v);
+int store_list_versions(struct store *s, const uint64_t *group_ids,
+			size_t count, store_version_fn fn, void *data,
+			struct err *err);
+
+/* The changes of a group's members after a version, ascending. When the first
+ * is not after_version + 1, those before it are not kept any more. */
+struct store_member_change {
+	uint64_t group_id;
+	uint64_t version;
+	enum member_change change;
+	enum role role;
+	struct str group; /* its name */
+	struct str user;
+	struct str by;
+	uint64_t last_read_seq; /* of one who was added */
+};
+typedef int (*store_member_change_fn)(void *data,
+				      const struct store_member_change *c);
+int store_list_changes(struct store *s, uint64_t group_id,
+		       uint64_t after_version, store_member_change_fn fn,
+		       void *data, struct err *err);
+
+/* The same by user: a number that grows by one with each change of a group of
+ * his (users that are not there are left out), and those changes after it:
+ * `version` of them is the user's, not the group's. */
+typedef int (*store_user_version_fn)(void *data, struct str user,
+				     uint64_t version);
+int store_list_user_versions(struct store *s, const struct str *users,
+			     size_t count, store_user_version_fn fn, void *data,
+			     struct err *err);
+int store_list_user_changes(struct store *s, struct str user,
+			    uint64_t after_version, store_member_change_fn fn,
+			    void *data, struct err *err);
+
+/* Writer: moves pointers forward, as store_set_read() does, of those that are
+ * members, and no further than the last message; others are passed over. */
+struct store_pointer {
+	uint64_t group_id;
+	struct str user;
+	uint64_t seq;
+};
+int store_flush_reads(struct store *s, const struct store_pointer *pointers,
+		      size_t count, struct err *err);
 
 /*
  * The store as a whole: copied while it is in use, and put back.
