@@ -241,19 +241,39 @@ static void fan_read(struct registry *r, const struct event *e)
 	frame_unref(frame);
 }
 
-static void fan_change(struct registry *r, const struct event *e,
-		       const struct store_change *change)
+static struct frame *encode_change(const struct event *e,
+				   const struct store_change *change)
 {
-	struct str user = str_of(change->user);
-	struct wire_body_ev_member body = {
+	const struct wire_body_ev_member body = {
 		.group_id = e->group_id,
 		.group = str_of(e->group),
-		.user = user,
+		.user = str_of(change->user),
 		.change = (uint64_t)change->change,
 		.role = (uint64_t)change->role,
 		.by = str_of(e->by),
 		.last_read_seq = change->last_read_seq,
 	};
+
+	return encode(WIRE_EV_MEMBER, &body);
+}
+
+void fanout_member(struct registry *r, const struct event *e)
+{
+	struct frame *frame = encode_change(e, &e->changes[0]);
+
+	if (frame == NULL) {
+		log_error("no memory for an event: group=%llu",
+			  (unsigned long long)e->group_id);
+		return;
+	}
+	send_once(r, NULL, str_of(e->changes[0].user), frame);
+	frame_unref(frame);
+}
+
+static void fan_change(struct registry *r, const struct event *e,
+		       const struct store_change *change)
+{
+	struct str user = str_of(change->user);
 	struct group *group = groups_find(&r->groups, e->group_id);
 	struct frame *frame;
 
@@ -261,7 +281,7 @@ static void fan_change(struct registry *r, const struct event *e,
 		return;
 	if (group != NULL)
 		group_stale(group);
-	frame = encode(WIRE_EV_MEMBER, &body);
+	frame = encode_change(e, change);
 	if (frame == NULL) {
 		log_error("no memory for an event: group=%llu",
 			  (unsigned long long)e->group_id);

@@ -36,7 +36,9 @@ static void on_event(void *data, struct event *e)
 {
 	struct groupd *g = data;
 
-	fanout_event(&g->registry, e);
+	if (nodes_before(g->handlers.nodes, e))
+		fanout_event(&g->registry, e);
+	nodes_after(g->handlers.nodes, e);
 	if (e->kind == EVENT_DELETED && g->keeping)
 		media_keeper_sweep(&g->keeper);
 	import_keeper_event(&g->imports, e);
@@ -213,6 +215,22 @@ static int start_store(struct groupd *g, struct err *err)
 				       &g->handlers.store, err);
 }
 
+static int start_nodes(struct groupd *g, struct err *err)
+{
+	const struct nodes_options options = { .registry = &g->registry,
+					       .host = &g->host,
+					       .env = g->env,
+					       .url = g->config->store,
+					       .store = &g->store_options };
+	int rc;
+
+	if (!store_is_shared(g->readers.reader[0].store))
+		return 0;
+	rc = nodes_start(&g->nodes, g->loop, &options, err);
+	g->sharing = rc == 0;
+	return rc;
+}
+
 static void init_handlers(struct groupd *g)
 {
 	uint64_t store = g->handlers.store;
@@ -227,6 +245,7 @@ static void init_handlers(struct groupd *g)
 		.media = &g->media,
 		.imports = &g->imports,
 		.sequencer = &g->sequencer,
+		.nodes = g->sharing ? &g->nodes : NULL,
 		.tickets = &g->tickets,
 		.rate = &g->rate,
 		.env = g->env,
@@ -307,6 +326,8 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 			    on_import_gone, g);
 	g->keeping = true;
 	rc = tickets_open(&g->tickets, config->data, env, err);
+	if (rc == 0)
+		rc = start_nodes(g, err);
 	if (rc < 0)
 		return rc;
 	lobby_start(&g->lobby, loop, &groupd_lobby_ops, g);
@@ -393,6 +414,11 @@ static void on_movers_closed(struct readers *r)
 static void on_whole_closed(struct whole *w)
 {
 	closed(container_of(w, struct groupd, whole));
+}
+
+static void on_nodes_closed(struct nodes *n)
+{
+	closed(container_of(n, struct groupd, nodes));
 }
 
 static void on_keeper_closed(struct media_keeper *k)
@@ -486,7 +512,10 @@ void groupd_step(struct groupd *g)
 		fence_close(&g->fence, on_fence_closed);
 	else if (sessions_left(g))
 		say_bye(g);
-	else if (begin(g, &g->supervising))
+	else if (begin(g, &g->sharing)) {
+		g->handlers.nodes = NULL;
+		nodes_close(&g->nodes, on_nodes_closed);
+	} else if (begin(g, &g->supervising))
 		supervisor_close(&g->supervisor, on_supervisor_closed);
 	else if (begin(g, &g->hosting))
 		session_host_close(&g->host, on_host_closed);

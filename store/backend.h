@@ -168,6 +168,11 @@ struct store_ops {
 				 uint64_t after_version,
 				 store_member_change_fn fn, void *data,
 				 struct err *err);
+	/* NULL: store.c calls find_token() for each. */
+	int (*list_gone_tokens)(struct store *s,
+				const uint8_t (*hashes)[STORE_TOKEN_HASH],
+				size_t count, store_gone_fn fn, void *data,
+				struct err *err);
 	/* NULL: store.c calls set_read() for each. */
 	int (*flush_reads)(struct store *s,
 			   const struct store_pointer *pointers, size_t count,

@@ -69,6 +69,29 @@ int store_list_user_changes(struct store *s, struct str user,
 	return s->ops->list_user_changes(s, user, after_version, fn, data, err);
 }
 
+int store_list_gone_tokens(struct store *s,
+			   const uint8_t (*hashes)[STORE_TOKEN_HASH],
+			   size_t count, store_gone_fn fn, void *data,
+			   struct err *err)
+{
+	char user[WIRE_USER_MAX + 1];
+	struct err why = { .code = ERR_NONE };
+	uint64_t expires_ms;
+	int rc = store_check_alive(s, err);
+
+	if (rc >= 0 && count > 0 && s->ops->list_gone_tokens != NULL)
+		return s->ops->list_gone_tokens(s, hashes, count, fn, data,
+						err);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		rc = s->ops->find_token(s, hashes[i], user, &expires_ms, &why);
+		if (rc < 0 && why.code == ERR_UNAUTHENTICATED)
+			rc = fn(data, i);
+		else if (rc < 0 && err != NULL)
+			*err = why;
+	}
+	return rc < 0 ? rc : 0;
+}
+
 /* Moves one pointer, at most to the end; who is no member is passed over. */
 static int flush_one(struct store *s, const struct store_pointer *p,
 		     struct err *err)

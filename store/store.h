@@ -451,6 +451,14 @@ int store_list_user_changes(struct store *s, struct str user,
 			    uint64_t after_version, store_member_change_fn fn,
 			    void *data, struct err *err);
 
+/* Which of these tokens are none any more, or have expired: called with the
+ * index of each, in any order. */
+typedef int (*store_gone_fn)(void *data, size_t index);
+int store_list_gone_tokens(struct store *s,
+			   const uint8_t (*hashes)[STORE_TOKEN_HASH],
+			   size_t count, store_gone_fn fn, void *data,
+			   struct err *err);
+
 /* Writer: moves pointers forward, as store_set_read() does, of those that are
  * members, and no further than the last message; others are passed over. */
 struct store_pointer {
