@@ -75,7 +75,7 @@ int event_add_messages(struct list *list, uint64_t group_id,
 		if (e == NULL)
 			return -ENOMEM;
 		e->first_seq = news->first_seq;
-		e->after_seq = news->after_seq;
+		e->next_seq = news->next_seq;
 	}
 	e->last_seq = news->last_seq;
 	e->want = e->want || news->want;
@@ -113,11 +113,11 @@ void event_mark(struct event_marks *marks, struct event *e)
 	struct event_mark *mark =
 		&marks->marks[table_hash_u64(e->group_id) % EVENT_MARKS];
 
-	if (e->after_seq == 0)
+	if (e->next_seq == 0)
 		return;
-	if (mark->group_id == e->group_id && mark->seq > e->after_seq)
-		e->after_seq = mark->seq;
-	*mark = (struct event_mark){ e->group_id, e->last_seq };
+	if (mark->group_id == e->group_id && mark->next_seq > e->next_seq)
+		e->next_seq = mark->next_seq;
+	*mark = (struct event_mark){ e->group_id, e->last_seq + 1 };
 }
 
 /* NULL without memory. */
@@ -248,9 +248,8 @@ static int load(struct event *e, struct store *store, uint64_t *last_seq,
 /* Whether what others appended is to be read, too. */
 static bool has_gap(const struct event *e)
 {
-	return e->want && e->after_seq != 0 &&
-	       e->after_seq + 1 < e->first_seq &&
-	       e->first_seq - e->after_seq <= EVENT_FILL_MAX;
+	return e->want && e->next_seq != 0 && e->next_seq < e->first_seq &&
+	       e->first_seq - e->next_seq <= EVENT_FILL_MAX;
 }
 
 void event_load(struct event *e, struct store *store)
@@ -260,7 +259,7 @@ void event_load(struct event *e, struct store *store)
 	assert(e->kind == EVENT_MESSAGES && e->nframes == 0);
 	if (!e->want && !e->mentions)
 		return;
-	e->from_seq = has_gap(e) ? e->after_seq + 1 : e->first_seq;
+	e->from_seq = has_gap(e) ? e->next_seq : e->first_seq;
 	/* A part would be a gap. */
 	if (load(e, store, &last_seq, NULL) < 0 || last_seq != e->last_seq)
 		drop_frames(e);

@@ -45,10 +45,10 @@ struct event {
 	/* EVENT_MESSAGES */
 	uint64_t first_seq;
 	uint64_t last_seq;
-	/* Where nodes share the store: what was told here of the group when a
-	 * sender submitted, so that what others appended before ours comes
-	 * with it; 0: does not matter. */
-	uint64_t after_seq;
+	/* Where nodes share the store: the message that was to be told here
+	 * next when a sender submitted, so that what others appended before
+	 * ours comes with it; 0: does not matter. */
+	uint64_t next_seq;
 	uint64_t from_seq;    /* the first message that was read back */
 	uint64_t newest_ms;   /* the time of the last one */
 	bool want;	      /* somebody watched when a sender submitted */
@@ -93,10 +93,10 @@ int event_add_change(struct list *list, const struct store_member_change *c);
 struct event_marks {
 	struct event_mark {
 		uint64_t group_id;
-		uint64_t seq;
+		uint64_t next_seq;
 	} marks[EVENT_MARKS];
 };
-/* For an EVENT_MESSAGES with an after_seq, before event_load(). */
+/* For an EVENT_MESSAGES with a next_seq, before event_load(). */
 void event_mark(struct event_marks *marks, struct event *e);
 
 /* Reads an EVENT_MESSAGES' messages back where they are wanted or mention

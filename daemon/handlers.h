@@ -125,8 +125,9 @@ struct request {
 	/* Each for the type that needs it. */
 	struct buf extra; /* new users (names), figures, or metrics */
 	bool want;	  /* SEND: somebody watches */
-	uint64_t known;	  /* SEND, EDIT_MEMBERS: the seq, or the version, that
-			     was told here when it came; 0: nobody watches */
+	uint64_t known;	  /* SEND, EDIT_MEMBERS: the next seq, or the version
+			     that was told here, when it came; 0: nobody
+			     watches */
 	struct wire_body_sent sent;
 	uint64_t charged; /* SEND: messages that the user's rate gave */
 	struct err over;  /* SEND: it gave none, so only what was stored

@@ -56,7 +56,7 @@ static int begin_send(struct request *r)
 {
 	r->want = groups_watched(&r->handlers->registry->groups,
 				 r->body.send.group_id);
-	r->known = nodes_seq(r->handlers->nodes, r->body.send.group_id);
+	r->known = nodes_next(r->handlers->nodes, r->body.send.group_id);
 	return charge_send(r);
 }
 
@@ -72,7 +72,7 @@ int request_tell_sent(struct request *r, struct list *events,
 {
 	const struct event news = { .first_seq = sent->first_seq,
 				    .last_seq = sent->last_seq,
-				    .after_seq = r->known,
+				    .next_seq = r->known,
 				    .want = r->want,
 				    .mentions = mentions };
 

@@ -40,12 +40,12 @@ static void push_front(struct list *head, struct list *el)
 	list_push(head->next, el);
 }
 
-uint64_t nodes_seq(const struct nodes *n, uint64_t group_id)
+uint64_t nodes_next(const struct nodes *n, uint64_t group_id)
 {
 	const struct nodes_group *ng =
 		n == NULL ? NULL : nodes_find_group(n, group_id);
 
-	return ng == NULL ? 0 : ng->seq;
+	return ng == NULL ? 0 : ng->seq + 1;
 }
 
 uint64_t nodes_version(const struct nodes *n, uint64_t group_id)
@@ -356,8 +356,8 @@ void nodes_on_user(struct nodes *n, struct str user, uint64_t version)
 	nodes_user_kick(u);
 }
 
-static bool is_known(const struct nodes_hint *hints, size_t count,
-		     const struct nodes_hint *hint)
+bool nodes_hint_is_in(const struct nodes_hint *hints, size_t count,
+		      const struct nodes_hint *hint)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (hints[i].kind == hint->kind &&
@@ -377,8 +377,8 @@ static void on_hint(struct nodes *n, struct str user,
 	if (u == NULL)
 		return;
 	n->figures.hints++;
-	if (is_known(u->last, u->nlast, hint) ||
-	    is_known(u->hints, u->nhints, hint))
+	if (nodes_hint_is_in(u->last, u->nlast, hint) ||
+	    nodes_hint_is_in(u->hints, u->nhints, hint))
 		return;
 	if (u->nhints == NODES_HINTS || u->futile >= NODES_FUTILE_MAX) {
 		n->figures.dropped++;

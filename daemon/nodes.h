@@ -132,9 +132,10 @@ int nodes_start(struct nodes *n, uv_loop_t *loop,
 /* Blocks for what is being read. */
 void nodes_close(struct nodes *n, void (*cb)(struct nodes *n));
 
-/* What was told here of a group that is watched; 0: it is not. n may be NULL,
- * in all of these. */
-uint64_t nodes_seq(const struct nodes *n, uint64_t group_id);
+/* Of a group that is watched, the message that is to be told next, and the
+ * member_version that was told; 0: it is not. n may be NULL, in all of these.
+ */
+uint64_t nodes_next(const struct nodes *n, uint64_t group_id);
 uint64_t nodes_version(const struct nodes *n, uint64_t group_id);
 /* Whether a WATCH has to bring the group's version, from the snapshot in
  * which its user was a member. */

@@ -79,6 +79,9 @@ void nodes_group_kick(struct nodes_group *ng);
 /* Frees one that is gone. */
 void nodes_group_drop(struct nodes_group *ng);
 
+/* Whether one says as much. */
+bool nodes_hint_is_in(const struct nodes_hint *hints, size_t count,
+		      const struct nodes_hint *hint);
 void nodes_user_kick(struct nodes_user *u);
 void nodes_user_drop(struct nodes_user *u);
 

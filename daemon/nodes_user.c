@@ -267,6 +267,18 @@ static void tell_hint(struct nodes_user *u, const struct nodes_hint *hint,
 		fanout_mention(r, &e, &m, str_of(u->name));
 }
 
+/* Those that came twice, and while the first one was looked at. */
+static void forget_doubled(struct nodes_user *u)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < u->nhints; i++) {
+		if (!nodes_hint_is_in(u->last, u->nlast, &u->hints[i]))
+			u->hints[kept++] = u->hints[i];
+	}
+	u->nhints = kept;
+}
+
 /* How many of them held. */
 static size_t tell_hints(struct nodes_user *u, const struct look *l)
 {
@@ -283,6 +295,7 @@ static size_t tell_hints(struct nodes_user *u, const struct look *l)
 		remember(u, &told);
 		tell_hint(u, &l->hints[i], &l->answers[i]);
 	}
+	forget_doubled(u);
 	return held;
 }
 
