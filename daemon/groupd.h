@@ -21,6 +21,7 @@
 #include "daemon/fence.h"
 #include "daemon/import_keeper.h"
 #include "daemon/media_keeper.h"
+#include "daemon/nodes.h"
 #include "daemon/peer.h"
 #include "daemon/rate.h"
 #include "daemon/readers.h"
@@ -54,6 +55,7 @@ struct groupd {
 	struct import_keeper imports;
 	struct rate rate;
 	struct handlers handlers;
+	struct nodes nodes; /* where the store is shared */
 	struct listener listener;
 	struct lobby lobby;
 	struct tickets tickets;
@@ -70,6 +72,7 @@ struct groupd {
 	bool listening;
 	bool receiving; /* the lobby */
 	bool supervising;
+	bool sharing;	       /* the nodes */
 	bool closing;	       /* a part is being closed */
 	bool verify_abandoned; /* a VERIFY, a backup or a restore still runs: do
 				  not free */

@@ -23,6 +23,7 @@
 #include "daemon/group.h"
 #include "daemon/import_keeper.h"
 #include "daemon/media.h"
+#include "daemon/nodes.h"
 #include "daemon/peer.h"
 #include "daemon/rate.h"
 #include "daemon/readers.h"
@@ -43,6 +44,7 @@ struct handlers {
 	struct media *media;
 	struct import_keeper *imports;
 	struct sequencer *sequencer;
+	struct nodes *nodes; /* NULL: the store is not shared */
 	const struct tickets *tickets;
 	struct rate *rate;
 	const struct env *env;
@@ -123,6 +125,8 @@ struct request {
 	/* Each for the type that needs it. */
 	struct buf extra; /* new users (names), figures, or metrics */
 	bool want;	  /* SEND: somebody watches */
+	uint64_t known;	  /* SEND, EDIT_MEMBERS: the seq, or the version, that
+			     was told here when it came; 0: nobody watches */
 	struct wire_body_sent sent;
 	uint64_t charged; /* SEND: messages that the user's rate gave */
 	struct err over;  /* SEND: it gave none, so only what was stored
@@ -131,7 +135,10 @@ struct request {
 	char token[WIRE_TOKEN_MAX + 1];
 	uint64_t expires_ms;
 	uint64_t revocations;	      /* OPEN_PRINCIPAL: when it was read */
+	uint64_t user_version;	      /* OPEN_PRINCIPAL */
 	struct group_pending pending; /* WATCH */
+	bool baseline;		      /* WATCH: reads the next one, too */
+	struct store_version version;
 	struct wire_body_watching watching;
 	struct request_media media;
 	uint64_t online; /* GET_INFO */

@@ -56,6 +56,7 @@ static int begin_send(struct request *r)
 {
 	r->want = groups_watched(&r->handlers->registry->groups,
 				 r->body.send.group_id);
+	r->known = nodes_seq(r->handlers->nodes, r->body.send.group_id);
 	return charge_send(r);
 }
 
@@ -71,6 +72,7 @@ int request_tell_sent(struct request *r, struct list *events,
 {
 	const struct event news = { .first_seq = sent->first_seq,
 				    .last_seq = sent->last_seq,
+				    .after_seq = r->known,
 				    .want = r->want,
 				    .mentions = mentions };
 
@@ -215,6 +217,56 @@ struct event *request_members_event(struct request *r, struct store *store,
 	return e;
 }
 
+static int begin_edit_members(struct request *r)
+{
+	r->known = nodes_version(r->handlers->nodes,
+				 r->body.edit_members.group_id);
+	return 0;
+}
+
+/* The changes of other nodes that come before ours. */
+struct before {
+	struct list *events;
+	uint64_t version; /* of our first one */
+};
+
+static int take_version(void *data, const struct store_version *v)
+{
+	uint64_t *version = data;
+
+	*version = v->member_version;
+	return 0;
+}
+
+static int take_before(void *data, const struct store_member_change *c)
+{
+	struct before *b = data;
+
+	return c->version >= b->version ? 1 : event_add_change(b->events, c);
+}
+
+/* Where nodes share the store: which version ours have made, in the
+ * transaction that holds the group, and what of others is to be told before
+ * them. */
+static int add_before(struct request *r, struct store *store,
+		      struct list *events, size_t count, uint64_t *version)
+{
+	uint64_t group_id = r->body.edit_members.group_id;
+	struct before before = { .events = events };
+	int rc;
+
+	*version = 0;
+	if (r->handlers->nodes == NULL)
+		return 0;
+	rc = store_list_versions(store, &group_id, 1, take_version, version,
+				 &r->err);
+	before.version = *version - count + 1;
+	if (rc < 0 || r->known == 0 || r->known + 1 >= before.version)
+		return rc;
+	return store_list_changes(store, group_id, r->known, take_before,
+				  &before, &r->err);
+}
+
 static int write_edit_members(struct request *r, struct store *store,
 			      struct list *events)
 {
@@ -222,7 +274,8 @@ static int write_edit_members(struct request *r, struct store *store,
 	struct store_edit op = { .group_id = body->group_id,
 				 .by = request_user(r),
 				 .edits = body->edits };
-	struct event *e;
+	struct event *e = NULL;
+	uint64_t version;
 	int rc = request_add_users(r, store);
 
 	if (rc < 0)
@@ -234,14 +287,18 @@ static int write_edit_members(struct request *r, struct store *store,
 	}
 	r->group_id = body->group_id;
 	if (op.count > 0) {
-		e = request_members_event(r, store, events, EVENT_MEMBERS,
-					  body->group_id);
+		rc = add_before(r, store, events, op.count, &version);
+		if (rc == 0)
+			e = request_members_event(r, store, events,
+						  EVENT_MEMBERS,
+						  body->group_id);
 		if (e == NULL) {
 			free(op.changes);
-			return err_rc(&r->err);
+			return rc < 0 ? rc : err_rc(&r->err);
 		}
 		e->changes = op.changes;
 		e->count = op.count;
+		e->version = version;
 	} else {
 		free(op.changes);
 	}
@@ -456,6 +513,7 @@ const struct handler handlers_writing[] = {
 	  .write = write_send,
 	  .finish = finish_send },
 	{ .type = WIRE_EDIT_MEMBERS,
+	  .begin = begin_edit_members,
 	  .prepare = prepare_edit_members,
 	  .write = write_edit_members },
 	{ .type = WIRE_CREATE_GROUP,

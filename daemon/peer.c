@@ -185,7 +185,11 @@ void principal_close(struct principal *p)
 		connections_drop(&r->connections, str_of(p->user),
 				 p->connections);
 		r->principals--;
-		r->people -= registry_user(r, str_of(p->user)) == NULL;
+		if (registry_user(r, str_of(p->user)) == NULL) {
+			r->people--;
+			if (r->on_left != NULL)
+				r->on_left(r->data, str_of(p->user));
+		}
 	}
 	list_remove(&p->expiring);
 	table_remove(&p->peer->principals, &p->by_id);

@@ -221,8 +221,10 @@ static void run_batch(struct lane *lane, struct batch *batch)
 	     el = el->next) {
 		struct event *e = container_of(el, struct event, link);
 
-		if (e->kind == EVENT_MESSAGES)
-			event_load(e, lane->store);
+		if (e->kind != EVENT_MESSAGES)
+			continue;
+		event_mark(&lane->marks, e);
+		event_load(e, lane->store);
 	}
 }
 

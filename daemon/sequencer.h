@@ -66,6 +66,7 @@ struct lane {
 	size_t pending_ops;
 	size_t pending_bytes;
 	bool stop;
+	struct event_marks marks; /* the thread's */
 	/* When it last got on with its work (uv_hrtime()); 0: it has none. */
 	atomic_uint_fast64_t alive_ns;
 };

@@ -59,6 +59,7 @@ struct wire_group fixture_find(struct store_fixture *f, uint64_t group_id,
 /* The set-up and the end of a test whose state is a struct store_fixture. */
 int fixture_start_sqlite(void **state);
 int fixture_start_memory(void **state);
+int fixture_start_shared_memory(void **state);
 int fixture_stop(void **state);
 
 /* Two rows of a table of tests: once on each back end. */
@@ -67,6 +68,13 @@ int fixture_stop(void **state);
 	{                                                                      \
 		"memory: " #test, test, fixture_start_memory, fixture_stop,    \
 			NULL                                                   \
+	}
+
+/* Once on each back end that nodes can share. */
+#define FIXTURE_ON_SHARED(test)                                                \
+	{                                                                      \
+		"shared memory: " #test, test, fixture_start_shared_memory,    \
+			fixture_stop, NULL                                     \
 	}
 
 #endif
