@@ -130,7 +130,8 @@ void bus_show_url(struct buf *out, struct str url);
 int bus_start(struct bus *bus, uv_loop_t *loop,
 	      const struct bus_options *options, struct err *err);
 /* Tells the others, as far as Redis takes it at once; answers all that wait.
- * cb, later: the memory is the caller's. */
+ * cb, later: the memory is the caller's. Where there is no bus there is
+ * nothing to wait for, and cb is called at once. */
 void bus_close(struct bus *bus, void (*cb)(struct bus *bus));
 
 /* Whether there are, or may be, other nodes. */
