@@ -74,7 +74,8 @@ struct handler {
 	void (*here)(struct request *r);
 	/* Reader: fills the answer or refuses. */
 	int (*read)(struct request *r, struct store *store);
-	/* Lane: the same, inside the transaction. */
+	/* Lane: the same, inside the transaction. Of SEND: after its append,
+	 * with its refusal in r->err (sequencer.h). */
 	int (*write)(struct request *r, struct store *store,
 		     struct list *events);
 	/* Reader, before write: may block; refuses by an errno. */
@@ -121,8 +122,9 @@ struct request {
 	bool group_exists; /* no_such_group, to the daemon it exists */
 
 	/* Each for the type that needs it. */
-	struct buf extra; /* new users (names), figures, or metrics */
-	bool want;	  /* SEND: somebody watches */
+	struct buf extra;	    /* new users (names), figures, or metrics */
+	bool want;		    /* SEND: somebody watches */
+	struct store_append append; /* SEND */
 	struct wire_body_sent sent;
 	uint64_t charged; /* SEND: messages that the user's rate gave */
 	struct err over;  /* SEND: it gave none, so only what was stored
