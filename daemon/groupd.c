@@ -174,7 +174,7 @@ static int start_store(struct groupd *g, struct err *err)
 	const struct sequencer_options options = {
 		.url = g->config->store,
 		.store = &g->store_options,
-		.lanes = 1, /* a store of one writer has one lane */
+		.lanes = SEQUENCER_LANES,
 		.on_event = on_event,
 		.on_told = on_told,
 		.data = g,

@@ -222,7 +222,7 @@ static int run_write(struct sequencer_op *op, struct store *store,
 	struct request *r = of_op(op);
 	int rc;
 
-	r->err.code = ERR_NONE;
+	r->err = *err;
 	rc = r->handler->write(r, store, events);
 	settle(r, rc);
 	*err = r->err;

@@ -76,7 +76,8 @@ struct handler {
 	void (*here)(struct request *r);
 	/* Reader: fills the answer or refuses. */
 	int (*read)(struct request *r, struct store *store);
-	/* Lane: the same, inside the transaction. */
+	/* Lane: the same, inside the transaction. Of SEND: after its append,
+	 * with its refusal in r->err (sequencer.h). */
 	int (*write)(struct request *r, struct store *store,
 		     struct list *events);
 	/* Reader, before write: may block; refuses by an errno. */
@@ -128,6 +129,7 @@ struct request {
 	uint64_t known;	  /* SEND, EDIT_MEMBERS: the next seq, or the version
 			     that was told here, when it came; 0: nobody
 			     watches */
+	struct store_append append; /* SEND */
 	struct wire_body_sent sent;
 	uint64_t charged; /* SEND: messages that the user's rate gave */
 	struct err over;  /* SEND: it gave none, so only what was stored

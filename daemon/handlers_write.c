@@ -7,7 +7,7 @@
 #include "daemon/handlers.h"
 #include "lib/json.h"
 
-/* The bound that may have changed since the store was opened. */
+/* Loop: the bound that may have changed since the store was opened. */
 static int check_items(struct request *r)
 {
 	struct str items = r->body.send.items;
@@ -54,10 +54,23 @@ static int charge_send(struct request *r)
 
 static int begin_send(struct request *r)
 {
-	r->want = groups_watched(&r->handlers->registry->groups,
-				 r->body.send.group_id);
-	r->known = nodes_next(r->handlers->nodes, r->body.send.group_id);
-	return charge_send(r);
+	const struct wire_body_send *body = &r->body.send;
+	int rc = check_items(r);
+
+	r->want =
+		groups_watched(&r->handlers->registry->groups, body->group_id);
+	r->known = nodes_next(r->handlers->nodes, body->group_id);
+	if (rc == 0)
+		rc = charge_send(r);
+	r->append = (struct store_append){
+		.group_id = body->group_id,
+		.user = request_user(r),
+		.batch_id = body->batch_id,
+		.items = body->items,
+		.only_known = r->over.code != ERR_NONE,
+	};
+	r->op.append = &r->append;
+	return rc;
 }
 
 static bool finish_send(struct request *r)
@@ -81,33 +94,23 @@ int request_tell_sent(struct request *r, struct list *events,
 	return 0;
 }
 
+/* The lane has appended it. */
 static int write_send(struct request *r, struct store *store,
 		      struct list *events)
 {
-	const struct wire_body_send *body = &r->body.send;
-	struct store_append op = {
-		.group_id = body->group_id,
-		.user = request_user(r),
-		.batch_id = body->batch_id,
-		.items = body->items,
-		.only_known = r->over.code != ERR_NONE,
-	};
-	int rc = check_items(r);
+	const struct store_append *op = &r->append;
 
-	if (rc < 0)
-		return rc;
-	rc = store_append(store, &op, &r->err);
-	if (rc < 0) {
-		request_note_refusal(r, store, body->group_id);
-		return rc;
+	if (r->err.code != ERR_NONE) {
+		request_note_refusal(r, store, op->group_id);
+		return err_rc(&r->err);
 	}
-	r->group_id = body->group_id;
-	r->sent = op.sent;
+	r->group_id = op->group_id;
+	r->sent = op->sent;
 	if (request_check_over(r) < 0)
 		return err_rc(&r->err);
-	if (op.sent.duplicate == 0) {
-		r->op.appended = op.sent.last_seq - op.sent.first_seq + 1;
-		if (request_tell_sent(r, events, &op.sent, op.mentions) < 0)
+	if (op->sent.duplicate == 0) {
+		r->op.appended = op->sent.last_seq - op->sent.first_seq + 1;
+		if (request_tell_sent(r, events, &op->sent, op->mentions) < 0)
 			return err_rc(&r->err);
 	}
 	return 0;

@@ -102,7 +102,9 @@ int media_settle(struct media *m, const uint8_t hash[STORE_HASH],
 	struct blob_path blob;
 
 	put_blob(&blob, hash);
-	return media_sync_dir(m->root, blob.dir) < 0
+	/* Another node may have taken it away since it was placed. */
+	return faccessat(m->root, blob.text, F_OK, 0) < 0 ||
+			       media_sync_dir(m->root, blob.dir) < 0
 		       ? media_failed(err, "store")
 		       : 0;
 }

@@ -152,6 +152,7 @@ void status_sequencer(struct buf *out, struct sequencer *q)
 	status_times(out, "commit", &f->seconds);
 	status_number(out, "writes_refused", atomic_load(&f->refused));
 	status_number(out, "rollbacks", atomic_load(&f->rollbacks));
+	status_number(out, "writes_unknown", atomic_load(&f->unknown));
 	status_number(out, "writes_queued", sequencer_queued(q));
 }
 
