@@ -274,11 +274,13 @@ static void tell_mentions(struct nodes *n, const struct event *e)
 
 static void tell_members(struct nodes *n, const struct event *e)
 {
-	n->tell->group(n->tell_data, e->group_id, 0, e->version);
+	/* Of a new group nobody knows. */
+	if (e->version != 0)
+		n->tell->group(n->tell_data, e->group_id, 0, e->version);
 	/* The rest of very many is seen by the sweep. */
 	for (size_t i = 0; i < e->count && i < NODES_USERS_TOLD; i++)
 		n->tell->user(n->tell_data, str_of(e->changes[i].user),
-			      UINT64_MAX);
+			      NODES_NEWER);
 }
 
 void nodes_after(struct nodes *n, const struct event *e)

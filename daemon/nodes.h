@@ -56,6 +56,9 @@ enum {
 	NODES_USERS_TOLD = 1000 /* of one change of members, by hints */
 };
 
+/* A version that nobody knows yet: the number that hints may have at most. */
+static const uint64_t NODES_NEWER = INT64_MAX;
+
 /* How the other nodes are told: daemon/bus, as in bus.h, or a test's double. */
 struct nodes_tell {
 	int (*subscribe_group)(void *data, uint64_t group_id);
