@@ -169,6 +169,11 @@ static void on_restore(struct whole *w)
 		log_warn("a restore waits for the next start");
 }
 
+static bool is_shared(const struct groupd *g)
+{
+	return store_is_shared(g->readers.reader[0].store);
+}
+
 static int start_store(struct groupd *g, struct err *err)
 {
 	const struct sequencer_options options = {
@@ -215,6 +220,19 @@ static int start_store(struct groupd *g, struct err *err)
 				       &g->handlers.store, err);
 }
 
+static int start_imports(struct groupd *g, struct err *err)
+{
+	struct buf notes = { 0 };
+	int rc;
+
+	buf_printf(&notes, "%s/imports", g->config->data);
+	rc = import_keeper_start(
+		&g->imports, &g->host, &g->sequencer, &g->media,
+		is_shared(g) ? buf_cstr(&notes) : NULL, on_import_gone, g, err);
+	buf_release(&notes);
+	return rc;
+}
+
 static int start_nodes(struct groupd *g, struct err *err)
 {
 	const struct nodes_options options = { .registry = &g->registry,
@@ -224,7 +242,7 @@ static int start_nodes(struct groupd *g, struct err *err)
 					       .store = &g->store_options };
 	int rc;
 
-	if (!store_is_shared(g->readers.reader[0].store))
+	if (!is_shared(g))
 		return 0;
 	rc = nodes_start(&g->nodes, g->loop, &options, err);
 	g->sharing = rc == 0;
@@ -320,12 +338,13 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 				config->media_max_bytes, err);
 	if (rc < 0)
 		return rc;
+	g->media.shared = is_shared(g);
 	media_keeper_start(&g->keeper, loop, &g->media, &g->movers,
 			   &g->sequencer);
-	import_keeper_start(&g->imports, &g->host, &g->sequencer, &g->media,
-			    on_import_gone, g);
 	g->keeping = true;
-	rc = tickets_open(&g->tickets, config->data, env, err);
+	rc = start_imports(g, err);
+	if (rc == 0)
+		rc = tickets_open(&g->tickets, config->data, env, err);
 	if (rc == 0)
 		rc = start_nodes(g, err);
 	if (rc < 0)
