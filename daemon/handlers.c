@@ -193,6 +193,13 @@ static void settle(struct request *r, int rc)
 	assert(rc < 0 || r->err.code == ERR_NONE);
 }
 
+/* As the lanes say it (sequencer.h): the store is away. */
+static void note_away(struct request *r, const struct store *store)
+{
+	if (r->err.code == ERR_UNAVAILABLE && store_is_shared(store))
+		r->err.retry_after_ms = SEQUENCER_RETRY_MS;
+}
+
 static void run_read(struct readers_job *job, struct store *store)
 {
 	struct request *r = request_of_job(job);
@@ -209,6 +216,7 @@ static void run_read(struct readers_job *job, struct store *store)
 		store_release(store);
 	}
 	settle(r, rc);
+	note_away(r, store);
 }
 
 static void read_done(struct readers_job *job)
@@ -272,6 +280,7 @@ static void run_prepare(struct readers_job *job, struct store *store)
 	struct request *r = request_of_job(job);
 
 	settle(r, r->handler->prepare(r, store));
+	note_away(r, store);
 }
 
 static void overloaded(struct request *r)
