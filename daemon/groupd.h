@@ -22,6 +22,7 @@
 #include "daemon/import_keeper.h"
 #include "daemon/media_keeper.h"
 #include "daemon/peer.h"
+#include "daemon/pointers.h"
 #include "daemon/rate.h"
 #include "daemon/readers.h"
 #include "daemon/sequencer.h"
@@ -44,6 +45,7 @@ struct groupd {
 	struct session_host host;
 	struct registry registry;
 	struct sequencer sequencer;
+	struct pointers pointers; /* of a shared store */
 	struct fence fence;
 	struct readers readers;
 	struct readers verifier;
@@ -61,6 +63,7 @@ struct groupd {
 	uv_timer_t expiry; /* of tokens */
 	bool hosting;
 	bool sequencing;
+	bool pointing;
 	bool fencing;
 	bool reading;
 	bool verifying;
