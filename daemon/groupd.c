@@ -196,6 +196,9 @@ static int start_store(struct groupd *g, struct err *err)
 	if (rc < 0)
 		return err_wrap(err, "store %s", g->config->store);
 	g->sequencing = true;
+	if (g->sequencer.shared)
+		pointers_start(&g->pointers, g->loop, &g->sequencer);
+	g->pointing = g->sequencer.shared;
 	rc = readers_start(&g->readers, g->loop, READER_THREADS, READER_QUEUE,
 			   g->config->store, &g->store_options, err);
 	if (rc < 0)
@@ -264,6 +267,7 @@ static void init_handlers(struct groupd *g)
 		.imports = &g->imports,
 		.sequencer = &g->sequencer,
 		.nodes = g->sharing ? &g->nodes : NULL,
+		.pointers = g->pointing ? &g->pointers : NULL,
 		.tickets = &g->tickets,
 		.rate = &g->rate,
 		.env = g->env,
@@ -275,6 +279,7 @@ static void init_handlers(struct groupd *g)
 		.trusts = trusts,
 		.greeted = groupd_on_greeted,
 		.figures = figures,
+		.event = on_event,
 		.metrics = metrics,
 		.data = g,
 	};
@@ -410,6 +415,11 @@ static void on_sequencer_closed(struct sequencer *q)
 	closed(container_of(q, struct groupd, sequencer));
 }
 
+static void on_pointers_closed(struct pointers *p)
+{
+	closed(container_of(p, struct groupd, pointers));
+}
+
 static void on_fence_closed(struct fence *f)
 {
 	closed(container_of(f, struct groupd, fence));
@@ -457,6 +467,7 @@ static void on_expiry_closed(uv_handle_t *handle)
 	if (!g->verify_abandoned)
 		registry_release(&g->registry);
 	import_keeper_release(&g->imports);
+	pointers_release(&g->pointers);
 	media_close(&g->media);
 	tickets_close(&g->tickets);
 	rate_release(&g->rate);
@@ -525,6 +536,8 @@ void groupd_step(struct groupd *g)
 		readers_close(&g->movers, on_movers_closed);
 	else if (begin(g, &g->copying))
 		whole_close(&g->whole, on_whole_closed);
+	else if (begin(g, &g->pointing))
+		pointers_close(&g->pointers, on_pointers_closed);
 	else if (begin(g, &g->sequencing))
 		sequencer_close(&g->sequencer, on_sequencer_closed);
 	else if (begin(g, &g->fencing))

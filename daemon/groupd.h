@@ -23,6 +23,7 @@
 #include "daemon/media_keeper.h"
 #include "daemon/nodes.h"
 #include "daemon/peer.h"
+#include "daemon/pointers.h"
 #include "daemon/rate.h"
 #include "daemon/readers.h"
 #include "daemon/sequencer.h"
@@ -45,6 +46,7 @@ struct groupd {
 	struct session_host host;
 	struct registry registry;
 	struct sequencer sequencer;
+	struct pointers pointers; /* of a shared store */
 	struct fence fence;
 	struct readers readers;
 	struct readers verifier;
@@ -63,6 +65,7 @@ struct groupd {
 	uv_timer_t expiry; /* of tokens */
 	bool hosting;
 	bool sequencing;
+	bool pointing;
 	bool fencing;
 	bool reading;
 	bool verifying;

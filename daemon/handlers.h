@@ -25,6 +25,7 @@
 #include "daemon/media.h"
 #include "daemon/nodes.h"
 #include "daemon/peer.h"
+#include "daemon/pointers.h"
 #include "daemon/rate.h"
 #include "daemon/readers.h"
 #include "daemon/sequencer.h"
@@ -45,6 +46,7 @@ struct handlers {
 	struct import_keeper *imports;
 	struct sequencer *sequencer;
 	struct nodes *nodes; /* NULL: the store is not shared */
+	struct pointers *pointers; /* NULL: the store is not shared */
 	const struct tickets *tickets;
 	struct rate *rate;
 	const struct env *env;
@@ -59,6 +61,9 @@ struct handlers {
 	void (*greeted)(void *data, struct peer *peer, struct str agent);
 	/* The loop's figures, as wire records. */
 	void (*figures)(void *data, struct buf *out);
+	/* Something happened that no lane does: as sequencer_options.on_event.
+	 */
+	void (*event)(void *data, struct event *e);
 	/* The same of /metrics, as text. */
 	void (*metrics)(void *data, struct buf *out);
 	void *data;
@@ -80,6 +85,8 @@ struct handler {
 	 * with its refusal in r->err (sequencer.h). */
 	int (*write)(struct request *r, struct store *store,
 		     struct list *events);
+	/* Reader, in place of write where the store is shared. */
+	int (*buffered)(struct request *r, struct store *store);
 	/* Reader, before write: may block; refuses by an errno. */
 	int (*prepare)(struct request *r, struct store *store);
 	/* Loop, before it is submitted. */
@@ -99,6 +106,14 @@ struct request_media {
 	uint8_t hash[STORE_HASH];
 	uint64_t size;
 	bool forgotten; /* committed, so the upload is not needed */
+};
+
+/* SET_READ on a shared store. */
+struct request_pointer {
+	bool buffered; /* a reader has checked it */
+	uint64_t seq;
+	uint64_t stored; /* what the store has */
+	char group[WIRE_NAME_MAX + 1];
 };
 
 /* One request, from its frame to its answer. */
@@ -145,6 +160,7 @@ struct request {
 	struct wire_body_watching watching;
 	struct request_media media;
 	uint64_t online; /* GET_INFO */
+	struct request_pointer pointer;
 
 	/* private: handlers.c */
 	struct readers_job job;
@@ -180,6 +196,12 @@ int request_charge(struct request *r, uint64_t n, bool known);
 int request_check_over(struct request *r);
 /* Loop: the answer SENT, with what the user may still send. */
 int request_answer_sent(struct request *r);
+/* Reader: the group that request_find_group() found, with the pointer that is
+ * not stored yet. */
+int request_see_pointer(struct request *r, struct store *store,
+			struct wire_group *g);
+/* To the group's lane. -EBUSY */
+int request_write(struct request *r);
 /* Once more to the readers. -EBUSY */
 int request_read_again(struct request *r);
 /* From finish(): work that blocks first, then finish() again. -EBUSY */

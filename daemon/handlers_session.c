@@ -243,6 +243,8 @@ static int read_watch(struct request *r, struct store *store)
 	int rc = request_find_group(r, store, r->body.watch.group_id,
 				    str_of(""), &group);
 
+	if (rc == 0)
+		rc = request_see_pointer(r, store, &group);
 	if (rc < 0)
 		return rc;
 	r->watching = (struct wire_body_watching){

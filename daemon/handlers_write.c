@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests that write to groups; on the group's lane, in its transaction. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "daemon/auth.h"
@@ -447,6 +448,63 @@ static int write_set_read(struct request *r, struct store *store,
 	return request_answer_ok(r, stored);
 }
 
+/* The same where the store is shared: checked here, and then kept until it is
+ * written with others. */
+static int read_set_read(struct request *r, struct store *store)
+{
+	const struct wire_body_set_read *body = &r->body.set_read;
+	struct request_pointer *p = &r->pointer;
+	struct wire_group group;
+	int rc = request_find_group(r, store, body->group_id, str_of(""),
+				    &group);
+
+	if (rc < 0)
+		return rc;
+	p->seq = body->seq == WIRE_READ_ALL ? group.last_seq : body->seq;
+	if (p->seq > group.last_seq)
+		return err_set(&r->err, ERR_BAD_REQUEST,
+			       "There is no message %" PRIu64
+			       " yet: the last is %" PRIu64,
+			       p->seq, group.last_seq);
+	p->stored = group.last_read_seq;
+	str_to_cstr(group.name, p->group, sizeof(p->group));
+	p->buffered = true;
+	return request_answer_ok(r, p->stored);
+}
+
+static bool finish_set_read(struct request *r)
+{
+	struct request_pointer *p = &r->pointer;
+	struct handlers *h = r->handlers;
+	struct event e = { .kind = EVENT_READ,
+			   .group_id = r->group_id,
+			   .last_seq = p->seq,
+			   .session = r->peer->session.serial,
+			   .request = r->id };
+	uint64_t known;
+	int rc;
+
+	if (r->err.code != ERR_NONE || !p->buffered)
+		return false;
+	known = pointers_find(h->pointers, r->group_id, request_user(r));
+	if (known < p->stored)
+		known = p->stored;
+	if (p->seq <= known) {
+		request_answer_ok(r, known);
+		return false;
+	}
+	rc = pointers_move(h->pointers, r->group_id, request_user(r), p->seq);
+	if (rc < 0) {
+		p->buffered = false;
+		return request_write(r) == 0;
+	}
+	str_to_cstr(str_of(p->group), e.group, sizeof(e.group));
+	str_to_cstr(request_user(r), e.by, sizeof(e.by));
+	h->event(h->data, &e);
+	request_answer_ok(r, p->seq);
+	return false;
+}
+
 /* It is as the request wants it: sent before, it may have been done. */
 static bool is_set(const struct wire_info *is,
 		   const struct wire_body_set_info *want)
@@ -523,7 +581,10 @@ const struct handler handlers_writing[] = {
 	  .prepare = prepare_create_group,
 	  .write = write_create_group },
 	{ .type = WIRE_DELETE_GROUP, .write = write_delete_group },
-	{ .type = WIRE_SET_READ, .write = write_set_read },
+	{ .type = WIRE_SET_READ,
+	  .write = write_set_read,
+	  .buffered = read_set_read,
+	  .finish = finish_set_read },
 	{ .type = WIRE_SET_INFO, .write = write_set_info },
 	{ .type = WIRE_NONE },
 };

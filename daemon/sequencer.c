@@ -292,6 +292,11 @@ static void fail_batch(struct lane *lane, struct batch *batch, int rc,
 	log_warn("failed a batch: ops=%zu why=\"%s\"", batch->count, err->text);
 	atomic_fetch_add(&q->figures.rollbacks, 1);
 	fail_all(batch, err);
+	for (struct list *el = batch->ops.next; q->shared && el != &batch->ops;
+	     el = el->next) {
+		if (op_of(el)->err.code == ERR_UNAVAILABLE)
+			op_of(el)->err.retry_after_ms = SEQUENCER_RETRY_MS;
+	}
 }
 
 /* Negative: nobody knows what the store did, or it did nothing. */
@@ -356,6 +361,7 @@ static void give_up_waiting(struct lane *lane)
 	}
 	pthread_mutex_unlock(&lane->lock);
 	err_set(&err, ERR_UNAVAILABLE, "The store cannot be reached now");
+	err.retry_after_ms = SEQUENCER_RETRY_MS;
 	for (struct list *el = batch->ops.next; el != &batch->ops;
 	     el = el->next)
 		op_of(el)->err = err;

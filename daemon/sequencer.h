@@ -47,7 +47,10 @@ enum {
 	SEQUENCER_QUEUE_BYTES = 512 << 20,
 	/* After an attempt that found the store away, whoever has waited for
 	 * longer does not wait for one more. */
-	SEQUENCER_PATIENCE_MS = 250
+	SEQUENCER_PATIENCE_MS = 250,
+	/* When to come again to a shared store that was away; whoever answers
+	 * `unavailable` with a time says that this is the reason. */
+	SEQUENCER_RETRY_MS = 1000
 };
 
 struct sequencer_op {
