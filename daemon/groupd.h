@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "daemon/bus.h"
 #include "daemon/config.h"
 #include "daemon/handlers.h"
 #include "daemon/listener.h"
@@ -55,6 +56,7 @@ struct groupd {
 	struct import_keeper imports;
 	struct rate rate;
 	struct handlers handlers;
+	struct bus bus;
 	struct nodes nodes; /* where the store is shared */
 	struct listener listener;
 	struct lobby lobby;
@@ -71,6 +73,7 @@ struct groupd {
 	bool keeping;
 	bool listening;
 	bool receiving; /* the lobby */
+	bool hinting;	/* the bus */
 	bool supervising;
 	bool sharing;	       /* the nodes */
 	bool closing;	       /* a part is being closed */

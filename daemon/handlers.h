@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/bus.h"
 #include "daemon/group.h"
 #include "daemon/import_keeper.h"
 #include "daemon/media.h"
@@ -45,6 +46,7 @@ struct handlers {
 	struct import_keeper *imports;
 	struct sequencer *sequencer;
 	struct nodes *nodes; /* NULL: the store is not shared */
+	struct bus *bus;
 	const struct tickets *tickets;
 	struct rate *rate;
 	const struct env *env;
@@ -141,7 +143,9 @@ struct request {
 	struct store_version version;
 	struct wire_body_watching watching;
 	struct request_media media;
-	uint64_t online; /* GET_INFO */
+	/* GET_INFO: how many are online, and whether all nodes were asked. */
+	struct bus_online online;
+	bool asked;
 
 	/* private: handlers.c */
 	struct readers_job job;
@@ -177,6 +181,8 @@ int request_charge(struct request *r, uint64_t n, bool known);
 int request_check_over(struct request *r);
 /* Loop: the answer SENT, with what the user may still send. */
 int request_answer_sent(struct request *r);
+/* What finish() said it waits for has come: finish() again, on the loop. */
+void request_go_on(struct request *r);
 /* Once more to the readers. -EBUSY */
 int request_read_again(struct request *r);
 /* From finish(): work that blocks first, then finish() again. -EBUSY */
