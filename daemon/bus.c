@@ -677,6 +677,7 @@ void bus_refusal(struct bus *bus, const char *why)
 	if (why[0] == '\0') {
 		if (bus->figures.why[0] != '\0')
 			log_info("Redis refuses nothing any more");
+		bus->hints->said_why_ms = 0;
 	} else {
 		bus->figures.refused++;
 		if (is_news(bus, why))
@@ -697,6 +698,11 @@ void bus_describe(const struct bus *bus, struct buf *out)
 	text_format_time(time, f->since_ms);
 	buf_printf(out, "%s since %s%s%s", f->state == BUS_UP ? "up" : "down",
 		   time, f->why[0] == '\0' ? "" : ": ", f->why);
+}
+
+const char *bus_shown_url(const struct bus *bus)
+{
+	return buf_cstr(&bus->hints->shown);
 }
 
 /* The whole. */

@@ -176,9 +176,13 @@ struct bus_online {
 /* True: q->count is there now, and cb is not called. False: q is the bus'
  * until cb, which is called once, within BUS_ONLINE_MS. */
 bool bus_online(struct bus *bus, struct bus_online *q);
+/* Asks nobody. False: q->count is only what is here. */
+bool bus_online_known(const struct bus *bus, struct bus_online *q);
 
 enum { BUS_ONLINE_MS = 500 };
 
+/* Where Redis is, without the password; borrowed. Only while it is on. */
+const char *bus_shown_url(const struct bus *bus);
 /* The state as one line: "up since TIME", "down since TIME: why". */
 void bus_describe(const struct bus *bus, struct buf *out);
 

@@ -638,24 +638,35 @@ static void on_late(uv_timer_t *timer)
 		uv_timer_start(timer, on_late, BUS_ONLINE_MS / 4, 0);
 }
 
-bool bus_online(struct bus *bus, struct bus_online *q)
+bool bus_online_known(const struct bus *bus, struct bus_online *q)
 {
-	struct presence *p = bus->presence;
-	struct answer *a;
+	const struct presence *p = bus->presence;
+	const struct answer *a;
 
 	q->count = q->local;
 	if (p == NULL || p->closing || bus->figures.state != BUS_UP ||
 	    p->nothers == 0)
 		return true;
 	a = find_answer(p, q->group_id);
+	if (a == NULL || a->at_ms == 0 || now(p) - a->at_ms >= FRESH_MS)
+		return false;
+	if (a->count > q->local)
+		q->count = a->count;
+	return true;
+}
+
+bool bus_online(struct bus *bus, struct bus_online *q)
+{
+	struct presence *p = bus->presence;
+	struct answer *a;
+
+	if (bus_online_known(bus, q))
+		return true;
+	a = find_answer(p, q->group_id);
 	if (a == NULL)
 		a = add_answer(p, q->group_id);
 	if (a == NULL)
 		return true;
-	if (a->at_ms != 0 && now(p) - a->at_ms < FRESH_MS) {
-		q->count = a->count > q->local ? a->count : q->local;
-		return true;
-	}
 	if (a->asked_ms == 0) {
 		if (!redis_has_slow_room(bus->redis) || !ask(p, a, now(p)))
 			return true;

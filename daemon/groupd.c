@@ -91,6 +91,7 @@ static void figures(void *data, struct buf *out)
 	status_number(out, "requests", g->handlers.requests);
 	status_number(out, "requests_refused", g->handlers.refused);
 	status_sequencer(out, &g->sequencer);
+	status_bus(out, &g->bus);
 	status_times(out, "read", &g->readers.seconds);
 	status_number(out, "reads_queued", readers_load(&g->readers));
 	status_number(out, "media_queued", readers_load(&g->movers));
@@ -268,6 +269,7 @@ static void init_handlers(struct groupd *g)
 		.sequencer = &g->sequencer,
 		.nodes = g->sharing ? &g->nodes : NULL,
 		.pointers = g->pointing ? &g->pointers : NULL,
+		.bus = &g->bus,
 		.tickets = &g->tickets,
 		.rate = &g->rate,
 		.env = g->env,
@@ -352,6 +354,8 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 		rc = tickets_open(&g->tickets, config->data, env, err);
 	if (rc == 0)
 		rc = start_nodes(g, err);
+	if (rc == 0)
+		rc = groupd_start_bus(g, err);
 	if (rc < 0)
 		return rc;
 	lobby_start(&g->lobby, loop, &groupd_lobby_ops, g);
@@ -460,6 +464,11 @@ static void on_supervisor_closed(struct supervisor *s)
 	closed(container_of(s, struct groupd, supervisor));
 }
 
+static void on_bus_closed(struct bus *bus)
+{
+	closed(container_of(bus, struct groupd, bus));
+}
+
 static void on_expiry_closed(uv_handle_t *handle)
 {
 	struct groupd *g = handle->data;
@@ -549,6 +558,8 @@ void groupd_step(struct groupd *g)
 		nodes_close(&g->nodes, on_nodes_closed);
 	} else if (begin(g, &g->supervising))
 		supervisor_close(&g->supervisor, on_supervisor_closed);
+	else if (begin(g, &g->hinting))
+		bus_close(&g->bus, on_bus_closed);
 	else if (begin(g, &g->hosting))
 		session_host_close(&g->host, on_host_closed);
 	else if (!uv_is_closing((uv_handle_t *)&g->expiry))

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "daemon/bus.h"
 #include "daemon/config.h"
 #include "daemon/handlers.h"
 #include "daemon/listener.h"
@@ -57,6 +58,7 @@ struct groupd {
 	struct import_keeper imports;
 	struct rate rate;
 	struct handlers handlers;
+	struct bus bus;
 	struct nodes nodes; /* where the store is shared */
 	struct listener listener;
 	struct lobby lobby;
@@ -74,6 +76,7 @@ struct groupd {
 	bool keeping;
 	bool listening;
 	bool receiving; /* the lobby */
+	bool hinting;	/* the bus */
 	bool supervising;
 	bool sharing;	       /* the nodes */
 	bool closing;	       /* a part is being closed */

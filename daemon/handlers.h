@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/bus.h"
 #include "daemon/group.h"
 #include "daemon/import_keeper.h"
 #include "daemon/media.h"
@@ -47,6 +48,7 @@ struct handlers {
 	struct sequencer *sequencer;
 	struct nodes *nodes; /* NULL: the store is not shared */
 	struct pointers *pointers; /* NULL: the store is not shared */
+	struct bus *bus;
 	const struct tickets *tickets;
 	struct rate *rate;
 	const struct env *env;
@@ -159,8 +161,10 @@ struct request {
 	struct store_version version;
 	struct wire_body_watching watching;
 	struct request_media media;
-	uint64_t online; /* GET_INFO */
 	struct request_pointer pointer;
+	/* GET_INFO: how many are online, and whether all nodes were asked. */
+	struct bus_online online;
+	bool asked;
 
 	/* private: handlers.c */
 	struct readers_job job;
@@ -202,6 +206,8 @@ int request_see_pointer(struct request *r, struct store *store,
 			struct wire_group *g);
 /* To the group's lane. -EBUSY */
 int request_write(struct request *r);
+/* What finish() said it waits for has come: finish() again, on the loop. */
+void request_go_on(struct request *r);
 /* Once more to the readers. -EBUSY */
 int request_read_again(struct request *r);
 /* From finish(): work that blocks first, then finish() again. -EBUSY */

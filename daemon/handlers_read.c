@@ -278,8 +278,35 @@ static int begin_get_info(struct request *r)
 	const struct group *group = groups_find(&r->handlers->registry->groups,
 						r->body.get_info.group_id);
 
-	r->online = group == NULL ? 0 : group_online(group);
+	r->online.group_id = r->body.get_info.group_id;
+	r->online.local = group == NULL ? 0 : group_online(group);
+	r->asked = bus_online_known(r->handlers->bus, &r->online);
 	return 0;
+}
+
+/* Once all nodes are counted, with what that came to. */
+static void on_online(struct bus_online *q)
+{
+	struct request *r = container_of(q, struct request, online);
+
+	if (q->count == q->local || r->handlers->stopping ||
+	    request_read_again(r) < 0)
+		request_go_on(r);
+}
+
+/* Only for who may see the group are the other nodes asked. */
+static bool finish_get_info(struct request *r)
+{
+	uint64_t before = r->online.count;
+
+	if (r->asked || r->err.code != ERR_NONE || r->handlers->stopping)
+		return false;
+	r->asked = true;
+	r->online.cb = on_online;
+	list_init(&r->online.link);
+	if (!bus_online(r->handlers->bus, &r->online))
+		return true;
+	return r->online.count != before && request_read_again(r) == 0;
 }
 
 static int read_get_info(struct request *r, struct store *store)
@@ -297,7 +324,7 @@ static int read_get_info(struct request *r, struct store *store)
 	}
 	r->group_id = group_id;
 	memcpy(&answer, &info, sizeof(answer));
-	answer.online = r->online;
+	answer.online = r->online.count;
 	return request_answer(r, &answer);
 }
 
@@ -370,6 +397,7 @@ const struct handler handlers_reading[] = {
 	{ .type = WIRE_LIST_MEMBERS, .read = read_list_members },
 	{ .type = WIRE_GET_INFO,
 	  .begin = begin_get_info,
+	  .finish = finish_get_info,
 	  .read = read_get_info },
 	{ .type = WIRE_LIST_MENTIONS, .read = read_list_mentions },
 	{ .type = WIRE_GET_SPACE, .read = read_get_space },

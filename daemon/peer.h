@@ -52,6 +52,11 @@ struct registry {
 	/* The user's last principal is gone. May be NULL. */
 	void (*on_left)(void *data, struct str user);
 	void *data;
+	/* A user is in a group now, with his first watch that is present, or
+	 * is not any more. May be NULL. */
+	void (*on_presence)(void *data, uint64_t group_id, struct str user,
+			    bool here);
+	void *presence_data;
 };
 
 struct peer {

@@ -156,6 +156,28 @@ void status_sequencer(struct buf *out, struct sequencer *q)
 	status_number(out, "writes_queued", sequencer_queued(q));
 }
 
+void status_bus(struct buf *out, const struct bus *bus)
+{
+	const struct bus_figures *f = &bus->figures;
+	struct buf text = { 0 };
+
+	bus_describe(bus, &text);
+	status_text(out, "bus", buf_cstr(&text));
+	buf_release(&text);
+	if (!bus_is_on(bus))
+		return;
+	status_text(out, "bus_redis", bus_shown_url(bus));
+	status_number(out, "nodes", f->nodes);
+	status_number(out, "hints_published", f->published);
+	status_number(out, "hints_dropped", f->dropped);
+	status_number(out, "hints_received", f->received);
+	status_number(out, "hints_rubbish", f->rubbish);
+	status_number(out, "bus_refused", f->refused);
+	status_number(out, "bus_connects", f->connects);
+	status_number(out, "bus_subscriptions", f->subscriptions);
+	status_number(out, "users_present", f->present);
+}
+
 void status_registry(struct buf *out, const struct registry *r)
 {
 	status_number(out, "principals", r->principals);

@@ -16,6 +16,8 @@ test="libcmocka-dev python3 python3-websockets python3-prometheus-client
 	bsdextrautils openssl chromium mandoc zsh"
 # What the examples are for.
 test="$test fzf git nginx tmux python3-yaml"
+# Redis' program itself, without the package that makes a service of it.
+test="$test redis-tools"
 # Node.js may be here from elsewhere, with an npm that Debian's conflicts with.
 command -v npm >/dev/null || test="$test nodejs npm"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc"

@@ -94,6 +94,7 @@ void node_start(struct node *n, uv_loop_t *loop, const char *url)
 	};
 	struct err err;
 
+	signal(SIGPIPE, SIG_IGN); /* as groupd does */
 	*n = (struct node){ 0 };
 	if (bus_start(&n->bus, loop, &options, &err) < 0)
 		fail_msg("%s", err.text);
@@ -217,7 +218,8 @@ static void run(const struct redis_server *s, const char *password)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (password == NULL)
 		args[13] = NULL;
-	execvp(args[0], args);
+	/* Debian has it under two names; by this one it is no service. */
+	execvp("redis-check-rdb", args);
 	_exit(127);
 }
 
@@ -236,7 +238,7 @@ static void begin(struct redis_server *s, const char *password)
 			return;
 		usleep(10000);
 	}
-	fail_msg("redis-server does not start: apt-get install redis-server");
+	fail_msg("redis-server does not start: apt-get install redis-tools");
 }
 
 void redis_server_start(struct redis_server *s, const char *password)

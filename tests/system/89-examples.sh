@@ -25,7 +25,7 @@ is "each of its blocks is run, too" "$missing" ""
 
 # groupd.conf: each key is there, and each default is one.
 ok "groupd.conf" "$BUILD/groupd" --check -c "$EX/groupd.conf"
-sed -E '/^#(tls_|store|data|socket)/d; s/^#([a-z_]+ = )/\1/; s/= groupfs$/= root/' \
+sed -E '/^#(tls_|store|bus|data|socket)/d; s/^#([a-z_]+ = )/\1/; s/= groupfs$/= root/' \
 	"$EX/groupd.conf" \
 	>"$T/all.conf"
 ok "what is commented out in it is right" sh -c \

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/nodes_bus.h"
+/*
+ * What the bus, the nodes and the registry say to each other:
+ *
+ *   nodes --tell--> bus --> Redis --> bus --ops--> nodes
+ *   registry --on_presence--> bus
+ */
+#include "daemon/groupd_private.h"
 
-/* Out. */
+/* From the nodes to the bus. */
 
 static int subscribe_group(void *data, uint64_t group_id)
 {
@@ -56,7 +62,7 @@ static void tell_tokens(void *data)
 	bus_publish_tokens(data);
 }
 
-const struct nodes_tell nodes_bus_tell = {
+static const struct nodes_tell tell = {
 	.subscribe_group = subscribe_group,
 	.unsubscribe_group = unsubscribe_group,
 	.subscribe_user = subscribe_user,
@@ -69,42 +75,67 @@ const struct nodes_tell nodes_bus_tell = {
 	.tokens = tell_tokens,
 };
 
-/* In. */
+/* And back. */
+
+static struct nodes *nodes_of(void *data)
+{
+	struct groupd *g = data;
+
+	return g->sharing ? &g->nodes : NULL;
+}
 
 static void on_group(void *data, uint64_t group_id, uint64_t last_seq,
 		     uint64_t member_version)
 {
-	nodes_on_group(data, group_id, last_seq, member_version);
+	struct nodes *n = nodes_of(data);
+
+	if (n != NULL)
+		nodes_on_group(n, group_id, last_seq, member_version);
 }
 
 static void on_user(void *data, struct str user, uint64_t version)
 {
-	nodes_on_user(data, user, version);
+	struct nodes *n = nodes_of(data);
+
+	if (n != NULL)
+		nodes_on_user(n, user, version);
 }
 
 static void on_mention(void *data, struct str user, uint64_t group_id,
 		       uint64_t seq)
 {
-	nodes_on_mention(data, user, group_id, seq);
+	struct nodes *n = nodes_of(data);
+
+	if (n != NULL)
+		nodes_on_mention(n, user, group_id, seq);
 }
 
 static void on_read(void *data, struct str user, uint64_t group_id,
 		    uint64_t seq)
 {
-	nodes_on_read(data, user, group_id, seq);
+	struct nodes *n = nodes_of(data);
+
+	if (n != NULL)
+		nodes_on_read(n, user, group_id, seq);
 }
 
 static void on_tokens(void *data)
 {
-	nodes_on_tokens(data);
+	struct nodes *n = nodes_of(data);
+
+	if (n != NULL)
+		nodes_on_tokens(n);
 }
 
 static void on_state(void *data, bool up)
 {
-	nodes_on_state(data, up);
+	struct nodes *n = nodes_of(data);
+
+	if (n != NULL)
+		nodes_on_state(n, up);
 }
 
-const struct bus_ops nodes_bus_ops = {
+static const struct bus_ops ops = {
 	.on_group = on_group,
 	.on_user = on_user,
 	.on_mention = on_mention,
@@ -112,3 +143,37 @@ const struct bus_ops nodes_bus_ops = {
 	.on_tokens = on_tokens,
 	.on_state = on_state,
 };
+
+static void on_presence(void *data, uint64_t group_id, struct str user,
+			bool here)
+{
+	struct groupd *g = data;
+
+	if (here)
+		bus_arrive(&g->bus, group_id, user);
+	else
+		bus_leave(&g->bus, group_id, user);
+}
+
+int groupd_start_bus(struct groupd *g, struct err *err)
+{
+	const struct bus_options options = {
+		.url = g->config->bus,
+		.store = g->handlers.store,
+		.env = g->env,
+		.ops = &ops,
+		.data = g,
+	};
+	int rc = bus_start(&g->bus, g->loop, &options, err);
+
+	g->hinting = true;
+	if (rc < 0)
+		return err_wrap(err, "bus");
+	if (!bus_is_on(&g->bus) || !g->sharing)
+		return 0;
+	g->nodes.tell = &tell;
+	g->nodes.tell_data = &g->bus;
+	g->registry.on_presence = on_presence;
+	g->registry.presence_data = g;
+	return 0;
+}
