@@ -121,6 +121,7 @@ int nodes_open(struct nodes *n, struct str user, uint64_t version)
 	u->nodes = n;
 	u->version = version;
 	list_init(&u->wait);
+	list_init(&u->late);
 	push_front(&n->users, &u->link);
 	if (n->tell != NULL)
 		n->tell->subscribe_user(n->tell_data, user);
@@ -140,6 +141,7 @@ static void on_user_left(void *data, struct str user)
 	table_remove(&n->by_name, &u->node);
 	list_remove(&u->link);
 	list_remove(&u->wait);
+	list_remove(&u->late);
 	u->gone = true;
 	nodes_user_drop(u);
 }
@@ -394,7 +396,7 @@ static void on_hint(struct nodes *n, struct str user,
 void nodes_on_mention(struct nodes *n, struct str user, uint64_t group_id,
 		      uint64_t seq)
 {
-	const struct nodes_hint hint = { NODES_MENTION, group_id, seq };
+	const struct nodes_hint hint = { NODES_MENTION, group_id, seq, 0 };
 	const struct nodes_group *ng = nodes_find_group(n, group_id);
 
 	/* Where the group is watched, it comes with the message. */
@@ -406,7 +408,7 @@ void nodes_on_mention(struct nodes *n, struct str user, uint64_t group_id,
 void nodes_on_read(struct nodes *n, struct str user, uint64_t group_id,
 		   uint64_t seq)
 {
-	const struct nodes_hint hint = { NODES_READ, group_id, seq };
+	const struct nodes_hint hint = { NODES_READ, group_id, seq, 0 };
 
 	on_hint(n, user, &hint);
 }
@@ -454,10 +456,30 @@ static void disconnect_mounts(struct nodes *n)
 	}
 }
 
+/* Hints at what was not in the store yet. */
+static void look_again(struct nodes *n)
+{
+	struct list late;
+	struct list *el;
+
+	list_init(&late);
+	list_splice(&late, &n->late);
+	while ((el = list_pop(&late)) != NULL) {
+		struct nodes_user *u =
+			container_of(el, struct nodes_user, late);
+
+		while (u->nlater > 0 && u->nhints < NODES_HINTS)
+			u->hints[u->nhints++] = u->later[--u->nlater];
+		u->nlater = 0;
+		nodes_user_kick(u);
+	}
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct nodes *n = timer->data;
 
+	look_again(n);
 	nodes_sweep_start(n, SWEEP_GROUPS | SWEEP_USERS);
 	if (n->doubtful || uv_now(n->loop) - n->answered_ms < n->doubt_ms)
 		return;
@@ -514,6 +536,7 @@ int nodes_start(struct nodes *n, uv_loop_t *loop,
 	list_init(&n->groups);
 	list_init(&n->users);
 	list_init(&n->waiting);
+	list_init(&n->late);
 	n->sweep = nodes_sweep_new(n);
 	if (n->sweep == NULL)
 		return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");

@@ -109,6 +109,7 @@ struct nodes {
 				has seen yet */
 	struct list users;   /* struct nodes_user, likewise */
 	struct list waiting; /* users that wait for a group to be read */
+	struct list late;    /* users with hints that came before the store */
 	struct table by_name;
 	size_t count_groups;
 	struct nodes_sweep *sweep; /* owned */

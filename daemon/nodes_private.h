@@ -28,7 +28,11 @@ struct nodes_group {
 	bool busy;   /* being read */
 };
 
-enum { NODES_RING = 16, NODES_HINTS = 8 };
+enum {
+	NODES_RING = 16,
+	NODES_HINTS = 8,
+	NODES_TRIES = 3 /* sweeps until a pointer is written */
+};
 
 /* Of a user's change in a group: it was told without a look at him. */
 struct nodes_told {
@@ -41,6 +45,7 @@ struct nodes_hint {
 	enum nodes_hint_kind kind;
 	uint64_t group_id;
 	uint64_t seq;
+	unsigned tries;
 };
 
 /* A user who has a principal here. */
@@ -48,6 +53,7 @@ struct nodes_user {
 	struct table_node node; /* nodes->by_name */
 	struct list link;	/* nodes->users */
 	struct list wait;	/* nodes->waiting */
+	struct list late;	/* nodes->late */
 	struct nodes *nodes;
 	char name[WIRE_USER_MAX + 1];
 	uint64_t version;
@@ -61,6 +67,8 @@ struct nodes_user {
 	struct nodes_told told[NODES_RING];   /* oldest first */
 	struct nodes_hint hints[NODES_HINTS]; /* to be looked at */
 	size_t nhints;
+	struct nodes_hint later[NODES_HINTS]; /* by the next sweep */
+	size_t nlater;
 	struct nodes_hint last[NODES_HINTS]; /* told lately */
 	size_t nlast;
 };

@@ -14,9 +14,12 @@
 #include "lib/log.h"
 #include "lib/text.h"
 
+enum { CHANGES_MAX = 1000 };
+
 /* What became of a hint. */
 struct answer {
 	bool holds;
+	bool later;   /* another node writes its pointers now and then */
 	uint64_t seq; /* of the pointer */
 	char group[WIRE_NAME_MAX + 1];
 	char sender[WIRE_USER_MAX + 1];
@@ -57,7 +60,8 @@ static int take_change(void *data, const struct store_member_change *c)
 {
 	struct look *l = data;
 
-	if (l->nchanges++ == NODES_CHANGES_MAX)
+	/* The rest is for the next one. */
+	if (l->nchanges++ == CHANGES_MAX)
 		return 1;
 	l->last_version = c->version;
 	/* His role is asked for where it counts. */
@@ -136,6 +140,7 @@ static int check_hint(struct look *l, struct store *store, size_t i)
 	if (hint->kind == NODES_READ) {
 		at.answer->seq = group.last_read_seq;
 		at.answer->holds = group.last_read_seq >= hint->seq;
+		at.answer->later = hint->seq <= group.last_seq;
 		return 0;
 	}
 	if (hint->seq > group.last_seq || hint->seq < group.first_seq)
@@ -216,6 +221,19 @@ static bool must_wait(struct nodes_user *u, const struct event *e)
 	return true;
 }
 
+/* Only what he has become counts: who was told more than the ring holds is not
+ * told all of it again. */
+static bool is_last(const struct look *l, const struct event *e)
+{
+	for (const struct list *el = l->changes.next; el != &l->changes;
+	     el = el->next) {
+		if (container_of(el, const struct event, link)->group_id ==
+		    e->group_id)
+			return false;
+	}
+	return true;
+}
+
 static void tell_changes(struct nodes_user *u, struct look *l)
 {
 	struct list *el;
@@ -223,6 +241,10 @@ static void tell_changes(struct nodes_user *u, struct look *l)
 	while ((el = list_pop(&l->changes)) != NULL) {
 		struct event *e = container_of(el, struct event, link);
 
+		if (!is_last(l, e)) {
+			event_free(e);
+			continue;
+		}
 		if (must_wait(u, e)) {
 			event_free(e);
 			return;
@@ -279,7 +301,17 @@ static void forget_doubled(struct nodes_user *u)
 	u->nhints = kept;
 }
 
-/* How many of them held. */
+static void postpone(struct nodes_user *u, const struct nodes_hint *hint)
+{
+	if (hint->tries == NODES_TRIES || u->nlater == NODES_HINTS)
+		return;
+	u->later[u->nlater] = *hint;
+	u->later[u->nlater++].tries++;
+	list_remove(&u->late);
+	list_push(&u->nodes->late, &u->late);
+}
+
+/* How many of them held, or may still. */
 static size_t tell_hints(struct nodes_user *u, const struct look *l)
 {
 	size_t held = 0;
@@ -287,9 +319,11 @@ static size_t tell_hints(struct nodes_user *u, const struct look *l)
 	for (size_t i = 0; i < l->nhints; i++) {
 		struct nodes_hint told = l->hints[i];
 
+		held += l->answers[i].holds || l->answers[i].later;
+		if (!l->answers[i].holds && l->answers[i].later)
+			postpone(u, &l->hints[i]);
 		if (!l->answers[i].holds)
 			continue;
-		held++;
 		if (told.kind == NODES_READ)
 			told.seq = l->answers[i].seq;
 		remember(u, &told);
