@@ -92,6 +92,7 @@ static void figures(void *data, struct buf *out)
 	status_number(out, "requests_refused", g->handlers.refused);
 	status_sequencer(out, &g->sequencer);
 	status_bus(out, &g->bus);
+	status_nodes(out, g->handlers.nodes);
 	status_times(out, "read", &g->readers.seconds);
 	status_number(out, "reads_queued", readers_load(&g->readers));
 	status_number(out, "media_queued", readers_load(&g->movers));

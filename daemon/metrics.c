@@ -148,6 +148,39 @@ static void put_bus(struct buf *out, const struct bus *bus)
 			 f->nodes);
 }
 
+/* Families of a node that is alone say 0. */
+static void put_nodes(struct buf *out, const struct nodes *n)
+{
+	static const struct nodes_figures none = {
+		.seconds.kind = HISTOGRAM_DURATION, .lag.kind = HISTOGRAM_DELAY
+	};
+	const struct nodes_figures *f = n == NULL ? &none : &n->figures;
+
+	exposition_gauge(out, "groupfs_store_silent",
+			 "Whether a store that nodes share has not answered "
+			 "for so long that nobody knows who is a member.",
+			 n != NULL && n->doubtful);
+	exposition_counter(out, "groupfs_remote_messages_total",
+			   "Messages of other nodes that were told here.",
+			   f->messages);
+	exposition_counter(out, "groupfs_remote_changes_total",
+			   "Changes of members by other nodes that were told "
+			   "here.",
+			   f->changes);
+	exposition_family(out, "groupfs_remote_lag_seconds", "histogram",
+			  "From the time of a message of another node to when "
+			  "it was told here.");
+	exposition_histogram(out, "groupfs_remote_lag_seconds", "", &f->lag);
+	exposition_family(out, "groupfs_sweep_seconds", "histogram",
+			  "How long it took to look at all groups and users "
+			  "that are watched and connected here.");
+	exposition_histogram(out, "groupfs_sweep_seconds", "", &f->seconds);
+	exposition_counter(out, "groupfs_sweep_failures_total",
+			   "Looks into the shared store that it did not "
+			   "answer.",
+			   f->failures);
+}
+
 /* The gateways. */
 
 /* One sample a gateway of what field() says of its report. */
@@ -357,6 +390,7 @@ void metrics_put_loop(struct buf *out, struct groupd *g)
 	put_sessions(out, g);
 	put_registry(out, &g->registry);
 	put_bus(out, &g->bus);
+	put_nodes(out, g->handlers.nodes);
 	put_gateways(out, &g->supervisor);
 	put_started(out, g->started_ms);
 }

@@ -178,6 +178,25 @@ void status_bus(struct buf *out, const struct bus *bus)
 	status_number(out, "users_present", f->present);
 }
 
+void status_nodes(struct buf *out, const struct nodes *n)
+{
+	const struct nodes_figures *f;
+
+	status_text(out, "store_shared", n == NULL ? "no" : "yes");
+	if (n == NULL)
+		return;
+	f = &n->figures;
+	status_text(out, "store_silent", n->doubtful ? "yes" : "no");
+	status_number(out, "hints_heeded", f->news);
+	status_number(out, "hints_passed_over", f->dropped);
+	status_number(out, "remote_messages", f->messages);
+	status_number(out, "remote_changes", f->changes);
+	status_times(out, "remote_lag", &f->lag);
+	status_number(out, "sweeps", f->sweeps);
+	status_number(out, "sweep_failures", f->failures);
+	status_times(out, "sweep", &f->seconds);
+}
+
 void status_registry(struct buf *out, const struct registry *r)
 {
 	status_number(out, "principals", r->principals);

@@ -31,6 +31,8 @@ void status_times(struct buf *out, const char *prefix,
 void status_disk(struct buf *out, const char *dir);
 /* The bus; without one only that there is none. */
 void status_bus(struct buf *out, const struct bus *bus);
+/* What other nodes wrote; NULL: there are none. */
+void status_nodes(struct buf *out, const struct nodes *n);
 void status_registry(struct buf *out, const struct registry *r);
 
 #endif
