@@ -79,7 +79,7 @@ $(PROGRAMS):
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/fs/%.o: EXTRA = $(call pkg_cflags,fuse3)
-$(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3)
+$(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3 libpq)
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
