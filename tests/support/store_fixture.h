@@ -60,6 +60,7 @@ struct wire_group fixture_find(struct store_fixture *f, uint64_t group_id,
 /* The set-up and the end of a test whose state is a struct store_fixture. */
 int fixture_start_sqlite(void **state);
 int fixture_start_memory(void **state);
+int fixture_start_shared_memory(void **state);
 int fixture_start_postgres(void **state);
 int fixture_stop(void **state);
 
@@ -72,5 +73,9 @@ int fixture_stop(void **state);
 #define FIXTURE_ON_EACH(test)                                                  \
 	FIXTURE_ON(sqlite, test), FIXTURE_ON(memory, test),                    \
 		FIXTURE_ON(postgres, test)
+
+/* Once on each back end that nodes can share. */
+#define FIXTURE_ON_SHARED(test)                                                \
+	FIXTURE_ON(shared_memory, test), FIXTURE_ON(postgres, test)
 
 #endif
