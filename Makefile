@@ -80,7 +80,7 @@ $(PROGRAMS):
 
 $(BUILD)/fs/%.o: EXTRA = $(call pkg_cflags,fuse3)
 $(BUILD)/store/%.o: EXTRA = $(call pkg_cflags,libpq)
-$(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3)
+$(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3 libpq)
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
