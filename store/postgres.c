@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/postgres.h"
 
-#include <assert.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,8 +125,22 @@ PGconn *pg_connect_another(const struct postgres_store *s, struct err *err)
 	return NULL;
 }
 
+/* Whether it has ended while nobody looked: a server that restarts says so to
+ * who is idle, or at least closes. Better found before a commit is asked for,
+ * whose outcome would then be unknown. */
+static bool has_ended(PGconn *conn)
+{
+	struct pollfd p = { .fd = PQsocket(conn), .events = POLLIN };
+
+	if (PQtransactionStatus(conn) != PQTRANS_IDLE || poll(&p, 1, 0) <= 0)
+		return false;
+	return !PQconsumeInput(conn) || PQstatus(conn) != CONNECTION_OK;
+}
+
 int pg_connect(struct postgres_store *s, struct err *err)
 {
+	if (s->conn != NULL && has_ended(s->conn))
+		pg_drop(s);
 	if (s->conn != NULL)
 		return 0;
 	/* A new connection would not have what was open on the old one. */
@@ -157,6 +171,9 @@ static void pg_close(struct store *base)
 	PQfinish(s->conn);
 	buf_release(&s->url);
 	buf_release(&s->held);
+	buf_release(&s->names);
+	for (size_t i = 0; i < PG_ITEM_ARRAYS; i++)
+		pg_array_release(&s->items[i]);
 	free(s);
 }
 
@@ -164,8 +181,11 @@ static int pg_begin(struct store *base, struct err *err)
 {
 	struct postgres_store *s = pg_of(base);
 	bool had = s->conn != NULL;
-	int rc = pg_do(s, PG_BEGIN_WRITE, err);
+	int rc = pg_need_room(s, err);
 
+	if (rc < 0)
+		return rc;
+	rc = pg_do(s, PG_BEGIN_WRITE, err);
 	/* One that was lost unnoticed: nothing was asked of it yet. */
 	if (rc < 0 && had && s->conn == NULL)
 		rc = pg_do(s, PG_BEGIN_WRITE, err);
@@ -193,7 +213,7 @@ static int pg_commit(struct store *base, struct err *err)
 	int rc;
 
 	pg_use(&c, PG_COMMIT);
-	rc = pg_run_commit(s, &c, &r, err);
+	rc = pg_run_commit(s, &c, &r, NULL, err);
 	/* A transaction that had failed ends with ROLLBACK, in peace. */
 	done = rc >= 0 && strcmp(PQcmdStatus(r), "COMMIT") == 0;
 	PQclear(r);
@@ -235,9 +255,24 @@ static const struct store_ops postgres_ops = {
 	.rollback = pg_rollback,
 	.snapshot = pg_snapshot,
 	.release = pg_release,
+	.append = pg_append,
+	.append_all = pg_append_all,
+	.create_group = pg_create_group,
+	.delete_group = pg_delete_group,
+	.edit_members = pg_edit_members,
+	.set_read = pg_set_read,
+	.flush_reads = pg_flush_reads,
+	.find_group = pg_find_group,
+	.list_groups = pg_list_groups,
+	.scan = pg_scan,
+	.seek = pg_seek,
 	.role = pg_role,
 	.identity = pg_identity,
 	.shared = true,
+	.list_versions = pg_list_versions,
+	.list_changes = pg_list_changes,
+	.list_user_versions = pg_list_user_versions,
+	.list_user_changes = pg_list_user_changes,
 	/* postgres_rest.h */
 };
 

@@ -440,8 +440,14 @@ static bool is_unknown(const struct postgres_store *s, const PGresult *r)
 	return severity == NULL || strcmp(severity, "ERROR") != 0;
 }
 
+/* Deadlocks and the like; and a partition that was there is no more. */
+static bool is_transient(const PGresult *r)
+{
+	return is_state(r, "40") || is_state(r, "23514");
+}
+
 int pg_run_commit(struct postgres_store *s, const struct pg_call *c,
-		  PGresult **out, struct err *err)
+		  PGresult **out, bool *again, struct err *err)
 {
 	PGresult *r;
 	int rc = ask(s, c, &r, err);
@@ -453,6 +459,8 @@ int pg_run_commit(struct postgres_store *s, const struct pg_call *c,
 		err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
 		rc = -EINPROGRESS;
 	} else if (rc == 0) {
+		if (again != NULL)
+			*again = !is_good(r) && is_transient(r);
 		rc = is_good(r) ? PQntuples(r) : pg_fail(s, r, err);
 	}
 	if (rc >= 0 && out != NULL)
@@ -460,6 +468,137 @@ int pg_run_commit(struct postgres_store *s, const struct pg_call *c,
 	else
 		PQclear(r);
 	return rc;
+}
+
+/* Many at once. */
+
+static int send_all(struct postgres_store *s, pg_call_fn add, void *data,
+		    size_t n, struct err *err)
+{
+	struct pg_call c;
+	int rc = 0;
+
+	pg_use(&c, PG_BEGIN_WRITE);
+	if (!send_call(s, &c))
+		return pg_fail(s, NULL, err);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = add(data, i, &c, err);
+		if (rc == 0 && !send_call(s, &c))
+			rc = pg_fail(s, NULL, err);
+	}
+	if (rc < 0)
+		return rc;
+	pg_use(&c, PG_COMMIT);
+	if (!send_call(s, &c) || !PQpipelineSync(s->conn))
+		return pg_fail(s, NULL, err);
+	return 0;
+}
+
+/* The next result of a pipeline, and the end of it: NULL when it is lost. */
+static PGresult *take_one(const struct postgres_store *s, uint64_t end)
+{
+	PGresult *r;
+
+	if (!wait_result(s, s->conn, end))
+		return NULL;
+	r = PQgetResult(s->conn);
+	if (r != NULL && wait_result(s, s->conn, end))
+		PQclear(PQgetResult(s->conn));
+	return r;
+}
+
+/* The results of BEGIN, n calls and COMMIT: *bad is the first that failed. */
+static bool take_all(const struct postgres_store *s, size_t n, PGresult **out,
+		     PGresult **bad)
+{
+	uint64_t end = clock_ms() + PG_WRITE_MS;
+	PGresult *r;
+
+	for (size_t i = 0; i < n + 2; i++) {
+		r = take_one(s, end);
+		if (r == NULL)
+			return false;
+		if (!is_good(r) && *bad == NULL)
+			*bad = r;
+		else if (i > 0 && i <= n)
+			out[i - 1] = r;
+		else
+			PQclear(r);
+	}
+	if (!wait_result(s, s->conn, end))
+		return false;
+	r = PQgetResult(s->conn);
+	PQclear(r);
+	return r != NULL && PQexitPipelineMode(s->conn) != 0;
+}
+
+/* What it came to. */
+static int end_all(struct postgres_store *s, bool complete, const PGresult *bad,
+		   bool *again, struct err *err)
+{
+	if ((complete && bad == NULL && !s->warned))
+		return 0;
+	if (!complete || bad == NULL || is_unknown(s, bad)) {
+		pg_drop(s);
+		err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
+		return -EINPROGRESS;
+	}
+	*again = is_transient(bad);
+	pg_fail(s, bad, err);
+	/* What failed within it is still open. */
+	if (s->conn != NULL) {
+		struct err unused;
+
+		if (pg_do(s, PG_ROLLBACK, &unused) < 0)
+			pg_drop(s);
+	}
+	return err_rc(err);
+}
+
+static int prepare_all(struct postgres_store *s, struct err *err)
+{
+	static const enum pg_statement needed[] = { PG_BEGIN_WRITE, PG_COMMIT,
+						    PG_APPEND,
+						    PG_APPEND_OR_NONE };
+	int rc = pg_connect(s, err);
+
+	for (size_t i = 0; rc == 0 && i < sizeof(needed) / sizeof(needed[0]);
+	     i++)
+		rc = prepare(s, needed[i], err);
+	return rc;
+}
+
+int pg_run_all(struct postgres_store *s, pg_call_fn add, void *data, size_t n,
+	       PGresult **out, bool *again, struct err *err)
+{
+	PGresult *bad = NULL;
+	bool complete;
+	int rc = prepare_all(s, err);
+
+	*again = false;
+	for (size_t i = 0; i < n; i++)
+		out[i] = NULL;
+	if (rc < 0)
+		return rc;
+	s->warned = false;
+	if (!PQenterPipelineMode(s->conn))
+		return pg_fail(s, NULL, err);
+	rc = send_all(s, add, data, n, err);
+	if (rc < 0) {
+		/* COMMIT was not sent: nothing of it can be stored. */
+		pg_drop(s);
+		return rc;
+	}
+	complete = take_all(s, n, out, &bad);
+	rc = end_all(s, complete, bad, again, err);
+	PQclear(bad);
+	return rc;
+}
+
+void pg_free_all(PGresult **results, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		PQclear(results[i]);
 }
 
 int pg_save(struct postgres_store *s, struct err *err)
