@@ -189,6 +189,8 @@ struct postgres_store {
 	struct pg_days room_now; /* what now may be, and there is room */
 	struct pg_days room_old; /* and where an import was last */
 
+	uint64_t owner; /* of the imports that it begins; 0: none yet */
+
 	/* What struct wire_group of find_group points to. */
 	char group_name[WIRE_NAME_MAX + 1];
 	char group_creator[WIRE_USER_MAX + 1];

@@ -474,20 +474,19 @@ static const char create_group[] =
 	"IF o_status<>0 THEN RAISE SQLSTATE 'GF000'; END IF;"
 	"EXCEPTION WHEN SQLSTATE 'GF000' THEN o_group:=0; END $$";
 
-/* A group's files: what no other group has becomes garbage. The lock of a hash
- * is taken by all who add or drop one, or two groups that go at once would each
- * believe that the other keeps it. */
+/* A group's files: what no other group has becomes garbage. All who add or drop
+ * a file do it under the hash's row in garbage (postgres_media.c), or two
+ * groups that go at once would each believe that the other keeps it. By the
+ * order of the hashes, or two might wait for each other. */
 static const char drop_media[] =
 	"CREATE FUNCTION drop_media(p_group bigint) RETURNS void "
 	"LANGUAGE plpgsql AS $$ DECLARE v_hash bytea; BEGIN "
 	"FOR v_hash IN SELECT DISTINCT hash FROM media "
 	" WHERE group_id=p_group ORDER BY hash LOOP "
-	" PERFORM pg_advisory_xact_lock("
-	"  hashtextextended(encode(v_hash,'hex'),0));"
+	" INSERT INTO garbage(hash) VALUES(v_hash) "
+	"  ON CONFLICT(hash) DO UPDATE SET hash=excluded.hash;"
 	" PERFORM 1 FROM media WHERE hash=v_hash AND group_id<>p_group LIMIT 1;"
-	" IF NOT FOUND THEN "
-	"  INSERT INTO garbage(hash) VALUES(v_hash) ON CONFLICT DO NOTHING;"
-	" END IF;"
+	" IF FOUND THEN DELETE FROM garbage WHERE hash=v_hash; END IF;"
 	"END LOOP;"
 	"DELETE FROM media WHERE group_id=p_group;"
 	"END $$";

@@ -192,7 +192,10 @@ static const char *const schema_1[] = {
 	"  last_off bigint NOT NULL DEFAULT 0,"
 	"  last_jsonl_off bigint NOT NULL DEFAULT 0,"
 	"  last_ms bigint NOT NULL,"
-	"  last_bucket bigint NOT NULL DEFAULT -1)",
+	"  last_bucket bigint NOT NULL DEFAULT -1,"
+	/* Who has begun it, and when somebody was last at it. */
+	"  owner bigint NOT NULL,"
+	"  used timestamptz NOT NULL DEFAULT clock_timestamp())",
 
 	/* By hash, or small and everywhere. */
 	"CREATE TABLE garbage(hash bytea PRIMARY KEY)",
@@ -212,8 +215,9 @@ static const struct migration {
 	uint64_t from;
 	const char *const *tables; /* lists that end with NULL */
 	const char *const *functions;
+	const char *const *rest_functions;
 } migrations[] = {
-	{ 0, schema_1, pg_functions_1 },
+	{ 0, schema_1, pg_functions_1, pg_rest_functions_1 },
 };
 
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == PG_VERSION,
@@ -301,6 +305,8 @@ static int migrate(struct postgres_store *s, const struct migration *m,
 
 	if (rc == 0)
 		rc = run_all(s, m->functions, err);
+	if (rc == 0)
+		rc = run_all(s, m->rest_functions, err);
 	buf_printf(&end,
 		   "INSERT INTO meta(k,v) VALUES('version',%" PRIu64
 		   ") ON CONFLICT(k) DO UPDATE SET v=excluded.v",
