@@ -22,15 +22,19 @@ static const char *const default_names[] = { "connect_timeout",
 					     "client_encoding",
 					     NULL };
 
-/* A message on its way; -1 without memory. */
+/* What PostgreSQL says without being asked. */
 static void on_notice(void *data, const PGresult *r)
 {
 	struct postgres_store *s = data;
 	const char *severity =
 		PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
 
-	if (severity != NULL && strcmp(severity, "WARNING") == 0)
+	if (severity == NULL)
+		return;
+	if (strcmp(severity, "WARNING") == 0)
 		s->warned = true;
+	if (strcmp(severity, "FATAL") == 0)
+		s->ended = true;
 }
 
 /* What must hold of each server that the URL may lead to, also after the
@@ -128,18 +132,24 @@ PGconn *pg_connect_another(const struct postgres_store *s, struct err *err)
 /* Whether it has ended while nobody looked: a server that restarts says so to
  * who is idle, or at least closes. Better found before a commit is asked for,
  * whose outcome would then be unknown. */
-static bool has_ended(PGconn *conn)
+static bool has_ended(struct postgres_store *s)
 {
-	struct pollfd p = { .fd = PQsocket(conn), .events = POLLIN };
+	struct pollfd p = { .fd = PQsocket(s->conn), .events = POLLIN };
 
-	if (PQtransactionStatus(conn) != PQTRANS_IDLE || poll(&p, 1, 0) <= 0)
+	if (PQtransactionStatus(s->conn) != PQTRANS_IDLE)
 		return false;
-	return !PQconsumeInput(conn) || PQstatus(conn) != CONNECTION_OK;
+	while (!s->ended && poll(&p, 1, 0) > 0) {
+		if (!PQconsumeInput(s->conn))
+			return true;
+		/* Has on_notice() hear what has come. */
+		(void)PQisBusy(s->conn);
+	}
+	return s->ended;
 }
 
 int pg_connect(struct postgres_store *s, struct err *err)
 {
-	if (s->conn != NULL && has_ended(s->conn))
+	if (s->conn != NULL && has_ended(s))
 		pg_drop(s);
 	if (s->conn != NULL)
 		return 0;
@@ -152,6 +162,7 @@ int pg_connect(struct postgres_store *s, struct err *err)
 	s->conn = pg_connect_another(s, err);
 	if (s->conn == NULL)
 		return err_rc(err);
+	s->ended = false;
 	PQsetNoticeReceiver(s->conn, on_notice, s);
 	memset(s->prepared, 0, sizeof(s->prepared));
 	return 0;
