@@ -16,6 +16,7 @@ static const struct scheme {
 		    const struct store_options *options, struct err *err);
 } schemes[] = {
 	{ "sqlite:", sqlite_store_open },
+	{ "postgresql:", postgres_store_open },
 	{ "memory:", memory_store_open },
 };
 
@@ -42,7 +43,9 @@ int store_open(struct store **out, const char *url,
 		return schemes[i].open(out, url + len, &filled, err);
 	}
 	return err_set(err, ERR_BAD_REQUEST,
-		       "A store is sqlite:PATH or memory:NAME, not %s", url);
+		       "A store is sqlite:PATH, postgresql://HOST/DATABASE or "
+		       "memory:NAME, not %s",
+		       url);
 }
 
 void store_close(struct store *s)

@@ -64,8 +64,9 @@ struct store_options {
 	void *alive_data; /* borrowed while open */
 };
 
-/* url: "sqlite:PATH" or "memory:NAME". Makes a new store where there is none
- * (writers only). Owned by the caller: store_close(). */
+/* url: "sqlite:PATH", "postgresql:" and what libpq says of it, or
+ * "memory:NAME". Makes a new store where there is none (writers only). Owned by
+ * the caller: store_close(). */
 int store_open(struct store **out, const char *url,
 	       const struct store_options *options, struct err *err);
 /* Rolls back what is open. Takes NULL. */

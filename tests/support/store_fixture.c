@@ -45,8 +45,11 @@ static void init(struct store_fixture *f, const char *scheme, bool shared)
 	snprintf(f->dir, sizeof(f->dir), "/tmp/groupfs-store-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->path, sizeof(f->path), "%s/test.db", f->dir);
-	snprintf(f->url, sizeof(f->url), "%s:%s%s", scheme,
-		 shared ? "shared/" : "", f->path);
+	if (strcmp(scheme, "postgres") == 0)
+		postgres_create(f->url);
+	else
+		snprintf(f->url, sizeof(f->url), "%s:%s%s", scheme,
+			 shared ? "shared/" : "", f->path);
 	f->s = fixture_open(f, false);
 }
 
@@ -67,6 +70,8 @@ void fixture_release(struct store_fixture *f)
 		unlink(path);
 	}
 	assert_int_equal(rmdir(f->dir), 0);
+	if (strncmp(f->url, "postgresql:", strlen("postgresql:")) == 0)
+		postgres_drop(f->url);
 }
 
 void fixture_reopen(struct store_fixture *f)
@@ -234,6 +239,11 @@ int fixture_start_memory(void **state)
 int fixture_start_shared_memory(void **state)
 {
 	return start(state, "memory", true);
+}
+
+int fixture_start_postgres(void **state)
+{
+	return start(state, "postgres", true);
 }
 
 int fixture_stop(void **state)

@@ -426,25 +426,26 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_ON_EACH(each_append_of_all_is_answered_for_itself),
-		FIXTURE_ON_SHARED(each_append_of_all_is_answered_for_itself),
+		FIXTURE_ON(shared_memory,
+			   each_append_of_all_is_answered_for_itself),
 		FIXTURE_ON_EACH(appends_of_a_group_keep_their_order),
-		FIXTURE_ON_SHARED(appends_of_a_group_keep_their_order),
+		FIXTURE_ON(shared_memory, appends_of_a_group_keep_their_order),
 		FIXTURE_ON_EACH(
 			what_is_refused_before_the_store_stores_nothing),
-		FIXTURE_ON_SHARED(
-			what_is_refused_before_the_store_stores_nothing),
+		FIXTURE_ON(shared_memory,
+			   what_is_refused_before_the_store_stores_nothing),
 		FIXTURE_ON_EACH(flushed_pointers_only_move_forward),
-		FIXTURE_ON_SHARED(flushed_pointers_only_move_forward),
-		FIXTURE_ON_EACH(
-			one_machine_has_one_writer_and_no_changes_of_others),
+		FIXTURE_ON(shared_memory, flushed_pointers_only_move_forward),
+		FIXTURE_ON(sqlite,
+			   one_machine_has_one_writer_and_no_changes_of_others),
+		FIXTURE_ON(memory,
+			   one_machine_has_one_writer_and_no_changes_of_others),
 		FIXTURE_ON_SHARED(a_sent_batch_is_known_to_all_writers),
 		FIXTURE_ON_SHARED(each_change_of_a_member_has_a_number),
 		FIXTURE_ON_SHARED(each_change_of_a_user_has_a_number),
 		FIXTURE_ON_SHARED(
 			what_is_not_committed_or_refused_is_no_change),
-		cmocka_unit_test_setup_teardown(old_changes_are_forgotten,
-						fixture_start_shared_memory,
-						fixture_stop),
+		FIXTURE_ON(shared_memory, old_changes_are_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("store shared", tests, NULL, NULL);
