@@ -40,7 +40,7 @@ need_engines() {
 	_name=$(basename "$T")
 	sql "$POSTGRES" "create database \"$_name\" owner groupfs
 		template template0" || exit 1
-	STORE=postgresql://groupfs@/$_name?host=$POSTGRES
+	STORE="postgresql://groupfs@/$_name?host=$POSTGRES"
 	redis_start "$T/redis" || {
 		diag "Redis did not start"
 		exit 1
