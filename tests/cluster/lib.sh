@@ -4,6 +4,8 @@
 # writers on both whose every answer is recorded, readers on both, and the
 # checker that compares (check.py).
 #
+# $GROUPFS_TEST_ROUNDS: how often each fault comes (2; make torture-cluster: 50).
+#
 #   . tests/cluster/lib.sh
 #   start_groupd; mount_fs; mount_b
 #   begin_load dev 2; wait_for_acks 100; fault kill-a kill9_node_a
@@ -11,9 +13,12 @@
 #   done_testing
 HERE_CLUSTER=$(cd "$(dirname "$0")" && pwd)
 export GROUPFS_TEST_CLUSTER=1
+# Each has a server of its own, which it may break.
+unset GROUPFS_TEST_POSTGRES
 # shellcheck source=tests/system/lib.sh
 . "$HERE_CLUSTER/../system/lib.sh"
 # Written by the tests of the system as well.
+ROUNDS=${GROUPFS_TEST_ROUNDS:-2}
 RECORD=$T/record
 READERS=
 LOADER=
