@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs from Debian what is missing for the parts named: run, test, lint,
-# bench, deb.
+# bench, deb, cluster.
 # sh scripts/deps.sh run test
 set -eu
 
@@ -25,6 +25,9 @@ lint="clang clang-format clang-tidy cppcheck shellcheck mandoc"
 bench="mosquitto nats-server redis-server jq curl python3"
 # `make deb`, and its test in a machine of its own.
 deb="debhelper dpkg-dev lintian debootstrap systemd-container curl python3"
+# What the nodes of a cluster share: its example, its tests and its benchmark.
+cluster="postgresql-15 postgresql-client-15 postgresql-contrib redis-server redis-tools
+	iproute2 util-linux"
 
 missing=
 for part in "$@"; do
@@ -34,8 +37,9 @@ for part in "$@"; do
 	lint) packages=$lint ;;
 	bench) packages=$bench ;;
 	deb) packages=$deb ;;
+	cluster) packages=$cluster ;;
 	*)
-		echo "deps.sh: no such part: $part (run, test, lint, bench, deb)" >&2
+		echo "deps.sh: no such part: $part (run, test, lint, bench, deb, cluster)" >&2
 		exit 2
 		;;
 	esac

@@ -11,7 +11,8 @@
 find "$EX" -type f ! -name README.md -printf '%P\n' | sort >"$T/files"
 missing=$(while read -r file; do
 	grep -qF "($file)" "$EX/README.md" || echo "$file: not in README.md"
-	grep -qF "\$EX/$file" "$HERE"/89-*.sh "$HERE"/90-*.sh ||
+	grep -qF "\$EX/$file" "$HERE"/89-*.sh "$HERE"/90-*.sh \
+		"$TOP"/tests/cluster/[0-9]*.sh ||
 		echo "$file: not run by a test"
 done <"$T/files")
 is "README.md names each file, and a test runs it" "$missing" ""
