@@ -79,7 +79,8 @@ $(PROGRAMS):
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/fs/%.o: EXTRA = $(call pkg_cflags,fuse3)
-$(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3)
+$(BUILD)/store/%.o: EXTRA = $(call pkg_cflags,libpq)
+$(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3 libpq)
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -141,6 +142,12 @@ run: deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)exec sh scripts/run.sh $(BUILD)
 
+# Two nodes on this machine, with PostgreSQL and Redis of their own.
+run-cluster:
+	$(Q)sh scripts/deps.sh run cluster
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)exec sh examples/cluster/up.sh $(BUILD)
+
 RUN_TESTS = BUILD=$(abspath $(BUILD)) JOBS=$(TESTS_AT_A_TIME) sh tests/run.sh
 test-deps:
 	$(Q)sh scripts/deps.sh run test
@@ -153,6 +160,22 @@ test-system: all
 	$(Q)$(RUN_TESTS) $(SYSTEM_TESTS)
 test-web: all
 	$(Q)$(RUN_TESTS) $(WEB_TESTS)
+
+# The cluster's own tests, and those of the system on two nodes: a few that
+# say most, or those that T='...' names. torture-cluster: each fault many times.
+test-cluster-deps:
+	$(Q)sh scripts/deps.sh run test cluster
+test-cluster: test-cluster-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)BUILD=$(abspath $(BUILD)) JOBS=$(TESTS_AT_A_TIME) \
+		sh tests/cluster/run.sh $(if $(filter-out [0-9]*,$(T)),'$(T)')
+torture-cluster: test-cluster-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)BUILD=$(abspath $(BUILD)) GROUPFS_TEST_ROUNDS=50 JOBS=1 \
+		GROUPFS_TEST_PATIENCE=20 sh tests/run.sh $(wildcard tests/cluster/[0-9]*.sh)
+bench-cluster: test-cluster-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/cluster.sh
 
 # Debian packages, into build/deb; their test needs root, and apt the first time.
 deb:
@@ -174,7 +197,7 @@ check-layers:
 check-map:
 	$(Q)sh tests/lint/map.sh $(SRC) $(filter-out tests/%,$(H_FILES))
 check-headers:
-	$(Q)sh tests/lint/headers.sh "$(CC)" $(H_FILES) -- $(ALL_CFLAGS) $(call pkg_cflags,fuse3)
+	$(Q)sh tests/lint/headers.sh "$(CC)" $(H_FILES) -- $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 check-format:
 	$(Q)clang-format --dry-run -Werror $(C_FILES) $(H_FILES)
 check-size:
@@ -187,7 +210,7 @@ check-cppcheck:
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
 check-shell:
-	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh \
+	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])
@@ -199,7 +222,7 @@ compile_commands.json: $(BUILD)/flags $(C_FILES)
 	$(Q){ echo '['; for f in $(C_FILES); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}\n' "$$sep" '$(CURDIR)' "$$f" \
 		"$$(printf '%s' "$$FLAGS" | sed 's/[\\"]/\\&/g') -c $$f"; sep=,; done; echo ']'; } > $@
-compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(call pkg_cflags,fuse3)
+compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR) $(BASHCOMPDIR) $(ZSHCOMPDIR))
@@ -223,7 +246,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run test-deps test test-unit test-system test-web deb test-deb bench-fs bench-ws lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster bench-cluster deb test-deb bench-fs bench-ws lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/bus.h"
 #include "daemon/rate.h"
 #include "lib/paths.h"
 #include "lib/text.h"
@@ -51,6 +52,13 @@ static int set_data(struct config *c, struct str value, struct err *err)
 static int set_store(struct config *c, struct str value, struct err *err)
 {
 	return set_text(c->store, sizeof(c->store), value, err);
+}
+
+static int set_bus(struct config *c, struct str value, struct err *err)
+{
+	int rc = bus_check_url(value, err);
+
+	return rc < 0 ? rc : set_text(c->bus, sizeof(c->bus), value, err);
 }
 
 static int set_socket(struct config *c, struct str value, struct err *err)
@@ -254,14 +262,6 @@ static int set_address_connections(struct config *c, struct str value,
 			  CONFIG_CONNECTIONS_MAX, err);
 }
 
-static int not_yet(struct config *c, struct str value, struct err *err)
-{
-	(void)c;
-	(void)value;
-	return err_set(err, ERR_BAD_REQUEST,
-		       "not supported by this version yet");
-}
-
 struct key {
 	const char *name;
 	int (*set)(struct config *c, struct str value, struct err *err);
@@ -287,7 +287,7 @@ static const struct key keys[] = {
 	{ "max_message_bytes", set_max_message, "N" },
 	{ "media_max_bytes", set_media_max, "N of a file in media/, as 100M" },
 	{ "dedupe_window", set_dedupe, "TIME how long a client_id is known" },
-	{ "bus", not_yet, NULL },
+	{ "bus", set_bus, "URL         redis://HOST, between nodes" },
 	{ "rate_messages_per_second", set_rate,
 	  "N that a user may send; 0: no limit" },
 	{ "max_connections_per_user", set_user_connections,
@@ -557,6 +557,12 @@ int config_load(struct config *c, const struct config_flags *flags,
 		rc = err_set(err, ERR_BAD_REQUEST,
 			     "tls_cert and tls_key go together: one of them "
 			     "is not set");
+	if (rc == 0 && c->bus[0] != '\0' &&
+	    strncmp(c->store, "sqlite:", strlen("sqlite:")) == 0)
+		rc = err_set(err, ERR_BAD_REQUEST,
+			     "bus: it is for nodes that share a store, and "
+			     "%.128s belongs to one",
+			     c->store);
 	return rc;
 }
 

@@ -22,6 +22,7 @@ enum {
 	CONFIG_ORIGINS_MAX = 64,
 	CONFIG_ORIGIN_LEN = 256,
 	CONFIG_USER_LEN = 33,
+	CONFIG_BUS_LEN = 1024,
 	CONFIG_HOST_LEN = 256,
 	CONFIG_GATEWAYS_MAX = 64,
 	CONFIG_CONNECTIONS_MAX = 1000000,
@@ -35,6 +36,7 @@ enum {
 struct config {
 	char data[PATH_MAX];
 	char store[PATH_MAX]; /* an URL */
+	char bus[CONFIG_BUS_LEN]; /* an URL, with its password; empty: none */
 	char socket[PATH_MAX];
 	int socket_fd; /* by main: what systemd made of it; 0: none */
 	char listen_host[CONFIG_HOST_LEN]; /* empty: none */

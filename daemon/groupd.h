@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "daemon/bus.h"
 #include "daemon/config.h"
 #include "daemon/handlers.h"
 #include "daemon/listener.h"
@@ -21,7 +22,9 @@
 #include "daemon/fence.h"
 #include "daemon/import_keeper.h"
 #include "daemon/media_keeper.h"
+#include "daemon/nodes.h"
 #include "daemon/peer.h"
+#include "daemon/pointers.h"
 #include "daemon/rate.h"
 #include "daemon/readers.h"
 #include "daemon/sequencer.h"
@@ -44,6 +47,7 @@ struct groupd {
 	struct session_host host;
 	struct registry registry;
 	struct sequencer sequencer;
+	struct pointers pointers; /* of a shared store */
 	struct fence fence;
 	struct readers readers;
 	struct readers verifier;
@@ -54,6 +58,8 @@ struct groupd {
 	struct import_keeper imports;
 	struct rate rate;
 	struct handlers handlers;
+	struct bus bus;
+	struct nodes nodes; /* where the store is shared */
 	struct listener listener;
 	struct lobby lobby;
 	struct tickets tickets;
@@ -61,6 +67,7 @@ struct groupd {
 	uv_timer_t expiry; /* of tokens */
 	bool hosting;
 	bool sequencing;
+	bool pointing;
 	bool fencing;
 	bool reading;
 	bool verifying;
@@ -69,7 +76,9 @@ struct groupd {
 	bool keeping;
 	bool listening;
 	bool receiving; /* the lobby */
+	bool hinting;	/* the bus */
 	bool supervising;
+	bool sharing;	       /* the nodes */
 	bool closing;	       /* a part is being closed */
 	bool verify_abandoned; /* a VERIFY, a backup or a restore still runs: do
 				  not free */

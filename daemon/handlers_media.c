@@ -173,6 +173,7 @@ static int begin_send_media(struct request *r)
 			       body->content.len, r->max_content);
 	r->want =
 		groups_watched(&r->handlers->registry->groups, body->group_id);
+	r->known = nodes_next(r->handlers->nodes, r->body.send_media.group_id);
 	/* As of SEND: what was sent before is answered as it was then. */
 	return request_charge(r, 1, r->resent || body->batch_id.len > 0);
 }

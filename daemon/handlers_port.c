@@ -335,6 +335,9 @@ static int write_begin(struct request *r, struct store *store,
 	rc = store_import_begin(store, &group, &id, &r->err);
 	if (rc < 0)
 		return is_fault(&r->err) ? at_line(r) : rc;
+	rc = import_keeper_note(r->handlers->imports, id, &r->err);
+	if (rc < 0)
+		return rc;
 	e = event_add(events, EVENT_IMPORTING, id);
 	if (e == NULL)
 		return request_no_memory(r);

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/import_keeper.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/text.h"
 
 struct import {
 	struct list link; /* in keeper->imports */
@@ -25,6 +34,37 @@ static struct import *find(const struct import_keeper *k, uint64_t id)
 			return i;
 	}
 	return NULL;
+}
+
+/* The notes. */
+
+enum { NAME_MAX_DIGITS = 20 };
+
+int import_keeper_note(const struct import_keeper *k, uint64_t import_id,
+		       struct err *err)
+{
+	char name[NAME_MAX_DIGITS + 1];
+	int fd;
+
+	if (k->notes < 0)
+		return 0;
+	(void)snprintf(name, sizeof(name), "%" PRIu64, import_id);
+	fd = openat(k->notes, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "The import cannot be noted: %s",
+			       strerror(errno));
+	close(fd);
+	return 0;
+}
+
+static void drop_note(const struct import_keeper *k, uint64_t import_id)
+{
+	char name[NAME_MAX_DIGITS + 1];
+
+	(void)snprintf(name, sizeof(name), "%" PRIu64, import_id);
+	if (k->notes >= 0)
+		(void)unlinkat(k->notes, name, 0);
 }
 
 static void forget(struct import *i)
@@ -66,6 +106,7 @@ static void drop_done(struct sequencer_op *op)
 		submit_drop(i);
 		return;
 	} else if (!i->more) {
+		drop_note(k, i->id);
 		log_info("took an unfinished import away: id=%llu",
 			 (unsigned long long)i->id);
 	}
@@ -137,8 +178,10 @@ void import_keeper_event(struct import_keeper *k, const struct event *e)
 	if (e->kind == EVENT_IMPORTING)
 		add(k, e->group_id, is_open(k, e->session) ? e->session : 0,
 		    str_of(e->by));
-	else if (e->kind == EVENT_IMPORTED)
+	if (e->kind == EVENT_IMPORTED) {
+		drop_note(k, e->group_id);
 		end(k, e->group_id);
+	}
 }
 
 void import_keeper_lost(struct import_keeper *k, uint64_t session)
@@ -169,6 +212,29 @@ bool import_keeper_owns(const struct import_keeper *k, uint64_t session,
 
 /* The start. */
 
+/* Ours alone, among those of all nodes. */
+static void find_notes(struct import_keeper *k)
+{
+	int fd = dup(k->notes);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (dir == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	rewinddir(dir);
+	while (k->nfound < IMPORT_KEEPER_MAX &&
+	       (entry = readdir(dir)) != NULL) {
+		uint64_t id;
+
+		if (text_parse_u64(str_of(entry->d_name), &id) && id > 0)
+			k->found[k->nfound++] = id;
+	}
+	closedir(dir);
+}
+
 static int run_find(struct sequencer_op *op, struct store *store,
 		    struct list *events, struct err *err)
 {
@@ -178,6 +244,10 @@ static int run_find(struct sequencer_op *op, struct store *store,
 
 	(void)events;
 	k->nfound = 0;
+	if (k->notes >= 0) {
+		find_notes(k);
+		return 0;
+	}
 	while (rc > 0 && k->nfound < IMPORT_KEEPER_MAX) {
 		rc = store_next_import(store, id, &id, err);
 		if (rc > 0)
@@ -197,19 +267,38 @@ static void find_done(struct sequencer_op *op)
 		add(k, k->found[i], 0, str_of(""));
 }
 
-void import_keeper_start(struct import_keeper *k, struct session_host *host,
-			 struct sequencer *sequencer, struct media *media,
-			 void (*on_gone)(void *data), void *data)
+static int open_notes(struct import_keeper *k, const char *path,
+		      struct err *err)
 {
+	if (mkdir(path, 0700) == 0 || errno == EEXIST)
+		k->notes = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return k->notes >= 0
+		       ? 0
+		       : err_set(err, ERR_UNAVAILABLE, "Cannot make %s: %s",
+				 path, strerror(errno));
+}
+
+int import_keeper_start(struct import_keeper *k, struct session_host *host,
+			struct sequencer *sequencer, struct media *media,
+			const char *shared, void (*on_gone)(void *data),
+			void *data, struct err *err)
+{
+	int rc = 0;
+
 	*k = (struct import_keeper){ .host = host,
 				     .sequencer = sequencer,
 				     .media = media,
+				     .notes = -1,
 				     .on_gone = on_gone,
 				     .data = data };
 	list_init(&k->imports);
 	k->find = (struct sequencer_op){ .run = run_find, .done = find_done };
+	if (shared != NULL)
+		rc = open_notes(k, shared, err);
 	/* The first of the lane: there is room. */
-	sequencer_submit(sequencer, 0, &k->find);
+	if (rc == 0)
+		sequencer_submit(sequencer, 0, &k->find);
+	return rc;
 }
 
 void import_keeper_stop(struct import_keeper *k)
@@ -223,4 +312,7 @@ void import_keeper_release(struct import_keeper *k)
 		return;
 	while (!list_empty(&k->imports))
 		forget(container_of(k->imports.next, struct import, link));
+	if (k->notes >= 0)
+		close(k->notes);
+	k->notes = -1;
 }

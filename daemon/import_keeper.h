@@ -8,7 +8,10 @@
  *                           \--lost--> lane: drop, drop ... --> gone
  *
  * What a groupd that was killed left behind is looked for at start, before
- * anybody can begin another one.
+ * anybody can begin another one. Where the store is shared, those of other
+ * nodes are not touched: each node notes its own in DATA/imports, a file of
+ * the import's number each, and drops only those. What a node leaves that does
+ * not come back stays, seen by nobody.
  *
  * The loop, but for what it gives to the lane.
  */
@@ -35,6 +38,7 @@ struct import_keeper {
 	struct session_host *host; /* borrowed, as the next two */
 	struct sequencer *sequencer;
 	struct media *media;
+	int notes; /* DATA/imports; -1: the store is ours alone */
 	/* One was taken away: its media files may be garbage. */
 	void (*on_gone)(void *data);
 	void *data;
@@ -48,13 +52,19 @@ struct import_keeper {
 	size_t nfound;
 };
 
-/* Begins with looking for what was left behind. */
-void import_keeper_start(struct import_keeper *k, struct session_host *host,
-			 struct sequencer *sequencer, struct media *media,
-			 void (*on_gone)(void *data), void *data);
+/* Begins with looking for what was left behind. shared: the directory of the
+ * notes, which is made (in one that is there); NULL: the store is ours alone.
+ */
+int import_keeper_start(struct import_keeper *k, struct session_host *host,
+			struct sequencer *sequencer, struct media *media,
+			const char *shared, void (*on_gone)(void *data),
+			void *data, struct err *err);
+/* Before an import that has begun is committed; any thread. */
+int import_keeper_note(const struct import_keeper *k, uint64_t import_id,
+		       struct err *err);
 /* Nothing more is given to the lane. */
 void import_keeper_stop(struct import_keeper *k);
-/* After the sequencer is closed. Takes a zeroed one. */
+/* After the sequencer is closed. Takes one that was not started. */
 void import_keeper_release(struct import_keeper *k);
 
 /* Whether one more may begin. */

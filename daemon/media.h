@@ -15,6 +15,11 @@
  * can be placed again, and where it never comes to that, media_tidy() finds
  * by the two names a content that may be nobody's.
  *
+ * Where nodes share a store they share DATA/media, and no lane keeps one from
+ * removing what another is placing. So whoever places a content sets its time,
+ * and whoever removes one gives it another name first and looks at that: who
+ * comes too late to set the time finds no content, and places his own.
+ *
  * Nothing is remembered in memory, so uploads go on after a restart. All but
  * place, settle and remove may be called by any thread at once; those by the
  * lane. All block.
@@ -35,9 +40,11 @@
 #include "store/store.h"
 
 enum {
-	MEDIA_UPLOADS_MAX = 64,		/* that a user may have begun */
-	MEDIA_QUOTA = 4,		/* times max_bytes that they may have */
-	MEDIA_STALE_MS = 60 * 60 * 1000 /* not written for so long: removed */
+	MEDIA_UPLOADS_MAX = 64, /* that a user may have begun */
+	MEDIA_QUOTA = 4,	/* times max_bytes that they may have */
+	MEDIA_STALE_MS = 60 * 60 * 1000, /* not written for so long: removed */
+	MEDIA_PLACED_MS = 10 * 60 * 1000 /* from placing to the commit, by far
+					  */
 };
 
 struct media {
@@ -45,6 +52,7 @@ struct media {
 	int root;	       /* DATA/media */
 	int incoming;
 	atomic_uint_fast64_t max_bytes;
+	bool shared; /* other nodes have it, too; set before it is used */
 	/* Read: one file is written. Write: files get other names. */
 	pthread_rwlock_t lock;
 };
@@ -100,7 +108,9 @@ bool media_is_sound(struct media *m, const uint8_t hash[STORE_HASH],
  * of it by media_is_sound() before anything names it. */
 int media_put(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
 	      struct str data, struct err *err);
-/* Removes a content that is nobody's. One that is gone already is no error. */
+/* Removes a content that is nobody's. One that is gone already is no error.
+ * 1: it stays for now, since it was placed within MEDIA_PLACED_MS, by another
+ * node perhaps, whose transaction is not seen yet. */
 int media_remove(struct media *m, const uint8_t hash[STORE_HASH],
 		 struct err *err);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -74,6 +75,34 @@ static int make_dir(struct media *m, const struct blob_path *blob,
 	return errno == EEXIST ? 0 : media_failed(err, "store");
 }
 
+/* Where nobody else can remove it, its time says nothing. */
+static int touch(const struct media *m, const struct blob_path *blob)
+{
+	return m->shared ? utimensat(m->root, blob->text, NULL,
+				     AT_SYMLINK_NOFOLLOW)
+			 : 0;
+}
+
+/* Its second name, or the one that it has. 0, or -1 and errno. */
+static int put_name(struct media *m, const char *sealed,
+		    const struct blob_path *blob, bool *fresh)
+{
+	enum { TRIES = 100 };
+
+	for (int i = 0; i < TRIES; i++) {
+		*fresh = linkat(m->incoming, sealed, m->root, blob->text, 0) ==
+			 0;
+		if (!*fresh && errno != EEXIST)
+			return -1;
+		/* Else it was just taken away. */
+		if (touch(m, blob) == 0)
+			return 0;
+		if (errno != ENOENT)
+			return -1;
+	}
+	return -1;
+}
+
 int media_place(struct media *m, const struct media_upload *u,
 		const uint8_t hash[STORE_HASH], bool *fresh, struct err *err)
 {
@@ -85,13 +114,9 @@ int media_place(struct media *m, const struct media_upload *u,
 	put_blob(&blob, hash);
 	if (rc == 0)
 		rc = make_dir(m, &blob, err);
-	if (rc == 0 &&
-	    linkat(m->incoming, buf_cstr(&sealed), m->root, blob.text, 0) == 0)
-		*fresh = true;
-	else if (rc == 0 && errno == ENOENT)
-		rc = media_not_begun(err);
-	else if (rc == 0 && errno != EEXIST)
-		rc = media_failed(err, "store");
+	if (rc == 0 && put_name(m, buf_cstr(&sealed), &blob, fresh) < 0)
+		rc = errno == ENOENT ? media_not_begun(err)
+				     : media_failed(err, "store");
 	buf_release(&sealed);
 	return rc;
 }
@@ -102,7 +127,9 @@ int media_settle(struct media *m, const uint8_t hash[STORE_HASH],
 	struct blob_path blob;
 
 	put_blob(&blob, hash);
-	return media_sync_dir(m->root, blob.dir) < 0
+	/* Another node may have taken it away since it was placed. */
+	return faccessat(m->root, blob.text, F_OK, 0) < 0 ||
+			       media_sync_dir(m->root, blob.dir) < 0
 		       ? media_failed(err, "store")
 		       : 0;
 }
@@ -177,12 +204,54 @@ int media_put(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
 	return rc;
 }
 
+static bool is_new(const struct media *m, const struct stat *st)
+{
+	uint64_t placed_ms = (uint64_t)st->st_mtim.tv_sec * 1000 +
+			     (uint64_t)st->st_mtim.tv_nsec / 1000000;
+
+	return placed_ms + MEDIA_PLACED_MS > env_now_ms(m->env);
+}
+
+/* "ab/abcdef...-going": no content has such a name. */
+static int remove_shared(struct media *m, const struct blob_path *blob,
+			 struct err *err)
+{
+	struct buf going = { 0 };
+	struct stat st;
+	int rc = 0;
+
+	buf_printf(&going, "%s-going", blob->text);
+	if (going.failed) {
+		rc = media_no_memory(err);
+		goto release;
+	}
+	if (renameat(m->root, blob->text, m->root, buf_cstr(&going)) < 0) {
+		rc = errno == ENOENT ? 0 : media_failed(err, "remove");
+		goto release;
+	}
+	if (fstatat(m->root, buf_cstr(&going), &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    is_new(m, &st))
+		rc = 1;
+	/* A link does not take the place of what was placed since. */
+	if (rc == 1 &&
+	    linkat(m->root, buf_cstr(&going), m->root, blob->text, 0) < 0 &&
+	    errno != EEXIST)
+		rc = media_failed(err, "keep");
+	else if (unlinkat(m->root, buf_cstr(&going), 0) < 0 && errno != ENOENT)
+		rc = media_failed(err, "remove");
+release:
+	buf_release(&going);
+	return rc;
+}
+
 int media_remove(struct media *m, const uint8_t hash[STORE_HASH],
 		 struct err *err)
 {
 	struct blob_path blob;
 
 	put_blob(&blob, hash);
+	if (m->shared)
+		return remove_shared(m, &blob, err);
 	if (unlinkat(m->root, blob.text, 0) < 0 && errno != ENOENT)
 		return media_failed(err, "remove");
 	/* The last one of its folder; any other keeps it. */

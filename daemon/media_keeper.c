@@ -8,7 +8,7 @@
 
 /* The sweep. */
 
-/* Removes a content unless somebody has it. */
+/* Removes a content unless somebody has it. 1: it stays for now. */
 static int release(struct media *media, struct store *store,
 		   const uint8_t hash[STORE_HASH], struct err *err)
 {
@@ -36,7 +36,8 @@ static int run_sweep(struct sequencer_op *op, struct store *store,
 		rc = release(k->media, store, hash, err);
 		if (rc == 0)
 			rc = store_drop_garbage(store, hash, err);
-		if (rc < 0)
+		/* The timer comes back to one that stays. */
+		if (rc != 0)
 			break;
 	}
 	return rc < 0 ? rc : 0;
@@ -124,9 +125,15 @@ static int run_decide(struct sequencer_op *op, struct store *store,
 	/* What is in doubt stays so until the next time. */
 	if (atomic_load(&k->held) > 0)
 		k->ndoubts = 0;
-	for (size_t i = 0; i < k->ndoubts && rc == 0; i++)
+	for (size_t i = 0; i < k->ndoubts && rc >= 0;) {
 		rc = release(k->media, store, k->doubts[i], err);
-	return rc;
+		if (rc <= 0)
+			i++;
+		else
+			memmove(&k->doubts[i], &k->doubts[i + 1],
+				(--k->ndoubts - i) * sizeof(k->doubts[0]));
+	}
+	return rc < 0 ? rc : 0;
 }
 
 static void tidy_done(struct readers_job *job);

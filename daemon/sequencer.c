@@ -25,14 +25,17 @@ static struct sequencer_op *op_of(struct list *el)
 }
 
 /* Whether there is no room for op in this transaction. */
-static bool is_full(const struct batch *batch, size_t bytes,
-		    const struct sequencer_op *op)
+static bool is_full(const struct lane *lane, const struct batch *batch,
+		    size_t bytes, const struct sequencer_op *op)
 {
 	const struct sequencer_op *first;
 
 	if (batch->count == 0)
 		return false;
 	first = container_of(batch->ops.next, const struct sequencer_op, link);
+	if (lane->sequencer->shared &&
+	    (first->append == NULL || op->append == NULL))
+		return true;
 	return first->alone || op->alone ||
 	       batch->count == SEQUENCER_BATCH_OPS ||
 	       bytes + op->bytes > SEQUENCER_BATCH_BYTES;
@@ -61,7 +64,7 @@ static bool take(struct lane *lane, struct batch *batch)
 	while (!list_empty(&lane->pending)) {
 		struct sequencer_op *op = op_of(lane->pending.next);
 
-		if (is_full(batch, bytes, op))
+		if (is_full(lane, batch, bytes, op))
 			break;
 		list_remove(&op->link);
 		list_push(&batch->ops, &op->link);
@@ -96,6 +99,22 @@ static void fail_all(struct batch *batch, const struct err *err)
 	events_clear(&batch->events);
 }
 
+static int run_op(struct sequencer_op *op, struct store *store,
+		  struct list *events)
+{
+	int rc;
+
+	op->err = (struct err){ .code = ERR_NONE };
+	op->appended = 0;
+	if (op->append != NULL)
+		(void)store_append(store, op->append, &op->err);
+	rc = op->run(op, store, events, &op->err);
+	assert(rc < 0 || op->err.code == ERR_NONE);
+	if (rc < 0 && op->err.code == ERR_NONE)
+		err_set(&op->err, ERR_UNAVAILABLE, NULL);
+	return rc;
+}
+
 /* Runs all ops but skip; who ended the transaction
  * is returned in *culprit. */
 static int run_ops(struct lane *lane, struct batch *batch,
@@ -113,13 +132,8 @@ static int run_ops(struct lane *lane, struct batch *batch,
 
 		if (op == skip)
 			continue;
-		op->err = (struct err){ .code = ERR_NONE };
-		op->appended = 0;
 		is_alive(lane);
-		rc = op->run(op, lane->store, &batch->events, &op->err);
-		assert(rc < 0 || op->err.code == ERR_NONE);
-		if (rc < 0 && op->err.code == ERR_NONE)
-			err_set(&op->err, ERR_UNAVAILABLE, NULL);
+		rc = run_op(op, lane->store, &batch->events);
 		if (rc < 0 && ends_transaction(&op->err)) {
 			*culprit = op;
 			*err = op->err;
@@ -140,6 +154,15 @@ static void unknown_outcome(struct sequencer *q, const struct err *err)
 	log_error("stopped, outcome of a commit is unknown: why=\"%s\"",
 		  err->text);
 	_exit(EXIT_UNKNOWN);
+}
+
+static void note_largest(struct sequencer_figures *f, uint64_t ops)
+{
+	uint_fast64_t was = atomic_load(&f->largest);
+
+	while (ops > was &&
+	       !atomic_compare_exchange_weak(&f->largest, &was, ops))
+		;
 }
 
 static void count_batch(struct sequencer *q, const struct batch *batch,
@@ -163,8 +186,7 @@ static void count_batch(struct sequencer *q, const struct batch *batch,
 	histogram_add(&f->messages, messages, 1);
 	histogram_add(&f->seconds, duration_ns, 1);
 	atomic_fetch_add(&f->refused, batch->count - done);
-	if (done > atomic_load(&f->largest))
-		atomic_store(&f->largest, done);
+	note_largest(f, done);
 }
 
 static void clear_errors(struct batch *batch, const struct sequencer_op *skip)
@@ -197,33 +219,111 @@ static int run_transaction(struct lane *lane, struct batch *batch,
 	return store_commit(lane->store, err);
 }
 
-static void run_batch(struct lane *lane, struct batch *batch)
+/* It is stored: what follows from it is told, or watchers would miss it. */
+static void end_append(struct lane *lane, struct batch *batch,
+		       struct sequencer_op *op, const struct err *refused)
+{
+	for (;;) {
+		int rc;
+
+		op->err = *refused;
+		op->appended = 0;
+		rc = op->run(op, lane->store, &batch->events, &op->err);
+		assert(rc < 0 || op->err.code == ERR_NONE);
+		if (rc == 0 || refused->code != ERR_NONE ||
+		    op->err.code != ERR_UNAVAILABLE)
+			return;
+		usleep(10000);
+	}
+}
+
+/* Nothing but appends. */
+static int run_appends(struct lane *lane, struct batch *batch, struct err *err)
+{
+	size_t n = 0;
+	int rc;
+
+	for (struct list *el = batch->ops.next; el != &batch->ops;
+	     el = el->next)
+		lane->appends[n++] = op_of(el)->append;
+	rc = store_append_all(lane->store, lane->appends, lane->errs, n, err);
+	if (rc < 0)
+		return rc;
+	n = 0;
+	for (struct list *el = batch->ops.next; el != &batch->ops;
+	     el = el->next) {
+		is_alive(lane);
+		end_append(lane, batch, op_of(el), &lane->errs[n++]);
+	}
+	return 0;
+}
+
+static int carry_out(struct lane *lane, struct batch *batch, struct err *err)
+{
+	struct sequencer *q = lane->sequencer;
+	const struct sequencer_op *first = op_of(batch->ops.next);
+	int rc;
+
+	if (first->alone)
+		pthread_rwlock_wrlock(&q->together);
+	else
+		pthread_rwlock_rdlock(&q->together);
+	rc = q->shared && first->append != NULL
+		     ? run_appends(lane, batch, err)
+		     : run_transaction(lane, batch, err);
+	/* Before the lock goes: what was not committed is nobody's. */
+	if (rc < 0)
+		store_rollback(lane->store);
+	pthread_rwlock_unlock(&q->together);
+	return rc;
+}
+
+static void fail_batch(struct lane *lane, struct batch *batch, int rc,
+		       struct err *err)
+{
+	struct sequencer *q = lane->sequencer;
+
+	if (rc == -EINPROGRESS) {
+		err->code = ERR_OUTCOME_UNKNOWN;
+		atomic_fetch_add(&q->figures.unknown, batch->count);
+	}
+	if (err->code == ERR_NONE)
+		err_set(err, ERR_UNAVAILABLE, NULL);
+	log_warn("failed a batch: ops=%zu why=\"%s\"", batch->count, err->text);
+	atomic_fetch_add(&q->figures.rollbacks, 1);
+	fail_all(batch, err);
+	for (struct list *el = batch->ops.next; q->shared && el != &batch->ops;
+	     el = el->next) {
+		if (op_of(el)->err.code == ERR_UNAVAILABLE)
+			op_of(el)->err.retry_after_ms = SEQUENCER_RETRY_MS;
+	}
+}
+
+/* Negative: nobody knows what the store did, or it did nothing. */
+static int run_batch(struct lane *lane, struct batch *batch)
 {
 	struct sequencer *q = lane->sequencer;
 	struct err err = { .code = ERR_NONE };
 	uint64_t began = uv_hrtime();
-	int rc = run_transaction(lane, batch, &err);
+	int rc = carry_out(lane, batch, &err);
 
-	if (rc == -EINPROGRESS)
+	if (rc == -EINPROGRESS && !q->shared)
 		unknown_outcome(q, &err);
 	if (rc < 0) {
-		if (err.code == ERR_NONE)
-			err_set(&err, ERR_UNAVAILABLE, NULL);
-		log_warn("failed a batch: ops=%zu why=\"%s\"", batch->count,
-			 err.text);
-		store_rollback(lane->store);
-		atomic_fetch_add(&q->figures.rollbacks, 1);
-		fail_all(batch, &err);
-		return;
+		fail_batch(lane, batch, rc, &err);
+		return err.code == ERR_OUT_OF_SPACE ? 0 : rc;
 	}
 	count_batch(q, batch, uv_hrtime() - began);
 	for (struct list *el = batch->events.next; el != &batch->events;
 	     el = el->next) {
 		struct event *e = container_of(el, struct event, link);
 
-		if (e->kind == EVENT_MESSAGES)
-			event_load(e, lane->store);
+		if (e->kind != EVENT_MESSAGES)
+			continue;
+		event_mark(&lane->marks, e);
+		event_load(e, lane->store);
 	}
+	return 0;
 }
 
 /* A lane cannot go on without its batch struct: it waits for memory. */
@@ -238,9 +338,44 @@ static struct batch *batch_new(void)
 	return batch;
 }
 
+/* The store was away. Who has waited for that is answered, so that nobody
+ * waits for longer than two attempts take. */
+static void give_up_waiting(struct lane *lane)
+{
+	const uint64_t patience = (uint64_t)SEQUENCER_PATIENCE_MS * 1000000;
+	struct batch *batch = batch_new();
+	uint64_t now = uv_hrtime();
+	struct err err;
+
+	pthread_mutex_lock(&lane->lock);
+	while (!list_empty(&lane->pending)) {
+		struct sequencer_op *op = op_of(lane->pending.next);
+
+		if (now - op->since_ns < patience)
+			break;
+		list_remove(&op->link);
+		list_push(&batch->ops, &op->link);
+		batch->count++;
+		lane->pending_ops--;
+		lane->pending_bytes -= op->bytes;
+	}
+	pthread_mutex_unlock(&lane->lock);
+	err_set(&err, ERR_UNAVAILABLE, "The store cannot be reached now");
+	err.retry_after_ms = SEQUENCER_RETRY_MS;
+	for (struct list *el = batch->ops.next; el != &batch->ops;
+	     el = el->next)
+		op_of(el)->err = err;
+	if (batch->count > 0)
+		mailbox_post(&lane->sequencer->done, &batch->link);
+	else
+		free(batch);
+}
+
 static void *lane_main(void *arg)
 {
 	struct lane *lane = arg;
+	struct sequencer *q = lane->sequencer;
+	bool away;
 
 	pthread_setname_np(pthread_self(), "lane");
 	for (;;) {
@@ -251,8 +386,11 @@ static void *lane_main(void *arg)
 			atomic_store(&lane->alive_ns, 0);
 			return NULL;
 		}
-		run_batch(lane, batch);
-		mailbox_post(&lane->sequencer->done, &batch->link);
+		away = run_batch(lane, batch) < 0;
+		mailbox_post(&q->done, &batch->link);
+		atomic_store(&q->away, away && q->shared);
+		if (away && q->shared)
+			give_up_waiting(lane);
 	}
 }
 
@@ -289,6 +427,13 @@ static void on_batch(void *data, struct list *el)
 		sequencer_release(q, &batch->link);
 }
 
+static void lane_free(struct lane *lane)
+{
+	store_close(lane->store);
+	free(lane->appends);
+	free(lane->errs);
+}
+
 static void lane_stop(struct lane *lane)
 {
 	pthread_mutex_lock(&lane->lock);
@@ -296,7 +441,7 @@ static void lane_stop(struct lane *lane)
 	pthread_cond_signal(&lane->wake);
 	pthread_mutex_unlock(&lane->lock);
 	pthread_join(lane->thread, NULL);
-	store_close(lane->store);
+	lane_free(lane);
 	pthread_mutex_destroy(&lane->lock);
 	pthread_cond_destroy(&lane->wake);
 }
@@ -313,11 +458,19 @@ static int lane_start(struct sequencer *q, struct err *err)
 	rc = store_open(&lane->store, q->options.url, &store, err);
 	if (rc < 0)
 		return rc;
+	q->shared = store_is_shared(lane->store);
+	lane->appends =
+		calloc(SEQUENCER_BATCH_OPS, sizeof(struct store_append *));
+	lane->errs = calloc(SEQUENCER_BATCH_OPS, sizeof(*lane->errs));
+	if (lane->appends == NULL || lane->errs == NULL) {
+		lane_free(lane);
+		return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
+	}
 	list_init(&lane->pending);
 	pthread_mutex_init(&lane->lock, NULL);
 	pthread_cond_init(&lane->wake, NULL);
 	if (pthread_create(&lane->thread, NULL, lane_main, lane) != 0) {
-		store_close(lane->store);
+		lane_free(lane);
 		return err_set(err, ERR_UNAVAILABLE, "Cannot start a thread");
 	}
 	q->lanes++;
@@ -327,6 +480,18 @@ static int lane_start(struct sequencer *q, struct err *err)
 static void on_failed_start(struct mailbox *m)
 {
 	(void)m;
+}
+
+/* One that is alone waits for no more than what has begun. */
+static void init_lock(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attr;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(
+		&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
 }
 
 int sequencer_start(struct sequencer *q, uv_loop_t *loop,
@@ -344,15 +509,17 @@ int sequencer_start(struct sequencer *q, uv_loop_t *loop,
 	rc = mailbox_start(&q->done, loop, on_batch, q);
 	if (rc < 0)
 		return err_set(err, ERR_UNAVAILABLE, "%s", uv_strerror(rc));
-	while (q->lanes < options->lanes) {
+	init_lock(&q->together);
+	do {
 		rc = lane_start(q, err);
 		if (rc < 0)
 			goto stop;
-	}
+	} while (q->shared && q->lanes < options->lanes);
 	return 0;
 stop:
 	for (size_t i = 0; i < q->lanes; i++)
 		lane_stop(&q->lane[i]);
+	pthread_rwlock_destroy(&q->together);
 	mailbox_close(&q->done, on_failed_start);
 	return rc;
 }
@@ -367,6 +534,7 @@ int sequencer_submit(struct sequencer *q, uint64_t group_id,
 	if (!lane->stop && lane->pending_ops < SEQUENCER_QUEUE_OPS &&
 	    (lane->pending_ops == 0 ||
 	     lane->pending_bytes + op->bytes <= SEQUENCER_QUEUE_BYTES)) {
+		op->since_ns = uv_hrtime();
 		list_push(&lane->pending, &op->link);
 		lane->pending_ops++;
 		lane->pending_bytes += op->bytes;
@@ -396,6 +564,8 @@ uint64_t sequencer_stalled_ns(const struct sequencer *q)
 {
 	uint64_t stalled = 0;
 
+	if (q->shared)
+		return 0;
 	for (size_t i = 0; i < q->lanes; i++) {
 		uint64_t alive = atomic_load(&q->lane[i].alive_ns);
 		uint64_t now = uv_hrtime();
@@ -417,6 +587,7 @@ void sequencer_close(struct sequencer *q, void (*cb)(struct sequencer *q))
 {
 	for (size_t i = 0; i < q->lanes; i++)
 		lane_stop(&q->lane[i]);
+	pthread_rwlock_destroy(&q->together);
 	q->on_close = cb;
 	mailbox_close(&q->done, on_mailbox_closed);
 }

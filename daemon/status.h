@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "daemon/bus.h"
 #include "daemon/handlers.h"
 #include "daemon/peer.h"
 #include "daemon/sequencer.h"
@@ -28,6 +29,10 @@ void status_times(struct buf *out, const char *prefix,
 /* Of the file system that the directory is on; nothing where it cannot be
  * read. Blocks. */
 void status_disk(struct buf *out, const char *dir);
+/* The bus; without one only that there is none. */
+void status_bus(struct buf *out, const struct bus *bus);
+/* What other nodes wrote; NULL: there are none. */
+void status_nodes(struct buf *out, const struct nodes *n);
 void status_registry(struct buf *out, const struct registry *r);
 
 #endif

@@ -207,6 +207,7 @@ static int start_groupfs(struct app *app, const struct mount_options *o)
 		.path = buf_cstr(&o->socket),
 		.agent = "groupfs/" GROUPFS_VERSION,
 		.data = app,
+		.patient = true,
 		.on_event = on_event,
 		.on_state = on_state,
 		.on_restored = on_restored

@@ -168,6 +168,11 @@ struct store_ops {
 				 uint64_t after_version,
 				 store_member_change_fn fn, void *data,
 				 struct err *err);
+	/* NULL: store.c calls find_token() for each. */
+	int (*list_gone_tokens)(struct store *s,
+				const uint8_t (*hashes)[STORE_TOKEN_HASH],
+				size_t count, store_gone_fn fn, void *data,
+				struct err *err);
 	/* NULL: store.c calls set_read() for each. */
 	int (*flush_reads)(struct store *s,
 			   const struct store_pointer *pointers, size_t count,
@@ -181,6 +186,8 @@ struct store_ops {
 /* Whether the handle can do anything; whether it can write. */
 int store_check_alive(struct store *s, struct err *err);
 int store_check_writer(struct store *s, struct err *err);
+/* One who has no valid name is a member of nothing: `no_such_group`. */
+int store_check_actor(struct str user, struct err *err);
 
 /* A mention is a message and its group. */
 static inline struct wire_mention store_mention_of(uint64_t group_id,

@@ -50,7 +50,8 @@ int store_file(const char *url, struct buf *path, struct err *err)
 {
 	if (strncmp(url, sqlite, sizeof(sqlite) - 1) != 0)
 		return err_set(err, ERR_BAD_REQUEST,
-			       "The store %s lies in no file", url);
+			       "Nodes share this store, and it lies in no "
+			       "file here: see groupd-cluster(7)");
 	buf_append_str(path, str_of(url + sizeof(sqlite) - 1));
 	return path->failed ? err_set(err, ERR_UNAVAILABLE,
 				      "groupd is out of memory")

@@ -23,12 +23,24 @@ static void upgrade_required(struct http_request *r)
 		       "Upgrade: websocket\r\n", NULL);
 }
 
+static void on_ready(struct client_request *req, const struct err *err,
+		     const void *body)
+{
+	struct http_request *r = req->data;
+
+	(void)body;
+	if (http_replied(r, err))
+		healthz(r);
+}
+
+/* Asked for what a reader of groupd's finds in its store: whether it can. */
 static void readyz(struct http_request *r)
 {
+	struct wire_body_get_metrics body = { 0 };
 	struct err err;
 
 	if (r->gw->client.online && !r->gw->stopping) {
-		healthz(r);
+		http_submit(r, WIRE_GET_METRICS, &body, on_ready);
 		return;
 	}
 	err_set(&err, ERR_UNAVAILABLE, NULL);

@@ -51,6 +51,7 @@ place '^store/' '^<sqlite3' SQLite
 place '^lib/json[.]c$' '^<jansson' jansson
 place '^daemon/(digest|certificate|gateway/(intercept|tls)|ctl/(base64|checksum))[.]c$' '^<openssl' OpenSSL
 place '^daemon/ctl/bundle' '^<archive' libarchive
+place '^daemon/bus_redis' '^<hiredis' hiredis
 place '^(lib/(client|feed)[^/]*|daemon/.*|fs/[^/]*)$' '^<uv' libuv
 
 [ $failed = 0 ] && echo "layers: includes go one way"

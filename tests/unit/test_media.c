@@ -413,12 +413,51 @@ static void others_cannot_look_into_it(void **state)
 	buf_release(&path);
 }
 
+/* As if all of it lay there for a day. */
+static void age_all(const struct fixture *f)
+{
+	struct buf command = { 0 };
+
+	buf_printf(&command,
+		   "find %s/media -type f -exec touch -d yesterday {} +",
+		   f->dir);
+	assert_int_equal(system(buf_cstr(&command)), 0);
+	buf_release(&command);
+}
+
+/* Another node may have placed it again, for a commit that is not seen yet. */
+static void what_was_just_placed_is_not_removed_where_nodes_share(void **state)
+{
+	struct fixture *f = *state;
+	const struct media_upload u = upload("alice", "k1");
+	const struct media_upload again = upload("bob", "k2");
+	uint8_t hash[STORE_HASH];
+
+	f->media.shared = true;
+	placed(f, &u, "hello");
+	assert_true(f->fresh);
+	memcpy(hash, f->hash, sizeof(hash));
+	assert_int_equal(media_remove(&f->media, hash, &f->err), 1);
+	is_content(f, 0, 5, "hello");
+	/* The second placing counts as well as the first. */
+	age_all(f);
+	placed(f, &again, "hello");
+	assert_false(f->fresh);
+	assert_int_equal(media_remove(&f->media, hash, &f->err), 1);
+	is_content(f, 0, 5, "hello");
+	age_all(f);
+	assert_int_equal(media_remove(&f->media, hash, &f->err), 0);
+	assert_int_equal(count_files(f, " -v"), 0);
+	assert_int_equal(media_remove(&f->media, hash, &f->err), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha_256_is_that_of_the_standard),
+		TEST(what_was_just_placed_is_not_removed_where_nodes_share),
 		TEST(pieces_in_any_order_make_the_content),
 		TEST(an_upload_is_resized_both_ways),
 		TEST(the_same_content_is_stored_once),
