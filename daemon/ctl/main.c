@@ -236,6 +236,21 @@ static const struct ctl_command commands[] = {
 	  .max = 1,
 	  .takes = TAKES_YES },
 
+	{ .noun = "migrate",
+	  .args = "FROM TO",
+	  .what = "move a store to the cluster",
+	  .about = "Moves the store FROM, that no groupd has open, into TO, "
+		   "which is new: all of it,\nwith the same numbers and "
+		   "times. What was broken off goes on when it is called\n"
+		   "again. In the end both are compared; until then no groupd "
+		   "opens TO. FROM is\nsqlite:PATH, TO postgresql://... "
+		   "as in groupd.conf(5).",
+	  .run = ctl_migrate,
+	  .min = 2,
+	  .max = 2,
+	  .takes = TAKES_DATA,
+	  .alone = true },
+
 	{ .what = "Help" },
 	{ .noun = "help",
 	  .args = "[COMMAND]",
@@ -253,7 +268,7 @@ static enum ctl_exit run(const struct ctl_command *c,
 	struct ctl ctl;
 	enum ctl_exit rc;
 
-	if (c->run == ctl_verify && argc > 0)
+	if (c->alone || (c->run == ctl_verify && argc > 0))
 		return c->run(NULL, &a->options, argc, argv);
 	if (a->socket != NULL) {
 		buf_append_str(&path, str_of(a->socket));

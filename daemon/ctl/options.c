@@ -114,6 +114,12 @@ static bool read_media(struct ctl_options *o, const char *text)
 	return text[0] != '\0';
 }
 
+static bool read_data(struct ctl_options *o, const char *text)
+{
+	o->data = text;
+	return text[0] != '\0';
+}
+
 static bool read_role(struct ctl_options *o, const char *text)
 {
 	bool admin = strcmp(text, "admin") == 0;
@@ -178,6 +184,9 @@ static const struct ctl_option rows[] = {
 	  "leave out the bytes of media files", read_no_media, NULL },
 	{ TAKES_VERIFY, "verify", NULL,
 	  "have groupd check all of the copy first", read_verify, NULL },
+	{ TAKES_DATA, "data", "DIR",
+	  "the data folder of the new groupd: has it the media files?",
+	  read_data, "a folder's name" },
 	{ TAKES_YES, "yes", NULL, "do not ask", read_yes, NULL },
 	{ TAKES_JSON, "json", NULL, "print JSON, one object a line", read_json,
 	  NULL },
