@@ -79,7 +79,8 @@ $(PROGRAMS):
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/fs/%.o: EXTRA = $(call pkg_cflags,fuse3)
-$(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3)
+$(BUILD)/store/%.o: EXTRA = $(call pkg_cflags,libpq)
+$(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3 libpq)
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -174,7 +175,7 @@ check-layers:
 check-map:
 	$(Q)sh tests/lint/map.sh $(SRC) $(filter-out tests/%,$(H_FILES))
 check-headers:
-	$(Q)sh tests/lint/headers.sh "$(CC)" $(H_FILES) -- $(ALL_CFLAGS) $(call pkg_cflags,fuse3)
+	$(Q)sh tests/lint/headers.sh "$(CC)" $(H_FILES) -- $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 check-format:
 	$(Q)clang-format --dry-run -Werror $(C_FILES) $(H_FILES)
 check-size:
@@ -199,7 +200,7 @@ compile_commands.json: $(BUILD)/flags $(C_FILES)
 	$(Q){ echo '['; for f in $(C_FILES); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}\n' "$$sep" '$(CURDIR)' "$$f" \
 		"$$(printf '%s' "$$FLAGS" | sed 's/[\\"]/\\&/g') -c $$f"; sep=,; done; echo ']'; } > $@
-compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(call pkg_cflags,fuse3)
+compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR) $(BASHCOMPDIR) $(ZSHCOMPDIR))

@@ -13,7 +13,7 @@ run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev libpq-dev l
 test="libcmocka-dev python3 python3-websockets python3-prometheus-client
 	python3-jsonschema curl jq sqlite3 procps util-linux passwd iproute2 vim nano ed patch
 	busybox less gawk mawk rsync inotify-tools socat pv moreutils
-	bsdextrautils openssl chromium mandoc zsh"
+	bsdextrautils openssl chromium mandoc zsh postgresql"
 # What the examples are for.
 test="$test fzf git nginx tmux python3-yaml"
 # Node.js may be here from elsewhere, with an npm that Debian's conflicts with.
@@ -56,6 +56,16 @@ if [ "$(id -u)" != 0 ]; then
 	as_root=sudo
 fi
 echo "Installing from Debian:$missing"
+# Where PostgreSQL is installed, Debian makes a database and starts it. The tests
+# have their own, and nobody asked for that one.
+no_database=/etc/postgresql-common/createcluster.d/groupfs-tests.conf
+case "$missing " in
+*" postgresql "*)
+	trap '$as_root rm -f "$no_database"' EXIT
+	$as_root sh -c 'mkdir -p "${1%/*}" &&
+		echo "create_main_cluster = off" >"$1"' sh "$no_database"
+	;;
+esac
 # $missing and $as_root are lists of words.
 # shellcheck disable=SC2086
 {

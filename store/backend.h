@@ -211,6 +211,8 @@ int move_check_open(struct store *s, struct err *err);
 /* Whether the handle can do anything; whether it can write. */
 int store_check_alive(struct store *s, struct err *err);
 int store_check_writer(struct store *s, struct err *err);
+/* One who has no valid name is a member of nothing: `no_such_group`. */
+int store_check_actor(struct str user, struct err *err);
 
 /* A mention is a message and its group. */
 static inline struct wire_mention store_mention_of(uint64_t group_id,

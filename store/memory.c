@@ -92,6 +92,7 @@ bool mem_copy_content(struct mem_content *out, const struct mem_content *in)
 				     .max_members = in->max_members,
 				     .info_ms = in->info_ms,
 				     .members_ms = in->members_ms,
+				     .member_version = in->member_version,
 				     .deleted = in->deleted,
 				     .importing = in->importing };
 	if (mem_copy(&out->members, &in->members, sizeof(struct mem_member)) &&
@@ -315,6 +316,7 @@ static int mem_begin(struct store *base, struct err *err)
 
 	mem_lock(base);
 	db->globals.groups = db->groups.count;
+	db->globals.changes = db->changes.count;
 	if (copy_globals(&db->saved, &db->globals))
 		return 0;
 	mem_unlock(base);
@@ -341,6 +343,7 @@ static int mem_commit(struct store *base, struct err *err)
 			g->content.deleted = true;
 		}
 	}
+	mem_forget_changes(db);
 	release_globals(&db->saved);
 	mem_unlock(base);
 	return 0;
@@ -365,6 +368,7 @@ static void mem_rollback(struct store *base)
 	struct mem_db *db = mem_of(base)->db;
 	struct mem_group **groups = db->groups.data;
 
+	db->changes.count = db->saved.changes;
 	while (db->groups.count > db->saved.groups)
 		mem_free_group(groups[--db->groups.count]);
 	for (size_t i = 0; i < db->groups.count; i++) {
@@ -399,6 +403,7 @@ static void free_db(struct mem_db *db)
 	for (size_t i = 0; i < db->groups.count; i++)
 		mem_free_group(groups[i]);
 	free(groups);
+	free(db->changes.data);
 	release_globals(&db->globals);
 	pthread_mutex_destroy(&db->mutex);
 	free(db->name);
@@ -413,7 +418,7 @@ static void mem_close(struct store *base)
 
 	pthread_mutex_lock(&registry_mutex);
 	if (!base->options.read_only)
-		db->has_writer = false;
+		db->writers--;
 	last = --db->handles == 0;
 	if (last)
 		list_remove(&db->link);
@@ -469,6 +474,10 @@ static const struct store_ops memory_ops = {
 	.verify = mem_verify,
 	.count_all = mem_count_all,
 	.list_contents = mem_list_contents,
+	.list_versions = mem_list_versions,
+	.list_changes = mem_list_changes,
+	.list_user_versions = mem_list_user_versions,
+	.list_user_changes = mem_list_user_changes,
 	.identity = mem_identity,
 	.copy = mem_copy_store,
 	.renew = mem_renew,
@@ -524,7 +533,8 @@ static int join_db(struct memory_store *s, const char *name, struct err *err)
 		err_set(err, ERR_UNAVAILABLE, "There is no store at %s", name);
 		return -ENOENT;
 	}
-	if (db != NULL && db->has_writer && !s->base.options.read_only) {
+	if (db != NULL && db->writers > 0 && !s->base.options.read_only &&
+	    !s->ops.shared) {
 		err_set(err, ERR_UNAVAILABLE,
 			"Another groupd is writing to the store %s", name);
 		return -EBUSY;
@@ -535,9 +545,16 @@ static int join_db(struct memory_store *s, const char *name, struct err *err)
 		return mem_no_memory(&s->base, err);
 	db->handles++;
 	if (!s->base.options.read_only)
-		db->has_writer = true;
+		db->writers++;
 	s->db = db;
 	return 0;
+}
+
+static bool is_shared_name(const char *name)
+{
+	static const char prefix[] = "shared/";
+
+	return strncmp(name, prefix, sizeof(prefix) - 1) == 0;
 }
 
 int memory_store_open(struct store **out, const char *name,
@@ -548,7 +565,9 @@ int memory_store_open(struct store **out, const char *name,
 
 	if (s == NULL)
 		return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
-	s->base.ops = &memory_ops;
+	s->ops = memory_ops;
+	s->ops.shared = is_shared_name(name);
+	s->base.ops = &s->ops;
 	s->base.options = *options;
 	pthread_mutex_lock(&registry_mutex);
 	rc = join_db(s, name, err);

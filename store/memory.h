@@ -11,9 +11,14 @@
  *   memory_media.c   media files and what became garbage of them
  *   memory_import.c  whole groups from elsewhere
  *   memory_move.c    another store, moved into this one
+ *   memory_shared.c  changes of members, noted for other nodes
  *
  * One mutex a store: held over a transaction or a snapshot, else over each
  * verb. It is recursive, so a callback may call verbs of its own handle.
+ *
+ * A store whose name begins with "shared/" is one that nodes share: it has any
+ * number of writer handles. Its transactions follow each other, like those of
+ * all others here.
  */
 #ifndef GROUPFS_STORE_MEMORY_H
 #define GROUPFS_STORE_MEMORY_H
@@ -87,6 +92,7 @@ struct mem_content {
 	uint64_t max_members;
 	uint64_t info_ms;
 	uint64_t members_ms;
+	uint64_t member_version;
 	size_t messages;
 	bool deleted;
 	bool importing; /* an import: no group yet */
@@ -113,7 +119,19 @@ struct mem_group {
 struct mem_user {
 	char name[WIRE_USER_MAX + 1];
 	uint64_t created_ms;
+	uint64_t version; /* of the changes of his groups */
 };
+
+/* What happened to one member. */
+struct mem_change {
+	uint64_t group_id;
+	uint64_t version;      /* the group's */
+	uint64_t user_version; /* his */
+	struct store_change change;
+	char group[WIRE_NAME_MAX + 1];
+	char by[WIRE_USER_MAX + 1];
+};
+enum { MEM_CHANGES_KEPT = 1000 };
 
 struct mem_token {
 	uint64_t token_id;
@@ -128,7 +146,8 @@ struct mem_globals {
 	struct mem_array users; /* by name */
 	struct mem_array tokens;
 	struct mem_array garbage; /* of struct mem_hash, in their order */
-	size_t groups;
+	size_t groups; /* how many there are, for a rollback, as the next */
+	size_t changes;
 	uint64_t last_token_id;
 	uint64_t last_media_id;
 	uint64_t generation; /* of dedupe */
@@ -142,15 +161,17 @@ struct mem_db {
 	struct list link;
 	char *name; /* owned */
 	unsigned handles;
-	bool has_writer;
+	unsigned writers;
 	pthread_mutex_t mutex;
-	struct mem_array groups; /* of struct mem_group *, by id from 1 */
+	struct mem_array groups;  /* of struct mem_group *, by id from 1 */
+	struct mem_array changes; /* of struct mem_change, as they happened */
 	struct mem_globals globals;
 	struct mem_globals saved; /* while a transaction is open */
 };
 
 struct memory_store {
 	struct store base;
+	struct store_ops ops; /* base's: some stores are shared */
 	struct mem_db *db;
 };
 
@@ -235,6 +256,16 @@ int mem_add_garbage(struct store *base, const uint8_t hash[STORE_HASH],
 /* Makes garbage of what only this group has. */
 int mem_drop_media(struct store *base, struct mem_group *g, struct err *err);
 
+/* memory_shared.c: notes what was done to members, who are users; the same of
+ * all members, who were added or are removed. */
+int mem_note_changes(struct store *base, struct mem_group *g, struct str by,
+		     const struct store_change *changes, size_t count,
+		     struct err *err);
+int mem_note_all(struct store *base, struct mem_group *g, struct str by,
+		 enum member_change change, struct err *err);
+/* With a commit: the oldest go. */
+void mem_forget_changes(struct mem_db *db);
+
 /* The operations. */
 int mem_append(struct store *base, struct store_append *op, size_t count,
 	       struct err *err);
@@ -314,6 +345,18 @@ int mem_count_all(struct store *base, struct store_totals *out,
 		  struct err *err);
 int mem_list_contents(struct store *base, store_content_fn fn, void *data,
 		      struct err *err);
+int mem_list_versions(struct store *base, const uint64_t *group_ids,
+		      size_t count, store_version_fn fn, void *data,
+		      struct err *err);
+int mem_list_changes(struct store *base, uint64_t group_id,
+		     uint64_t after_version, store_member_change_fn fn,
+		     void *data, struct err *err);
+int mem_list_user_versions(struct store *base, const struct str *users,
+			   size_t count, store_user_version_fn fn, void *data,
+			   struct err *err);
+int mem_list_user_changes(struct store *base, struct str user,
+			  uint64_t after_version, store_member_change_fn fn,
+			  void *data, struct err *err);
 int mem_identity(struct store *base, uint64_t *identity, struct err *err);
 int mem_list_loose(struct store *base, enum store_loose_kind kind,
 		   store_loose_fn fn, void *data, struct err *err);

@@ -276,6 +276,8 @@ int mem_import_end(struct store *base, struct store_import_end *op,
 		return import_refuse_full(g->content.members.count,
 					  g->content.max_members, err);
 	rc = mem_touch(base, g, err);
+	if (rc == 0)
+		rc = mem_note_all(base, g, str_of(""), MEMBER_ADDED, err);
 	if (rc < 0)
 		return rc;
 	if (op->key.len > 0)

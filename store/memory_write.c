@@ -159,6 +159,9 @@ int mem_edit_members(struct store *base, struct store_edit *op, struct err *err)
 	if (!mem_copy_content(&before, &g->content))
 		return mem_no_memory(base, err);
 	rc = apply_edits(&e, op->edits, err);
+	if (rc == 0)
+		rc = mem_note_changes(base, g, op->by, op->changes, op->count,
+				      err);
 	if (rc < 0) {
 		mem_release_content(&g->content);
 		g->content = before;
@@ -230,6 +233,9 @@ int mem_create_group(struct store *base, struct store_create *op,
 	rc = add_member(&e, 0, op->creator, ROLE_ADMIN, err);
 	if (rc == 0)
 		rc = apply_edits(&e, op->members, err);
+	if (rc == 0)
+		rc = mem_note_changes(base, g, op->creator, edit.changes,
+				      edit.count, err);
 	free(edit.changes);
 	if (rc < 0) {
 		mem_of(base)->db->groups.count--;
@@ -254,6 +260,8 @@ int mem_delete_group(struct store *base, uint64_t group_id, struct str by,
 	rc = mem_touch(base, g, err);
 	if (rc == 0)
 		rc = mem_drop_media(base, g, err);
+	if (rc == 0)
+		rc = mem_note_all(base, g, by, MEMBER_REMOVED, err);
 	if (rc == 0)
 		g->content.deleted = true;
 	return rc;

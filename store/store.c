@@ -16,6 +16,7 @@ static const struct scheme {
 		    const struct store_options *options, struct err *err);
 } schemes[] = {
 	{ "sqlite:", sqlite_store_open },
+	{ "postgresql:", postgres_store_open },
 	{ "memory:", memory_store_open },
 };
 
@@ -57,7 +58,9 @@ int store_open(struct store **out, const char *url,
 		return open_scheme(out, &schemes[i], url + len, &filled, err);
 	}
 	return err_set(err, ERR_BAD_REQUEST,
-		       "A store is sqlite:PATH or memory:NAME, not %s", url);
+		       "A store is sqlite:PATH, postgresql://HOST/DATABASE or "
+		       "memory:NAME, not %s",
+		       url);
 }
 
 void store_close(struct store *s)
@@ -159,32 +162,11 @@ void store_release(struct store *s)
 	s->in_snapshot = false;
 }
 
-/* One who has no valid name is a member of nothing. */
-static int check_actor(struct str user, struct err *err)
+int store_check_actor(struct str user, struct err *err)
 {
 	if (text_is_user_name(user))
 		return 0;
 	return err_set(err, ERR_NO_SUCH_GROUP, NULL);
-}
-
-int store_append(struct store *s, struct store_append *op, struct err *err)
-{
-	size_t count = 0;
-	int rc = store_check_writer(s, err);
-
-	op->sent = (struct wire_body_sent){ 0 };
-	op->end_off = 0;
-	op->mentions = false;
-	if (rc == 0)
-		rc = check_actor(op->user, err);
-	if (rc == 0 && op->batch_id.len > WIRE_KEY_MAX)
-		rc = err_set(err, ERR_BAD_REQUEST, "The batch_id is too long");
-	if (rc == 0)
-		rc = input_check_items(op->items, s->options.max_content,
-				       &count, err);
-	if (rc < 0)
-		return rc;
-	return s->ops->append(s, op, count, err);
 }
 
 static int check_create(const struct store_create *op, struct err *err)
@@ -226,7 +208,7 @@ int store_delete_group(struct store *s, uint64_t group_id, struct str by,
 	int rc = store_check_writer(s, err);
 
 	if (rc == 0)
-		rc = check_actor(by, err);
+		rc = store_check_actor(by, err);
 	if (rc < 0)
 		return rc;
 	return s->ops->delete_group(s, group_id, by, err);
@@ -240,7 +222,7 @@ int store_edit_members(struct store *s, struct store_edit *op, struct err *err)
 	op->changes = NULL;
 	op->count = 0;
 	if (rc == 0)
-		rc = check_actor(op->by, err);
+		rc = store_check_actor(op->by, err);
 	if (rc == 0)
 		rc = input_check_edits(op->edits, false, &count, err);
 	if (rc < 0)
@@ -254,7 +236,7 @@ int store_set_read(struct store *s, uint64_t group_id, struct str user,
 	int rc = store_check_writer(s, err);
 
 	if (rc == 0)
-		rc = check_actor(user, err);
+		rc = store_check_actor(user, err);
 	if (rc < 0)
 		return rc;
 	return s->ops->set_read(s, group_id, user, seq, stored, err);
@@ -266,7 +248,7 @@ int store_set_info(struct store *s, const struct store_set_info *op,
 	int rc = store_check_writer(s, err);
 
 	if (rc == 0)
-		rc = check_actor(op->by, err);
+		rc = store_check_actor(op->by, err);
 	if (rc == 0)
 		rc = input_check_info(op, err);
 	if (rc < 0)
@@ -330,7 +312,7 @@ int store_add_media(struct store *s, struct store_media *op, struct err *err)
 	op->media_id = 0;
 	op->mentions = false;
 	if (rc == 0)
-		rc = check_actor(op->user, err);
+		rc = store_check_actor(op->user, err);
 	if (rc == 0 && op->batch_id.len > WIRE_KEY_MAX)
 		rc = err_set(err, ERR_BAD_REQUEST, "The batch_id is too long");
 	if (rc == 0 && !text_is_file_name(op->name))
@@ -411,7 +393,7 @@ int store_find_group(struct store *s, uint64_t group_id, struct str name,
 
 	*out = (struct wire_group){ 0 };
 	if (rc == 0 && user.len > 0)
-		rc = check_actor(user, err);
+		rc = store_check_actor(user, err);
 	if (rc < 0)
 		return rc;
 	return s->ops->find_group(s, group_id, name, user, out, err);
@@ -454,7 +436,7 @@ int store_get_info(struct store *s, uint64_t group_id, struct str user,
 
 	*out = (struct wire_info){ 0 };
 	if (rc == 0 && user.len > 0)
-		rc = check_actor(user, err);
+		rc = store_check_actor(user, err);
 	if (rc < 0)
 		return rc;
 	return s->ops->get_info(s, group_id, user, out, err);
@@ -468,7 +450,7 @@ int store_find_media(struct store *s, uint64_t media_id, uint64_t group_id,
 
 	*out = (struct wire_media){ 0 };
 	if (rc == 0 && user.len > 0)
-		rc = check_actor(user, err);
+		rc = store_check_actor(user, err);
 	if (rc < 0)
 		return rc;
 	return s->ops->find_media(s, media_id, group_id, name, user, out, err);

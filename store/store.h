@@ -67,8 +67,9 @@ struct store_options {
 	void *alive_data; /* borrowed while open */
 };
 
-/* url: "sqlite:PATH" or "memory:NAME". Makes a new store where there is none
- * (writers only). Owned by the caller: store_close(). */
+/* url: "sqlite:PATH", "postgresql:" and what libpq says of it, or
+ * "memory:NAME". Makes a new store where there is none (writers only). Owned by
+ * the caller: store_close(). */
 int store_open(struct store **out, const char *url,
 	       const struct store_options *options, struct err *err);
 /* Rolls back what is open. Takes NULL. */
@@ -411,8 +412,9 @@ int store_size(struct store *s, struct store_size *out, struct err *err);
 bool store_is_shared(const struct store *s);
 
 /* Where groups are now. member_version: grows by one with each change of a
- * member (added, removed, promoted, demoted). Groups that are not there are
- * left out; the order is any. */
+ * member (added, removed, promoted, demoted), from 0: those whom a new group
+ * has were added to it. Groups that are not there are left out; the order is
+ * any. `bad_request`, as the next three, from a store that notes no changes. */
 struct store_version {
 	uint64_t group_id;
 	uint64_t last_seq;
@@ -425,7 +427,8 @@ int store_list_versions(struct store *s, const uint64_t *group_ids,
 			struct err *err);
 
 /* The changes of a group's members after a version, ascending. When the first
- * is not after_version + 1, those before it are not kept any more. */
+ * is not after_version + 1, those before it are not kept any more. None of a
+ * group that is not there. */
 struct store_member_change {
 	uint64_t group_id;
 	uint64_t version;
@@ -442,9 +445,10 @@ int store_list_changes(struct store *s, uint64_t group_id,
 		       uint64_t after_version, store_member_change_fn fn,
 		       void *data, struct err *err);
 
-/* The same by user: a number that grows by one with each change of a group of
- * his (users that are not there are left out), and those changes after it:
- * `version` of them is the user's, not the group's. */
+/* The same by user: a number that grows by one with each change of what he is
+ * in a group (users that are not there are left out), and those changes after
+ * it: `version` of them is the user's, not the group's. A deleted group has
+ * removed its members. */
 typedef int (*store_user_version_fn)(void *data, struct str user,
 				     uint64_t version);
 int store_list_user_versions(struct store *s, const struct str *users,

@@ -335,7 +335,7 @@ static int find_last(struct migration *m, uint64_t *last)
 	struct str key;
 	uint64_t id;
 	uint64_t high;
-	int rc = store_get_numbers(m->to, &numbers, &m->err);
+	int rc = store_get_numbers(m->from, &numbers, &m->err);
 
 	*last = 0;
 	high = numbers.group_id;

@@ -14,7 +14,8 @@ struct fault {
 
 struct faulty_store {
 	struct store base;
-	struct store *inner; /* owned */
+	struct store_ops ops; /* base's: shared as inner is */
+	struct store *inner;  /* owned */
 	unsigned calls[FAULTY_VERBS];
 	struct fault faults[FAULTY_VERBS];
 };
@@ -59,6 +60,13 @@ static int pass(struct store *s, int rc)
 	return rc;
 }
 
+static int lose_answer(struct store *s, struct err *err)
+{
+	s->dead = !store_is_shared(s);
+	err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
+	return -EINPROGRESS;
+}
+
 static void faulty_close(struct store *s)
 {
 	store_close(inner_of(s));
@@ -89,9 +97,7 @@ static int faulty_commit(struct store *s, struct err *err)
 	}
 	if (fault->kind == FAULTY_IO || fault->kind == FAULTY_FULL)
 		return fail_verb(s, fault, err);
-	s->dead = true;
-	err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
-	return -EINPROGRESS;
+	return lose_answer(s, err);
 }
 
 static void faulty_rollback(struct store *s)
@@ -122,6 +128,27 @@ static int faulty_append(struct store *s, struct store_append *op, size_t count,
 	if (fault != NULL)
 		return fail_verb(s, fault, err);
 	return pass(s, store_append(inner_of(s), op, err));
+}
+
+/* The inner store checks and counts anew. */
+static int faulty_append_all(struct store *s, struct store_append *const *ops,
+			     const size_t *counts, struct err *errs, size_t n,
+			     struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_APPEND_ALL);
+
+	(void)counts;
+	if (fault == NULL)
+		return pass(s,
+			    store_append_all(inner_of(s), ops, errs, n, err));
+	if (fault->kind == FAULTY_IO || fault->kind == FAULTY_FULL)
+		return fail_verb(s, fault, err);
+	if (fault->kind == FAULTY_STORED) {
+		int rc = store_append_all(inner_of(s), ops, errs, n, err);
+
+		assert(rc == 0);
+	}
+	return lose_answer(s, err);
 }
 
 static int faulty_create_group(struct store *s, struct store_create *op,
@@ -412,6 +439,67 @@ static int faulty_list_contents(struct store *s, store_content_fn fn,
 	return pass(s, store_list_contents(inner_of(s), fn, data, err));
 }
 
+static int faulty_list_versions(struct store *s, const uint64_t *group_ids,
+				size_t count, store_version_fn fn, void *data,
+				struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_LIST_VERSIONS);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_list_versions(inner_of(s), group_ids, count, fn,
+					   data, err));
+}
+
+static int faulty_list_changes(struct store *s, uint64_t group_id,
+			       uint64_t after_version,
+			       store_member_change_fn fn, void *data,
+			       struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_LIST_CHANGES);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_list_changes(inner_of(s), group_id, after_version,
+					  fn, data, err));
+}
+
+static int faulty_list_user_versions(struct store *s, const struct str *users,
+				     size_t count, store_user_version_fn fn,
+				     void *data, struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_LIST_USER_VERSIONS);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_list_user_versions(inner_of(s), users, count, fn,
+						data, err));
+}
+
+static int faulty_list_user_changes(struct store *s, struct str user,
+				    uint64_t after_version,
+				    store_member_change_fn fn, void *data,
+				    struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_LIST_USER_CHANGES);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_list_user_changes(inner_of(s), user, after_version,
+					       fn, data, err));
+}
+
+static int faulty_flush_reads(struct store *s,
+			      const struct store_pointer *pointers,
+			      size_t count, struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_FLUSH_READS);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_flush_reads(inner_of(s), pointers, count, err));
+}
+
 static int faulty_identity(struct store *s, uint64_t *identity, struct err *err)
 {
 	return pass(s, store_identity(inner_of(s), identity, err));
@@ -436,6 +524,7 @@ static const struct store_ops faulty_ops = {
 	.snapshot = faulty_snapshot,
 	.release = faulty_release,
 	.append = faulty_append,
+	.append_all = faulty_append_all,
 	.create_group = faulty_create_group,
 	.delete_group = faulty_delete_group,
 	.edit_members = faulty_edit_members,
@@ -474,6 +563,11 @@ static const struct store_ops faulty_ops = {
 	.verify = faulty_verify,
 	.count_all = faulty_count_all,
 	.list_contents = faulty_list_contents,
+	.list_versions = faulty_list_versions,
+	.list_changes = faulty_list_changes,
+	.list_user_versions = faulty_list_user_versions,
+	.list_user_changes = faulty_list_user_changes,
+	.flush_reads = faulty_flush_reads,
 	.identity = faulty_identity,
 	.copy = faulty_copy,
 	.renew = faulty_renew,
@@ -485,7 +579,9 @@ struct store *faulty_store_new(struct store *inner)
 
 	if (f == NULL)
 		return NULL;
-	f->base.ops = &faulty_ops;
+	f->ops = faulty_ops;
+	f->ops.shared = store_is_shared(inner);
+	f->base.ops = &f->ops;
 	f->base.options = inner->options;
 	f->inner = inner;
 	return &f->base;
@@ -496,14 +592,14 @@ void faulty_store_plan(struct store *s, enum faulty_verb verb,
 {
 	struct faulty_store *f = faulty_of(s);
 
-	assert(s->ops == &faulty_ops && verb < FAULTY_VERBS && nth > 0);
-	assert(verb == FAULTY_COMMIT || kind == FAULTY_IO ||
-	       kind == FAULTY_FULL);
+	assert(s->ops->close == faulty_close && verb < FAULTY_VERBS && nth > 0);
+	assert(verb == FAULTY_COMMIT || verb == FAULTY_APPEND_ALL ||
+	       kind == FAULTY_IO || kind == FAULTY_FULL);
 	f->faults[verb] = (struct fault){ kind, f->calls[verb] + nth, times };
 }
 
 unsigned faulty_store_calls(const struct store *s, enum faulty_verb verb)
 {
-	assert(s->ops == &faulty_ops && verb < FAULTY_VERBS);
+	assert(s->ops->close == faulty_close && verb < FAULTY_VERBS);
 	return ((const struct faulty_store *)(const void *)s)->calls[verb];
 }

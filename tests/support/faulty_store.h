@@ -16,20 +16,28 @@ enum faulty_verb {
 	FAULTY_COMMIT,
 	FAULTY_SNAPSHOT,
 	FAULTY_APPEND,
+	FAULTY_APPEND_ALL,
 	FAULTY_ADD_MEDIA,
 	FAULTY_EDIT_MEMBERS,
 	FAULTY_CREATE_GROUP,
 	FAULTY_SET_READ,
+	FAULTY_FLUSH_READS,
 	FAULTY_SCAN,
 	FAULTY_FIND_GROUP,
+	FAULTY_LIST_VERSIONS,
+	FAULTY_LIST_CHANGES,
+	FAULTY_LIST_USER_VERSIONS,
+	FAULTY_LIST_USER_CHANGES,
 	FAULTY_VERBS
 };
 
 enum faulty_kind {
-	FAULTY_IO,    /* -EIO: roll back */
-	FAULTY_FULL,  /* -ENOSPC, out_of_space: roll back */
-	FAULTY_LOST,  /* commit: -EINPROGRESS, nothing was stored */
-	FAULTY_STORED /* commit: -EINPROGRESS, all was stored */
+	FAULTY_IO,   /* -EIO: roll back */
+	FAULTY_FULL, /* -ENOSPC, out_of_space: roll back */
+	/* commit, append_all: -EINPROGRESS; the handle goes on when inner is
+	 * shared. */
+	FAULTY_LOST,  /* nothing was stored */
+	FAULTY_STORED /* all was stored */
 };
 
 /* Takes inner over: store_close() closes both. NULL without memory. */

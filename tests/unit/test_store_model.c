@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random operations on SQLite and on the reference (memory): both must answer
- * the same, word for word, and hold the same in the end.
+ * Random operations on a back end and on the reference (memory): both must
+ * answer the same, word for word, and hold the same in the end.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -357,62 +357,70 @@ static struct model_step random_step(struct store_fixture *f)
 	return m;
 }
 
-static void compare_to_model(unsigned seed, unsigned steps)
+static void compare_to_model(const char *scheme, unsigned seed, unsigned steps)
 {
-	struct store_fixture sqlite;
+	struct store_fixture real;
 	struct store_fixture memory;
 	struct buf a = { 0 };
 	struct buf b = { 0 };
 
-	fixture_init(&sqlite, "sqlite");
+	fixture_init(&real, scheme);
 	fixture_init(&memory, "memory");
-	fixture_users(&sqlite, "u0 u1 u2 u3 u4 u5 u6 u7 u8");
+	fixture_users(&real, "u0 u1 u2 u3 u4 u5 u6 u7 u8");
 	fixture_users(&memory, "u0 u1 u2 u3 u4 u5 u6 u7 u8");
 	srandom(seed);
-	fixture_begin(&sqlite);
+	fixture_begin(&real);
 	fixture_begin(&memory);
 	for (unsigned i = 0; i < steps; i++) {
 		struct model_step m = random_step(&memory);
 
 		buf_clear(&a);
 		buf_clear(&b);
-		sqlite.err.code = memory.err.code = ERR_NONE;
-		sqlite.now_ms += m.number * 2000;
-		memory.now_ms = sqlite.now_ms;
-		take_step(&sqlite, &m, &a);
+		real.err.code = memory.err.code = ERR_NONE;
+		real.now_ms += m.number * 2000;
+		memory.now_ms = real.now_ms;
+		take_step(&real, &m, &a);
 		take_step(&memory, &m, &b);
 		if (!str_eq(buf_str(&a), buf_str(&b)) ||
-		    sqlite.err.code != memory.err.code)
-			fail_msg("seed %u step %u (%u):\n sqlite %s (%s)\n"
+		    real.err.code != memory.err.code)
+			fail_msg("seed %u step %u (%u):\n %s %s (%s)\n"
 				 " memory %s (%s)",
-				 seed, i, m.what, buf_cstr(&a), sqlite.err.text,
-				 buf_cstr(&b), memory.err.text);
+				 seed, i, m.what, scheme, buf_cstr(&a),
+				 real.err.text, buf_cstr(&b), memory.err.text);
 	}
-	fixture_commit(&sqlite);
+	fixture_commit(&real);
 	fixture_commit(&memory);
-	note_all(&sqlite, &a);
+	note_all(&real, &a);
 	note_all(&memory, &b);
 	assert_true(str_eq(buf_str(&a), buf_str(&b)));
-	fixture_verify(&sqlite);
+	fixture_verify(&real);
 	fixture_verify(&memory);
-	fixture_release(&sqlite);
+	fixture_release(&real);
 	fixture_release(&memory);
 	buf_release(&a);
 	buf_release(&b);
 }
 
-static void random_operations_give_what_the_reference_gives(void **state)
+static void sqlite_gives_what_the_reference_gives(void **state)
 {
 	(void)state;
 	for (unsigned seed = 1; seed <= 16; seed++)
-		compare_to_model(seed, 2000);
+		compare_to_model("sqlite", seed, 2000);
+}
+
+/* Each step is a round trip at least. */
+static void postgres_gives_what_the_reference_gives(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= 4; seed++)
+		compare_to_model("postgres", seed, 1000);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			random_operations_give_what_the_reference_gives),
+		cmocka_unit_test(sqlite_gives_what_the_reference_gives),
+		cmocka_unit_test(postgres_gives_what_the_reference_gives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

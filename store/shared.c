@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* What is asked of a store that machines share. */
+#include "store/store.h"
+
+#include "lib/text.h"
+#include "store/backend.h"
+
+bool store_is_shared(const struct store *s)
+{
+	return s->ops->shared;
+}
+
+/* What others did, nobody asks of a store that has no others. */
+static int refuse_alone(struct err *err)
+{
+	return err_set(err, ERR_BAD_REQUEST,
+		       "This store does not note its changes for others");
+}
+
+int store_list_versions(struct store *s, const uint64_t *group_ids,
+			size_t count, store_version_fn fn, void *data,
+			struct err *err)
+{
+	int rc = store_check_alive(s, err);
+
+	if (rc < 0 || count == 0)
+		return rc;
+	if (s->ops->list_versions == NULL)
+		return refuse_alone(err);
+	return s->ops->list_versions(s, group_ids, count, fn, data, err);
+}
+
+int store_list_changes(struct store *s, uint64_t group_id,
+		       uint64_t after_version, store_member_change_fn fn,
+		       void *data, struct err *err)
+{
+	int rc = store_check_alive(s, err);
+
+	if (rc < 0)
+		return rc;
+	if (s->ops->list_changes == NULL)
+		return refuse_alone(err);
+	return s->ops->list_changes(s, group_id, after_version, fn, data, err);
+}
+
+int store_list_user_versions(struct store *s, const struct str *users,
+			     size_t count, store_user_version_fn fn, void *data,
+			     struct err *err)
+{
+	int rc = store_check_alive(s, err);
+
+	if (rc < 0 || count == 0)
+		return rc;
+	if (s->ops->list_user_versions == NULL)
+		return refuse_alone(err);
+	return s->ops->list_user_versions(s, users, count, fn, data, err);
+}
+
+int store_list_user_changes(struct store *s, struct str user,
+			    uint64_t after_version, store_member_change_fn fn,
+			    void *data, struct err *err)
+{
+	int rc = store_check_alive(s, err);
+
+	if (rc < 0)
+		return rc;
+	if (s->ops->list_user_changes == NULL)
+		return refuse_alone(err);
+	return s->ops->list_user_changes(s, user, after_version, fn, data, err);
+}
+
+/* Moves one pointer, at most to the end; who is no member is passed over. */
+static int flush_one(struct store *s, const struct store_pointer *p,
+		     struct err *err)
+{
+	uint64_t stored;
+	int rc =
+		s->ops->set_read(s, p->group_id, p->user, p->seq, &stored, err);
+
+	if (rc < 0 && !s->broken && err->code == ERR_BAD_REQUEST)
+		rc = s->ops->set_read(s, p->group_id, p->user, WIRE_READ_ALL,
+				      &stored, err);
+	if (rc < 0 && !s->broken && err->code == ERR_NO_SUCH_GROUP) {
+		*err = (struct err){ .code = ERR_NONE };
+		rc = 0;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+int store_flush_reads(struct store *s, const struct store_pointer *pointers,
+		      size_t count, struct err *err)
+{
+	struct err why = { .code = ERR_NONE };
+	int rc = store_check_writer(s, err);
+
+	if (rc < 0 || count == 0)
+		return rc;
+	if (s->ops->flush_reads != NULL)
+		return s->ops->flush_reads(s, pointers, count, err);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		if (text_is_user_name(pointers[i].user))
+			rc = flush_one(s, &pointers[i], &why);
+	}
+	if (rc < 0 && err != NULL)
+		*err = why;
+	return rc;
+}
