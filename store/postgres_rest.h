@@ -187,7 +187,7 @@ enum { PG_MOVER = 1 };
 	  "setval('media_ids',greatest($2::bigint,1),$2::bigint>0),"           \
 	  "setval('token_ids',greatest($3::bigint,1),$3::bigint>0)")           \
 	X(MOVE_LOCK, PG_READ_MS,                                               \
-	  "SELECT CASE WHEN pg_try_advisory_lock(7308335461112709734) "        \
+	  "SELECT CASE WHEN pg_try_advisory_lock(7308335461112709751) "        \
 	  "THEN 1::bigint ELSE 0 END")                                         \
 	X(MOVE_RESET, PG_LONG_MS,                                              \
 	  "TRUNCATE users,user_changes,memberships,tokens,group_names,"        \

@@ -16,7 +16,7 @@
 #include "daemon/ctl/migrate.h"
 #include "tests/support/import_fixture.h"
 
-static const char *const schemes[] = { "sqlite", "memory" };
+static const char *const schemes[] = { "sqlite", "memory", "postgres" };
 enum { SCHEMES = sizeof(schemes) / sizeof(schemes[0]) };
 
 /* Sends with a batch_id; the answer. */
