@@ -80,6 +80,8 @@ enum ctl_exit ctl_restore(struct ctl *ctl, const struct ctl_options *o,
 
 enum ctl_exit ctl_migrate(struct ctl *ctl, const struct ctl_options *o,
 			  int argc, char **argv);
+enum ctl_exit ctl_schema(struct ctl *ctl, const struct ctl_options *o, int argc,
+			 char **argv);
 
 /* Reads a whole backup, and complains about what is wrong. */
 struct bundle_manifest;

@@ -251,6 +251,17 @@ static const struct ctl_command commands[] = {
 	  .takes = TAKES_DATA,
 	  .alone = true },
 
+	{ .noun = "schema",
+	  .args = "",
+	  .what = "print the tables of a PostgreSQL store",
+	  .about = "Prints what groupd makes in an empty database of "
+		   "PostgreSQL, for psql. groupd makes\nit by itself where it "
+		   "is missing; only a database of Citus is to be given it\n"
+		   "before, with --citus.",
+	  .run = ctl_schema,
+	  .takes = TAKES_CITUS,
+	  .alone = true },
+
 	{ .what = "Help" },
 	{ .noun = "help",
 	  .args = "[COMMAND]",

@@ -65,6 +65,7 @@ READ_FLAG(add_users)
 READ_FLAG(no_media)
 READ_FLAG(verify)
 READ_FLAG(yes)
+READ_FLAG(citus)
 #undef READ_FLAG
 
 static bool read_after(struct ctl_options *o, const char *text)
@@ -187,6 +188,8 @@ static const struct ctl_option rows[] = {
 	{ TAKES_DATA, "data", "DIR",
 	  "the data folder of the new groupd: has it the media files?",
 	  read_data, "a folder's name" },
+	{ TAKES_CITUS, "citus", NULL, "spread over the machines of Citus",
+	  read_citus, NULL },
 	{ TAKES_YES, "yes", NULL, "do not ask", read_yes, NULL },
 	{ TAKES_JSON, "json", NULL, "print JSON, one object a line", read_json,
 	  NULL },

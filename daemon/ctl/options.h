@@ -39,6 +39,7 @@ enum {
 	TAKES_VERIFY = 1 << 18,
 	TAKES_YES = 1 << 19,
 	TAKES_DATA = 1 << 20,
+	TAKES_CITUS = 1 << 21,
 };
 
 enum ctl_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
@@ -67,6 +68,7 @@ struct ctl_options {
 	bool no_media;
 	bool verify;
 	bool yes;
+	bool citus;
 	const char *data; /* a folder; NULL: not given */
 };
 
