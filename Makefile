@@ -72,8 +72,8 @@ $(BUILD)/groupd-gateway: $(call obj,$(GATEWAY_SRC) $(LIB_SRC)) $(WEB_OBJ)
 $(BUILD)/groupd-gateway: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libwebsockets libssl libcrypto)
 $(BUILD)/groupfs: $(call obj,$(FS_SRC) $(LIB_SRC))
 $(BUILD)/groupfs: LDLIBS = $(LIBS_BASE) $(call pkg_libs,fuse3)
-$(BUILD)/groupctl: $(call obj,$(CTL_SRC) $(LIB_SRC))
-$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libarchive libcrypto)
+$(BUILD)/groupctl: $(call obj,$(CTL_SRC) $(STORE_SRC) $(LIB_SRC))
+$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libarchive libcrypto)
 $(PROGRAMS):
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/move.h"
 #include "store/store.h"
 
 /* First member of each back end's struct. */
@@ -26,6 +27,8 @@ struct store {
 	struct store_options options; /* defaults filled in */
 	bool in_transaction;	      /* kept by store.c */
 	bool in_snapshot;	      /* kept by store.c */
+	bool moving;		      /* kept by move.c: import_* keep what
+					 they are given */
 	/* Set by the back end: the transaction cannot go on (-EIO, -ENOSPC);
 	 * store.c refuses all but rollback. */
 	bool broken;
@@ -76,7 +79,8 @@ struct store_ops {
 			 struct store_append *message, struct err *err);
 	int (*drop_garbage)(struct store *s, const uint8_t hash[STORE_HASH],
 			    struct err *err);
-	/* What needs no stored data is checked (store/import.c). */
+	/* What needs no stored data is checked (store/import.c). With
+	 * s->moving these are as move.h says. */
 	int (*import_begin)(struct store *s,
 			    const struct wire_port_group *group,
 			    uint64_t *import_id, struct err *err);
@@ -181,8 +185,34 @@ struct store_ops {
 	int (*copy)(struct store *s, const struct store_copy *copy,
 		    struct err *err);
 	int (*renew)(struct store *s, struct err *err);
+
+	/* move.h. kind is one of its three; a callback may not use s. */
+	int (*list_loose)(struct store *s, enum store_loose_kind kind,
+			  store_loose_fn fn, void *data, struct err *err);
+	int (*next_group)(struct store *s, uint64_t after_id,
+			  uint64_t *group_id, struct str *key, struct err *err);
+	int (*list_keys)(struct store *s, uint64_t group_id, store_key_fn fn,
+			 void *data, struct err *err);
+	int (*get_numbers)(struct store *s, struct store_numbers *out,
+			   struct err *err);
+	int (*moved_from)(struct store *s, uint64_t *identity, struct err *err);
+	/* The store is empty: it is noted whose it will be. */
+	int (*move_begin)(struct store *s, uint64_t identity, struct err *err);
+	/* Those below: s->moving. */
+	int (*move_reset)(struct store *s, struct err *err);
+	int (*move_loose)(struct store *s, const struct store_loose *rows,
+			  size_t count, struct err *err);
+	/* Names and ids are well formed. */
+	int (*move_keys)(struct store *s, uint64_t import_id,
+			 const struct store_key *keys, size_t count,
+			 struct err *err);
+	int (*move_end)(struct store *s, const struct store_numbers *numbers,
+			struct err *err);
 };
 
+/* move.c: `unavailable` for a store that is being filled, but with
+ * options.moving. */
+int move_check_open(struct store *s, struct err *err);
 /* Whether the handle can do anything; whether it can write. */
 int store_check_alive(struct store *s, struct err *err);
 int store_check_writer(struct store *s, struct err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/import.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 #include "lib/text.h"
@@ -22,6 +23,14 @@ int import_refuse_unknown(struct err *err)
 		err, ERR_BAD_REQUEST,
 		"There is no such import: it was broken off, and nothing "
 		"of it is left");
+}
+
+int import_refuse_id(uint64_t group_id, struct err *err)
+{
+	return err_set(err, ERR_BAD_REQUEST,
+		       "Group %" PRIu64 " cannot have this number here: it is "
+		       "not above those of all others, or too large",
+		       group_id);
 }
 
 int import_refuse_list(struct err *err)
@@ -79,6 +88,16 @@ uint64_t import_pointer(const struct wire_port_member *m, uint64_t last_seq)
 	return last_seq > STORE_HISTORY ? last_seq - STORE_HISTORY : 0;
 }
 
+uint64_t import_now_ms(const struct store *s)
+{
+	return s->moving ? UINT64_MAX : env_now_ms(s->options.env);
+}
+
+bool import_is_emptied(const struct wire_port_group *group)
+{
+	return group->first_seq > 1 && group->first_seq > group->last_seq;
+}
+
 bool import_is_recent(uint64_t time_ms, uint64_t now_ms, uint64_t window_ms)
 {
 	return time_ms > now_ms || now_ms - time_ms < window_ms;
@@ -93,7 +112,7 @@ static int check_time(uint64_t time_ms, uint64_t now_ms, const char *what,
 		       "%s lies more than a day in the future", what);
 }
 
-static int check_group(const struct wire_port_group *g, uint64_t now_ms,
+static int check_group(const struct store *s, const struct wire_port_group *g,
 		       struct err *err)
 {
 	const struct store_set_info info = { .set = INFO_ALL,
@@ -109,8 +128,9 @@ static int check_group(const struct wire_port_group *g, uint64_t now_ms,
 	if (rc == 0)
 		rc = input_check_info(&info, err);
 	if (rc == 0)
-		rc = check_time(g->created_ms, now_ms, "created_at", err);
-	if (rc == 0 && g->first_seq != 1)
+		rc = check_time(g->created_ms, import_now_ms(s), "created_at",
+				err);
+	if (rc == 0 && g->first_seq != 1 && !s->moving)
 		rc = err_set(err, ERR_BAD_REQUEST,
 			     "Only a history from message 1 on can be "
 			     "imported");
@@ -186,7 +206,7 @@ int store_import_begin(struct store *s, const struct wire_port_group *group,
 
 	*import_id = 0;
 	if (rc == 0)
-		rc = check_group(group, env_now_ms(s->options.env), err);
+		rc = check_group(s, group, err);
 	return rc < 0 ? rc : s->ops->import_begin(s, group, import_id, err);
 }
 
@@ -235,6 +255,7 @@ int store_import_end(struct store *s, struct store_import_end *op,
 
 	op->group_id = 0;
 	op->existed = false;
+	assert(s->moving == (op->kept != NULL));
 	if (rc == 0 && op->key.len > WIRE_KEY_MAX)
 		rc = err_set(err, ERR_BAD_REQUEST, "The key is too long");
 	return rc < 0 ? rc : s->ops->import_end(s, op, err);

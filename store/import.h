@@ -6,6 +6,7 @@
 #ifndef GROUPFS_STORE_IMPORT_H
 #define GROUPFS_STORE_IMPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/err.h"
@@ -30,6 +31,10 @@ int import_check_member(const struct wire_port_member *m, uint64_t last_seq,
 			uint64_t now_ms, struct err *err);
 int import_check_message(const struct wire_message *m,
 			 const struct import_point *point, struct err *err);
+/* What times are compared with: one who moves a store refuses none. */
+uint64_t import_now_ms(const struct store *s);
+/* Whether the group that is moved has no message any more, but had some. */
+bool import_is_emptied(const struct wire_port_group *group);
 /* The read pointer that a member gets. */
 uint64_t import_pointer(const struct wire_port_member *m, uint64_t last_seq);
 /* Whether a message of that time has a client_id that is to be remembered. */
@@ -37,6 +42,7 @@ bool import_is_recent(uint64_t time_ms, uint64_t now_ms, uint64_t window_ms);
 
 /* Refusals. */
 int import_refuse_unknown(struct err *err);
+int import_refuse_id(uint64_t group_id, struct err *err);
 int import_refuse_list(struct err *err);
 int import_refuse_double(struct str name, struct err *err);
 int import_refuse_client_id(struct str sender, uint64_t seq, struct err *err);

@@ -141,6 +141,8 @@ int mem_touch(struct store *base, struct mem_group *g, struct err *err)
 
 void mem_free_group(struct mem_group *g)
 {
+	if (g->replaced != NULL)
+		mem_free_group(g->replaced);
 	mem_cut_messages(g, 0);
 	free(g->messages.data);
 	mem_release_content(&g->content);
@@ -330,6 +332,9 @@ static int mem_commit(struct store *base, struct err *err)
 	for (size_t i = 0; i < db->groups.count; i++) {
 		struct mem_group *g = groups[i];
 
+		if (g->replaced != NULL)
+			mem_free_group(g->replaced);
+		g->replaced = NULL;
 		mem_release_content(&g->saved);
 		g->touched = false;
 		if (g->content.deleted) {
@@ -344,6 +349,20 @@ static int mem_commit(struct store *base, struct err *err)
 	return 0;
 }
 
+/* The group that has a slot when the transaction is undone. */
+static struct mem_group *take_back(struct mem_group **slot)
+{
+	struct mem_group *g = *slot;
+
+	while (g->replaced != NULL) {
+		*slot = g->replaced;
+		g->replaced = NULL;
+		mem_free_group(g);
+		g = *slot;
+	}
+	return g;
+}
+
 static void mem_rollback(struct store *base)
 {
 	struct mem_db *db = mem_of(base)->db;
@@ -353,7 +372,7 @@ static void mem_rollback(struct store *base)
 	while (db->groups.count > db->saved.groups)
 		mem_free_group(groups[--db->groups.count]);
 	for (size_t i = 0; i < db->groups.count; i++) {
-		struct mem_group *g = groups[i];
+		struct mem_group *g = take_back(&groups[i]);
 		struct mem_content saved = g->saved;
 
 		if (!g->touched)
@@ -462,6 +481,16 @@ static const struct store_ops memory_ops = {
 	.identity = mem_identity,
 	.copy = mem_copy_store,
 	.renew = mem_renew,
+	.list_loose = mem_list_loose,
+	.next_group = mem_next_group,
+	.list_keys = mem_list_keys,
+	.get_numbers = mem_get_numbers,
+	.moved_from = mem_moved_from,
+	.move_begin = mem_move_begin,
+	.move_reset = mem_move_reset,
+	.move_loose = mem_move_loose,
+	.move_keys = mem_move_keys,
+	.move_end = mem_move_end,
 };
 
 static struct mem_db *new_db(const char *name)

@@ -10,6 +10,7 @@
  *   memory_read.c    the reading verbs
  *   memory_media.c   media files and what became garbage of them
  *   memory_import.c  whole groups from elsewhere
+ *   memory_move.c    another store, moved into this one
  *   memory_shared.c  changes of members, noted for other nodes
  *
  * One mutex a store: held over a transaction or a snapshot, else over each
@@ -110,10 +111,14 @@ struct mem_group {
 	struct mem_content content;
 	struct mem_content saved; /* while touched */
 	bool touched;		  /* by the open transaction */
+	/* The deleted group whose id this one has, until the transaction in
+	 * which it got it ends; owned. */
+	struct mem_group *replaced;
 };
 
 struct mem_user {
 	char name[WIRE_USER_MAX + 1];
+	uint64_t created_ms;
 	uint64_t version; /* of the changes of his groups */
 };
 
@@ -147,13 +152,14 @@ struct mem_globals {
 	uint64_t last_media_id;
 	uint64_t generation; /* of dedupe */
 	uint64_t generation_start_ms;
+	uint64_t identity;   /* 0 until somebody asks */
+	uint64_t moved_from; /* 0: nothing is being moved */
 };
 
 /* One store; handles of the same name share it. */
 struct mem_db {
 	struct list link;
-	uint64_t identity; /* 0 until somebody asks */
-	char *name;	   /* owned */
+	char *name; /* owned */
 	unsigned handles;
 	unsigned writers;
 	pthread_mutex_t mutex;
@@ -223,10 +229,14 @@ int mem_add_message(struct store *base, struct mem_group *g,
 /* seq: of the message that mentions. */
 int mem_add_mention(struct store *base, struct mem_group *g, uint64_t seq,
 		    struct str name, bool everyone, struct err *err);
-/* As sq_remember_client_id(). */
-int mem_remember_client_id(struct store *base, struct mem_group *g,
-			   const struct wire_message *m, uint64_t now_ms,
-			   struct err *err);
+/* As sq_remember(). */
+int mem_remember(struct store *base, struct mem_group *g,
+		 const struct store_key *k, struct err *err);
+/* memory_move.c: a new, empty group of an id behind those of all others. */
+int mem_put_group(struct store *base, const struct wire_port_group *group,
+		  struct mem_group **out, struct err *err);
+/* Whether this is remembered still. */
+bool mem_is_remembered(struct store *base, const struct mem_dedupe *d);
 /* Whether a file of this name may come with that message. */
 bool mem_is_message_of_media(const struct mem_group *g, struct str name,
 			     uint64_t seq);
@@ -240,6 +250,9 @@ int mem_insert_media(struct store *base, struct mem_group *g,
 		     struct err *err);
 void mem_find_sent_media(const struct mem_group *g, struct store_media *op,
 			 const struct wire_body_sent *sent);
+/* Where it is not garbage yet. */
+int mem_add_garbage(struct store *base, const uint8_t hash[STORE_HASH],
+		    struct err *err);
 /* Makes garbage of what only this group has. */
 int mem_drop_media(struct store *base, struct mem_group *g, struct err *err);
 
@@ -345,6 +358,23 @@ int mem_list_user_changes(struct store *base, struct str user,
 			  uint64_t after_version, store_member_change_fn fn,
 			  void *data, struct err *err);
 int mem_identity(struct store *base, uint64_t *identity, struct err *err);
+int mem_list_loose(struct store *base, enum store_loose_kind kind,
+		   store_loose_fn fn, void *data, struct err *err);
+int mem_next_group(struct store *base, uint64_t after_id, uint64_t *group_id,
+		   struct str *key, struct err *err);
+int mem_list_keys(struct store *base, uint64_t group_id, store_key_fn fn,
+		  void *data, struct err *err);
+int mem_get_numbers(struct store *base, struct store_numbers *out,
+		    struct err *err);
+int mem_moved_from(struct store *base, uint64_t *identity, struct err *err);
+int mem_move_begin(struct store *base, uint64_t identity, struct err *err);
+int mem_move_reset(struct store *base, struct err *err);
+int mem_move_loose(struct store *base, const struct store_loose *rows,
+		   size_t count, struct err *err);
+int mem_move_keys(struct store *base, uint64_t import_id,
+		  const struct store_key *keys, size_t count, struct err *err);
+int mem_move_end(struct store *base, const struct store_numbers *numbers,
+		 struct err *err);
 int mem_copy_store(struct store *base, const struct store_copy *copy,
 		   struct err *err);
 int mem_renew(struct store *base, struct err *err);

@@ -35,9 +35,18 @@ int mem_import_begin(struct store *base, const struct wire_port_group *group,
 {
 	struct mem_group *g;
 
+	int rc;
+
 	if (mem_group_by_name(base, group->name) != NULL)
 		return err_set(err, ERR_GROUP_EXISTS, NULL);
-	g = mem_new_group(base, group->name, group->created_by, str_of(""));
+	if (base->moving) {
+		rc = mem_put_group(base, group, &g, err);
+		if (rc < 0)
+			return rc;
+	} else {
+		g = mem_new_group(base, group->name, group->created_by,
+				  str_of(""));
+	}
 	if (g == NULL)
 		return mem_no_memory(base, err);
 	*import_id = g->group_id;
@@ -108,6 +117,19 @@ static int import_mentions(const struct importing *i,
 	return rc;
 }
 
+static int remember(const struct importing *i, const struct wire_message *m,
+		    struct err *err)
+{
+	const struct store_key key = { .user = m->sender,
+				       .id = m->client_id,
+				       .first_seq = m->seq,
+				       .last_seq = m->seq,
+				       .off = m->off,
+				       .time_ms = m->time_ms };
+
+	return mem_remember(i->base, i->g, &key, err);
+}
+
 static int import_message(const struct importing *i,
 			  const struct wire_message *in, struct err *err)
 {
@@ -124,9 +146,9 @@ static int import_message(const struct importing *i,
 		return rc;
 	m.off = mem_size(i->g);
 	m.jsonl_off = mem_jsonl_size(i->g);
-	if (m.client_id.len > 0 &&
+	if (m.client_id.len > 0 && !i->base->moving &&
 	    import_is_recent(m.time_ms, i->now_ms, o->dedupe_window_ms))
-		rc = mem_remember_client_id(i->base, i->g, &m, i->now_ms, err);
+		rc = remember(i, &m, err);
 	if (rc == 0)
 		rc = mem_add_message(i->base, i->g, &m, err);
 	if (rc == 0)
@@ -158,7 +180,7 @@ static int run_verb(struct store *base, const struct store_import *op,
 	struct importing i = { .base = base,
 			       .g = mem_import(base, op->import_id),
 			       .op = op,
-			       .now_ms = env_now_ms(base->options.env) };
+			       .now_ms = import_now_ms(base) };
 	struct mem_content before;
 	int rc;
 
@@ -215,6 +237,7 @@ int mem_import_media(struct store *base, const struct store_import *op,
 	sent.time_ms = m->time_ms;
 	file.user = m->sender;
 	memcpy(file.hash, media->hash.data, STORE_HASH);
+	file.media_id = base->moving ? media->media_id : 0;
 	return mem_insert_media(base, g, &file, &sent, err);
 }
 
@@ -262,6 +285,11 @@ int mem_import_end(struct store *base, struct store_import_end *op,
 	g->key_len = op->key.len;
 	g->content.info_ms = now_ms;
 	g->content.members_ms = now_ms;
+	if (op->kept != NULL) {
+		g->epoch = op->kept->epoch;
+		g->content.info_ms = op->kept->info_ms;
+		g->content.members_ms = op->kept->members_ms;
+	}
 	g->content.importing = false;
 	op->group_id = g->group_id;
 	return 0;

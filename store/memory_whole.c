@@ -103,9 +103,9 @@ int mem_identity(struct store *base, uint64_t *identity, struct err *err)
 
 	(void)err;
 	mem_lock(base);
-	if (db->identity == 0)
-		db->identity = env_random_u64(base->options.env) | 1;
-	*identity = db->identity;
+	if (db->globals.identity == 0)
+		db->globals.identity = env_random_u64(base->options.env) | 1;
+	*identity = db->globals.identity;
 	mem_unlock(base);
 	return 0;
 }
@@ -132,6 +132,6 @@ int mem_renew(struct store *base, struct err *err)
 		if (g != NULL)
 			g->epoch = env_random_u64(base->options.env);
 	}
-	db->identity = env_random_u64(base->options.env) | 1;
+	db->globals.identity = env_random_u64(base->options.env) | 1;
 	return 0;
 }

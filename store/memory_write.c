@@ -322,6 +322,7 @@ int mem_add_user(struct store *base, struct str name, bool *added,
 	if (user == NULL)
 		return mem_no_memory(base, err);
 	str_to_cstr(name, user->name, sizeof(user->name));
+	user->created_ms = env_now_ms(base->options.env);
 	return 0;
 }
 

@@ -316,6 +316,16 @@ static const struct store_ops postgres_ops = {
 	.copy = pg_copy,
 	.renew = pg_renew,
 	.verify = pg_verify,
+	.list_loose = pg_list_loose,
+	.next_group = pg_next_group,
+	.list_keys = pg_list_keys,
+	.get_numbers = pg_get_numbers,
+	.moved_from = pg_moved_from,
+	.move_begin = pg_move_begin,
+	.move_reset = pg_move_reset,
+	.move_loose = pg_move_loose,
+	.move_keys = pg_move_keys,
+	.move_end = pg_move_end,
 };
 
 /* The URL is libpq's to understand; said in words before anything is asked. */
@@ -354,6 +364,8 @@ int postgres_store_open(struct store **out, const char *url,
 		rc = pg_connect(s, err);
 	if (rc == 0)
 		rc = pg_schema_check(s, err);
+	if (rc == 0 && options->moving && !options->read_only)
+		rc = pg_move_lock(s, err);
 	if (rc < 0) {
 		pg_close(&s->base);
 		return rc;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What runs inside of PostgreSQL: each is one CREATE FUNCTION, in PL/pgSQL, of
- * statements on one table each. store/postgres_schema.c makes them; a change
- * of one that is released needs a migration.
+ * What lies inside of PostgreSQL, and store/postgres_schema.c makes: a change
+ * of what is released needs a migration. Each function is one CREATE FUNCTION,
+ * in PL/pgSQL, of statements on one table each. Lists end with NULL.
  */
 #ifndef GROUPFS_STORE_POSTGRES_FUNCTIONS_H
 #define GROUPFS_STORE_POSTGRES_FUNCTIONS_H
 
-/* A list that ends with NULL. */
+extern const char *const pg_schema_1[];
 extern const char *const pg_functions_1[];
 
 #endif

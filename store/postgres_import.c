@@ -22,7 +22,7 @@ static int enter(struct pg_importing *i, struct postgres_store *s,
 	int rc;
 
 	i->s = s;
-	i->now_ms = env_now_ms(s->base.options.env);
+	i->now_ms = import_now_ms(&s->base);
 	if (import_id > PG_NUMBER_MAX)
 		return import_refuse_unknown(err);
 	pg_use(&c, PG_TOUCH_IMPORT);
@@ -44,6 +44,8 @@ static int enter(struct pg_importing *i, struct postgres_store *s,
 	if (wire_get(buf_str(&i->record), &wire_schema_port_group, &i->group) <
 	    0)
 		return pg_corrupt(s, "an import's record", err);
+	if (import_is_emptied(&i->group))
+		i->last_seq = i->group.last_seq;
 	return 0;
 }
 
@@ -102,6 +104,9 @@ static int check_name(struct postgres_store *s, struct str name,
 /* Says of an import whose it is. */
 static uint64_t owner(struct postgres_store *s)
 {
+	/* Who moves a store is alone, and finds those of his runs before. */
+	if (s->base.moving)
+		return PG_MOVER;
 	while (s->owner == 0)
 		s->owner = env_random_u64(s->base.options.env);
 	return s->owner;
@@ -119,13 +124,17 @@ int pg_import_begin(struct store *base, const struct wire_port_group *group,
 	if (rc < 0)
 		return rc;
 	wire_put(&record, &wire_schema_port_group, group);
-	pg_use(&c, PG_PUT_IMPORT);
+	pg_use(&c, base->moving ? PG_PUT_MOVED : PG_PUT_IMPORT);
 	pg_add_blob(&c, buf_str(&record));
 	pg_add(&c, group->created_ms);
 	pg_add(&c, owner(s));
+	if (base->moving)
+		pg_add(&c, group->group_id);
 	rc = record.failed ? pg_no_memory(s, err) : pg_run(s, &c, &r, err);
 	if (rc > 0)
 		*import_id = pg_column(r, 0, 0);
+	else if (rc == 0)
+		rc = import_refuse_id(group->group_id, err);
 	PQclear(r);
 	buf_release(&record);
 	return rc < 0 ? rc : 0;
@@ -277,6 +286,8 @@ int pg_import_media(struct store *base, const struct store_import *op,
 	struct postgres_store *s = pg_of(base);
 	struct pg_importing i = { .op = op };
 	struct store_media file = { .group_id = op->import_id,
+				    .media_id =
+					    base->moving ? media->media_id : 0,
 				    .name = media->name,
 				    .size = media->size };
 	char sender[WIRE_USER_MAX + 1];
@@ -327,6 +338,28 @@ static int check_members(const struct pg_importing *i, uint64_t import_id,
 	return 0;
 }
 
+/* What a group that is moved has of its own. */
+static int keep(struct postgres_store *s, const struct wire_group *kept,
+		struct err *err)
+{
+	struct pg_call c;
+	int rc;
+
+	pg_use(&c, PG_KEEP_GROUP);
+	pg_add(&c, kept->group_id);
+	pg_add(&c, kept->info_ms);
+	pg_add(&c, kept->members_ms);
+	pg_add(&c, kept->first_seq);
+	pg_add(&c, kept->first_off);
+	pg_add(&c, kept->first_jsonl_off);
+	pg_add(&c, kept->size);
+	pg_add(&c, kept->jsonl_size);
+	pg_add(&c, kept->mtime_ms);
+	pg_add(&c, kept->last_seq);
+	rc = pg_run(s, &c, NULL, err);
+	return rc < 0 ? rc : 0;
+}
+
 static int show_group(struct pg_importing *i, const struct store_import_end *op,
 		      struct err *err)
 {
@@ -340,13 +373,14 @@ static int show_group(struct pg_importing *i, const struct store_import_end *op,
 	pg_add_text(&c, g->name);
 	pg_add_text(&c, g->created_by);
 	pg_add_bytes(&c, op->key);
-	pg_add(&c, env_random_u64(i->s->base.options.env));
+	pg_add(&c, op->kept != NULL ? op->kept->epoch
+				    : env_random_u64(i->s->base.options.env));
 	pg_add(&c, g->created_ms);
 	pg_add(&c, g->max_members);
 	pg_add_bytes(&c, g->description);
 	pg_add_text(&c, g->avatar_url);
 	pg_add_bytes(&c, g->settings);
-	pg_add(&c, i->now_ms);
+	pg_add(&c, env_now_ms(i->s->base.options.env));
 	rc = pg_run(i->s, &c, &r, err);
 	/* Somebody has taken the name since it was looked for. */
 	if (rc > 0 && pg_column(r, 0, 0) != 0)
@@ -380,6 +414,8 @@ int pg_import_end(struct store *base, struct store_import_end *op,
 		rc = check_members(&i, op->import_id, err);
 	if (rc == 0)
 		rc = show_group(&i, op, err);
+	if (rc == 0 && op->kept != NULL)
+		rc = keep(s, op->kept, err);
 	if (rc == 0)
 		op->group_id = op->import_id;
 	leave(&i);

@@ -139,20 +139,50 @@ static void add_mentions(struct rows *rows, const struct wire_message *m)
 		add_mention(rows, m, name);
 }
 
+/* Whether its client_id is remembered here: who moves a store brings what is
+ * remembered of it by itself. */
+static bool is_remembered(const struct pg_importing *i,
+			  const struct wire_message *m)
+{
+	const struct store *base = &i->s->base;
+
+	return m->client_id.len > 0 && !base->moving &&
+	       import_is_recent(m->time_ms, i->now_ms,
+				base->options.dedupe_window_ms);
+}
+
+/* What is moved begins where its first message says. */
+static void begin_log(struct pg_importing *i, const struct wire_message *first)
+{
+	if (!i->s->base.moving || i->last_seq > 0 || first->seq == 0)
+		return;
+	i->last_seq = first->seq - 1;
+	i->last_off = first->off;
+	i->last_jsonl_off = first->jsonl_off;
+}
+
+static struct import_point point_of(const struct pg_importing *i)
+{
+	return (struct import_point){ .next_seq = i->last_seq + 1,
+				      .last_seq = i->group.last_seq,
+				      .after_ms = i->last_ms,
+				      .now_ms = i->now_ms,
+				      .max_content =
+					      i->s->base.options.max_content };
+}
+
 /* Checks one, and moves the end of the log behind it. */
 static int take_message(struct pg_importing *i, const struct wire_message *in,
 			struct rows *rows, struct err *err)
 {
-	const struct store_options *o = &i->s->base.options;
-	const struct import_point point = { .next_seq = i->last_seq + 1,
-					    .last_seq = i->group.last_seq,
-					    .after_ms = i->last_ms,
-					    .now_ms = i->now_ms,
-					    .max_content = o->max_content };
+	struct import_point point;
 	struct wire_message m = *in;
 	uint64_t bucket = in->time_ms / PG_DAY_MS;
-	int rc = import_check_message(in, &point, err);
+	int rc;
 
+	begin_log(i, in);
+	point = point_of(i);
+	rc = import_check_message(in, &point, err);
 	if (rc < 0)
 		return rc;
 	m.off = i->last_off;
@@ -162,8 +192,7 @@ static int take_message(struct pg_importing *i, const struct wire_message *in,
 	add_message(rows, &m, bucket);
 	if (bucket != i->last_bucket)
 		add_segment(rows, &m, bucket);
-	if (m.client_id.len > 0 &&
-	    import_is_recent(m.time_ms, i->now_ms, o->dedupe_window_ms))
+	if (is_remembered(i, &m))
 		add_key(rows, &m);
 	if (m.mentions.len > 0)
 		add_mentions(rows, &m);
@@ -202,16 +231,12 @@ static int run_arrays(const struct pg_importing *i, struct pg_call *c,
 static int refuse_key(const struct pg_importing *i, uint64_t n, uint64_t seq,
 		      struct err *err)
 {
-	const struct store_options *o = &i->s->base.options;
 	struct str records = i->op->records;
 	struct wire_message m;
 
 	for (uint64_t line = 0;
 	     wire_next(&records, &wire_schema_message, &m) > 0; line++) {
-		if (m.client_id.len == 0 ||
-		    !import_is_recent(m.time_ms, i->now_ms,
-				      o->dedupe_window_ms) ||
-		    --n > 0)
+		if (!is_remembered(i, &m) || --n > 0)
 			continue;
 		import_refuse_client_id(m.sender, seq, err);
 		return import_at_line(i->op, line, err);

@@ -52,6 +52,10 @@ int pg_insert_media(struct postgres_store *s, struct store_media *op,
 	pg_add(&c, op->size);
 	pg_add_hash(&c, op->hash);
 	pg_add_text(&c, op->user);
+	if (op->media_id != 0)
+		pg_add(&c, op->media_id);
+	else
+		pg_add_null(&c);
 	rc = pg_run(s, &c, &r, err);
 	if (rc > 0)
 		op->media_id = pg_column(r, 0, 0);

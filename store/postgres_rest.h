@@ -7,6 +7,7 @@
  *   postgres_media.c     media files and what became garbage of them
  *   postgres_mentions.c  what is unread and mentions a user
  *   postgres_import.c    whole groups from elsewhere
+ *   postgres_move.c      another store, moved into this one
  *   postgres_whole.c     counts, sizes, and what is refused here
  *   postgres_verify.c    the audit, with postgres_audit.h
  */
@@ -96,7 +97,8 @@ enum { PG_PAGE = 500 };
 	  "ON CONFLICT(hash) DO UPDATE SET hash=excluded.hash")                \
 	X(INSERT_MEDIA, PG_WRITE_MS,                                           \
 	  "INSERT INTO media(group_id,name,media_id,seq,time_ms,size,hash,"    \
-	  "sender) VALUES($1,$2,nextval('media_ids'),$3,$4,$5,$6,$7) "         \
+	  "sender) VALUES($1,$2,coalesce($8,nextval('media_ids')),"            \
+	  "$3,$4,$5,$6,$7) "                                                   \
 	  "RETURNING media_id")                                                \
 	X(DROP_MEDIA, PG_LONG_MS, "SELECT drop_media($1)")                     \
 	X(GARBAGE, PG_READ_MS,                                                 \
@@ -143,7 +145,74 @@ enum { PG_PAGE = 500 };
 	  "SELECT pg_database_size(current_database()),"                       \
 	  "(pg_current_wal_lsn()-redo_lsn)::bigint FROM "                      \
 	  "pg_control_checkpoint()")                                           \
-	PG_IMPORT_STATEMENTS(X) PG_AUDIT_NONE(X) PG_AUDIT_WALKS(X)
+	PG_IMPORT_STATEMENTS(X)                                                \
+	PG_MOVE_STATEMENTS(X) PG_AUDIT_NONE(X) PG_AUDIT_WALKS(X)
+
+/* Whose the imports are of a store that is moved. */
+enum { PG_MOVER = 1 };
+
+#define PG_MOVE_STATEMENTS(X)                                                  \
+	X(PUT_MOVED, PG_WRITE_MS,                                              \
+	  "INSERT INTO imports(group_id,record,last_ms,owner) "                \
+	  "SELECT $4::bigint,$1::bytea,$2::bigint,$3::bigint WHERE NOT "       \
+	  "EXISTS (SELECT 1 FROM groups WHERE group_id=$4) "                   \
+	  "ON CONFLICT DO NOTHING RETURNING group_id")                         \
+	X(KEEP_GROUP, PG_WRITE_MS,                                             \
+	  "UPDATE groups SET info_ms=$2,members_ms=$3,first_seq=$4,"           \
+	  "first_off=$5,first_jsonl_off=$6,last_off=$7,last_jsonl_off=$8,"     \
+	  "last_ms=$9,last_seq=$10 WHERE group_id=$1")                         \
+	X(LOOSE_USERS, PG_READ_MS,                                             \
+	  "SELECT name,created_ms FROM users WHERE name>$1 ORDER BY name "     \
+	  "LIMIT " PG_PAGE_SQL)                                                \
+	X(LOOSE_TOKENS, PG_READ_MS,                                            \
+	  "SELECT token_id,name,created_ms,expires_ms,hash FROM tokens "       \
+	  "WHERE token_id>$1 ORDER BY token_id LIMIT " PG_PAGE_SQL)            \
+	X(LOOSE_GARBAGE, PG_READ_MS,                                           \
+	  "SELECT hash FROM garbage WHERE hash>$1 ORDER BY hash "              \
+	  "LIMIT " PG_PAGE_SQL)                                                \
+	X(NEXT_GROUP, PG_READ_MS,                                              \
+	  "SELECT group_id,name FROM groups WHERE group_id>$1 "                \
+	  "ORDER BY group_id LIMIT 1")                                         \
+	X(KEYS_OF, PG_READ_MS,                                                 \
+	  "SELECT name,key,first_seq,last_seq,off,time_ms,warnings "           \
+	  "FROM dedupe WHERE group_id=$1 AND gen>=$2 AND (name,key)>($3,$4) "  \
+	  "ORDER BY name,key LIMIT " PG_PAGE_SQL)                              \
+	X(LAST_NUMBERS, PG_READ_MS,                                            \
+	  "SELECT CASE WHEN g.is_called THEN g.last_value ELSE 0 END,"         \
+	  "CASE WHEN m.is_called THEN m.last_value ELSE 0 END,"                \
+	  "CASE WHEN t.is_called THEN t.last_value ELSE 0 END "                \
+	  "FROM group_ids g,media_ids m,token_ids t")                          \
+	X(PUT_NUMBERS, PG_WRITE_MS,                                            \
+	  "SELECT setval('group_ids',greatest($1::bigint,1),$1::bigint>0),"    \
+	  "setval('media_ids',greatest($2::bigint,1),$2::bigint>0),"           \
+	  "setval('token_ids',greatest($3::bigint,1),$3::bigint>0)")           \
+	X(MOVE_LOCK, PG_READ_MS,                                               \
+	  "SELECT CASE WHEN pg_try_advisory_lock(7308335461112709751) "        \
+	  "THEN 1::bigint ELSE 0 END")                                         \
+	X(MOVE_RESET, PG_LONG_MS,                                              \
+	  "TRUNCATE users,user_changes,memberships,tokens,group_names,"        \
+	  "groups,infos,members,changes,messages,segments,dedupe,mentions,"    \
+	  "everyone,media,imports,garbage")                                    \
+	X(MOVE_DONE, PG_WRITE_MS, "DELETE FROM meta WHERE k='moved_from'")     \
+	X(PUT_USERS, PG_LONG_MS,                                               \
+	  "INSERT INTO users(name,created_ms) SELECT * FROM "                  \
+	  "unnest($1::text[],$2::bigint[]) ON CONFLICT(name) "                 \
+	  "DO UPDATE SET created_ms=excluded.created_ms")                      \
+	X(PUT_TOKENS, PG_LONG_MS,                                              \
+	  "INSERT INTO tokens(name,created_ms,token_id,expires_ms,hash) "      \
+	  "SELECT * FROM unnest($1::text[],$2::bigint[],$3::bigint[],"         \
+	  "$4::bigint[],$5::bytea[]) ON CONFLICT(hash) DO UPDATE SET "         \
+	  "token_id=excluded.token_id,name=excluded.name,"                     \
+	  "created_ms=excluded.created_ms,expires_ms=excluded.expires_ms")     \
+	X(PUT_GARBAGE, PG_LONG_MS,                                             \
+	  "INSERT INTO garbage(hash) SELECT * FROM unnest($1::bytea[]) "       \
+	  "ON CONFLICT DO NOTHING")                                            \
+	X(MOVE_KEYS, PG_LONG_MS,                                               \
+	  "INSERT INTO dedupe(group_id,gen,first_seq,last_seq,off,time_ms,"    \
+	  "warnings,name,key) SELECT $1,$2::bigint,k.* FROM "                  \
+	  "unnest($3::bigint[],$4::bigint[],$5::bigint[],$6::bigint[],"        \
+	  "$7::bigint[],$8::text[],$9::bytea[]) k "                            \
+	  "ON CONFLICT DO NOTHING RETURNING 1")
 
 #define PG_IMPORT_STATEMENTS(X)                                                \
 	X(PUT_IMPORT, PG_WRITE_MS,                                             \
@@ -296,5 +365,25 @@ int pg_list_contents(struct store *base, store_content_fn fn, void *data,
 int pg_copy(struct store *base, const struct store_copy *copy, struct err *err);
 int pg_renew(struct store *base, struct err *err);
 int pg_verify(struct store *base, struct store_verify *v, struct err *err);
+
+int pg_list_loose(struct store *base, enum store_loose_kind kind,
+		  store_loose_fn fn, void *data, struct err *err);
+int pg_next_group(struct store *base, uint64_t after_id, uint64_t *group_id,
+		  struct str *key, struct err *err);
+int pg_list_keys(struct store *base, uint64_t group_id, store_key_fn fn,
+		 void *data, struct err *err);
+int pg_get_numbers(struct store *base, struct store_numbers *out,
+		   struct err *err);
+int pg_moved_from(struct store *base, uint64_t *identity, struct err *err);
+int pg_move_begin(struct store *base, uint64_t identity, struct err *err);
+int pg_move_reset(struct store *base, struct err *err);
+int pg_move_loose(struct store *base, const struct store_loose *rows,
+		  size_t count, struct err *err);
+int pg_move_keys(struct store *base, uint64_t import_id,
+		 const struct store_key *keys, size_t count, struct err *err);
+int pg_move_end(struct store *base, const struct store_numbers *numbers,
+		struct err *err);
+/* Whoever moves a store is alone: -EBUSY. */
+int pg_move_lock(struct postgres_store *s, struct err *err);
 
 #endif

@@ -30,7 +30,7 @@
  *  - memberships is members by user, in the order in which his groups are
  *    listed. An import has members, but neither these nor a row in groups.
  */
-static const char *const schema_1[] = {
+const char *const pg_schema_1[] = {
 	"CREATE SEQUENCE group_ids",
 	"CREATE SEQUENCE media_ids",
 	"CREATE SEQUENCE token_ids",
@@ -217,7 +217,7 @@ static const struct migration {
 	const char *const *functions;
 	const char *const *rest_functions;
 } migrations[] = {
-	{ 0, schema_1, pg_functions_1, pg_rest_functions_1 },
+	{ 0, pg_schema_1, pg_functions_1, pg_rest_functions_1 },
 };
 
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == PG_VERSION,

@@ -154,6 +154,16 @@ static const struct store_ops sqlite_ops = {
 	.identity = sq_identity,
 	.copy = sq_copy,
 	.renew = sq_renew,
+	.list_loose = sq_list_loose,
+	.next_group = sq_next_group,
+	.list_keys = sq_list_keys,
+	.get_numbers = sq_get_numbers,
+	.moved_from = sq_moved_from,
+	.move_begin = sq_move_begin,
+	.move_reset = sq_move_reset,
+	.move_loose = sq_move_loose,
+	.move_keys = sq_move_keys,
+	.move_end = sq_move_end,
 };
 
 static int on_wal(void *data, sqlite3 *db, const char *name, int pages)

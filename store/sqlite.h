@@ -12,6 +12,7 @@
  *   sqlite_users.c    users, tokens, counts
  *   sqlite_read.c     groups as users see them, messages, byte offsets
  *   sqlite_import.c   whole groups from elsewhere
+ *   sqlite_move.c     another store, moved into this one
  *   sqlite_copy.c     the store as a whole: copied, renewed, exchanged
  *   sqlite_verify.c   the audit
  *
@@ -120,8 +121,8 @@ enum {
 	X(DELETE_MEDIA, "DELETE FROM media WHERE group_id=?1")                 \
                                                                                \
 	X(INSERT_MEDIA,                                                        \
-	  "INSERT INTO media(group_id,name,seq,time_ms,size,hash,sender) "     \
-	  "VALUES(?1,?2,?3,?4,?5,?6,?7)")                                      \
+	  "INSERT INTO media(group_id,name,seq,time_ms,size,hash,sender,"      \
+	  "media_id) VALUES(?1,?2,?3,?4,?5,?6,?7,nullif(?8,0))")               \
 	X(MEDIA_OF_SEQ, "SELECT media_id FROM media "                          \
 			"WHERE group_id=?1 AND seq=?2")                        \
 	X(MEDIA_BY_ID, SQ_MEDIA_COLUMNS "FROM media WHERE media_id=?1")        \
@@ -159,9 +160,9 @@ enum {
 	X(DELETE_META, "DELETE FROM meta WHERE k=?1")                          \
 	X(NEXT_IMPORT, "SELECT k FROM meta WHERE k>?1 AND k<'import0' "        \
 		       "ORDER BY k LIMIT 1")                                   \
-	X(RESERVE_GROUP, "INSERT INTO groups(name,epoch,created_by,"           \
+	X(RESERVE_GROUP, "INSERT INTO groups(group_id,name,epoch,created_by,"  \
 			 "created_ms,max_members,tail_ms) "                    \
-			 "VALUES('!',0,'!',0,0,0)")                            \
+			 "VALUES(nullif(?1,0),'!',0,'!',0,0,0)")               \
 	X(JOINED, "SELECT joined_seq FROM members "                            \
 		  "WHERE group_id=?1 AND name=?2")                             \
 	X(COUNT_MEMBERS, "SELECT count(*),coalesce(sum(role=1),0) "            \
@@ -169,8 +170,10 @@ enum {
 	X(SHOW_GROUP,                                                          \
 	  "INSERT INTO groups(group_id,name,epoch,created_by,create_key,"      \
 	  "created_ms,description,avatar_url,settings,max_members,"            \
-	  "member_count,tail_ms,info_ms,members_ms) "                          \
-	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?6,?12,?12)")             \
+	  "member_count,info_ms,members_ms,first_seq,first_off,"               \
+	  "first_jsonl_off,tail_seq,tail_off,tail_jsonl,tail_ms) "             \
+	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"     \
+	  "?17,?18,?19,?20)")                                                  \
 	X(DROP_MESSAGES,                                                       \
 	  "DELETE FROM messages WHERE id IN (SELECT id FROM messages "         \
 	  "WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3)")                  \
@@ -258,6 +261,25 @@ enum {
 	X(CONTENTS,                                                            \
 	  "SELECT hash,max(size) FROM media GROUP BY hash ORDER BY hash")      \
 	X(NEXT_GROUP, "SELECT min(group_id) FROM groups WHERE group_id>?1")    \
+	X(NEXT_KEY, "SELECT group_id,create_key FROM groups "                  \
+		    "WHERE group_id>?1 ORDER BY group_id LIMIT 1")             \
+	X(LOOSE_USERS, "SELECT name,created_ms FROM users ORDER BY name")      \
+	X(LOOSE_TOKENS, "SELECT name,created_ms,token_id,expires_ms,hash "     \
+			"FROM tokens ORDER BY token_id")                       \
+	X(LOOSE_GARBAGE, "SELECT hash FROM garbage ORDER BY hash")             \
+	X(PUT_USER, "INSERT INTO users(name,created_ms) VALUES(?1,?2) "        \
+		    "ON CONFLICT(name) DO UPDATE SET created_ms=?2")           \
+	X(PUT_TOKEN,                                                           \
+	  "REPLACE INTO tokens(name,created_ms,token_id,expires_ms,hash) "     \
+	  "VALUES(?1,?2,?3,?4,?5)")                                            \
+	X(PUT_GARBAGE, "INSERT OR IGNORE INTO garbage(hash) VALUES(?1)")       \
+	X(KEYS_OF, "SELECT name,key,first_seq,last_seq,off,time_ms,warnings "  \
+		   "FROM dedupe_0 WHERE group_id=?1 UNION ALL "                \
+		   "SELECT name,key,first_seq,last_seq,off,time_ms,warnings "  \
+		   "FROM dedupe_1 WHERE group_id=?1")                          \
+	X(LAST_NUMBER, "SELECT seq FROM sqlite_sequence WHERE name=?1")        \
+	X(FORGET_NUMBER, "DELETE FROM sqlite_sequence WHERE name=?1")          \
+	X(PUT_NUMBER, "INSERT INTO sqlite_sequence(name,seq) VALUES(?1,?2)")   \
 	X(SET_EPOCH, "UPDATE groups SET epoch=?2 WHERE group_id=?1")
 
 #define SQ_GROUP_COLUMNS                                                       \
@@ -411,11 +433,10 @@ int sq_role(struct sqlite_store *s, uint64_t group_id, struct str user,
 /* Stores m as it is, offsets and lengths too. */
 int sq_insert_message(struct sqlite_store *s, uint64_t group_id,
 		      const struct wire_message *m, struct err *err);
-/* Remembers the client_id of an imported message, from now on for a window;
- * refuses one that is known. */
-int sq_remember_client_id(struct sqlite_store *s, uint64_t group_id,
-			  const struct wire_message *m, uint64_t now_ms,
-			  struct err *err);
+/* Remembers a key of an imported group, from now on for a window; refuses one
+ * that is known. */
+int sq_remember(struct sqlite_store *s, uint64_t group_id,
+		const struct store_key *k, struct err *err);
 
 /* sqlite_mentions.c */
 
@@ -521,11 +542,35 @@ int sq_count_all(struct store *base, struct store_totals *out, struct err *err);
 int sq_list_contents(struct store *base, store_content_fn fn, void *data,
 		     struct err *err);
 int sq_identity(struct store *base, uint64_t *identity, struct err *err);
+int sq_list_loose(struct store *base, enum store_loose_kind kind,
+		  store_loose_fn fn, void *data, struct err *err);
+int sq_next_group(struct store *base, uint64_t after_id, uint64_t *group_id,
+		  struct str *key, struct err *err);
+int sq_list_keys(struct store *base, uint64_t group_id, store_key_fn fn,
+		 void *data, struct err *err);
+int sq_get_numbers(struct store *base, struct store_numbers *out,
+		   struct err *err);
+int sq_moved_from(struct store *base, uint64_t *identity, struct err *err);
+int sq_move_begin(struct store *base, uint64_t identity, struct err *err);
+int sq_move_reset(struct store *base, struct err *err);
+int sq_move_loose(struct store *base, const struct store_loose *rows,
+		  size_t count, struct err *err);
+int sq_move_keys(struct store *base, uint64_t import_id,
+		 const struct store_key *keys, size_t count, struct err *err);
+int sq_move_end(struct store *base, const struct store_numbers *numbers,
+		struct err *err);
 int sq_copy(struct store *base, const struct store_copy *copy, struct err *err);
 int sq_renew(struct store *base, struct err *err);
 
+/* sqlite_import.c: `bad_request` where no such import was begun. */
+int sq_check_import(struct sqlite_store *s, uint64_t import_id,
+		    struct err *err);
+/* sqlite_copy.c: 1: there is a group behind *group_id, which becomes that. */
+int sq_next_group_id(struct sqlite_store *s, uint64_t *group_id,
+		     struct err *err);
 /* sqlite_copy.c: gives a store an identity that has none. Writer, at open. */
 int sq_make_identity(struct sqlite_store *s, struct err *err);
+int sq_set_identity(struct sqlite_store *s, uint64_t identity, struct err *err);
 /* sqlite.c: takes PATH.lock: -EBUSY when another has it. */
 int sq_take_lock(struct sqlite_store *s, struct err *err);
 /* Has what was renamed or made in the folder of a path survive a crash. */

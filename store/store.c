@@ -20,6 +20,21 @@ static const struct scheme {
 	{ "memory:", memory_store_open },
 };
 
+static int open_scheme(struct store **out, const struct scheme *scheme,
+		       const char *rest, const struct store_options *options,
+		       struct err *err)
+{
+	int rc = scheme->open(out, rest, options, err);
+
+	if (rc == 0)
+		rc = move_check_open(*out, err);
+	if (rc < 0) {
+		store_close(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
 int store_open(struct store **out, const char *url,
 	       const struct store_options *options, struct err *err)
 {
@@ -40,7 +55,7 @@ int store_open(struct store **out, const char *url,
 			continue;
 		if (url[len] == '\0')
 			break;
-		return schemes[i].open(out, url + len, &filled, err);
+		return open_scheme(out, &schemes[i], url + len, &filled, err);
 	}
 	return err_set(err, ERR_BAD_REQUEST,
 		       "A store is sqlite:PATH, postgresql://HOST/DATABASE or "

@@ -58,6 +58,9 @@ struct store_options {
 	uint64_t dedupe_window_ms; /* a client_id is remembered at least so
 				      long; 0: 24 h */
 	bool read_only;		   /* a reader handle */
+	bool moving;		   /* opens what is being moved (move.h); then
+				      there is one writer, also of a store
+				      that is shared: -EBUSY */
 	/* Called now and then while a verb works for long, on its thread; not
 	 * to use the handle. NULL: never. */
 	void (*alive)(void *data);
@@ -259,6 +262,9 @@ struct store_import_end {
 	uint64_t import_id;
 	struct str name;
 	struct str key;
+	/* Of a store that is being moved (move.h), else NULL: the epoch, where
+	 * the log begins, info_ms, members_ms and mtime_ms that it keeps. */
+	const struct wire_group *kept;
 	/* out */
 	uint64_t group_id;
 	bool existed;
