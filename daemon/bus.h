@@ -73,6 +73,7 @@ struct bus_options {
 	const struct env *env;	   /* borrowed */
 	const struct bus_ops *ops; /* borrowed */
 	void *data;		   /* borrowed; of the callbacks */
+	uint64_t beat_ms; /* how often it says that it is there; 0: 5 s */
 };
 
 enum bus_state {
@@ -107,6 +108,7 @@ struct bus {
 	const struct bus_ops *ops;
 	void *data;
 	uint64_t node;
+	uint64_t beat_ms;
 	struct buf prefix; /* groupfs:<store>: */
 	struct bus_figures figures;
 	struct hints *hints;	   /* owned; NULL, as the next two: no bus */

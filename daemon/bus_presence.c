@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who is online where. Each node keeps, for each group that somebody is in
- * here, one set of their names in Redis, and says every BEAT_MS that it is
- * there itself:
+ * here, one set of their names in Redis, and says with every beat (5 s) that
+ * it is there itself:
  *
  *   o:<group>:<node>   set of names, for SET_TTL_S
  *   a:<node>           is there while nobody has flushed Redis
  *
  * How many are online in a group is the size of the union of the sets of all
- * nodes that were heard of within NODE_MS, counted by Redis. So a node that
- * dies takes its people with it NODE_MS later, and one that stops at once.
+ * nodes that were heard of within three beats, counted by Redis. So a node that
+ * dies takes its people with it 15 s later, and one that stops at once.
  *
  * What it costs does not grow with the people who stay: a group is looked at
  * every CHECK_S, by two commands (longer life for the set; is it as long as it
@@ -29,12 +29,11 @@
 #include "lib/wire.h"
 
 enum {
-	BEAT_MS = 5000,
-	NODE_MS = 16000,
+	BEATS_MISSED = 3, /* until a node is not there */
 	CHECK_S = 180,
 	SET_TTL_S = 600,
 	ALIVE_TTL_S = 60,
-	TICK_MS = 1000,
+	TICKS = 5, /* a beat */
 	NAMES_AT_ONCE = 128,
 	NODES_MAX = 256, /* others */
 	ANSWERS_MAX = 4096,
@@ -490,12 +489,14 @@ bool presence_message(struct presence *p, struct str what, uint64_t node)
 	if (i == NODES_MAX)
 		return false;
 	p->others[i] =
-		(struct other){ .node = node, .until_ms = now(p) + NODE_MS };
+		(struct other){ .node = node,
+				.until_ms = now(p) +
+					    p->bus->beat_ms * BEATS_MISSED };
 	p->nothers += i == p->nothers;
 	count_nodes(p);
 	/* Who shouts "new" for ever is answered once a second. */
 	p->owed |= fresh;
-	if (fresh && now(p) - p->beat_ms > TICK_MS)
+	if (fresh && now(p) - p->beat_ms > p->bus->beat_ms / TICKS)
 		beat(p);
 	return true;
 }
@@ -722,7 +723,7 @@ static void on_tick(uv_timer_t *tick)
 		if (p->others[i - 1].until_ms <= now(p))
 			forget_other(p, i - 1);
 	}
-	if (p->owed || now(p) - p->beat_ms >= BEAT_MS)
+	if (p->owed || now(p) - p->beat_ms >= p->bus->beat_ms)
 		beat(p);
 	check_some(p);
 	bus_wake(p->bus);
@@ -758,7 +759,8 @@ struct presence *presence_new(struct bus *bus)
 	p->tick.data = p;
 	p->late.data = p;
 	p->handles = 2;
-	uv_timer_start(&p->tick, on_tick, TICK_MS, TICK_MS);
+	uv_timer_start(&p->tick, on_tick, bus->beat_ms / TICKS,
+		       bus->beat_ms / TICKS);
 	count_nodes(p);
 	return p;
 }
