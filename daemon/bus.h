@@ -5,7 +5,8 @@
  * anything, no handle is on the loop, and counts are those of this node.
  *
  *   bus.c           hints: encoded, coalesced, checked, given to the callbacks
- *   bus_presence.c  who is online where; how many, over all nodes
+ *   bus_presence.c  who is online where
+ *   bus_online.c    how many are, over all nodes
  *   bus_redis.c     the two connections to Redis: up, down, up again
  *   bus_url.c       what --bus takes
  *
