@@ -75,14 +75,14 @@ static void forget_all(struct store_append *const *ops, size_t n)
 }
 
 int store_append_all(struct store *s, struct store_append *const *ops,
-		     struct err *errs, size_t n, struct err *err)
+		     struct err *errs, size_t count, struct err *err)
 {
-	size_t *counts = calloc(n + 1, sizeof(*counts));
+	size_t *counts = calloc(count + 1, sizeof(*counts));
 	size_t good = 0;
 	int rc = 0;
 
 	assert(!s->in_transaction && !s->in_snapshot);
-	forget_all(ops, n);
+	forget_all(ops, count);
 	if (s->options.read_only)
 		rc = err_set(err, ERR_BAD_REQUEST,
 			     "This handle of the store only reads");
@@ -90,16 +90,17 @@ int store_append_all(struct store *s, struct store_append *const *ops,
 		rc = store_check_alive(s, err);
 	if (rc == 0 && counts == NULL)
 		rc = err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
-	for (size_t i = 0; rc == 0 && i < n; i++) {
+	for (size_t i = 0; rc == 0 && i < count; i++) {
 		errs[i] = (struct err){ .code = ERR_NONE };
 		good += check(s, ops[i], &counts[i], &errs[i]) == 0;
 	}
 	if (rc == 0 && good > 0)
 		rc = s->ops->append_all != NULL
-			     ? s->ops->append_all(s, ops, counts, errs, n, err)
-			     : append_each(s, ops, counts, errs, n, err);
+			     ? s->ops->append_all(s, ops, counts, errs, count,
+						  err)
+			     : append_each(s, ops, counts, errs, count, err);
 	if (rc < 0)
-		forget_all(ops, n);
+		forget_all(ops, count);
 	free(counts);
 	return rc;
 }
