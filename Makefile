@@ -135,6 +135,11 @@ bench-ws: all $(BUILD)/bench/wsclients $(BUILD)/bench/epollserver
 	$(Q)sh scripts/deps.sh bench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/ws.sh
 
+$(BUILD)/bench/busbench: $(call obj,$(call bench_src,busbench) $(wildcard daemon/bus*.c) $(LIB_SRC))
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,hiredis)
+
 # The two commands, and their parts.
 deps:
 	$(Q)sh scripts/deps.sh run

@@ -27,6 +27,7 @@ enum {
 	WORDS_MAX = 4,
 	NODE_DIGITS = 16,
 	SUBSCRIBE_AT_ONCE = 128,
+	BEAT_MS = 5000,
 	SAY_AGAIN_MS = 60000
 };
 
@@ -735,7 +736,10 @@ int bus_start(struct bus *bus, uv_loop_t *loop,
 	*bus = (struct bus){ .loop = loop,
 			     .env = options->env,
 			     .ops = options->ops,
-			     .data = options->data };
+			     .data = options->data,
+			     .beat_ms = options->beat_ms == 0
+						? BEAT_MS
+						: options->beat_ms };
 	if (options->url[0] == '\0')
 		return 0;
 	rc = bus_parse_url(&url, str_of(options->url), err);

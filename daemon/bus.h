@@ -5,7 +5,8 @@
  * anything, no handle is on the loop, and counts are those of this node.
  *
  *   bus.c           hints: encoded, coalesced, checked, given to the callbacks
- *   bus_presence.c  who is online where; how many, over all nodes
+ *   bus_presence.c  who is online where
+ *   bus_online.c    how many are, over all nodes
  *   bus_redis.c     the two connections to Redis: up, down, up again
  *   bus_url.c       what --bus takes
  *
@@ -73,6 +74,7 @@ struct bus_options {
 	const struct env *env;	   /* borrowed */
 	const struct bus_ops *ops; /* borrowed */
 	void *data;		   /* borrowed; of the callbacks */
+	uint64_t beat_ms; /* how often it says that it is there; 0: 5 s */
 };
 
 enum bus_state {
@@ -107,6 +109,7 @@ struct bus {
 	const struct bus_ops *ops;
 	void *data;
 	uint64_t node;
+	uint64_t beat_ms;
 	struct buf prefix; /* groupfs:<store>: */
 	struct bus_figures figures;
 	struct hints *hints;	   /* owned; NULL, as the next two: no bus */

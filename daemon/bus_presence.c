@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who is online where. Each node keeps, for each group that somebody is in
- * here, one set of their names in Redis, and says every BEAT_MS that it is
- * there itself:
+ * here, one set of their names in Redis, and says with every beat (5 s) that
+ * it is there itself:
  *
  *   o:<group>:<node>   set of names, for SET_TTL_S
  *   a:<node>           is there while nobody has flushed Redis
  *
  * How many are online in a group is the size of the union of the sets of all
- * nodes that were heard of within NODE_MS, counted by Redis. So a node that
- * dies takes its people with it NODE_MS later, and one that stops at once.
+ * nodes that were heard of within three beats, counted by Redis. So a node that
+ * dies takes its people with it 15 s later, and one that stops at once.
  *
  * What it costs does not grow with the people who stay: a group is looked at
  * every CHECK_S, by two commands (longer life for the set; is it as long as it
@@ -18,27 +18,21 @@
  * are there more commands under way than redis_has_slow_room() allows, the
  * next go with the answers.
  */
-#include "daemon/bus.h"
+#include "daemon/bus_presence.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "daemon/bus_private.h"
-#include "lib/table.h"
 #include "lib/wire.h"
 
 enum {
-	BEAT_MS = 5000,
-	NODE_MS = 16000,
+	BEATS_MISSED = 3, /* until a node is not there */
 	CHECK_S = 180,
 	SET_TTL_S = 600,
 	ALIVE_TTL_S = 60,
-	TICK_MS = 1000,
+	TICKS = 5, /* a beat */
 	NAMES_AT_ONCE = 128,
-	NODES_MAX = 256, /* others */
-	ANSWERS_MAX = 4096,
-	FRESH_MS = 1000
 };
 
 /* A user in a group. */
@@ -63,51 +57,9 @@ struct room {
 	bool check;
 };
 
-/* How many are online in a group, as asked last. */
-struct answer {
-	struct table_node node;
-	struct list order; /* by when it was asked for */
-	uint64_t group_id;
-	uint64_t count;
-	uint64_t at_ms;	   /* of count; 0: never */
-	uint64_t asked_ms; /* 0: nothing is under way */
-	struct list waiting;
-};
-
-struct other {
-	uint64_t node;
-	uint64_t until_ms;
-};
-
-struct presence {
-	struct bus *bus;
-	struct table rooms;
-	struct list order;
-	struct list dirty;
-	struct table answers;
-	struct list answers_order;
-	struct other others[NODES_MAX];
-	size_t nothers;
-	uv_timer_t tick;
-	uv_timer_t late; /* for who waits */
-	uint64_t beat_ms;
-	bool owed; /* a beat, to a new node */
-	bool alive_told;
-	bool closing;
-	unsigned handles;
-	struct buf key;
-	struct buf text;
-};
-
-static uint64_t now(const struct presence *p)
-{
-	/* Not 0, which means never. */
-	return uv_now(p->bus->loop) + 1;
-}
-
-static bool order(struct presence *p, const struct str *args, size_t count,
-		  enum redis_expect expect, redis_answer_cb cb, uint64_t key,
-		  uint64_t value)
+bool presence_order(struct presence *p, const struct str *args, size_t count,
+		    enum redis_expect expect, redis_answer_cb cb, uint64_t key,
+		    uint64_t value)
 {
 	return redis_send(p->bus->redis,
 			  &(struct redis_command){ .args = args,
@@ -319,7 +271,7 @@ static bool extend_life(struct presence *p)
 	buf_clear(&p->text);
 	buf_printf(&p->text, "%d", SET_TTL_S);
 	args[2] = buf_str(&p->text);
-	return order(p, args, 3, EXPECT_NUMBER, NULL, 0, 0);
+	return presence_order(p, args, 3, EXPECT_NUMBER, NULL, 0, 0);
 }
 
 static void check_room(struct presence *p, struct room *room)
@@ -327,8 +279,8 @@ static void check_room(struct presence *p, struct room *room)
 	const struct str args[2] = { str_of("SCARD"), buf_str(&p->key) };
 
 	if (extend_life(p))
-		(void)order(p, args, 2, EXPECT_NUMBER, on_length, room->id,
-			    room->told);
+		(void)presence_order(p, args, 2, EXPECT_NUMBER, on_length,
+				     room->id, room->told);
 	room->check = false;
 }
 
@@ -351,7 +303,7 @@ static bool write_some(struct presence *p, struct room *room)
 		args[2 + n] = str_of(who->name);
 		taken[n++] = who;
 	}
-	if (!order(p, args, 2 + n, EXPECT_NUMBER, NULL, 0, 0))
+	if (!presence_order(p, args, 2 + n, EXPECT_NUMBER, NULL, 0, 0))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		taken[i]->told = here;
@@ -375,7 +327,8 @@ static bool flush_room(struct presence *p, struct room *room)
 					     buf_str(&p->key) };
 		bool anew = room->anew;
 
-		if (anew && !order(p, args, 2, EXPECT_NUMBER, NULL, 0, 0))
+		if (anew &&
+		    !presence_order(p, args, 2, EXPECT_NUMBER, NULL, 0, 0))
 			return false;
 		room->anew = false;
 		if (!write_some(p, room) || (anew && !extend_life(p)))
@@ -444,7 +397,7 @@ static void beat(struct presence *p)
 	struct str set[5] = { str_of("SET"), str_of(""), str_of("1"),
 			      str_of("EX") };
 
-	p->beat_ms = now(p);
+	p->beat_ms = presence_now(p);
 	p->owed = false;
 	say(p, "here");
 	bus_name(p->bus, &p->key, "a:%016" PRIx64, p->bus->node);
@@ -456,8 +409,9 @@ static void beat(struct presence *p)
 	if (p->key.failed || p->text.failed)
 		return;
 	if (p->alive_told)
-		(void)order(p, exists, 2, EXPECT_NUMBER, on_alive, 0, 0);
-	(void)order(p, set, 5, EXPECT_STATUS, on_alive_set, 0, 0);
+		(void)presence_order(p, exists, 2, EXPECT_NUMBER, on_alive, 0,
+				     0);
+	(void)presence_order(p, set, 5, EXPECT_STATUS, on_alive_set, 0, 0);
 }
 
 static void forget_other(struct presence *p, size_t i)
@@ -490,212 +444,19 @@ bool presence_message(struct presence *p, struct str what, uint64_t node)
 	if (i == NODES_MAX)
 		return false;
 	p->others[i] =
-		(struct other){ .node = node, .until_ms = now(p) + NODE_MS };
+		(struct other){ .node = node,
+				.until_ms = presence_now(p) +
+					    p->bus->beat_ms * BEATS_MISSED };
 	p->nothers += i == p->nothers;
 	count_nodes(p);
 	/* Who shouts "new" for ever is answered once a second. */
 	p->owed |= fresh;
-	if (fresh && now(p) - p->beat_ms > TICK_MS)
+	if (fresh && presence_now(p) - p->beat_ms > p->bus->beat_ms / TICKS)
 		beat(p);
 	return true;
 }
 
-/* How many are online. */
-
-static void reply(struct bus_online *q, uint64_t count)
-{
-	list_remove(&q->link);
-	q->count = count > q->local ? count : q->local;
-	q->cb(q);
-}
-
-static void reply_all(struct answer *a, uint64_t count)
-{
-	struct list waiting;
-
-	a->asked_ms = 0;
-	list_init(&waiting);
-	list_splice(&waiting, &a->waiting);
-	while (!list_empty(&waiting))
-		reply(container_of(waiting.next, struct bus_online, link),
-		      count);
-}
-
-static struct answer *find_answer(const struct presence *p, uint64_t id)
-{
-	struct table_node *node = table_find(&p->answers, table_hash_u64(id));
-
-	for (; node != NULL; node = table_next(node)) {
-		struct answer *a = container_of(node, struct answer, node);
-
-		if (a->group_id == id)
-			return a;
-	}
-	return NULL;
-}
-
-static void free_answer(struct presence *p, struct answer *a)
-{
-	assert(list_empty(&a->waiting));
-	list_remove(&a->order);
-	table_remove(&p->answers, &a->node);
-	free(a);
-}
-
-/* One that nobody waits for makes room. */
-static struct answer *add_answer(struct presence *p, uint64_t id)
-{
-	struct answer *a;
-
-	if (p->answers.count == ANSWERS_MAX) {
-		a = container_of(p->answers_order.next, struct answer, order);
-		if (a->asked_ms != 0)
-			return NULL;
-		free_answer(p, a);
-	}
-	a = calloc(1, sizeof(*a));
-	if (a == NULL ||
-	    !table_insert(&p->answers, &a->node, table_hash_u64(id))) {
-		free(a);
-		return NULL;
-	}
-	a->group_id = id;
-	list_init(&a->waiting);
-	list_push(&p->answers_order, &a->order);
-	return a;
-}
-
-static void on_count(struct bus *bus, const struct redis_answer *answer,
-		     uint64_t id, uint64_t asked_ms)
-{
-	struct answer *a = find_answer(bus->presence, id);
-
-	/* It may have come too late for that question. */
-	if (a == NULL || a->asked_ms != asked_ms)
-		return;
-	if (!answer->error) {
-		a->count = answer->value;
-		a->at_ms = asked_ms;
-	}
-	reply_all(a, answer->error ? 0 : a->count);
-}
-
-/* MULTI, SUNIONSTORE, UNLINK, EXEC: Redis counts, and keeps nothing. */
-static bool ask(struct presence *p, const struct answer *a, uint64_t at)
-{
-	struct str args[2 + 1 + NODES_MAX];
-	size_t offsets[2 + 1 + NODES_MAX + 1];
-	struct str multi = str_of("MULTI");
-	struct str exec = str_of("EXEC");
-	size_t n = 2 + p->nothers + 1;
-
-	buf_clear(&p->key);
-	for (size_t i = 1; i < n; i++) {
-		uint64_t node = i == 1 || i == n - 1 ? p->bus->node
-						     : p->others[i - 2].node;
-
-		offsets[i] = p->key.len;
-		buf_append_str(&p->key, buf_str(&p->bus->prefix));
-		buf_printf(&p->key, "%c:%" PRIu64 ":%016" PRIx64,
-			   i == 1 ? 'c' : 'o', a->group_id, node);
-	}
-	offsets[n] = p->key.len;
-	if (p->key.failed)
-		return false;
-	for (size_t i = 1; i < n; i++)
-		args[i] = str_make(p->key.data + offsets[i],
-				   offsets[i + 1] - offsets[i]);
-	args[0] = str_of("SUNIONSTORE");
-	if (!order(p, &multi, 1, EXPECT_STATUS, NULL, 0, 0))
-		return false;
-	(void)order(p, args, n, EXPECT_STATUS, NULL, 0, 0);
-	args[0] = str_of("UNLINK");
-	(void)order(p, args, 2, EXPECT_STATUS, NULL, 0, 0);
-	return order(p, &exec, 1, EXPECT_EXEC, on_count, a->group_id, at);
-}
-
-/* Who has waited long enough gets what is known here. */
-static void on_late(uv_timer_t *timer)
-{
-	struct presence *p = timer->data;
-	uint64_t at = now(p);
-	struct list *next;
-	bool left = false;
-
-	for (struct list *el = p->answers_order.next; el != &p->answers_order;
-	     el = next) {
-		struct answer *a = container_of(el, struct answer, order);
-
-		next = el->next;
-		if (a->asked_ms == 0)
-			continue;
-		if (at - a->asked_ms >= BUS_ONLINE_MS)
-			reply_all(a, a->count);
-		else
-			left = true;
-	}
-	if (left)
-		uv_timer_start(timer, on_late, BUS_ONLINE_MS / 4, 0);
-}
-
-bool bus_online_known(const struct bus *bus, struct bus_online *q)
-{
-	const struct presence *p = bus->presence;
-	const struct answer *a;
-
-	q->count = q->local;
-	if (p == NULL || p->closing || bus->figures.state != BUS_UP ||
-	    p->nothers == 0)
-		return true;
-	a = find_answer(p, q->group_id);
-	if (a == NULL || a->at_ms == 0 || now(p) - a->at_ms >= FRESH_MS)
-		return false;
-	if (a->count > q->local)
-		q->count = a->count;
-	return true;
-}
-
-bool bus_online(struct bus *bus, struct bus_online *q)
-{
-	struct presence *p = bus->presence;
-	struct answer *a;
-
-	if (bus_online_known(bus, q))
-		return true;
-	a = find_answer(p, q->group_id);
-	if (a == NULL)
-		a = add_answer(p, q->group_id);
-	if (a == NULL)
-		return true;
-	if (a->asked_ms == 0) {
-		if (!redis_has_slow_room(bus->redis) || !ask(p, a, now(p)))
-			return true;
-		a->asked_ms = now(p);
-		list_remove(&a->order);
-		list_push(&p->answers_order, &a->order);
-	}
-	list_push(&a->waiting, &q->link);
-	if (!uv_is_active((uv_handle_t *)&p->late))
-		uv_timer_start(&p->late, on_late, BUS_ONLINE_MS, 0);
-	return false;
-}
-
 /* The whole. */
-
-static void answer_all(struct presence *p)
-{
-	struct list *next;
-
-	uv_timer_stop(&p->late);
-	for (struct list *el = p->answers_order.next; el != &p->answers_order;
-	     el = next) {
-		struct answer *a = container_of(el, struct answer, order);
-
-		next = el->next;
-		a->at_ms = 0;
-		reply_all(a, 0);
-	}
-}
 
 /* All are looked at once in CHECK_S, a few at a time. */
 static void check_some(struct presence *p)
@@ -719,10 +480,10 @@ static void on_tick(uv_timer_t *tick)
 	if (p->bus->figures.state != BUS_UP)
 		return;
 	for (size_t i = p->nothers; i > 0; i--) {
-		if (p->others[i - 1].until_ms <= now(p))
+		if (p->others[i - 1].until_ms <= presence_now(p))
 			forget_other(p, i - 1);
 	}
-	if (p->owed || now(p) - p->beat_ms >= BEAT_MS)
+	if (p->owed || presence_now(p) - p->beat_ms >= p->bus->beat_ms)
 		beat(p);
 	check_some(p);
 	bus_wake(p->bus);
@@ -740,7 +501,7 @@ void presence_down(struct presence *p)
 {
 	p->nothers = 0;
 	count_nodes(p);
-	answer_all(p);
+	online_answer_all(p);
 }
 
 struct presence *presence_new(struct bus *bus)
@@ -758,7 +519,8 @@ struct presence *presence_new(struct bus *bus)
 	p->tick.data = p;
 	p->late.data = p;
 	p->handles = 2;
-	uv_timer_start(&p->tick, on_tick, TICK_MS, TICK_MS);
+	uv_timer_start(&p->tick, on_tick, bus->beat_ms / TICKS,
+		       bus->beat_ms / TICKS);
 	count_nodes(p);
 	return p;
 }
@@ -772,11 +534,8 @@ static void on_handle_closed(uv_handle_t *handle)
 		return;
 	while (!list_empty(&p->order))
 		free_room(p, container_of(p->order.next, struct room, order));
-	while (!list_empty(&p->answers_order))
-		free_answer(p, container_of(p->answers_order.next,
-					    struct answer, order));
+	online_release(p);
 	table_release(&p->rooms);
-	table_release(&p->answers);
 	buf_release(&p->key);
 	buf_release(&p->text);
 	bus->presence = NULL;
@@ -789,7 +548,7 @@ void presence_close(struct presence *p)
 	if (p->bus->figures.state == BUS_UP)
 		say(p, "gone");
 	p->closing = true;
-	answer_all(p);
+	online_answer_all(p);
 	uv_close((uv_handle_t *)&p->tick, on_handle_closed);
 	uv_close((uv_handle_t *)&p->late, on_handle_closed);
 }

@@ -572,6 +572,7 @@ static int connect_tcp(struct link *l, const struct addrinfo *list)
 	/* One address a try: the next one is the next in the list. */
 	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next)
 		n++;
+	assert(n > 0);
 	for (n = (l->redis->attempts - 1) % n; n > 0; n--)
 		at = at->ai_next;
 	(void)uv_tcp_nodelay(&l->io.tcp, 1);

@@ -308,6 +308,7 @@ static const struct store_ops postgres_ops = {
 	.create_token = pg_create_token,
 	.revoke_token = pg_revoke_token,
 	.find_token = pg_find_token,
+	.list_gone_tokens = pg_list_gone_tokens,
 	.list_tokens = pg_list_tokens,
 	.count = pg_count,
 	.size = pg_size,

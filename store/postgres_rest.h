@@ -50,6 +50,8 @@ enum { PG_PAGE = 500 };
 	  "AND ($2::text IS NULL OR name=$2) RETURNING hash")                  \
 	X(FIND_TOKEN, PG_READ_MS,                                              \
 	  "SELECT name,expires_ms FROM tokens WHERE hash=$1")                  \
+	X(GOOD_TOKENS, PG_READ_MS,                                             \
+	  "SELECT hash,expires_ms FROM tokens WHERE hash=ANY($1)")             \
 	X(TOKENS, PG_READ_MS,                                                  \
 	  PG_TOKEN_COLUMNS "WHERE token_id>$1 ORDER BY token_id "              \
 			   "LIMIT " PG_PAGE_SQL)                               \
@@ -113,7 +115,7 @@ enum { PG_PAGE = 500 };
 	  "WHERE group_name>$1 AND name=$2 ORDER BY group_name "               \
 	  "LIMIT " PG_PAGE_SQL)                                                \
 	X(MENTION_GROUP, PG_READ_MS,                                           \
-	  "SELECT group_id FROM memberships "                                  \
+	  "SELECT group_name,group_id FROM memberships "                       \
 	  "WHERE group_name=$1 AND name=$2")                                   \
 	/* Which of some groups have any: their places in the list. */         \
 	X(MENTIONED_IN, PG_READ_MS,                                            \
@@ -320,6 +322,9 @@ int pg_revoke_token(struct store *base, uint64_t token_id, struct str owner,
 int pg_find_token(struct store *base, const uint8_t hash[STORE_TOKEN_HASH],
 		  char user[WIRE_USER_MAX + 1], uint64_t *expires_ms,
 		  struct err *err);
+int pg_list_gone_tokens(struct store *base,
+			const uint8_t (*hashes)[STORE_TOKEN_HASH], size_t count,
+			store_gone_fn fn, void *data, struct err *err);
 int pg_list_tokens(struct store *base, struct str user, uint64_t after_id,
 		   store_token_fn fn, void *data, struct err *err);
 int pg_get_info(struct store *base, uint64_t group_id, struct str user,

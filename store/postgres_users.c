@@ -2,6 +2,7 @@
 #include "store/postgres.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 int pg_walk(struct postgres_store *s, struct pg_call *c, pg_row_fn fn,
@@ -162,6 +163,56 @@ int pg_find_token(struct store *base, const uint8_t hash[STORE_TOKEN_HASH],
 	if (rc < 0)
 		return rc;
 	return valid ? 0 : err_set(err, ERR_UNAUTHENTICATED, NULL);
+}
+
+/* Marks those of count hashes that a row says are good. */
+static void mark_good(const PGresult *r, int rows, uint64_t now_ms,
+		      const uint8_t (*hashes)[STORE_TOKEN_HASH], size_t count,
+		      bool *good)
+{
+	for (int row = 0; row < rows; row++) {
+		struct str hash = pg_column_str(r, row, 0);
+		uint64_t expires_ms = pg_column(r, row, 1);
+
+		if (hash.len != STORE_TOKEN_HASH ||
+		    (expires_ms != 0 && expires_ms <= now_ms))
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			if (memcmp(hashes[i], hash.data, STORE_TOKEN_HASH) == 0)
+				good[i] = true;
+		}
+	}
+}
+
+int pg_list_gone_tokens(struct store *base,
+			const uint8_t (*hashes)[STORE_TOKEN_HASH], size_t count,
+			store_gone_fn fn, void *data, struct err *err)
+{
+	struct postgres_store *s = pg_of(base);
+	bool *good = calloc(count + 1, sizeof(*good));
+	struct pg_array list = { 0 };
+	PGresult *r = NULL;
+	struct pg_call c;
+	int rows;
+	int rc = 0;
+
+	pg_array_begin(&list, PG_TYPE_BYTEA);
+	for (size_t i = 0; i < count; i++)
+		pg_array_add_blob(&list, str_make((const char *)hashes[i],
+						  STORE_TOKEN_HASH));
+	pg_use(&c, PG_GOOD_TOKENS);
+	pg_add_array(&c, &list);
+	rows = good == NULL || list.buf.failed ? pg_no_memory(s, err)
+					       : pg_run(s, &c, &r, err);
+	if (rows >= 0)
+		mark_good(r, rows, env_now_ms(base->options.env), hashes, count,
+			  good);
+	for (size_t i = 0; rows >= 0 && rc == 0 && i < count; i++)
+		rc = good[i] ? 0 : fn(data, i);
+	PQclear(r);
+	pg_array_release(&list);
+	free(good);
+	return rows < 0 ? rows : rc < 0 ? rc : 0;
 }
 
 struct tokens {

@@ -33,7 +33,7 @@ members() {
 	chmod 666 "$T/$2.read"
 	on_b gfs-bob "exec 3<\"\$M/$2/messages\"; read -r line <&3
 		until [ -e '$T/$2.go' ]; do sleep 0.05; done
-		cat <&3 >'$T/$2.read' 2>&1; echo rc \$? >>'$T/$2.read'" &
+		head -c 1 <&3 >'$T/$2.read' 2>&1; echo rc \$? >>'$T/$2.read'" &
 	ours $!
 	TOKEN=$BOB $PY "$HERE/peer.py" follow "$2" >"$T/$2.bob" \
 		2>"$T/$2.bob.err" &

@@ -91,6 +91,7 @@ void node_start(struct node *n, uv_loop_t *loop, const char *url)
 		.env = env_system(),
 		.ops = &ops,
 		.data = n,
+		.beat_ms = 250,
 	};
 	struct err err;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Two groupds on one store, and between them a bus that lies. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +13,7 @@
 
 #include "tests/support/fake_bus.h"
 #include "tests/support/groupd_fixture.h"
+#include "tests/support/postgres_fixture.h"
 
 enum { A, B, HEALED_MS = 4000 };
 
@@ -19,11 +21,13 @@ struct pair {
 	struct fake_bus bus;
 	struct fixture *f[FAKE_BUS_NODES];
 	struct conn c[FAKE_BUS_NODES]; /* one client of each, with all users */
+	char url[POSTGRES_URL];	       /* or "" */
 };
 
 static struct pair *making;
 static size_t nth;
 static uint64_t doubt_ms;
+static bool on_postgres;
 
 static void prepare(struct fixture *f)
 {
@@ -31,7 +35,10 @@ static void prepare(struct fixture *f)
 	struct buf url = { 0 };
 
 	stores += nth == A;
-	buf_printf(&url, "memory:shared/nodes-%u", stores);
+	if (on_postgres)
+		buf_printf(&url, "%s", making->url);
+	else
+		buf_printf(&url, "memory:shared/nodes-%u", stores);
 	assert_true(str_to_cstr(buf_str(&url), f->config.store,
 				sizeof(f->config.store)));
 	buf_release(&url);
@@ -45,6 +52,8 @@ static int set_up_pair(void **state)
 	assert_non_null(p);
 	fake_bus_init(&p->bus);
 	making = p;
+	if (on_postgres)
+		postgres_create(p->url);
 	for (nth = A; nth <= B; nth++) {
 		void *f;
 
@@ -56,6 +65,16 @@ static int set_up_pair(void **state)
 	}
 	*state = p;
 	return 0;
+}
+
+static int set_up_postgres(void **state)
+{
+	int rc;
+
+	on_postgres = true;
+	rc = set_up_pair(state);
+	on_postgres = false;
+	return rc;
 }
 
 static int set_up_doubting(void **state)
@@ -78,6 +97,8 @@ static int tear_down_pair(void **state)
 		hang_up(&p->c[i]);
 		tear_down(&f);
 	}
+	if (p->url[0] != '\0')
+		postgres_drop(p->url);
 	fake_bus_release(&p->bus);
 	free(p);
 	return 0;
@@ -404,7 +425,7 @@ static void mounts_are_cut_off_while_the_store_is_silent(void **state)
 
 /* The random run. */
 
-enum { STEPS = 1000, SEEN_MAX = 4096 };
+enum { STEPS = 1000, STEPS_SMALL = 300, SEEN_MAX = 4096 };
 
 struct seen {
 	struct conn conn;
@@ -558,6 +579,13 @@ static void check_seen(const struct run *r, struct seen *s)
 	assert_int_equal(s->grown, 0);
 }
 
+static bool is_small(void)
+{
+	const char *load = getenv("GROUPFS_TEST_LOAD");
+
+	return load != NULL && strcmp(load, "small") == 0;
+}
+
 static void a_thousand_steps_are_seen_alike_by_all(void **state)
 {
 	struct pair *p = *state;
@@ -575,7 +603,8 @@ static void a_thousand_steps_are_seen_alike_by_all(void **state)
 	p->bus.forge = 20;
 	for (size_t i = A; i <= B; i++)
 		start_seeing(&seen[i], p->f[i], r->id);
-	for (int i = 0; i < STEPS; i++) {
+	for (int i = 0;
+	     i < (is_small() || p->url[0] != '\0' ? STEPS_SMALL : STEPS); i++) {
 		step(r);
 		for (size_t k = A; k <= B; k++)
 			drain(&seen[k], r->id);
@@ -590,6 +619,12 @@ static void a_thousand_steps_are_seen_alike_by_all(void **state)
 
 #define ON_PAIR(test)                                                          \
 	cmocka_unit_test_setup_teardown(test, set_up_pair, tear_down_pair)
+
+#define ON_POSTGRES(test)                                                      \
+	{                                                                      \
+		"postgres: " #test, test, set_up_postgres, tear_down_pair,     \
+			NULL                                                   \
+	}
 
 int main(void)
 {
@@ -609,7 +644,15 @@ int main(void)
 			mounts_are_cut_off_while_the_store_is_silent,
 			set_up_doubting, tear_down_pair),
 		ON_PAIR(a_thousand_steps_are_seen_alike_by_all),
+		ON_POSTGRES(a_message_comes_to_the_watchers_of_another_node),
+		ON_POSTGRES(a_removal_revokes_on_the_other_node),
+		ON_POSTGRES(a_mention_comes_once_to_who_watches_nothing),
+		ON_POSTGRES(a_token_that_was_revoked_elsewhere_ends),
+		ON_POSTGRES(a_thousand_steps_are_seen_alike_by_all),
 	};
 
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (is_small())
+		cmocka_set_skip_filter("postgres: *");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

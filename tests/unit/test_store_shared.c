@@ -422,6 +422,57 @@ static void old_changes_are_forgotten(void **state)
 	assert_int_equal(first, 2);
 }
 
+static int note_gone(void *data, size_t index)
+{
+	unsigned *gone = data;
+
+	*gone |= 1U << index;
+	return 0;
+}
+
+static void tokens_that_are_none_any_more_are_named(void **state)
+{
+	struct store_fixture *f = *state;
+	uint8_t hashes[4][STORE_TOKEN_HASH];
+	uint64_t id[4] = { 0 };
+	unsigned gone = 0;
+
+	fixture_users(f, "alice");
+	for (size_t i = 0; i < 4; i++)
+		memset(hashes[i], (int)(i + 1), STORE_TOKEN_HASH);
+	fixture_begin(f);
+	/* For ever, revoked, expired; the fourth never was. */
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(
+			store_create_token(f->s, str_of("alice"), hashes[i],
+					   i == 2 ? f->now_ms + 1000 : 0,
+					   &id[i], &f->err),
+			0);
+	fixture_commit(f);
+	assert_int_equal(store_list_gone_tokens(
+				 f->s,
+				 (const uint8_t(*)[STORE_TOKEN_HASH])hashes, 4,
+				 note_gone, &gone, &f->err),
+			 0);
+	assert_int_equal(gone, 1U << 3);
+	fixture_begin(f);
+	assert_int_equal(
+		store_revoke_token(f->s, id[1], str_of(""), hashes[1], &f->err),
+		0);
+	fixture_commit(f);
+	f->now_ms += 1000;
+	gone = 0;
+	assert_int_equal(store_list_gone_tokens(
+				 f->s,
+				 (const uint8_t(*)[STORE_TOKEN_HASH])hashes, 4,
+				 note_gone, &gone, &f->err),
+			 0);
+	assert_int_equal(gone, 1U << 1 | 1U << 2 | 1U << 3);
+	assert_int_equal(
+		store_list_gone_tokens(f->s, NULL, 0, note_gone, NULL, &f->err),
+		0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -443,6 +494,7 @@ int main(void)
 		FIXTURE_ON_SHARED(a_sent_batch_is_known_to_all_writers),
 		FIXTURE_ON_SHARED(each_change_of_a_member_has_a_number),
 		FIXTURE_ON_SHARED(each_change_of_a_user_has_a_number),
+		FIXTURE_ON_SHARED(tokens_that_are_none_any_more_are_named),
 		FIXTURE_ON_SHARED(
 			what_is_not_committed_or_refused_is_no_change),
 		FIXTURE_ON(shared_memory, old_changes_are_forgotten),
