@@ -111,7 +111,7 @@ enum { PG_PAGE = 500 };
 	  "WHERE group_name>$1 AND name=$2 ORDER BY group_name "               \
 	  "LIMIT " PG_PAGE_SQL)                                                \
 	X(MENTION_GROUP, PG_READ_MS,                                           \
-	  "SELECT group_id FROM memberships "                                  \
+	  "SELECT group_name,group_id FROM memberships "                       \
 	  "WHERE group_name=$1 AND name=$2")                                   \
 	/* Which of some groups have any: their places in the list. */         \
 	X(MENTIONED_IN, PG_READ_MS,                                            \

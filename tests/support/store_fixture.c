@@ -205,6 +205,15 @@ void fixture_verify(struct store_fixture *f)
 		fail_msg("verify: %s", f->err.text);
 }
 
+bool fixture_seeks(const struct store_fixture *f, struct str text, uint64_t off)
+{
+	bool is_end = off == 0 || text.data[off - 1] == '\n' ||
+		      text.data[off] == '\n';
+
+	return is_end || off % 31 == 0 ||
+	       strncmp(f->url, "postgresql:", strlen("postgresql:")) != 0;
+}
+
 struct wire_group fixture_find(struct store_fixture *f, uint64_t group_id,
 			       const char *user)
 {

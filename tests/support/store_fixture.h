@@ -54,6 +54,10 @@ int fixture_edit_one(struct store_fixture *f, uint64_t group_id, const char *by,
 		     enum edit_op op, const char *name);
 /* Fails the test when the store's audit finds a fault. */
 void fixture_verify(struct store_fixture *f);
+/* Whether to ask in which line of text byte off lies: always; but where each
+ * question is a round trip, only of the ends of a line, and one byte of 31. */
+bool fixture_seeks(const struct store_fixture *f, struct str text,
+		   uint64_t off);
 struct wire_group fixture_find(struct store_fixture *f, uint64_t group_id,
 			       const char *user);
 

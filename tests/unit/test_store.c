@@ -128,6 +128,8 @@ static void every_byte_is_found_in_its_line(void **state)
 			line++;
 			line_off = off;
 		}
+		if (!fixture_seeks(f, buf_str(&text), off))
+			continue;
 		assert_int_equal(
 			store_seek(f->s, g, LOG_TEXT, off, &seq, &at, &f->err),
 			0);

@@ -267,6 +267,29 @@ static int note_member(void *data, const struct wire_member *m)
 	return 0;
 }
 
+/* In PostgreSQL, a number that was rolled back is given to nobody; in the
+ * reference, to the next one. So that both give the same, it is told to begin
+ * again where the last commit has left it. */
+static char numbers_of_commit[256];
+
+static void note_numbers(struct store_fixture *f)
+{
+	if (store_is_shared(f->s))
+		snprintf(numbers_of_commit, sizeof(numbers_of_commit), "%s",
+			 postgres_run(f->url, "SELECT format('SELECT "
+					      "setval(''group_ids'',%s,%L),"
+					      "setval(''media_ids'',%s,%L)',"
+					      "g.last_value,g.is_called,"
+					      "m.last_value,m.is_called) "
+					      "FROM group_ids g,media_ids m"));
+}
+
+static void take_numbers_back(struct store_fixture *f)
+{
+	if (store_is_shared(f->s))
+		postgres_run(f->url, numbers_of_commit);
+}
+
 static void take_step(struct store_fixture *f, const struct model_step *m,
 		      struct buf *out)
 {
@@ -308,9 +331,11 @@ static void take_step(struct store_fixture *f, const struct model_step *m,
 		buf_printf(out, "delete %d", rc);
 	} else if (m->what < 98) {
 		store_commit(f->s, &f->err);
+		note_numbers(f);
 		fixture_begin(f);
 	} else {
 		store_rollback(f->s);
+		take_numbers_back(f);
 		fixture_begin(f);
 	}
 }
@@ -357,7 +382,9 @@ static struct model_step random_step(struct store_fixture *f)
 	return m;
 }
 
-static void compare_to_model(const char *scheme, unsigned seed, unsigned steps)
+/* pace: how fast time goes. */
+static void compare_to_model(const char *scheme, unsigned seed, unsigned steps,
+			     unsigned pace)
 {
 	struct store_fixture real;
 	struct store_fixture memory;
@@ -369,6 +396,7 @@ static void compare_to_model(const char *scheme, unsigned seed, unsigned steps)
 	fixture_users(&real, "u0 u1 u2 u3 u4 u5 u6 u7 u8");
 	fixture_users(&memory, "u0 u1 u2 u3 u4 u5 u6 u7 u8");
 	srandom(seed);
+	note_numbers(&real);
 	fixture_begin(&real);
 	fixture_begin(&memory);
 	for (unsigned i = 0; i < steps; i++) {
@@ -377,7 +405,7 @@ static void compare_to_model(const char *scheme, unsigned seed, unsigned steps)
 		buf_clear(&a);
 		buf_clear(&b);
 		real.err.code = memory.err.code = ERR_NONE;
-		real.now_ms += m.number * 2000;
+		real.now_ms += (uint64_t)m.number * pace;
 		memory.now_ms = real.now_ms;
 		take_step(&real, &m, &a);
 		take_step(&memory, &m, &b);
@@ -405,15 +433,16 @@ static void sqlite_gives_what_the_reference_gives(void **state)
 {
 	(void)state;
 	for (unsigned seed = 1; seed <= 16; seed++)
-		compare_to_model("sqlite", seed, 2000);
+		compare_to_model("sqlite", seed, 2000, 2000);
 }
 
-/* Each step is a round trip at least. */
+/* Each step is a round trip at least. All happens within one window: when an id
+ * that is older is forgotten, each back end may choose. */
 static void postgres_gives_what_the_reference_gives(void **state)
 {
 	(void)state;
 	for (unsigned seed = 1; seed <= 4; seed++)
-		compare_to_model("postgres", seed, 1000);
+		compare_to_model("postgres", seed, 1000, 20);
 }
 
 int main(void)
