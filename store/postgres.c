@@ -22,15 +22,19 @@ static const char *const default_names[] = { "connect_timeout",
 					     "client_encoding",
 					     NULL };
 
-/* A message on its way; -1 without memory. */
+/* What PostgreSQL says without being asked. */
 static void on_notice(void *data, const PGresult *r)
 {
 	struct postgres_store *s = data;
 	const char *severity =
 		PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
 
-	if (severity != NULL && strcmp(severity, "WARNING") == 0)
+	if (severity == NULL)
+		return;
+	if (strcmp(severity, "WARNING") == 0)
 		s->warned = true;
+	if (strcmp(severity, "FATAL") == 0)
+		s->ended = true;
 }
 
 /* What must hold of each server that the URL may lead to, also after the
@@ -52,9 +56,11 @@ enum { REFUSALS = sizeof(refusals) / sizeof(refusals[0]) };
 
 static const char set_up_all[] =
 	"SET default_transaction_isolation='read committed';"
-	"SET lock_timeout=0;SET statement_timeout=0;"
-	"SET idle_in_transaction_session_timeout='60s'";
-static const char set_up_reader[] = ";SET default_transaction_read_only=on";
+	"SET lock_timeout=0;SET statement_timeout=0;SET jit=off;";
+static const char set_up_reader[] = "SET default_transaction_read_only=on";
+/* A node that has hung, or was cut off, does not keep a group's lock. */
+static const char set_up_writer[] =
+	"SET idle_in_transaction_session_timeout='20s'";
 
 /* The first sentence of libpq's, which may be several lines. */
 static int refuse_connection(const PGconn *conn, struct err *err)
@@ -91,8 +97,8 @@ static int set_up(const struct postgres_store *s, PGconn *conn, struct err *err)
 	if (rc < 0)
 		return rc;
 	buf_append_str(&sql, str_of(set_up_all));
-	if (s->base.options.read_only)
-		buf_append_str(&sql, str_of(set_up_reader));
+	buf_append_str(&sql, str_of(s->base.options.read_only ? set_up_reader
+							      : set_up_writer));
 	if (!sql.failed)
 		r = pg_script(s, conn, SET_UP_MS, buf_cstr(&sql));
 	if (PQresultStatus(r) != PGRES_COMMAND_OK)
@@ -128,18 +134,24 @@ PGconn *pg_connect_another(const struct postgres_store *s, struct err *err)
 /* Whether it has ended while nobody looked: a server that restarts says so to
  * who is idle, or at least closes. Better found before a commit is asked for,
  * whose outcome would then be unknown. */
-static bool has_ended(PGconn *conn)
+static bool has_ended(struct postgres_store *s)
 {
-	struct pollfd p = { .fd = PQsocket(conn), .events = POLLIN };
+	struct pollfd p = { .fd = PQsocket(s->conn), .events = POLLIN };
 
-	if (PQtransactionStatus(conn) != PQTRANS_IDLE || poll(&p, 1, 0) <= 0)
+	if (PQtransactionStatus(s->conn) != PQTRANS_IDLE)
 		return false;
-	return !PQconsumeInput(conn) || PQstatus(conn) != CONNECTION_OK;
+	while (!s->ended && poll(&p, 1, 0) > 0) {
+		if (!PQconsumeInput(s->conn))
+			return true;
+		/* Has on_notice() hear what has come. */
+		(void)PQisBusy(s->conn);
+	}
+	return s->ended;
 }
 
 int pg_connect(struct postgres_store *s, struct err *err)
 {
-	if (s->conn != NULL && has_ended(s->conn))
+	if (s->conn != NULL && has_ended(s))
 		pg_drop(s);
 	if (s->conn != NULL)
 		return 0;
@@ -152,6 +164,7 @@ int pg_connect(struct postgres_store *s, struct err *err)
 	s->conn = pg_connect_another(s, err);
 	if (s->conn == NULL)
 		return err_rc(err);
+	s->ended = false;
 	PQsetNoticeReceiver(s->conn, on_notice, s);
 	memset(s->prepared, 0, sizeof(s->prepared));
 	return 0;
@@ -307,20 +320,18 @@ static const struct store_ops postgres_ops = {
 	.verify = pg_verify,
 };
 
-/* The URL is libpq's to understand; said in words before anything is asked. */
+/* What libpq says of a URL may show the password in it. */
 static int check_url(const struct postgres_store *s, struct err *err)
 {
-	char *text = NULL;
-	PQconninfoOption *parsed = PQconninfoParse(buf_cstr(&s->url), &text);
+	PQconninfoOption *parsed = PQconninfoParse(buf_cstr(&s->url), NULL);
 	int rc = 0;
 
 	if (parsed == NULL)
 		rc = err_set(err, ERR_BAD_REQUEST,
-			     "The store's URL is not understood: %.*s",
-			     (int)strcspn(text != NULL ? text : "", "\n"),
-			     text != NULL ? text : "");
+			     "The store's URL is not understood: it is "
+			     "postgresql://USER@HOST/DATABASE, with %%XX for "
+			     "what is special");
 	PQconninfoFree(parsed);
-	PQfreemem(text);
 	return rc;
 }
 

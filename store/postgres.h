@@ -183,6 +183,8 @@ struct postgres_store {
 	bool prepared[PG_COUNT];
 	/* PostgreSQL has warned since the last question was asked. */
 	bool warned;
+	/* And that this connection ends, while nothing was asked. */
+	bool ended;
 	struct buf held; /* what the strs point to that a verb handed out */
 	struct pg_array items[PG_ITEM_ARRAYS]; /* scratch of an append */
 	struct buf names;		       /* who one item may mention */
