@@ -24,7 +24,7 @@ static int give_loose(void *data, const PGresult *r, int row)
 {
 	const struct loose *l = data;
 	struct store_loose out = { .kind = l->kind };
-	struct str hash = str_make(NULL, 0);
+	struct str hash;
 
 	if (l->kind == STORE_USER) {
 		out.user = pg_column_str(r, row, 0);
