@@ -56,9 +56,11 @@ enum { REFUSALS = sizeof(refusals) / sizeof(refusals[0]) };
 
 static const char set_up_all[] =
 	"SET default_transaction_isolation='read committed';"
-	"SET lock_timeout=0;SET statement_timeout=0;"
-	"SET idle_in_transaction_session_timeout='60s'";
-static const char set_up_reader[] = ";SET default_transaction_read_only=on";
+	"SET lock_timeout=0;SET statement_timeout=0;SET jit=off;";
+static const char set_up_reader[] = "SET default_transaction_read_only=on";
+/* A node that has hung, or was cut off, does not keep a group's lock. */
+static const char set_up_writer[] =
+	"SET idle_in_transaction_session_timeout='20s'";
 
 /* The first sentence of libpq's, which may be several lines. */
 static int refuse_connection(const PGconn *conn, struct err *err)
@@ -95,8 +97,8 @@ static int set_up(const struct postgres_store *s, PGconn *conn, struct err *err)
 	if (rc < 0)
 		return rc;
 	buf_append_str(&sql, str_of(set_up_all));
-	if (s->base.options.read_only)
-		buf_append_str(&sql, str_of(set_up_reader));
+	buf_append_str(&sql, str_of(s->base.options.read_only ? set_up_reader
+							      : set_up_writer));
 	if (!sql.failed)
 		r = pg_script(s, conn, SET_UP_MS, buf_cstr(&sql));
 	if (PQresultStatus(r) != PGRES_COMMAND_OK)
@@ -319,20 +321,18 @@ static const struct store_ops postgres_ops = {
 	.verify = pg_verify,
 };
 
-/* The URL is libpq's to understand; said in words before anything is asked. */
+/* What libpq says of a URL may show the password in it. */
 static int check_url(const struct postgres_store *s, struct err *err)
 {
-	char *text = NULL;
-	PQconninfoOption *parsed = PQconninfoParse(buf_cstr(&s->url), &text);
+	PQconninfoOption *parsed = PQconninfoParse(buf_cstr(&s->url), NULL);
 	int rc = 0;
 
 	if (parsed == NULL)
 		rc = err_set(err, ERR_BAD_REQUEST,
-			     "The store's URL is not understood: %.*s",
-			     (int)strcspn(text != NULL ? text : "", "\n"),
-			     text != NULL ? text : "");
+			     "The store's URL is not understood: it is "
+			     "postgresql://USER@HOST/DATABASE, with %%XX for "
+			     "what is special");
 	PQconninfoFree(parsed);
-	PQfreemem(text);
 	return rc;
 }
 

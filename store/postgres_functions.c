@@ -311,8 +311,9 @@ static const char set_read[] =
 	" WHERE group_id=p_group AND name=p_user;"
 	"IF NOT FOUND THEN o_status:=1; END IF; END $$";
 
-/* What happened to a user, by his own number. What is older than an hour
- * nobody can still want: nodes look each second. */
+/* What happened to a user, by his own number. The last 1000 are kept, and so
+ * are those of a group: nodes look each second, and whoever finds that the
+ * first are gone reads the whole. */
 static const char note_user_change[] =
 	"CREATE FUNCTION note_user_change(p_name text,p_group bigint,"
 	" p_group_name text,p_change bigint,p_role bigint,p_by text,"
@@ -321,7 +322,8 @@ static const char note_user_change[] =
 	"UPDATE users SET version=version+1 WHERE name=p_name "
 	" RETURNING version INTO v_version;"
 	"IF NOT FOUND THEN RETURN; END IF;"
-	"DELETE FROM user_changes WHERE name=p_name AND at_ms<p_now-3600000;"
+	"DELETE FROM user_changes WHERE name=p_name "
+	" AND version<=v_version-1000;"
 	"INSERT INTO user_changes VALUES(p_name,v_version,p_group,"
 	" p_group_name,p_change,p_role,p_by,p_read,p_now);"
 	"END $$";
@@ -338,7 +340,7 @@ static const char tell_users[] =
 	" PERFORM note_user_change(c.name,p_group,p_group_name,c.change,c.role,"
 	"  c.by_name,c.last_read_seq,p_now);"
 	"END LOOP;"
-	"DELETE FROM changes WHERE group_id=p_group AND at_ms<p_now-3600000;"
+	"DELETE FROM changes WHERE group_id=p_group AND version<=p_after-1000;"
 	"END $$";
 
 /* The edits in their order; the group's row is locked, and who refuses leaves

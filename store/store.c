@@ -17,6 +17,7 @@ static const struct scheme {
 } schemes[] = {
 	{ "sqlite:", sqlite_store_open },
 	{ "postgresql:", postgres_store_open },
+	{ "postgres:", postgres_store_open },
 	{ "memory:", memory_store_open },
 };
 

@@ -436,6 +436,42 @@ static void keys_go_with_their_days(void **state)
 			    "3");
 }
 
+/* By hand, or by another node that is not of this version. */
+static void drop_today(const struct store_fixture *f)
+{
+	postgres_run(f->url, "DO $$ DECLARE p record; BEGIN FOR p IN "
+			     "SELECT * FROM partitions LOOP EXECUTE "
+			     "format('DROP TABLE %I',p.name); END LOOP; "
+			     "DELETE FROM partitions; DELETE FROM segments; "
+			     "UPDATE groups SET last_bucket=-1; END $$");
+}
+
+static void a_partition_that_went_is_made_again(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_append op[2] = { { .user = str_of("alice") },
+				      { .user = str_of("alice") } };
+	struct store_append *ops[] = { &op[0], &op[1] };
+	struct buf items = { 0 };
+	struct err errs[2];
+
+	fixture_users(f, "alice");
+	op[0].group_id = fixture_group(f, "work", "alice", "");
+	op[1].group_id = fixture_group(f, "lunch", "alice", "");
+	fixture_item(&items, "hello", 0, "id");
+	op[0].items = buf_str(&items);
+	op[1].items = buf_str(&items);
+	for (size_t n = 1; n <= 2; n++) {
+		drop_today(f);
+		assert_int_equal(store_append_all(f->s, ops, errs, n, &f->err),
+				 0);
+		assert_int_equal(errs[n - 1].code, ERR_NONE);
+		assert_int_equal(op[n - 1].sent.first_seq, 1);
+		assert_int_equal(op[0].sent.first_seq, n);
+	}
+	buf_release(&items);
+}
+
 /* What is refused. */
 
 static void assert_refused(struct store_fixture *f, const char *url,
@@ -537,6 +573,7 @@ int main(void)
 			many_writers_leave_no_gap_and_wait_for_nobody_in_vain),
 		FIXTURE_ON(postgres, a_log_goes_on_from_day_to_day),
 		FIXTURE_ON(postgres, keys_go_with_their_days),
+		FIXTURE_ON(postgres, a_partition_that_went_is_made_again),
 		FIXTURE_ON(postgres, what_is_not_durable_is_refused),
 		FIXTURE_ON(postgres, other_databases_are_refused),
 		FIXTURE_ON(postgres, nodes_that_come_at_once_make_one_store),
