@@ -270,7 +270,9 @@ int store_import_end(struct store *s, struct store_import_end *op,
  * finds it. */
 int store_import_drop(struct store *s, uint64_t import_id, struct err *err);
 /* 1: *import_id is the first import above after_id that was begun and not
- * ended; 0: there is none. Any handle. */
+ * ended; 0: there is none. Any handle. Of a store that is shared only those
+ * that this handle has begun, and those that nobody has been at for an hour:
+ * what another node is at is not found. */
 int store_next_import(struct store *s, uint64_t after_id, uint64_t *import_id,
 		      struct err *err);
 

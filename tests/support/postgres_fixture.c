@@ -74,18 +74,6 @@ static void run_outside(const char *sql)
 	PQfinish(conn);
 }
 
-void postgres_create(char url[POSTGRES_URL])
-{
-	static unsigned count;
-	char sql[128];
-
-	snprintf(sql, sizeof(sql), "CREATE DATABASE test_%d_%u", getpid(),
-		 ++count);
-	run_outside(sql);
-	snprintf(url, POSTGRES_URL, "postgresql://groupfs@/test_%d_%u?host=%s",
-		 getpid(), count, folder());
-}
-
 /* Of a URL that postgres_create() made. */
 static int name_len(const char *url, const char **name)
 {
@@ -93,6 +81,32 @@ static int name_len(const char *url, const char **name)
 	assert_non_null(*name);
 	*name += 2;
 	return (int)strcspn(*name, "?");
+}
+
+/* like: what it is a copy of, or "". */
+static void create(char url[POSTGRES_URL], const char *like, int like_len)
+{
+	static unsigned count;
+	char sql[192];
+
+	snprintf(sql, sizeof(sql), "CREATE DATABASE test_%d_%u%s%.*s", getpid(),
+		 ++count, like_len > 0 ? " TEMPLATE " : "", like_len, like);
+	run_outside(sql);
+	snprintf(url, POSTGRES_URL, "postgresql://groupfs@/test_%d_%u?host=%s",
+		 getpid(), count, folder());
+}
+
+void postgres_create(char url[POSTGRES_URL])
+{
+	create(url, "", 0);
+}
+
+void postgres_copy(char url[POSTGRES_URL], const char *from)
+{
+	const char *name;
+	int len = name_len(from, &name);
+
+	create(url, name, len);
 }
 
 void postgres_drop(const char *url)

@@ -14,6 +14,8 @@ enum { POSTGRES_URL = 192 };
 
 /* An empty database; its URL. */
 void postgres_create(char url[POSTGRES_URL]);
+/* A copy of one that nobody uses; its URL. */
+void postgres_copy(char url[POSTGRES_URL], const char *from);
 /* Also one that somebody still uses. */
 void postgres_drop(const char *url);
 
