@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hints: what is published is gathered until the loop goes to sleep, and then
- * written in one go; what comes is checked, and given to the callbacks. Of
- * hints that wait, because Redis is slow, newer ones take the place of older
- * ones of the same thing: a queue of at most QUEUE_MAX things.
+ * written in one go. Of hints that wait, because Redis is slow, newer ones take
+ * the place of older ones of the same thing: a queue of at most QUEUE_MAX
+ * things.
  */
 #include "daemon/bus.h"
 
@@ -20,28 +20,7 @@
 #include "lib/table.h"
 #include "lib/text.h"
 
-enum {
-	QUEUE_MAX = 16384,
-	NAME_BYTES = 72,  /* of a channel of ours */
-	PAYLOAD_MAX = 96, /* the longest of ours has 59 */
-	WORDS_MAX = 4,
-	NODE_DIGITS = 16,
-	SUBSCRIBE_AT_ONCE = 128,
-	BEAT_MS = 5000,
-	SAY_AGAIN_MS = 60000
-};
-
-/* A group or a user whose hints are wanted, or were. */
-struct channel {
-	struct table_node node;
-	struct list all;
-	struct list dirty;
-	bool wanted;
-	bool told;	   /* Redis was */
-	uint64_t group_id; /* 0: of a user */
-	size_t len;
-	char name[NAME_BYTES];
-};
+enum { QUEUE_MAX = 16384, BEAT_MS = 5000, SAY_AGAIN_MS = 60000 };
 
 enum hint_kind { HINT_GROUP, HINT_USER, HINT_MENTION, HINT_READ, HINT_TOKENS };
 
@@ -58,10 +37,6 @@ struct hint {
 };
 
 struct hints {
-	struct table channels;
-	struct list all;
-	struct list joining; /* wanted, and Redis was not told */
-	struct list leaving; /* the other way round */
 	struct table pending;
 	struct list queue; /* the same, oldest first */
 	uv_prepare_t turn;
@@ -93,44 +68,6 @@ void bus_name(const struct bus *bus, struct buf *out, const char *fmt, ...)
 }
 
 /* The turn of the loop. */
-
-static void free_channel(struct hints *h, struct channel *c)
-{
-	list_remove(&c->dirty);
-	list_remove(&c->all);
-	table_remove(&h->channels, &c->node);
-	free(c);
-}
-
-/* Those of one of the two lists, as many as there is room for. */
-static void flush_channels(struct bus *bus, struct list *list, const char *verb)
-{
-	struct str args[1 + SUBSCRIBE_AT_ONCE];
-	size_t n;
-
-	args[0] = str_of(verb);
-	while (!list_empty(list) && redis_has_subscribe_room(bus->redis)) {
-		n = 0;
-		for (struct list *el = list->next;
-		     el != list && n < SUBSCRIBE_AT_ONCE; el = el->next) {
-			struct channel *c =
-				container_of(el, struct channel, dirty);
-
-			args[++n] = str_make(c->name, c->len);
-		}
-		if (!redis_subscribe(bus->redis, args, n + 1))
-			return;
-		for (; n > 0; n--) {
-			struct channel *c =
-				container_of(list->next, struct channel, dirty);
-
-			list_remove(&c->dirty);
-			c->told = c->wanted;
-			if (!c->told)
-				free_channel(bus->hints, c);
-		}
-	}
-}
 
 static void drop_hint(struct hints *h, struct hint *hint)
 {
@@ -211,8 +148,7 @@ static void on_turn(uv_prepare_t *turn)
 	struct bus *bus = turn->data;
 	struct hints *h = bus->hints;
 
-	flush_channels(bus, &h->leaving, "UNSUBSCRIBE");
-	flush_channels(bus, &h->joining, "SUBSCRIBE");
+	channels_flush(bus);
 	flush_hints(bus);
 	presence_flush(bus->presence);
 	h->armed = false;
@@ -363,120 +299,7 @@ void bus_publish_tokens(struct bus *bus)
 		publish(bus, &(struct hint){ .kind = HINT_TOKENS });
 }
 
-/* Subscriptions. */
-
-static struct channel *find_channel(const struct hints *h, struct str name)
-{
-	struct table_node *node =
-		table_find(&h->channels, table_hash_bytes(name));
-
-	for (; node != NULL; node = table_next(node)) {
-		struct channel *c = container_of(node, struct channel, node);
-
-		if (str_eq(str_make(c->name, c->len), name))
-			return c;
-	}
-	return NULL;
-}
-
-static struct channel *add_channel(struct bus *bus, struct str name)
-{
-	struct hints *h = bus->hints;
-	struct channel *c = calloc(1, sizeof(*c));
-
-	if (c == NULL || !str_to_cstr(name, c->name, sizeof(c->name)) ||
-	    !table_insert(&h->channels, &c->node, table_hash_bytes(name))) {
-		free(c);
-		return NULL;
-	}
-	c->len = name.len;
-	list_init(&c->dirty);
-	list_push(&h->all, &c->all);
-	return c;
-}
-
-/* Puts it where it belongs now. */
-static void sort_channel(struct hints *h, struct channel *c)
-{
-	list_remove(&c->dirty);
-	if (c->wanted && !c->told)
-		list_push(&h->joining, &c->dirty);
-	else if (!c->wanted && c->told)
-		list_push(&h->leaving, &c->dirty);
-	else if (!c->wanted)
-		free_channel(h, c);
-}
-
-/* group_id 0: the user's. */
-static int want(struct bus *bus, uint64_t group_id, struct str user,
-		bool wanted)
-{
-	struct hints *h = bus->hints;
-	struct channel *c;
-
-	if (!bus_is_on(bus))
-		return 0;
-	if (group_id != 0)
-		bus_name(bus, &h->text, "g:%" PRIu64, group_id);
-	else
-		bus_name(bus, &h->text, "u:%.*s", (int)user.len, user.data);
-	if (h->text.failed)
-		return -ENOMEM;
-	c = find_channel(h, buf_str(&h->text));
-	if (c == NULL && wanted) {
-		c = add_channel(bus, buf_str(&h->text));
-		if (c == NULL)
-			return -ENOMEM;
-		c->group_id = group_id;
-	}
-	if (c == NULL || c->wanted == wanted)
-		return 0;
-	c->wanted = wanted;
-	bus->figures.subscriptions += wanted ? 1 : (uint64_t)-1;
-	sort_channel(h, c);
-	bus_wake(bus);
-	return 0;
-}
-
-int bus_subscribe_group(struct bus *bus, uint64_t group_id)
-{
-	assert(group_id != 0);
-	return want(bus, group_id, str_of(""), true);
-}
-
-void bus_unsubscribe_group(struct bus *bus, uint64_t group_id)
-{
-	assert(group_id != 0);
-	(void)want(bus, group_id, str_of(""), false);
-}
-
-int bus_subscribe_user(struct bus *bus, struct str user)
-{
-	assert(user.len > 0 && user.len <= WIRE_USER_MAX);
-	return want(bus, 0, user, true);
-}
-
-void bus_unsubscribe_user(struct bus *bus, struct str user)
-{
-	assert(user.len > 0 && user.len <= WIRE_USER_MAX);
-	(void)want(bus, 0, user, false);
-}
-
-/* A connection knows nothing of what the one before was told. */
-static void forget_told(struct hints *h)
-{
-	struct list *next;
-
-	for (struct list *el = h->all.next; el != &h->all; el = next) {
-		struct channel *c = container_of(el, struct channel, all);
-
-		next = el->next;
-		c->told = false;
-		sort_channel(h, c);
-	}
-}
-
-/* What comes. */
+/* What comes and is none. */
 
 void bus_rubbish(struct bus *bus)
 {
@@ -490,126 +313,6 @@ void bus_rubbish(struct bus *bus)
 	log_warn("dropped what came from Redis and is no hint: count=%" PRIu64,
 		 bus->figures.rubbish - h->rubbish_said);
 	h->rubbish_said = bus->figures.rubbish;
-}
-
-static size_t split(struct str text, struct str words[WORDS_MAX])
-{
-	size_t n = 0;
-
-	while (n < WORDS_MAX) {
-		const char *end =
-			text.len == 0 ? NULL : memchr(text.data, ' ', text.len);
-		size_t len = end == NULL ? text.len : (size_t)(end - text.data);
-
-		words[n++] = str_make(text.data, len);
-		if (end == NULL)
-			return n;
-		text = str_make(end + 1, text.len - len - 1);
-	}
-	return 0;
-}
-
-static bool parse_node(struct str word, uint64_t *node)
-{
-	*node = 0;
-	for (size_t i = 0; i < word.len; i++) {
-		char c = word.data[i];
-
-		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
-			return false;
-		*node = *node << 4 |
-			(uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-	}
-	return word.len == NODE_DIGITS;
-}
-
-/* What the store's numbers may be. */
-static bool parse_number(struct str word, uint64_t *number)
-{
-	return text_parse_u64(word, number) && *number <= INT64_MAX;
-}
-
-static bool take_group(struct bus *bus, const struct channel *c,
-		       const struct str *words, size_t n)
-{
-	uint64_t last_seq;
-	uint64_t version;
-
-	if (n != 3 || !parse_number(words[0], &last_seq) ||
-	    !parse_number(words[1], &version))
-		return false;
-	if (bus->ops->on_group != NULL)
-		bus->ops->on_group(bus->data, c->group_id, last_seq, version);
-	return true;
-}
-
-static bool take_user(struct bus *bus, const struct channel *c,
-		      const struct str *words, size_t n)
-{
-	const struct bus_ops *ops = bus->ops;
-	char kind = words[0].len == 1 ? words[0].data[0] : '\0';
-	size_t at = bus->prefix.len + 2;
-	struct str user = str_make(c->name + at, c->len - at);
-	char name[WIRE_USER_MAX + 1];
-	uint64_t first;
-	uint64_t seq = 0;
-
-	if (n != (kind == 'v' ? 3 : 4) || !parse_number(words[1], &first) ||
-	    (n == 4 && (first == 0 || !parse_number(words[2], &seq))))
-		return false;
-	/* The callback may unsubscribe it. */
-	(void)str_to_cstr(user, name, sizeof(name));
-	user = str_of(name);
-	if (kind == 'v' && ops->on_user != NULL)
-		ops->on_user(bus->data, user, first);
-	else if (kind == 'm' && ops->on_mention != NULL)
-		ops->on_mention(bus->data, user, first, seq);
-	else if (kind == 'r' && ops->on_read != NULL)
-		ops->on_read(bus->data, user, first, seq);
-	return kind == 'v' || kind == 'm' || kind == 'r';
-}
-
-/* Behind the prefix: "t", "n", or what somebody subscribed to. */
-static bool take(struct bus *bus, struct str channel, const struct str *words,
-		 size_t n, uint64_t node)
-{
-	struct channel *c;
-	char last = channel.len == bus->prefix.len + 1
-			    ? channel.data[channel.len - 1]
-			    : '\0';
-
-	if (last == 't') {
-		if (n == 1 && bus->ops->on_tokens != NULL)
-			bus->ops->on_tokens(bus->data);
-		return n == 1;
-	}
-	if (last == 'n')
-		return n == 2 &&
-		       presence_message(bus->presence, words[0], node);
-	c = find_channel(bus->hints, channel);
-	if (c == NULL || !c->wanted)
-		return true; /* it was on its way when we left */
-	return c->group_id != 0 ? take_group(bus, c, words, n)
-				: take_user(bus, c, words, n);
-}
-
-void bus_message(struct bus *bus, struct str channel, struct str payload)
-{
-	struct str words[WORDS_MAX];
-	uint64_t node;
-	size_t n = payload.len > PAYLOAD_MAX ? 0 : split(payload, words);
-
-	if (n == 0 || channel.len > NAME_BYTES ||
-	    !parse_node(words[n - 1], &node)) {
-		bus_rubbish(bus);
-		return;
-	}
-	if (node == bus->node)
-		return;
-	if (take(bus, channel, words, n, node))
-		bus->figures.received++;
-	else
-		bus_rubbish(bus);
 }
 
 /* The state. */
@@ -646,7 +349,7 @@ void bus_came_up(struct bus *bus)
 	bus->hints->said_why_ms = 0;
 	bus->figures.connects++;
 	log_info("the bus is up: redis=%s", buf_cstr(&bus->hints->shown));
-	forget_told(bus->hints);
+	channels_forget_told(bus->channels);
 	presence_up(bus->presence);
 	bus_wake(bus);
 	if (bus->ops->on_state != NULL)
@@ -715,14 +418,12 @@ static int build(struct bus *bus, const struct bus_url *url)
 	if (h == NULL)
 		return -ENOMEM;
 	bus->hints = h;
-	list_init(&h->all);
-	list_init(&h->joining);
-	list_init(&h->leaving);
 	list_init(&h->queue);
 	uv_prepare_init(bus->loop, &h->turn);
 	h->turn.data = bus;
+	bus->channels = channels_new();
 	bus->presence = presence_new(bus);
-	if (bus->presence != NULL)
+	if (bus->channels != NULL && bus->presence != NULL)
 		bus->redis = redis_new(bus, url);
 	return bus->redis == NULL ? -ENOMEM : 0;
 }
@@ -770,9 +471,8 @@ void bus_part_closed(struct bus *bus)
 	if (--h->parts > 0)
 		return;
 	drop_queue(bus);
-	while (!list_empty(&h->all))
-		free_channel(h, container_of(h->all.next, struct channel, all));
-	table_release(&h->channels);
+	channels_free(bus->channels);
+	bus->channels = NULL;
 	table_release(&h->pending);
 	buf_release(&h->shown);
 	buf_release(&h->text);

@@ -4,10 +4,11 @@
  * on any of them. Without a URL there is one node: then nothing here costs
  * anything, no handle is on the loop, and counts are those of this node.
  *
- *   bus.c           hints: encoded, coalesced, checked, given to the callbacks
+ *   bus.c           hints: encoded, gathered, published; the state
+ *   bus_channels.c  whose hints come; checked, and given to the callbacks
  *   bus_presence.c  who is online where
  *   bus_online.c    how many are, over all nodes
- *   bus_redis.c     the two connections to Redis: up, down, up again
+ *   bus_redis*.c    the two connections to Redis: up, down, up again
  *   bus_url.c       what --bus takes
  *
  * All that comes is a HINT: it may be forged, lost, doubled, late or about
@@ -45,6 +46,7 @@ struct bus;
 struct redis;	 /* daemon/bus_redis.c */
 struct presence; /* daemon/bus_presence.c */
 struct hints;	 /* daemon/bus.c */
+struct channels; /* daemon/bus_channels.c */
 
 /* What another node said; NULL: not asked for. Strings are borrowed until the
  * callback returns. From inside, all but bus_close() may be called. */
@@ -112,7 +114,8 @@ struct bus {
 	uint64_t beat_ms;
 	struct buf prefix; /* groupfs:<store>: */
 	struct bus_figures figures;
-	struct hints *hints;	   /* owned; NULL, as the next two: no bus */
+	struct hints *hints;	   /* owned; NULL, as the next three: no bus */
+	struct channels *channels; /* owned */
 	struct presence *presence; /* owned */
 	struct redis *redis;	   /* owned */
 	void (*on_closed)(struct bus *bus);

@@ -67,7 +67,7 @@ void redis_flush(struct redis *r);
 /* Nothing was refused since this was asked last: what is said is taken back. */
 void redis_forgive(struct redis *r);
 
-/* Up the other way, in bus.c. */
+/* Up the other way, in bus.c; bus_message() in bus_channels.c. */
 void bus_came_up(struct bus *bus);
 /* why: printable, borrowed. Also when it was down, and is still. */
 void bus_went_down(struct bus *bus, const char *why);
@@ -84,6 +84,16 @@ void bus_name(const struct bus *bus, struct buf *out, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* PUBLISH; false as redis_send(). Counts. */
 bool bus_publish(struct bus *bus, struct str channel, struct str payload);
+
+/* Subscriptions, and what comes. */
+
+enum { NAME_BYTES = 72 }; /* of a channel of ours */
+
+struct channels *channels_new(void);
+void channels_free(struct channels *c);
+void channels_flush(struct bus *bus);
+/* A connection knows nothing of what the one before was told. */
+void channels_forget_told(struct channels *h);
 
 /* Presence. */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The two connections to Redis, one for commands and one for what is
- * subscribed (RESP2 allows nothing else on it), and the only user of hiredis:
+ * subscribed (RESP2 allows nothing else on it), and, with bus_redis_in.c, the
+ * only user of hiredis:
  *
  *   WAITING --timer--> RESOLVING -> COMMANDS -> HINTS -> UP
  *      ^                   (AUTH, SELECT, PING) (AUTH, SUBSCRIBE)
@@ -16,82 +17,23 @@
  * Redis is taken for dead when it does not answer for DEAD_MS. Bounds: output
  * OUT_MAX a connection, FIFO_MAX commands under way, REPLY_MAX a reply.
  */
-#include <assert.h>
-#include <hiredis/hiredis.h>
-#include <stdlib.h>
-#include <uv.h>
+#include "daemon/bus_redis.h"
 
-#include "daemon/bus_private.h"
+#include <assert.h>
+#include <stdlib.h>
+
 #include "lib/env.h"
 
 enum {
 	OUT_MAX = 1 << 20,
 	SLOW_OUT_MAX = 64 << 10,
-	FIFO_MAX = 4096,
 	SLOW_FIFO_MAX = 64,
-	REPLY_MAX = 4096, /* the longest one that is ours has 250 */
-	ARRAY_MAX = 16,
-	IN_BYTES = 64 << 10,
 	CONNECT_MS = 2000,
 	TICK_MS = 1000,
 	DEAD_MS = 3000,
 	RETRY_MS = 100,
 	RETRY_MAX_MS = 5000,
 	STEADY_MS = 10000 /* up for so long: the next retry is soon */
-};
-
-static const char speaks_else[] = "it does not speak Redis' protocol";
-
-enum redis_state { WAITING, RESOLVING, COMMANDS, HINTS, UP, CLOSING, CLOSED };
-
-struct link {
-	struct redis *redis;
-	union {
-		uv_handle_t handle;
-		uv_stream_t stream;
-		uv_tcp_t tcp;
-		uv_pipe_t pipe;
-	} io;
-	uv_connect_t connect;
-	uv_write_t write;
-	struct buf out;
-	struct buf writing;
-	bool is_writing;
-	bool has_handle; /* until it is closed */
-	bool open;	 /* connected, and nothing went wrong */
-	redisReader *reader;
-	uint64_t heard_ms; /* uv_now() of the last answer, or of when there
-			      was nothing to answer */
-};
-
-/* A command that is not answered yet. */
-struct expected {
-	enum redis_expect expect;
-	redis_answer_cb cb;
-	uint64_t key;
-	uint64_t value;
-};
-
-struct redis {
-	struct bus *bus;
-	struct bus_url url;
-	enum redis_state state;
-	struct link commands;
-	struct link hints;
-	uv_timer_t timer;
-	uv_getaddrinfo_t lookup;
-	bool looking_up;
-	bool closing; /* for good */
-	bool refused; /* since redis_forgive() */
-	unsigned attempts;
-	uint64_t up_ms;
-	uint64_t tick_ms;
-	redisReplyObjectFunctions functions; /* hiredis' own, but for arrays */
-	void *(*create_array)(const redisReadTask *task, int elements);
-	struct expected fifo[FIFO_MAX];
-	size_t first;
-	size_t count;
-	char in[IN_BYTES];
 };
 
 static void on_timer(uv_timer_t *timer);
@@ -109,7 +51,7 @@ static uint64_t now(const struct redis *r)
 
 /* Going down. */
 
-static void release_link(struct link *l)
+static void release_link(struct redis_link *l)
 {
 	buf_release(&l->out);
 	buf_release(&l->writing);
@@ -150,14 +92,14 @@ static void closed(struct redis *r)
 
 static void on_link_closed(uv_handle_t *handle)
 {
-	struct link *l = handle->data;
+	struct redis_link *l = handle->data;
 
 	release_link(l);
 	l->has_handle = false;
 	closed(l->redis);
 }
 
-static void close_link(struct link *l)
+static void close_link(struct redis_link *l)
 {
 	l->open = false;
 	if (l->has_handle && !uv_is_closing(&l->io.handle))
@@ -178,7 +120,7 @@ static void close_all(struct redis *r)
 }
 
 /* Whatever went wrong; with it both connections go. */
-static void fail(struct redis *r, const char *why)
+void redis_fail(struct redis *r, const char *why)
 {
 	if (r->state == CLOSING || r->state == CLOSED)
 		return;
@@ -188,27 +130,9 @@ static void fail(struct redis *r, const char *why)
 	bus_went_down(r->bus, why);
 }
 
-/* What Redis says, as one line that may be shown. */
-static void printable(char *out, size_t size, const char *text, size_t len)
-{
-	size_t n = len < size ? len : size - 1;
-
-	for (size_t i = 0; i < n; i++)
-		out[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
-	out[n] = '\0';
-}
-
-static void fail_as_told(struct redis *r, const redisReply *reply)
-{
-	char why[BUS_WHY_MAX];
-
-	printable(why, sizeof(why), reply->str, reply->len);
-	fail(r, why);
-}
-
 /* Out. */
 
-static bool put(struct link *l, const struct str *args, size_t count)
+static bool put(struct redis_link *l, const struct str *args, size_t count)
 {
 	const char *data[REDIS_ARGS_MAX];
 	size_t lens[REDIS_ARGS_MAX];
@@ -228,30 +152,30 @@ static bool put(struct link *l, const struct str *args, size_t count)
 	return !l->out.failed;
 }
 
-static size_t backlog(const struct link *l)
+static size_t backlog(const struct redis_link *l)
 {
 	return l->out.len + l->writing.len;
 }
 
-static void flush(struct link *l);
+static void flush(struct redis_link *l);
 
 static void on_written(uv_write_t *write, int status)
 {
-	struct link *l = write->data;
+	struct redis_link *l = write->data;
 
 	l->is_writing = false;
 	buf_clear(&l->writing);
 	if (!l->open)
 		return;
 	if (status < 0) {
-		fail(l->redis, uv_strerror(status));
+		redis_fail(l->redis, uv_strerror(status));
 		return;
 	}
 	flush(l);
 	bus_wake(l->redis->bus);
 }
 
-static void flush(struct link *l)
+static void flush(struct redis_link *l)
 {
 	struct buf full = l->out;
 	uv_buf_t piece;
@@ -259,7 +183,7 @@ static void flush(struct link *l)
 
 	/* Sticky: without memory no command is in it by half. */
 	if (l->open && full.failed) {
-		fail(l->redis, "no memory");
+		redis_fail(l->redis, "no memory");
 		return;
 	}
 	if (!l->open || l->is_writing || full.len == 0)
@@ -272,7 +196,7 @@ static void flush(struct link *l)
 	rc = uv_write(&l->write, &l->io.stream, &piece, 1, on_written);
 	if (rc < 0) {
 		l->is_writing = false;
-		fail(l->redis, uv_strerror(rc));
+		redis_fail(l->redis, uv_strerror(rc));
 	}
 }
 
@@ -343,73 +267,9 @@ void redis_forgive(struct redis *r)
 	r->refused = false;
 }
 
-/* In: commands. */
+/* Up. */
 
-static void on_refused(struct redis *r, const redisReply *reply)
-{
-	char why[BUS_WHY_MAX];
-
-	printable(why, sizeof(why), reply->str, reply->len);
-	r->refused = true;
-	bus_refusal(r->bus, why);
-}
-
-static bool is_expected(const struct expected *e, const redisReply *reply)
-{
-	switch (e->expect) {
-	case EXPECT_NUMBER:
-		return reply->type == REDIS_REPLY_INTEGER &&
-		       reply->integer >= 0;
-	case EXPECT_STATUS:
-		return reply->type == REDIS_REPLY_STATUS;
-	case EXPECT_EXEC:
-		return reply->type == REDIS_REPLY_ARRAY &&
-		       reply->elements > 0 &&
-		       reply->element[0]->type == REDIS_REPLY_INTEGER &&
-		       reply->element[0]->integer >= 0;
-	}
-	return false;
-}
-
-static void on_command_reply(struct link *l, const redisReply *reply)
-{
-	struct redis *r = l->redis;
-	struct redis_answer answer = { .error = reply->type ==
-						REDIS_REPLY_ERROR };
-	struct expected e;
-
-	if (r->count == 0) {
-		fail(r, reply->type == REDIS_REPLY_ERROR ? "it refuses us"
-							 : speaks_else);
-		return;
-	}
-	e = r->fifo[r->first];
-	if (!answer.error && !is_expected(&e, reply)) {
-		bus_rubbish(r->bus);
-		fail(r, speaks_else);
-		return;
-	}
-	r->first = (r->first + 1) % FIFO_MAX;
-	r->count--;
-	l->heard_ms = now(r);
-	/* Until it is up, the one who asks says what a refusal means. */
-	if (answer.error && r->state != UP) {
-		fail_as_told(r, reply);
-		return;
-	}
-	if (answer.error)
-		on_refused(r, reply);
-	else if (e.expect != EXPECT_STATUS)
-		answer.value = (uint64_t)(e.expect == EXPECT_EXEC
-						  ? reply->element[0]->integer
-						  : reply->integer);
-	if (e.cb != NULL)
-		e.cb(r->bus, &answer, e.key, e.value);
-}
-
-/* In: hints. */
-
-static void came_up(struct redis *r)
+void redis_came_up(struct redis *r)
 {
 	r->state = UP;
 	r->up_ms = now(r);
@@ -418,153 +278,11 @@ static void came_up(struct redis *r)
 	bus_came_up(r->bus);
 }
 
-static bool is_text(const redisReply *reply)
-{
-	return reply->type == REDIS_REPLY_STRING;
-}
-
-static bool is_word(const redisReply *reply, const char *word)
-{
-	return is_text(reply) &&
-	       str_eq(str_make(reply->str, reply->len), str_of(word));
-}
-
-/* False: Redis says no such thing on a connection that is subscribed. */
-static bool take_push(struct link *l, const redisReply *reply)
-{
-	struct redis *r = l->redis;
-	redisReply *const *part = reply->element;
-
-	if (reply->elements == 2)
-		return is_word(part[0], "pong");
-	if (reply->elements != 3)
-		return false;
-	if (is_word(part[0], "message") && is_text(part[1]) &&
-	    is_text(part[2])) {
-		if (r->state == UP)
-			bus_message(r->bus,
-				    str_make(part[1]->str, part[1]->len),
-				    str_make(part[2]->str, part[2]->len));
-		return true;
-	}
-	if (!is_word(part[0], "subscribe") && !is_word(part[0], "unsubscribe"))
-		return false;
-	if (r->state == HINTS)
-		came_up(r);
-	return true;
-}
-
-static void on_hints_reply(struct link *l, const redisReply *reply)
-{
-	struct redis *r = l->redis;
-
-	/* Of a connection that may do nothing else, all that is refused is
-	 * what we need. */
-	if (reply->type == REDIS_REPLY_ERROR) {
-		fail_as_told(r, reply);
-		return;
-	}
-	/* The answer to AUTH. */
-	if (reply->type == REDIS_REPLY_STATUS && r->state == HINTS)
-		return;
-	if (reply->type != REDIS_REPLY_ARRAY || !take_push(l, reply)) {
-		bus_rubbish(r->bus);
-		fail(r, speaks_else);
-		return;
-	}
-	if (!is_word(reply->element[0], "message"))
-		l->heard_ms = now(r);
-}
-
-/* In: both. */
-
-/* An array of Redis' choice is not allocated before its length is known to be
- * one that we could have asked for. */
-static void *create_array(const redisReadTask *task, int elements)
-{
-	const struct redis *r = task->privdata;
-
-	return elements > ARRAY_MAX ? NULL : r->create_array(task, elements);
-}
-
-static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *out)
-{
-	struct link *l = handle->data;
-
-	(void)size;
-	*out = uv_buf_init(l->redis->in, IN_BYTES);
-}
-
-static void take_replies(struct link *l)
-{
-	struct redis *r = l->redis;
-
-	while (l->open) {
-		void *reply = NULL;
-
-		if (redisReaderGetReply(l->reader, &reply) != REDIS_OK) {
-			bus_rubbish(r->bus);
-			fail(r, speaks_else);
-			return;
-		}
-		if (reply == NULL)
-			break;
-		if (l == &r->commands)
-			on_command_reply(l, reply);
-		else
-			on_hints_reply(l, reply);
-		freeReplyObject(reply);
-	}
-	if (l->open && l->reader->len - l->reader->pos > REPLY_MAX) {
-		bus_rubbish(r->bus);
-		fail(r, "it sends more than was asked for");
-	}
-}
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-	struct link *l = stream->data;
-	struct redis *r = l->redis;
-
-	if (!l->open || n == 0)
-		return;
-	if (n == UV_EOF) {
-		fail(r, "it closed the connection");
-		return;
-	}
-	if (n < 0) {
-		fail(r, uv_strerror((int)n));
-		return;
-	}
-	if (redisReaderFeed(l->reader, buf->base, (size_t)n) != REDIS_OK) {
-		fail(r, "no memory");
-		return;
-	}
-	take_replies(l);
-	if (l->open)
-		bus_wake(r->bus);
-}
-
 /* Coming up, in the order of time. */
 
 static void on_connected(uv_connect_t *connect, int status);
 
-static bool make_reader(struct link *l)
-{
-	struct redis *r = l->redis;
-
-	l->reader = redisReaderCreate();
-	if (l->reader == NULL)
-		return false;
-	r->functions = *l->reader->fn;
-	r->create_array = r->functions.createArray;
-	r->functions.createArray = create_array;
-	l->reader->fn = &r->functions;
-	l->reader->privdata = r;
-	return true;
-}
-
-static int connect_tcp(struct link *l, const struct addrinfo *list)
+static int connect_tcp(struct redis_link *l, const struct addrinfo *list)
 {
 	const struct addrinfo *at = list;
 	unsigned n = 0;
@@ -580,7 +298,7 @@ static int connect_tcp(struct link *l, const struct addrinfo *list)
 			      on_connected);
 }
 
-static void start_link(struct link *l)
+static void start_link(struct redis_link *l)
 {
 	struct redis *r = l->redis;
 	uv_loop_t *loop = r->bus->loop;
@@ -594,8 +312,8 @@ static void start_link(struct link *l)
 	l->io.handle.data = l;
 	l->connect.data = l;
 	l->has_handle = true;
-	if (!make_reader(l)) {
-		fail(r, "no memory");
+	if (!redis_make_reader(l)) {
+		redis_fail(r, "no memory");
 		return;
 	}
 	if (is_unix(r)) {
@@ -605,10 +323,10 @@ static void start_link(struct link *l)
 	}
 	rc = connect_tcp(l, r->lookup.addrinfo);
 	if (rc < 0)
-		fail(r, uv_strerror(rc));
+		redis_fail(r, uv_strerror(rc));
 }
 
-static void greet(struct link *l)
+static void greet(struct redis_link *l)
 {
 	const struct bus_url *url = &l->redis->url;
 	struct str args[3] = { str_of("AUTH"), str_of(url->user),
@@ -681,15 +399,15 @@ static void greet_hints(struct redis *r)
 
 static void on_connected(uv_connect_t *connect, int status)
 {
-	struct link *l = connect->data;
+	struct redis_link *l = connect->data;
 	struct redis *r = l->redis;
 
 	if (r->state != COMMANDS && r->state != HINTS)
 		return;
 	if (status == 0)
-		status = uv_read_start(&l->io.stream, on_alloc, on_read);
+		status = redis_read_start(l);
 	if (status < 0) {
-		fail(r, uv_strerror(status));
+		redis_fail(r, uv_strerror(status));
 		return;
 	}
 	l->open = true;
@@ -714,7 +432,7 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status,
 		return;
 	}
 	if (status < 0 || list == NULL) {
-		fail(r, status < 0 ? uv_strerror(status) : "no address");
+		redis_fail(r, status < 0 ? uv_strerror(status) : "no address");
 		return;
 	}
 	r->state = COMMANDS;
@@ -736,7 +454,7 @@ static void look_up(struct redis *r)
 	if (rc == 0)
 		return;
 	r->looking_up = false;
-	fail(r, uv_strerror(rc));
+	redis_fail(r, uv_strerror(rc));
 }
 
 static void begin(struct redis *r)
@@ -765,7 +483,7 @@ static void check(struct redis *r)
 	}
 	if ((r->count > 0 && at - r->commands.heard_ms > DEAD_MS) ||
 	    at - r->hints.heard_ms > DEAD_MS) {
-		fail(r, "it does not answer");
+		redis_fail(r, "it does not answer");
 		return;
 	}
 	if (r->count == 0)
@@ -788,7 +506,7 @@ static void on_timer(uv_timer_t *timer)
 		uv_timer_start(timer, on_timer, CONNECT_MS, TICK_MS);
 		begin(r);
 	} else {
-		fail(r, "it does not answer");
+		redis_fail(r, "it does not answer");
 	}
 }
 
@@ -803,7 +521,7 @@ static void try_again(struct redis *r)
 		       env_spread(r->bus->env, ms / 2, ms / 2 + 1), 0);
 }
 
-static void init_link(struct redis *r, struct link *l)
+static void init_link(struct redis *r, struct redis_link *l)
 {
 	l->redis = r;
 	l->write.data = l;
