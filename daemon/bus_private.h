@@ -93,7 +93,7 @@ struct channels *channels_new(void);
 void channels_free(struct channels *c);
 void channels_flush(struct bus *bus);
 /* A connection knows nothing of what the one before was told. */
-void channels_forget_told(struct channels *c);
+void channels_forget_told(struct channels *h);
 
 /* Presence. */
 

@@ -35,7 +35,7 @@ enum {
 
 struct config {
 	char data[PATH_MAX];
-	char store[PATH_MAX]; /* an URL */
+	char store[PATH_MAX];	  /* an URL */
 	char bus[CONFIG_BUS_LEN]; /* an URL, with its password; empty: none */
 	char socket[PATH_MAX];
 	int socket_fd; /* by main: what systemd made of it; 0: none */

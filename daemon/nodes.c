@@ -430,6 +430,16 @@ void nodes_on_state(struct nodes *n, bool up)
 void nodes_answered(struct nodes *n)
 {
 	n->answered_ms = uv_now(n->loop);
+	n->failing = false;
+}
+
+void nodes_failed(struct nodes *n, const struct err *err)
+{
+	n->figures.failures++;
+	if (!n->failing)
+		log_warn("cannot look at what other nodes wrote: why=\"%s\"",
+			 err->text);
+	n->failing = true;
 }
 
 void nodes_swept(struct nodes *n)

@@ -117,6 +117,7 @@ struct nodes {
 	uint64_t serial;	   /* of the last look at a group */
 	uint64_t answered_ms;	   /* when the store last did, uv_now() */
 	uint64_t doubt_ms;	   /* NODES_DOUBT_MS, but for tests */
+	bool failing;		   /* it did not, the last time */
 	bool closing;
 	int open; /* handles */
 	void (*on_close)(struct nodes *n);

@@ -30,6 +30,7 @@ struct look {
 	size_t nwatchers;
 	/* What the thread finds. */
 	int rc;
+	struct err err;
 	bool there;
 	bool kept; /* no change is missing */
 	bool lost; /* messages are */
@@ -84,7 +85,7 @@ static int read_changes(struct look *l, struct store *store)
 	if (l->version.member_version <= l->after_version)
 		return 0;
 	rc = store_list_changes(store, l->id, l->after_version, take_change, l,
-				NULL);
+				&l->err);
 	/* All of them are gone. */
 	if (rc >= 0 && l->nchanges == 0)
 		l->kept = false;
@@ -94,7 +95,7 @@ static int read_changes(struct look *l, struct store *store)
 static void run_look(struct readers_job *job, struct store *store)
 {
 	struct look *l = container_of(job, struct look, job);
-	int rc = event_load_next(l->messages, store, NODES_READ_MAX, NULL);
+	int rc = event_load_next(l->messages, store, NODES_READ_MAX, &l->err);
 
 	/* What is not kept any more is no failure: the end is told instead. */
 	l->lost = rc == -ERANGE;
@@ -102,12 +103,12 @@ static void run_look(struct readers_job *job, struct store *store)
 		rc = 0;
 	if (rc >= 0)
 		rc = store_list_versions(store, &l->id, 1, take_version, l,
-					 NULL);
+					 &l->err);
 	if (rc >= 0 && l->there)
 		rc = read_changes(l, store);
 	for (size_t i = 0; rc >= 0 && i < l->nwatchers; i++)
 		rc = store_role(store, l->id, str_of(l->watchers[i].user),
-				&l->watchers[i].role, NULL);
+				&l->watchers[i].role, &l->err);
 	l->rc = rc;
 }
 
@@ -247,7 +248,7 @@ static void look_done(struct readers_job *job)
 	struct nodes *n = ng->nodes;
 
 	if (l->rc < 0 && !n->closing)
-		n->figures.failures++;
+		nodes_failed(n, &l->err);
 	if (l->rc >= 0 && ng->group != NULL && !n->closing) {
 		nodes_answered(n);
 		ng->looked = l->serial;

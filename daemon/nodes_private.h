@@ -75,8 +75,9 @@ struct nodes_user {
 
 struct nodes_group *nodes_find_group(const struct nodes *n, uint64_t id);
 struct nodes_user *nodes_find_user(const struct nodes *n, struct str name);
-/* The store has answered. */
+/* The store has answered, or has not; that is said once. */
 void nodes_answered(struct nodes *n);
+void nodes_failed(struct nodes *n, const struct err *err);
 /* Somebody's membership was told: his look need not tell it again. */
 void nodes_note(struct nodes *n, const struct event *e);
 /* The mentions of an event that were told, by another event: they go. */

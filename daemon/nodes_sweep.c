@@ -31,6 +31,7 @@ struct nodes_sweep {
 	uint8_t (*hashes)[STORE_TOKEN_HASH]; /* owned */
 	/* What the thread finds. */
 	int rc;
+	struct err err;
 	size_t nfound;
 	struct store_version found[NODES_PIECE];
 	size_t nknown;
@@ -103,11 +104,11 @@ static int read_users(struct nodes_sweep *s, struct store *store)
 	for (size_t i = 0; i < s->nusers; i++)
 		names[i] = str_of(s->users[i]);
 	rc = store_list_user_versions(store, names, s->nusers, take_user, s,
-				      NULL);
+				      &s->err);
 	if (rc >= 0 && s->nhashes > 0)
 		rc = store_list_gone_tokens(
 			store, (const uint8_t(*)[STORE_TOKEN_HASH])s->hashes,
-			s->nhashes, take_gone, s, NULL);
+			s->nhashes, take_gone, s, &s->err);
 	return rc;
 }
 
@@ -116,7 +117,7 @@ static void run_piece(struct readers_job *job, struct store *store)
 	struct nodes_sweep *s = container_of(job, struct nodes_sweep, job);
 
 	s->rc = store_list_versions(store, s->ids, s->ngroups, take_group, s,
-				    NULL);
+				    &s->err);
 	if (s->rc >= 0 && s->nusers > 0)
 		s->rc = read_users(s, store);
 }
@@ -263,7 +264,7 @@ static void piece_done(struct readers_job *job)
 	if (n->closing)
 		return;
 	if (s->rc < 0) {
-		n->figures.failures++;
+		nodes_failed(n, &s->err);
 		return;
 	}
 	nodes_answered(n);

@@ -36,6 +36,7 @@ struct look {
 	size_t nhints;
 	/* What the thread finds. */
 	int rc;
+	struct err err;
 	struct list changes;   /* struct event; version: the user's */
 	uint64_t last_version; /* of those, also where they say nothing */
 	size_t nchanges;
@@ -92,7 +93,7 @@ static int drop_deleted(struct look *l, struct store *store)
 		if (e->changes[0].change != MEMBER_REMOVED)
 			continue;
 		rc = store_list_versions(store, &e->group_id, 1, take_version,
-					 &there, NULL);
+					 &there, &l->err);
 		if (rc >= 0 && !there) {
 			list_remove(&e->link);
 			event_free(e);
@@ -146,7 +147,7 @@ static int check_hint(struct look *l, struct store *store, size_t i)
 	if (hint->seq > group.last_seq || hint->seq < group.first_seq)
 		return 0;
 	return store_scan(store, hint->group_id, hint->seq - 1, take_message,
-			  &at, NULL);
+			  &at, &l->err);
 }
 
 static void run_look(struct readers_job *job, struct store *store)
@@ -158,7 +159,7 @@ static void run_look(struct readers_job *job, struct store *store)
 	if (l->changes_too)
 		rc = store_list_user_changes(store, str_of(l->name),
 					     l->after_version, take_change, l,
-					     NULL);
+					     &l->err);
 	if (rc >= 0)
 		rc = drop_deleted(l, store);
 	for (size_t i = 0; rc >= 0 && i < l->nhints; i++)
@@ -341,7 +342,7 @@ static void look_done(struct readers_job *job)
 	uint64_t version = u->version;
 
 	if (l->rc < 0 && !n->closing)
-		n->figures.failures++;
+		nodes_failed(n, &l->err);
 	if (l->rc >= 0 && !u->gone && !n->closing) {
 		nodes_answered(n);
 		if (l->changes_too)

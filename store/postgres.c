@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/postgres.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,7 +164,7 @@ int pg_connect(struct postgres_store *s, struct err *err)
 	}
 	s->conn = pg_connect_another(s, err);
 	if (s->conn == NULL)
-		return err_rc(err);
+		return err != NULL ? err_rc(err) : -EIO;
 	s->ended = false;
 	PQsetNoticeReceiver(s->conn, on_notice, s);
 	memset(s->prepared, 0, sizeof(s->prepared));

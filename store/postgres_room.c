@@ -9,6 +9,7 @@
  */
 #include "store/postgres.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -108,7 +109,7 @@ int pg_need_room(struct postgres_store *s, struct err *err)
 		return 0;
 	conn = pg_connect_another(s, err);
 	if (conn == NULL)
-		return err_rc(err);
+		return err != NULL ? err_rc(err) : -EIO;
 	rc = make_day(s, conn, day, err);
 	if (rc == 0)
 		rc = make_day(s, conn, day + 1, err);
@@ -132,7 +133,7 @@ int pg_need_room_at(struct postgres_store *s, uint64_t time_ms, struct err *err)
 		return 0;
 	conn = pg_connect_another(s, err);
 	if (conn == NULL)
-		return err_rc(err);
+		return err != NULL ? err_rc(err) : -EIO;
 	rc = make(s, conn, "messages", day, &s->room_old, err);
 	PQfinish(conn);
 	return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/postgres.h"
 
+#include <errno.h>
 #include <arpa/inet.h>
 #include <assert.h>
 #include <endian.h>
@@ -552,7 +553,7 @@ static int end_all(struct postgres_store *s, bool complete, const PGresult *bad,
 		if (pg_do(s, PG_ROLLBACK, &unused) < 0)
 			pg_drop(s);
 	}
-	return err_rc(err);
+	return err != NULL ? err_rc(err) : -EIO;
 }
 
 static int prepare_all(struct postgres_store *s, struct err *err)

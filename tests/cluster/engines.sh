@@ -39,7 +39,7 @@ postgres_control() {
 	_dir=$1
 	shift
 	(cd / && as_postgres "$POSTGRES_BIN/pg_ctl" -s -D "$_dir/data" \
-		-l "$_dir/log" -t 60 "$@") >/dev/null 2>&1 </dev/null
+		-l "$_dir/data/log" -t 60 "$@") >/dev/null 2>&1 </dev/null
 }
 
 postgres_stop() {
