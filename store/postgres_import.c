@@ -338,25 +338,77 @@ static int check_members(const struct pg_importing *i, uint64_t import_id,
 	return 0;
 }
 
-/* What a group that is moved has of its own. */
-static int keep(struct postgres_store *s, const struct wire_group *kept,
-		struct err *err)
+/* Of a group that is moved: nobody is told of it. */
+
+static int moved_row(const struct pg_importing *i, const struct wire_group *g,
+		     struct err *err)
+{
+	const uint64_t numbers[] = { g->created_ms,   i->group.max_members,
+				     g->epoch,	      g->info_ms,
+				     g->members_ms,   g->first_seq,
+				     g->first_off,    g->first_jsonl_off,
+				     g->last_seq,     g->size,
+				     g->jsonl_size,   g->mtime_ms,
+				     g->member_count, i->last_bucket };
+	struct pg_call c;
+
+	pg_use(&c, PG_MOVED_GROUP);
+	pg_add(&c, g->group_id);
+	pg_add_text(&c, g->name);
+	pg_add_text(&c, g->created_by);
+	for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
+		pg_add(&c, numbers[k]);
+	return pg_run(i->s, &c, NULL, err);
+}
+
+static int moved_name(const struct pg_importing *i, struct str key,
+		      const struct wire_group *g, struct err *err)
 {
 	struct pg_call c;
 	int rc;
 
-	pg_use(&c, PG_KEEP_GROUP);
-	pg_add(&c, kept->group_id);
-	pg_add(&c, kept->info_ms);
-	pg_add(&c, kept->members_ms);
-	pg_add(&c, kept->first_seq);
-	pg_add(&c, kept->first_off);
-	pg_add(&c, kept->first_jsonl_off);
-	pg_add(&c, kept->size);
-	pg_add(&c, kept->jsonl_size);
-	pg_add(&c, kept->mtime_ms);
-	pg_add(&c, kept->last_seq);
-	rc = pg_run(s, &c, NULL, err);
+	pg_use(&c, PG_MOVED_NAME);
+	pg_add_text(&c, g->name);
+	pg_add(&c, g->group_id);
+	pg_add_text(&c, g->created_by);
+	pg_add_bytes(&c, key);
+	rc = pg_run(i->s, &c, NULL, err);
+	return rc == 0 ? err_set(err, ERR_GROUP_EXISTS, NULL) : rc;
+}
+
+static int moved_info(const struct pg_importing *i, struct err *err)
+{
+	struct pg_call c;
+
+	pg_use(&c, PG_MOVED_INFO);
+	pg_add(&c, i->group.group_id);
+	pg_add_bytes(&c, i->group.description);
+	pg_add_text(&c, i->group.avatar_url);
+	pg_add_bytes(&c, i->group.settings);
+	return pg_run(i->s, &c, NULL, err);
+}
+
+static int show_moved(const struct pg_importing *i,
+		      const struct store_import_end *op, struct err *err)
+{
+	struct pg_call c;
+	int rc = moved_name(i, op->key, op->kept, err);
+
+	if (rc >= 0)
+		rc = moved_row(i, op->kept, err);
+	if (rc >= 0)
+		rc = moved_info(i, err);
+	if (rc >= 0) {
+		pg_use(&c, PG_MOVED_MEMBERS);
+		pg_add(&c, op->import_id);
+		pg_add_text(&c, op->kept->name);
+		rc = pg_run(i->s, &c, NULL, err);
+	}
+	if (rc >= 0) {
+		pg_use(&c, PG_MOVED_DONE);
+		pg_add(&c, op->import_id);
+		rc = pg_run(i->s, &c, NULL, err);
+	}
 	return rc < 0 ? rc : 0;
 }
 
@@ -373,8 +425,7 @@ static int show_group(struct pg_importing *i, const struct store_import_end *op,
 	pg_add_text(&c, g->name);
 	pg_add_text(&c, g->created_by);
 	pg_add_bytes(&c, op->key);
-	pg_add(&c, op->kept != NULL ? op->kept->epoch
-				    : env_random_u64(i->s->base.options.env));
+	pg_add(&c, env_random_u64(i->s->base.options.env));
 	pg_add(&c, g->created_ms);
 	pg_add(&c, g->max_members);
 	pg_add_bytes(&c, g->description);
@@ -413,9 +464,8 @@ int pg_import_end(struct store *base, struct store_import_end *op,
 	if (rc == 0)
 		rc = check_members(&i, op->import_id, err);
 	if (rc == 0)
-		rc = show_group(&i, op, err);
-	if (rc == 0 && op->kept != NULL)
-		rc = keep(s, op->kept, err);
+		rc = op->kept != NULL ? show_moved(&i, op, err)
+				      : show_group(&i, op, err);
 	if (rc == 0)
 		op->group_id = op->import_id;
 	leave(&i);

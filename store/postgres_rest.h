@@ -159,10 +159,22 @@ enum { PG_MOVER = 1 };
 	  "SELECT $4::bigint,$1::bytea,$2::bigint,$3::bigint WHERE NOT "       \
 	  "EXISTS (SELECT 1 FROM groups WHERE group_id=$4) "                   \
 	  "ON CONFLICT DO NOTHING RETURNING group_id")                         \
-	X(KEEP_GROUP, PG_WRITE_MS,                                             \
-	  "UPDATE groups SET info_ms=$2,members_ms=$3,first_seq=$4,"           \
-	  "first_off=$5,first_jsonl_off=$6,last_off=$7,last_jsonl_off=$8,"     \
-	  "last_ms=$9,last_seq=$10 WHERE group_id=$1")                         \
+	X(MOVED_NAME, PG_WRITE_MS,                                             \
+	  "INSERT INTO group_names(name,group_id,created_by,create_key) "      \
+	  "VALUES($1,$2,$3,$4) ON CONFLICT DO NOTHING RETURNING 1")            \
+	X(MOVED_INFO, PG_WRITE_MS,                                             \
+	  "INSERT INTO infos(group_id,description,avatar_url,settings) "       \
+	  "VALUES($1,$2,$3,$4)")                                               \
+	X(MOVED_GROUP, PG_WRITE_MS,                                            \
+	  "INSERT INTO groups(group_id,name,created_by,created_ms,"            \
+	  "max_members,epoch,info_ms,members_ms,first_seq,first_off,"          \
+	  "first_jsonl_off,last_seq,last_off,last_jsonl_off,last_ms,"          \
+	  "member_count,last_bucket) VALUES($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,"   \
+	  "$11,$12,$13,$14,$15,$16,$17)")                                      \
+	X(MOVED_MEMBERS, PG_LONG_MS,                                           \
+	  "INSERT INTO memberships(name,group_name,group_id) "                 \
+	  "SELECT name,$2,group_id FROM members WHERE group_id=$1")            \
+	X(MOVED_DONE, PG_WRITE_MS, "DELETE FROM imports WHERE group_id=$1")    \
 	X(LOOSE_USERS, PG_READ_MS,                                             \
 	  "SELECT name,created_ms FROM users WHERE name>$1 ORDER BY name "     \
 	  "LIMIT " PG_PAGE_SQL)                                                \
