@@ -17,6 +17,9 @@ enum {
 	IMPORT_CLOCK_MS = 24 * 60 * 60 * 1000 /* how far clocks may differ */
 };
 
+/* Leaves room for all the lines that a group can have. */
+#define IMPORT_OFF_MAX (UINT64_C(1) << 60)
+
 /* Where an import stands, for the next message. */
 struct import_point {
 	uint64_t next_seq;

@@ -64,7 +64,10 @@ static int enter(struct importing *i, struct sqlite_store *s,
 		return sq_no_memory(s, err);
 	if (wire_get(buf_str(&i->row), &wire_schema_port_group, &i->group) < 0)
 		return sq_fail(s, SQLITE_CORRUPT, err);
-	i->tail.time_ms = i->group.created_ms;
+	i->tail = (struct sq_tail){ .seq = i->group.first_seq - 1,
+				    .off = i->group.first_off,
+				    .jsonl_off = i->group.first_jsonl_off,
+				    .time_ms = i->group.created_ms };
 	return sq_tail(s, import_id, &i->tail, err);
 }
 
@@ -417,6 +420,14 @@ static int show_group(struct importing *i, const struct store_import_end *op,
 	sq_bind(st, 10, g->max_members);
 	sq_bind(st, 11, members);
 	sq_bind(st, 12, i->now_ms);
+	sq_bind_keep(st, 13, g->settings);
+	sq_bind(st, 16, g->first_seq);
+	sq_bind(st, 17, g->first_off);
+	sq_bind(st, 18, g->first_jsonl_off);
+	sq_bind(st, 19, i->tail.seq);
+	sq_bind(st, 20, i->tail.off);
+	sq_bind(st, 21, i->tail.jsonl_off);
+	sq_bind(st, 22, i->tail.time_ms);
 	rc = sq_run(i->s, st, err);
 	return rc < 0 ? rc : delete_meta(i->s, op->import_id, err);
 }
