@@ -416,8 +416,9 @@ static void version_3_gains_a_retention(void **state)
 	f->s = NULL;
 	assert_int_equal(remove(f->path), 0);
 	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, store_3, NULL, NULL, NULL),
-			 SQLITE_OK);
+	for (size_t i = 0; store_3[i] != NULL; i++)
+		assert_int_equal(sqlite3_exec(db, store_3[i], NULL, NULL, NULL),
+				 SQLITE_OK);
 	sqlite3_close(db);
 	assert_int_equal(number(f, "PRAGMA user_version"), 3);
 	f->s = fixture_open(f, false);
