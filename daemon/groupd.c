@@ -182,6 +182,14 @@ static void on_import_gone(void *data)
 		media_keeper_sweep(&g->keeper);
 }
 
+static void on_swept(void *data)
+{
+	struct groupd *g = data;
+
+	if (g->keeping)
+		media_keeper_sweep(&g->keeper);
+}
+
 static void on_event(void *data, struct event *e)
 {
 	struct groupd *g = data;
@@ -455,6 +463,9 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 	import_keeper_start(&g->imports, &g->host, &g->sequencer, &g->media,
 			    on_import_gone, g);
 	g->keeping = true;
+	retention_start(&g->retention, loop, &g->movers, &g->sequencer, config,
+			on_swept, g);
+	g->retaining = true;
 	rc = tickets_open(&g->tickets, config->data, env, err);
 	if (rc < 0)
 		return rc;
@@ -480,6 +491,10 @@ int groupd_reload(struct groupd *g, const struct config *fresh, struct err *err)
 	c->max_message_bytes = fresh->max_message_bytes;
 	g->handlers.max_content = c->max_message_bytes;
 	c->media_max_bytes = fresh->media_max_bytes;
+	c->keep_ms = fresh->keep_ms;
+	c->keep_messages = fresh->keep_messages;
+	c->keep_bytes = fresh->keep_bytes;
+	c->retention_interval_ms = fresh->retention_interval_ms;
 	media_set_max(&g->media, c->media_max_bytes);
 	c->rate_messages_per_second = fresh->rate_messages_per_second;
 	rate_set(&g->rate, c->rate_messages_per_second);
@@ -547,6 +562,11 @@ static void on_whole_closed(struct whole *w)
 static void on_keeper_closed(struct media_keeper *k)
 {
 	closed(container_of(k, struct groupd, keeper));
+}
+
+static void on_retention_closed(struct retention *r)
+{
+	closed(container_of(r, struct groupd, retention));
 }
 
 static void on_supervisor_closed(struct supervisor *s)
@@ -618,6 +638,8 @@ static void step(struct groupd *g)
 		listener_close(&g->listener, on_listener_closed);
 	else if (begin(g, &g->receiving))
 		lobby_close(&g->lobby, on_lobby_closed);
+	else if (begin(g, &g->retaining))
+		retention_close(&g->retention, on_retention_closed);
 	else if (begin(g, &g->keeping)) {
 		import_keeper_stop(&g->imports);
 		media_keeper_close(&g->keeper, on_keeper_closed);

@@ -24,6 +24,7 @@
 #include "daemon/peer.h"
 #include "daemon/rate.h"
 #include "daemon/readers.h"
+#include "daemon/retention.h"
 #include "daemon/sequencer.h"
 #include "daemon/session.h"
 #include "daemon/supervisor.h"
@@ -52,6 +53,7 @@ struct groupd {
 	struct media media;
 	struct media_keeper keeper;
 	struct import_keeper imports;
+	struct retention retention;
 	struct rate rate;
 	struct handlers handlers;
 	struct listener listener;
@@ -67,6 +69,7 @@ struct groupd {
 	bool moving;
 	bool copying; /* the whole */
 	bool keeping;
+	bool retaining;
 	bool listening;
 	bool receiving; /* the lobby */
 	bool supervising;
@@ -85,7 +88,7 @@ struct groupd {
 int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 		 const struct env *env, struct err *err);
 /* Applies what may change while it runs: trusted_users, max_message_bytes,
- * media_max_bytes, rate_messages_per_second, max_connections_per_user,
+ * media_max_bytes, retention, rate_messages_per_second, max_connections_per_user,
  * tls_cert and tls_key, whose files are read again. On failure nothing has
  * changed. Blocking. */
 int groupd_reload(struct groupd *g, const struct config *fresh,
