@@ -312,15 +312,14 @@ static void fan_deleted(struct registry *r, const struct event *e)
  * refusal of a read. */
 static void fan_floor(struct registry *r, const struct event *e)
 {
-	struct wire_body_ev_floor body = {
-		.group_id = e->group_id,
-		.first_seq = e->first_seq,
-		.first_off = e->first_off,
-		.first_jsonl_off = e->first_jsonl_off
-	};
+	struct wire_body_ev_floor body = { .group_id = e->group_id,
+					   .first_seq = e->first_seq,
+					   .first_off = e->first_off,
+					   .first_jsonl_off =
+						   e->first_jsonl_off };
 	struct group *group = groups_find(&r->groups, e->group_id);
-	struct frame *frame = group == NULL ? NULL
-					    : encode(WIRE_EV_FLOOR, &body);
+	struct frame *frame =
+		group == NULL ? NULL : encode(WIRE_EV_FLOOR, &body);
 
 	if (frame == NULL)
 		return;

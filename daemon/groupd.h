@@ -88,9 +88,9 @@ struct groupd {
 int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 		 const struct env *env, struct err *err);
 /* Applies what may change while it runs: trusted_users, max_message_bytes,
- * media_max_bytes, retention, rate_messages_per_second, max_connections_per_user,
- * tls_cert and tls_key, whose files are read again. On failure nothing has
- * changed. Blocking. */
+ * media_max_bytes, retention, rate_messages_per_second,
+ * max_connections_per_user, tls_cert and tls_key, whose files are read again.
+ * On failure nothing has changed. Blocking. */
 int groupd_reload(struct groupd *g, const struct config *fresh,
 		  struct err *err);
 /* Stops in order; cb when the memory is the caller's. Blocks for the batch

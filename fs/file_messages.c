@@ -20,9 +20,33 @@ static uint64_t log_size(const struct op *op)
 	return op->kind == KIND_JSONL ? op->group.jsonl_size : op->group.size;
 }
 
+/* Where the file that the op is about begins in the log. */
+static uint64_t log_begin(const struct op *op)
+{
+	if (op->floor == NULL)
+		return 0;
+	return op->kind == KIND_JSONL ? op->floor->jsonl_off : op->floor->off;
+}
+
+/* By path it is what begins at the first message that is held. */
+static bool find_begin(struct op *op)
+{
+	const struct op_group *g = &op->group;
+
+	if (op->what != OP_LOOKUP || g->first_seq <= 1)
+		return true;
+	op->floor = floors_get(&op->fs->floors, op->group_id, g->first_seq,
+			       g->first_off, g->first_jsonl_off);
+	return op->floor != NULL;
+}
+
 static void messages_stat(struct op *op)
 {
-	file_stat_done(op, log_size(op), op->group.mtime_ms);
+	if (!find_begin(op)) {
+		op_reply_err(op, ENOMEM);
+		return;
+	}
+	file_stat_done(op, log_size(op) - log_begin(op), op->group.mtime_ms);
 }
 
 static int ask_text(struct op *op)
@@ -132,6 +156,7 @@ static void read_known(struct op *op)
 
 static void messages_read(struct op *op)
 {
+	op->off += log_begin(op);
 	if (op_knows_group(op))
 		read_known(op);
 	else if (ahead_has(op))

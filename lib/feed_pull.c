@@ -67,16 +67,13 @@ static void pull_done(struct client_request *req, const struct err *err,
 		feed_sub_end(sub, &changed);
 		return;
 	}
-	/* He has read nothing yet, and wants what there is. */
-	if (sub->cursor == 0)
-		sub->cursor = a->first_seq - 1;
 	if (a->first_seq > sub->cursor + 1 && a->last_seq > sub->cursor) {
 		feed_sub_end_cut(sub, a->first_seq);
 		return;
 	}
 	assert(page->count == 0);
 	take(page, a->messages);
-	if (page->count == 0 && sub->cursor < g->pub.last_seq)
+	if (page->count == 0)
 		feed_retry_later(p, &p->retry_pages, &page->retry);
 	else
 		feed_wake(p, sub);
