@@ -7,6 +7,7 @@
  * write or the close.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/fuse.h>
 
 #include "fs/ahead.h"
@@ -148,6 +149,19 @@ static bool serve_recent(struct op *op)
 /* By a member, and how long the log is is known. */
 static void read_known(struct op *op)
 {
+	const struct op_group *g = &op->group;
+	struct err err;
+
+	/* What is gone is gone, be it still in memory. */
+	if (op->off <
+	    (op->kind == KIND_JSONL ? g->first_jsonl_off : g->first_off)) {
+		err_set(&err, ERR_EPOCH_CHANGED,
+			"The messages before %" PRIu64
+			" are not kept any more: open it again",
+			g->first_seq);
+		op_fail(op, &err);
+		return;
+	}
 	if (op->off >= log_size(op) || op->size == 0)
 		op_reply_buf(op, NULL, 0);
 	else if (!ahead_serve(op, log_size(op)) && !serve_recent(op))
