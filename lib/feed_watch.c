@@ -152,6 +152,8 @@ void feed_sub_end_cut(struct feed_sub *sub, uint64_t first_seq)
 		"The messages before %llu are not kept any more: start again "
 		"from there",
 		(unsigned long long)first_seq);
+	sub->cut_epoch = sub->group->epoch;
+	sub->cut_seq = first_seq;
 	feed_sub_end(sub, &err);
 }
 
