@@ -158,7 +158,7 @@ static int set_dedupe(struct config *c, struct str value, struct err *err)
 
 static int set_interval(struct config *c, struct str value, struct err *err)
 {
-	return set_time(&c->retention_interval_ms, value, 1, "1s", err);
+	return set_time(&c->retention_interval, value, 1, "1s", err);
 }
 
 /* The next element of a list with commas or blanks between. */
@@ -196,16 +196,16 @@ static int set_bound(struct config *c, struct str word, struct err *err)
 		return err_set(err, ERR_BAD_REQUEST, "%s", bad);
 	value = str_make(sign + 1, word.len - len - 1);
 	if (str_eq(name, str_of("messages")))
-		return set_number(&c->keep_messages, value, 1, KEEP_NUMBER_MAX,
-				  err);
+		return set_number(&c->retention.messages, value, 1,
+				  KEEP_NUMBER_MAX, err);
 	if (str_eq(name, str_of("bytes")))
-		return set_number(&c->keep_bytes, value, 1, KEEP_NUMBER_MAX,
-				  err);
+		return set_number(&c->retention.bytes, value, 1,
+				  KEEP_NUMBER_MAX, err);
 	if (!str_eq(name, str_of("days")))
 		return err_set(err, ERR_BAD_REQUEST, "%s", bad);
 	rc = set_number(&days, value, 1, KEEP_DAYS_MAX, err);
 	if (rc == 0)
-		c->keep_ms = days * KEEP_DAY_MS;
+		c->retention.age_ms = days * KEEP_DAY_MS;
 	return rc;
 }
 
@@ -215,9 +215,7 @@ static int set_retention(struct config *c, struct str value, struct err *err)
 	struct str word;
 	int rc = 0;
 
-	c->keep_ms = 0;
-	c->keep_messages = 0;
-	c->keep_bytes = 0;
+	c->retention = (struct store_keep){ 0 };
 	if (str_eq(value, str_of("none")))
 		return 0;
 	if (value.len == 0)
@@ -401,7 +399,7 @@ void config_defaults(struct config *c)
 		.max_message_bytes = 65536,
 		.media_max_bytes = UINT64_C(100) << 20,
 		.dedupe_window_ms = UINT64_C(86400000),
-		.retention_interval_ms = 60000,
+		.retention_interval = 60000,
 	};
 }
 

@@ -16,6 +16,7 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "store/store.h"
 
 enum {
 	CONFIG_TRUSTED_MAX = 64,
@@ -46,10 +47,8 @@ struct config {
 	uint64_t max_message_bytes;
 	uint64_t media_max_bytes;
 	uint64_t dedupe_window_ms;
-	uint64_t keep_ms;	/* of each log; 0: all of it, also of the */
-	uint64_t keep_messages; /* next two */
-	uint64_t keep_bytes;
-	uint64_t retention_interval_ms;
+	struct store_keep retention;	      /* of each log, at the most */
+	uint64_t retention_interval;	      /* ms */
 	uint64_t rate_messages_per_second;    /* 0, also of the next two: */
 	uint64_t max_connections_per_user;    /* no limit */
 	uint64_t max_connections_per_address; /* of one gateway */

@@ -491,10 +491,8 @@ int groupd_reload(struct groupd *g, const struct config *fresh, struct err *err)
 	c->max_message_bytes = fresh->max_message_bytes;
 	g->handlers.max_content = c->max_message_bytes;
 	c->media_max_bytes = fresh->media_max_bytes;
-	c->keep_ms = fresh->keep_ms;
-	c->keep_messages = fresh->keep_messages;
-	c->keep_bytes = fresh->keep_bytes;
-	c->retention_interval_ms = fresh->retention_interval_ms;
+	c->retention = fresh->retention;
+	c->retention_interval = fresh->retention_interval;
 	media_set_max(&g->media, c->media_max_bytes);
 	c->rate_messages_per_second = fresh->rate_messages_per_second;
 	rate_set(&g->rate, c->rate_messages_per_second);

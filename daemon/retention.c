@@ -18,7 +18,7 @@ static void end_round(struct retention *r)
 	r->in_round = false;
 	if (r->took && !r->stopping)
 		r->on_swept(r->data);
-	again_in(r, r->config->retention_interval_ms);
+	again_in(r, r->config->retention_interval);
 }
 
 /* Taking. */
@@ -113,9 +113,7 @@ static void submit_look(struct retention *r)
 
 static void begin_round(struct retention *r)
 {
-	r->keep = (struct store_keep){ .age_ms = r->config->keep_ms,
-				       .messages = r->config->keep_messages,
-				       .bytes = r->config->keep_bytes };
+	r->keep = r->config->retention;
 	r->after_id = 0;
 	r->nfound = 0;
 	r->next = 0;

@@ -65,10 +65,10 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(c->max_message_bytes, 1000);
 	assert_int_equal(c->media_max_bytes, 3 << 20);
 	assert_int_equal(c->dedupe_window_ms, 172800000);
-	assert_int_equal(c->keep_ms, UINT64_C(2592000000));
-	assert_int_equal(c->keep_messages, 9);
-	assert_int_equal(c->keep_bytes, 7);
-	assert_int_equal(c->retention_interval_ms, 90000);
+	assert_int_equal(c->retention.age_ms, UINT64_C(2592000000));
+	assert_int_equal(c->retention.messages, 9);
+	assert_int_equal(c->retention.bytes, 7);
+	assert_int_equal(c->retention_interval, 90000);
 	assert_int_equal(c->rate_messages_per_second, 1000000);
 	assert_int_equal(c->max_connections_per_user, 20);
 	assert_int_equal(c->max_connections_per_address, 30);
