@@ -119,16 +119,16 @@ static struct source *next_source(struct live *live)
 
 static void wake(struct feed_sub *sub);
 
-/* It goes on where a new one would begin: at the reader's pointer, or where the
- * log begins now. False: its end is another, or there is no memory. */
+/* It goes on with the first message that is held. False: its end is another, or
+ * there is no memory. */
 static bool go_on(struct source *s)
 {
 	struct live *live = s->live;
 	struct handle *h = live->handle;
 	struct err err = s->sub.err;
+	uint64_t after_seq = s->sub.cut_seq - 1;
 
-	if (s->sub.state != FEED_ENDED || err.code != ERR_EPOCH_CHANGED ||
-	    h->stale)
+	if (s->sub.state != FEED_ENDED || s->sub.cut_seq == 0 || h->stale)
 		return false;
 	feed_unsubscribe(&s->sub);
 	if (live->partial == s) {
@@ -137,7 +137,7 @@ static bool go_on(struct source *s)
 		live->broken = true;
 	}
 	if (feed_subscribe(&h->fs->feed, &s->sub, &h->owner->principal,
-			   s->group_id, FEED_FROM_POINTER, wake) != 0)
+			   s->group_id, after_seq, wake) != 0)
 		return false;
 	live->cut = err;
 	return true;
