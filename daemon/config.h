@@ -16,6 +16,7 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "store/store.h"
 
 enum {
 	CONFIG_TRUSTED_MAX = 64,
@@ -48,6 +49,8 @@ struct config {
 	uint64_t max_message_bytes;
 	uint64_t media_max_bytes;
 	uint64_t dedupe_window_ms;
+	struct store_keep retention;	      /* of each log, at the most */
+	uint64_t retention_interval;	      /* ms */
 	uint64_t rate_messages_per_second;    /* 0, also of the next two: */
 	uint64_t max_connections_per_user;    /* no limit */
 	uint64_t max_connections_per_address; /* of one gateway */

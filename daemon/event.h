@@ -27,6 +27,7 @@ enum event_kind {
 	EVENT_MESSAGES,	 /* first_seq..last_seq were appended */
 	EVENT_MEMBERS,	 /* changes were made by `by` */
 	EVENT_DELETED,	 /* the group is gone */
+	EVENT_FLOOR,	 /* what is held of the log begins at first_seq */
 	EVENT_READ,	 /* the pointer of `by` is last_seq now */
 	EVENT_REVOKED,	 /* the token of this hash is gone */
 	EVENT_IMPORTING, /* `session` has begun an import, for `by` */
@@ -42,6 +43,9 @@ struct event {
 	struct list link;
 	enum event_kind kind;
 	uint64_t group_id;
+	/* EVENT_FLOOR; its first_seq is below */
+	uint64_t first_off;
+	uint64_t first_jsonl_off;
 	/* EVENT_MESSAGES */
 	uint64_t first_seq;
 	uint64_t last_seq;

@@ -331,6 +331,25 @@ static void fan_deleted(struct registry *r, const struct event *e)
 	drop_group(r, group);
 }
 
+/* Each move says all: one that is not told is told by the next, or by the
+ * refusal of a read. */
+static void fan_floor(struct registry *r, const struct event *e)
+{
+	struct wire_body_ev_floor body = { .group_id = e->group_id,
+					   .first_seq = e->first_seq,
+					   .first_off = e->first_off,
+					   .first_jsonl_off =
+						   e->first_jsonl_off };
+	struct group *group = groups_find(&r->groups, e->group_id);
+	struct frame *frame =
+		group == NULL ? NULL : encode(WIRE_EV_FLOOR, &body);
+
+	if (frame == NULL)
+		return;
+	send_once(r, group, str_of(""), frame);
+	frame_unref(frame);
+}
+
 void fanout_end_principal(struct principal *p, enum err_code code)
 {
 	struct wire_body_ev_principal body = { .code = (uint64_t)code };
@@ -363,6 +382,9 @@ void fanout_event(struct registry *r, struct event *e)
 		break;
 	case EVENT_DELETED:
 		fan_deleted(r, e);
+		break;
+	case EVENT_FLOOR:
+		fan_floor(r, e);
 		break;
 	case EVENT_READ:
 		fan_read(r, e);

@@ -32,6 +32,14 @@ static void on_import_gone(void *data)
 		media_keeper_sweep(&g->keeper);
 }
 
+static void on_swept(void *data)
+{
+	struct groupd *g = data;
+
+	if (g->keeping)
+		media_keeper_sweep(&g->keeper);
+}
+
 static void on_event(void *data, struct event *e)
 {
 	struct groupd *g = data;
@@ -350,6 +358,9 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 	media_keeper_start(&g->keeper, loop, &g->media, &g->movers,
 			   &g->sequencer);
 	g->keeping = true;
+	retention_start(&g->retention, loop, &g->movers, &g->sequencer, config,
+			on_swept, g);
+	g->retaining = true;
 	rc = start_imports(g, err);
 	if (rc == 0)
 		rc = tickets_open(&g->tickets, config->data, env, err);
@@ -381,6 +392,8 @@ int groupd_reload(struct groupd *g, const struct config *fresh, struct err *err)
 	c->max_message_bytes = fresh->max_message_bytes;
 	g->handlers.max_content = c->max_message_bytes;
 	c->media_max_bytes = fresh->media_max_bytes;
+	c->retention = fresh->retention;
+	c->retention_interval = fresh->retention_interval;
 	media_set_max(&g->media, c->media_max_bytes);
 	c->rate_messages_per_second = fresh->rate_messages_per_second;
 	rate_set(&g->rate, c->rate_messages_per_second);
@@ -460,6 +473,11 @@ static void on_keeper_closed(struct media_keeper *k)
 	closed(container_of(k, struct groupd, keeper));
 }
 
+static void on_retention_closed(struct retention *r)
+{
+	closed(container_of(r, struct groupd, retention));
+}
+
 static void on_supervisor_closed(struct supervisor *s)
 {
 	closed(container_of(s, struct groupd, supervisor));
@@ -535,6 +553,8 @@ void groupd_step(struct groupd *g)
 		listener_close(&g->listener, on_listener_closed);
 	else if (begin(g, &g->receiving))
 		lobby_close(&g->lobby, on_lobby_closed);
+	else if (begin(g, &g->retaining))
+		retention_close(&g->retention, on_retention_closed);
 	else if (begin(g, &g->keeping)) {
 		import_keeper_stop(&g->imports);
 		media_keeper_close(&g->keeper, on_keeper_closed);

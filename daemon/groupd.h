@@ -27,6 +27,7 @@
 #include "daemon/pointers.h"
 #include "daemon/rate.h"
 #include "daemon/readers.h"
+#include "daemon/retention.h"
 #include "daemon/sequencer.h"
 #include "daemon/session.h"
 #include "daemon/supervisor.h"
@@ -56,6 +57,7 @@ struct groupd {
 	struct media media;
 	struct media_keeper keeper;
 	struct import_keeper imports;
+	struct retention retention;
 	struct rate rate;
 	struct handlers handlers;
 	struct bus bus;
@@ -74,6 +76,7 @@ struct groupd {
 	bool moving;
 	bool copying; /* the whole */
 	bool keeping;
+	bool retaining;
 	bool listening;
 	bool receiving; /* the lobby */
 	bool hinting;	/* the bus */
@@ -94,9 +97,9 @@ struct groupd {
 int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 		 const struct env *env, struct err *err);
 /* Applies what may change while it runs: trusted_users, max_message_bytes,
- * media_max_bytes, rate_messages_per_second, max_connections_per_user,
- * tls_cert and tls_key, whose files are read again. On failure nothing has
- * changed. Blocking. */
+ * media_max_bytes, retention, rate_messages_per_second,
+ * max_connections_per_user, tls_cert and tls_key, whose files are read again.
+ * On failure nothing has changed. Blocking. */
 int groupd_reload(struct groupd *g, const struct config *fresh,
 		  struct err *err);
 /* Stops in order; cb when the memory is the caller's. Blocks for the batch

@@ -44,6 +44,8 @@ static int export_group(struct request *r, struct store *store,
 	struct wire_port_group out = { .group_id = g->group_id,
 				       .epoch = g->epoch,
 				       .first_seq = g->first_seq,
+				       .first_off = g->first_off,
+				       .first_jsonl_off = g->first_jsonl_off,
 				       .last_seq = g->last_seq,
 				       .member_count = g->member_count };
 	struct wire_info info;
@@ -141,6 +143,12 @@ static int export_part(struct request *r, struct store *store,
 		page->limit = UINT64_MAX;
 		page->max_bytes = WIRE_TEXT_MAX;
 		page->before = at_most(body->last_seq, group->last_seq) + 1;
+		if (body->after_seq + 1 < group->first_seq)
+			return err_set(&r->err, ERR_EPOCH_CHANGED,
+				       "The messages before %" PRIu64
+				       " went while it was exported: begin "
+				       "again",
+				       group->first_seq);
 		return store_scan(store, group->group_id, body->after_seq,
 				  page_add_message, page, &r->err);
 	case PORT_MEDIA:

@@ -307,6 +307,7 @@ void nodes_after(struct nodes *n, const struct event *e)
 	case EVENT_REVOKED:
 		n->tell->tokens(n->tell_data);
 		break;
+	case EVENT_FLOOR:
 	case EVENT_IMPORTING:
 	case EVENT_IMPORTED:
 		break;

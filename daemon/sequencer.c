@@ -419,7 +419,8 @@ static void on_batch(void *data, struct list *el)
 		struct event *e = container_of(l, struct event, link);
 
 		messages_only = messages_only && (e->kind == EVENT_MESSAGES ||
-						  e->kind == EVENT_READ);
+						  e->kind == EVENT_READ ||
+						  e->kind == EVENT_FLOOR);
 		q->options.on_event(q->options.data, e);
 	}
 	if (messages_only || q->options.on_told == NULL ||

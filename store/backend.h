@@ -79,6 +79,11 @@ struct store_ops {
 			 struct store_append *message, struct err *err);
 	int (*drop_garbage)(struct store *s, const uint8_t hash[STORE_HASH],
 			    struct err *err);
+	/* op->limit is at least 1; what goes out is zeroed. */
+	int (*trim)(struct store *s, struct store_trim *op, struct err *err);
+	int (*list_overdue)(struct store *s, const struct store_keep *keep,
+			    size_t count, uint64_t *after_id,
+			    store_overdue_fn fn, void *data, struct err *err);
 	/* What needs no stored data is checked (store/import.c). With
 	 * s->moving these are as move.h says. */
 	int (*import_begin)(struct store *s,

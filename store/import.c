@@ -93,11 +93,6 @@ uint64_t import_now_ms(const struct store *s)
 	return s->moving ? UINT64_MAX : env_now_ms(s->options.env);
 }
 
-bool import_is_emptied(const struct wire_port_group *group)
-{
-	return group->first_seq > 1 && group->first_seq > group->last_seq;
-}
-
 bool import_is_recent(uint64_t time_ms, uint64_t now_ms, uint64_t window_ms)
 {
 	return time_ms > now_ms || now_ms - time_ms < window_ms;
@@ -110,6 +105,23 @@ static int check_time(uint64_t time_ms, uint64_t now_ms, const char *what,
 		return 0;
 	return err_set(err, ERR_BAD_REQUEST,
 		       "%s lies more than a day in the future", what);
+}
+
+/* What is kept begins behind what is not; before message 1 there is none. */
+static int check_floor(const struct wire_port_group *g, struct err *err)
+{
+	if (g->first_seq < 1 || g->first_seq > g->last_seq + 1)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "first_seq is from 1 to one behind last_seq");
+	if (g->first_seq == 1 && (g->first_off > 0 || g->first_jsonl_off > 0))
+		return err_set(err, ERR_BAD_REQUEST,
+			       "Message 1 begins at offset 0");
+	if (g->first_off > IMPORT_OFF_MAX ||
+	    g->first_jsonl_off > IMPORT_OFF_MAX)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "The offset of the first message is out of "
+			       "range");
+	return 0;
 }
 
 static int check_group(const struct store *s, const struct wire_port_group *g,
@@ -130,14 +142,10 @@ static int check_group(const struct store *s, const struct wire_port_group *g,
 	if (rc == 0)
 		rc = check_time(g->created_ms, import_now_ms(s), "created_at",
 				err);
-	if (rc == 0 && g->first_seq != 1 && !s->moving)
-		rc = err_set(err, ERR_BAD_REQUEST,
-			     "Only a history from message 1 on can be "
-			     "imported");
 	if (rc == 0 && g->last_seq > UINT32_MAX)
 		rc = err_set(err, ERR_GROUP_FULL,
 			     "No group can have so many messages");
-	return rc;
+	return rc < 0 ? rc : check_floor(g, err);
 }
 
 int import_check_member(const struct wire_port_member *m, uint64_t last_seq,

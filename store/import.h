@@ -18,6 +18,9 @@ enum {
 	IMPORT_CLOCK_MS = 24 * 60 * 60 * 1000 /* how far clocks may differ */
 };
 
+/* Leaves room for all the lines that a group can have. */
+#define IMPORT_OFF_MAX (UINT64_C(1) << 60)
+
 /* Where an import stands, for the next message. */
 struct import_point {
 	uint64_t next_seq;
@@ -33,8 +36,6 @@ int import_check_message(const struct wire_message *m,
 			 const struct import_point *point, struct err *err);
 /* What times are compared with: one who moves a store refuses none. */
 uint64_t import_now_ms(const struct store *s);
-/* Whether the group that is moved has no message any more, but had some. */
-bool import_is_emptied(const struct wire_port_group *group);
 /* The read pointer that a member gets. */
 uint64_t import_pointer(const struct wire_port_member *m, uint64_t last_seq);
 /* Whether a message of that time has a client_id that is to be remembered. */

@@ -93,6 +93,9 @@ bool mem_copy_content(struct mem_content *out, const struct mem_content *in)
 				     .info_ms = in->info_ms,
 				     .members_ms = in->members_ms,
 				     .member_version = in->member_version,
+				     .first_seq = in->first_seq,
+				     .first_off = in->first_off,
+				     .first_jsonl_off = in->first_jsonl_off,
 				     .deleted = in->deleted,
 				     .importing = in->importing };
 	if (mem_copy(&out->members, &in->members, sizeof(struct mem_member)) &&
@@ -251,13 +254,13 @@ bool mem_find_user(struct store *base, struct str name, size_t *at)
 
 struct mem_message *mem_message(const struct mem_group *g, uint64_t seq)
 {
-	assert(seq >= 1 && seq <= g->messages.count);
-	return (struct mem_message *)g->messages.data + (seq - 1);
+	assert(seq > g->base_seq && seq <= mem_last_seq(g));
+	return (struct mem_message *)g->messages.data + (seq - g->base_seq - 1);
 }
 
 uint64_t mem_last_seq(const struct mem_group *g)
 {
-	return g->messages.count;
+	return g->base_seq + g->messages.count;
 }
 
 uint64_t mem_size(const struct mem_group *g)
@@ -265,7 +268,7 @@ uint64_t mem_size(const struct mem_group *g)
 	const struct mem_message *last;
 
 	if (g->messages.count == 0)
-		return 0;
+		return g->content.first_off;
 	last = mem_message(g, mem_last_seq(g));
 	return last->m.off + last->m.len;
 }
@@ -275,7 +278,7 @@ uint64_t mem_jsonl_size(const struct mem_group *g)
 	const struct mem_message *last;
 
 	if (g->messages.count == 0)
-		return 0;
+		return g->content.first_jsonl_off;
 	last = mem_message(g, mem_last_seq(g));
 	return last->m.jsonl_off + last->m.jsonl_len;
 }
@@ -285,6 +288,13 @@ uint64_t mem_last_ms(const struct mem_group *g)
 	if (g->messages.count == 0)
 		return g->created_ms;
 	return mem_message(g, mem_last_seq(g))->m.time_ms;
+}
+
+uint64_t mem_pointer(const struct mem_group *g, const struct mem_member *m)
+{
+	uint64_t below = g->content.first_seq - 1;
+
+	return m->last_read_seq > below ? m->last_read_seq : below;
 }
 
 static bool copy_globals(struct mem_globals *out, const struct mem_globals *in)
@@ -443,6 +453,8 @@ static const struct store_ops memory_ops = {
 	.set_info = mem_set_info,
 	.add_media = mem_add_media,
 	.drop_garbage = mem_drop_garbage,
+	.trim = mem_trim,
+	.list_overdue = mem_list_overdue,
 	.import_begin = mem_import_begin,
 	.import_members = mem_import_members,
 	.import_messages = mem_import_messages,

@@ -12,6 +12,7 @@
  *   memory_import.c  whole groups from elsewhere
  *   memory_move.c    another store, moved into this one
  *   memory_shared.c  changes of members, noted for other nodes
+ *   memory_trim.c    retention
  *
  * One mutex a store: held over a transaction or a snapshot, else over each
  * verb. It is recursive, so a callback may call verbs of its own handle.
@@ -94,6 +95,9 @@ struct mem_content {
 	uint64_t members_ms;
 	uint64_t member_version;
 	size_t messages;
+	uint64_t first_seq; /* the floor; what is below stays in memory */
+	uint64_t first_off;
+	uint64_t first_jsonl_off;
 	bool deleted;
 	bool importing; /* an import: no group yet */
 };
@@ -107,6 +111,7 @@ struct mem_group {
 	char key[WIRE_KEY_MAX];
 	size_t key_len;
 	uint64_t import_last_seq;  /* that its import must come to */
+	uint64_t base_seq;	   /* messages begin behind it */
 	struct mem_array messages; /* .count as content.messages */
 	struct mem_content content;
 	struct mem_content saved; /* while touched */
@@ -212,6 +217,8 @@ uint64_t mem_size(const struct mem_group *g);
 uint64_t mem_jsonl_size(const struct mem_group *g);
 uint64_t mem_last_ms(const struct mem_group *g);
 struct mem_message *mem_message(const struct mem_group *g, uint64_t seq);
+/* The read pointer as others see it: not below the floor. */
+uint64_t mem_pointer(const struct mem_group *g, const struct mem_member *m);
 
 /* Where a name is or belongs in an array of structs that begin with it. */
 bool mem_find_name(const struct mem_array *a, size_t size, struct str name,
@@ -250,10 +257,10 @@ int mem_insert_media(struct store *base, struct mem_group *g,
 		     struct err *err);
 void mem_find_sent_media(const struct mem_group *g, struct store_media *op,
 			 const struct wire_body_sent *sent);
-/* Where it is not garbage yet. */
-int mem_add_garbage(struct store *base, const uint8_t hash[STORE_HASH],
-		    struct err *err);
-/* Makes garbage of what only this group has. */
+/* Makes garbage of a hash that no group and no import but `except` (may be
+ * NULL) has; and of all that only this group has. */
+int mem_make_garbage(struct store *base, const uint8_t hash[STORE_HASH],
+		     const struct mem_group *except, struct err *err);
 int mem_drop_media(struct store *base, struct mem_group *g, struct err *err);
 
 /* memory_shared.c: notes what was done to members, who are users; the same of
@@ -275,6 +282,10 @@ int mem_set_info(struct store *base, const struct store_set_info *op,
 		 struct err *err);
 int mem_drop_garbage(struct store *base, const uint8_t hash[STORE_HASH],
 		     struct err *err);
+int mem_trim(struct store *base, struct store_trim *op, struct err *err);
+int mem_list_overdue(struct store *base, const struct store_keep *keep,
+		     size_t count, uint64_t *after_id, store_overdue_fn fn,
+		     void *data, struct err *err);
 int mem_set_read(struct store *base, uint64_t group_id, struct str user,
 		 uint64_t seq, uint64_t *stored, struct err *err);
 int mem_create_group(struct store *base, struct store_create *op,

@@ -251,7 +251,8 @@ static int append_item(struct append *a, const struct wire_item *item,
 		note_item(a, &d->sent, true);
 		return 0;
 	}
-	if (item->reply_to > mem_last_seq(a->g))
+	if (item->reply_to > mem_last_seq(a->g) ||
+	    (item->reply_to > 0 && item->reply_to < a->g->content.first_seq))
 		return input_refuse_reply(item->reply_to, a->n, a->count, err);
 	return store_item(a, item, err);
 }
@@ -423,9 +424,9 @@ int mem_set_read(struct store *base, uint64_t group_id, struct str user,
 	rc = mem_touch(base, g, err);
 	if (rc < 0)
 		return rc;
-	moved = seq > m->last_read_seq;
+	moved = seq > mem_pointer(g, m);
 	if (moved)
 		m->last_read_seq = seq;
-	*stored = m->last_read_seq;
+	*stored = mem_pointer(g, m);
 	return moved;
 }

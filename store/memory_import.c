@@ -23,6 +23,10 @@ static int set_group(struct store *base, struct mem_group *g,
 	c->max_members = group->max_members;
 	g->created_ms = group->created_ms;
 	g->import_last_seq = group->last_seq;
+	g->base_seq = group->first_seq - 1;
+	c->first_seq = group->first_seq;
+	c->first_off = group->first_off;
+	c->first_jsonl_off = group->first_jsonl_off;
 	if (!mem_set_text(&c->description, group->description) ||
 	    !mem_set_text(&c->avatar_url, group->avatar_url) ||
 	    !mem_set_text(&c->settings, group->settings))

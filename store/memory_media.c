@@ -96,19 +96,19 @@ void mem_find_sent_media(const struct mem_group *g, struct store_media *op,
 	}
 }
 
-int mem_add_garbage(struct store *base, const uint8_t hash[STORE_HASH],
-		    struct err *err)
+int mem_make_garbage(struct store *base, const uint8_t hash[STORE_HASH],
+		     const struct mem_group *except, struct err *err)
 {
-	struct mem_hash *added;
+	struct mem_array *garbage = &mem_of(base)->db->globals.garbage;
+	struct mem_hash *made;
 	size_t at;
 
-	if (find_garbage(base, hash, &at))
+	if (is_used(base, hash, except) || find_garbage(base, hash, &at))
 		return 0;
-	added = mem_insert(&mem_of(base)->db->globals.garbage, at,
-			   sizeof(*added));
-	if (added == NULL)
+	made = mem_insert(garbage, at, sizeof(*made));
+	if (made == NULL)
 		return mem_no_memory(base, err);
-	memcpy(added->bytes, hash, STORE_HASH);
+	memcpy(made->bytes, hash, STORE_HASH);
 	return 0;
 }
 
@@ -117,10 +117,8 @@ int mem_drop_media(struct store *base, struct mem_group *g, struct err *err)
 	const struct mem_media *all = g->content.media.data;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < g->content.media.count; i++) {
-		if (!is_used(base, all[i].hash, g))
-			rc = mem_add_garbage(base, all[i].hash, err);
-	}
+	for (size_t i = 0; rc == 0 && i < g->content.media.count; i++)
+		rc = mem_make_garbage(base, all[i].hash, g, err);
 	return rc;
 }
 

@@ -249,7 +249,7 @@ int mem_move_loose(struct store *base, const struct store_loose *rows,
 		else if (rows[i].kind == STORE_TOKEN)
 			rc = put_token(base, &rows[i], err);
 		else
-			rc = mem_add_garbage(base, rows[i].hash, err);
+			rc = mem_make_garbage(base, rows[i].hash, NULL, err);
 	}
 	return rc;
 }

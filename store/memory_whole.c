@@ -90,7 +90,9 @@ int mem_count_all(struct store *base, struct store_totals *out, struct err *err)
 		const struct mem_group *g = mem_group(base, id);
 
 		out->groups += g != NULL;
-		out->messages += g == NULL ? 0 : g->content.messages;
+		if (g != NULL)
+			out->messages +=
+				mem_last_seq(g) + 1 - g->content.first_seq;
 	}
 	rc = list_contents(base, add_content, out, err);
 	mem_unlock(base);

@@ -56,6 +56,7 @@ static int add_member(struct editing *e, size_t at, struct str name,
 	m->joined_ms = env_now_ms(e->base->options.env);
 	m->joined_seq = last;
 	m->last_read_seq = last > STORE_HISTORY ? last - STORE_HISTORY : 0;
+	m->last_read_seq = mem_pointer(e->g, m);
 	return note_change(e, MEMBER_ADDED, role, name, m->last_read_seq, err);
 }
 
@@ -195,6 +196,7 @@ struct mem_group *mem_new_group(struct store *base, struct str name,
 	g->content.info_ms = g->created_ms;
 	g->content.members_ms = g->created_ms;
 	g->content.max_members = STORE_MEMBERS_MAX;
+	g->content.first_seq = 1;
 	str_to_cstr(name, g->name, sizeof(g->name));
 	str_to_cstr(creator, g->created_by, sizeof(g->created_by));
 	if (key.len > 0)

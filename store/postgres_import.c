@@ -44,8 +44,11 @@ static int enter(struct pg_importing *i, struct postgres_store *s,
 	if (wire_get(buf_str(&i->record), &wire_schema_port_group, &i->group) <
 	    0)
 		return pg_corrupt(s, "an import's record", err);
-	if (import_is_emptied(&i->group))
-		i->last_seq = i->group.last_seq;
+	if (i->last_seq + 1 < i->group.first_seq) {
+		i->last_seq = i->group.first_seq - 1;
+		i->last_off = i->group.first_off;
+		i->last_jsonl_off = i->group.first_jsonl_off;
+	}
 	return 0;
 }
 

@@ -151,16 +151,6 @@ static bool is_remembered(const struct pg_importing *i,
 				base->options.dedupe_window_ms);
 }
 
-/* What is moved begins where its first message says. */
-static void begin_log(struct pg_importing *i, const struct wire_message *first)
-{
-	if (!i->s->base.moving || i->last_seq > 0 || first->seq == 0)
-		return;
-	i->last_seq = first->seq - 1;
-	i->last_off = first->off;
-	i->last_jsonl_off = first->jsonl_off;
-}
-
 static struct import_point point_of(const struct pg_importing *i)
 {
 	return (struct import_point){ .next_seq = i->last_seq + 1,
@@ -180,7 +170,6 @@ static int take_message(struct pg_importing *i, const struct wire_message *in,
 	uint64_t bucket = in->time_ms / PG_DAY_MS;
 	int rc;
 
-	begin_log(i, in);
 	point = point_of(i);
 	rc = import_check_message(in, &point, err);
 	if (rc < 0)

@@ -188,6 +188,8 @@ int sq_find_member(struct sqlite_store *s, uint64_t group_id, struct str user,
 	out->tail.time_ms = sq_column(st, 8);
 	out->max_members = sq_column(st, 9);
 	sqlite3_reset(st);
+	if (out->last_read_seq + 1 < out->first_seq)
+		out->last_read_seq = out->first_seq - 1;
 	return sq_tail(s, group_id, &out->tail, err);
 }
 
@@ -315,7 +317,8 @@ static int append_item(struct append *a, const struct wire_item *item,
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
 	}
-	if (item->reply_to > a->tail.seq)
+	if (item->reply_to > a->tail.seq ||
+	    (item->reply_to > 0 && item->reply_to < a->sender.first_seq))
 		return input_refuse_reply(item->reply_to, a->n, a->count, err);
 	if (a->tail.seq == SQ_SEQ_MAX)
 		return err_set(err, ERR_GROUP_FULL,

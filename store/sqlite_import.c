@@ -64,9 +64,10 @@ static int enter(struct importing *i, struct sqlite_store *s,
 		return sq_no_memory(s, err);
 	if (wire_get(buf_str(&i->row), &wire_schema_port_group, &i->group) < 0)
 		return sq_fail(s, SQLITE_CORRUPT, err);
-	i->tail.time_ms = i->group.created_ms;
-	if (import_is_emptied(&i->group))
-		i->tail.seq = i->group.last_seq;
+	i->tail = (struct sq_tail){ .seq = i->group.first_seq - 1,
+				    .off = i->group.first_off,
+				    .jsonl_off = i->group.first_jsonl_off,
+				    .time_ms = i->group.created_ms };
 	return sq_tail(s, import_id, &i->tail, err);
 }
 
@@ -295,16 +296,6 @@ static int remember(const struct importing *i, const struct wire_message *m,
 	return sq_remember(i->s, i->op->import_id, &key, err);
 }
 
-/* What is moved begins where its first message says. */
-static void begin_log(struct importing *i, const struct wire_message *first)
-{
-	if (!i->s->base.moving || i->tail.seq > 0 || first->seq == 0)
-		return;
-	i->tail.seq = first->seq - 1;
-	i->tail.off = first->off;
-	i->tail.jsonl_off = first->jsonl_off;
-}
-
 static struct import_point point_of(const struct importing *i)
 {
 	return (struct import_point){ .next_seq = i->tail.seq + 1,
@@ -323,7 +314,6 @@ static int import_message(struct importing *i, const struct wire_message *in,
 	struct wire_message m = *in;
 	int rc;
 
-	begin_log(i, in);
 	point = point_of(i);
 	rc = import_check_message(in, &point, err);
 	if (rc < 0)
@@ -490,23 +480,7 @@ static struct wire_group new_group(const struct importing *i)
 	return (struct wire_group){ .epoch = env_random_u64(base->options.env),
 				    .info_ms = i->now_ms,
 				    .members_ms = i->now_ms,
-				    .first_seq = 1,
-				    .mtime_ms = i->group.created_ms };
-}
-
-/* The end of a log is its last message, where there is one. */
-static void bind_log(sqlite3_stmt *st, const struct importing *i,
-		     const struct wire_group *own)
-{
-	bool emptied = import_is_emptied(&i->group);
-
-	sq_bind(st, 14, own->first_seq);
-	sq_bind(st, 15, own->first_off);
-	sq_bind(st, 16, own->first_jsonl_off);
-	sq_bind(st, 17, emptied ? own->last_seq : 0);
-	sq_bind(st, 18, emptied ? own->size : 0);
-	sq_bind(st, 19, emptied ? own->jsonl_size : 0);
-	sq_bind(st, 20, emptied ? own->mtime_ms : i->group.created_ms);
+				    .mtime_ms = i->tail.time_ms };
 }
 
 static int show_group(struct importing *i, const struct store_import_end *op,
@@ -531,7 +505,15 @@ static int show_group(struct importing *i, const struct store_import_end *op,
 	sq_bind(st, 11, members);
 	sq_bind(st, 12, own.info_ms);
 	sq_bind(st, 13, own.members_ms);
-	bind_log(st, i, &own);
+	sq_bind_keep(st, 14, g->settings);
+	sq_bind(st, 17, g->first_seq);
+	sq_bind(st, 18, g->first_off);
+	sq_bind(st, 19, g->first_jsonl_off);
+	sq_bind(st, 20, i->tail.seq);
+	sq_bind(st, 21, i->tail.off);
+	sq_bind(st, 22, i->tail.jsonl_off);
+	/* That of an emptied log's last message, which nobody has. */
+	sq_bind(st, 23, own.mtime_ms);
 	rc = sq_run(i->s, st, err);
 	return rc < 0 ? rc : delete_meta(i->s, op->import_id, err);
 }

@@ -19,6 +19,9 @@
  *  - seq is gapless from 1, off and jsonl_off are the exact byte offsets of
  *    the message's lines (text_render(), json_put_message_line()), all given
  *    inside the transaction. time_ms never goes back within a group.
+ *  - What is held of a log begins at its floor, first_seq, and is gapless from
+ *    there; only store_trim() moves it, and only forward. No verb shows
+ *    anything of a message below it, but what store_trim() says.
  *  - Membership, role, dedupe and size are checked inside the transaction.
  *  - There is one writer of a store at a time, also over processes: a second
  *    open for writing is refused (-EBUSY). A reader handle cannot write.
@@ -47,6 +50,7 @@ enum {
 	STORE_EVERYONE_MAX =
 		100, /* members above which @everyone is for admins */
 	STORE_MEMBERS_MAX = 1000000,
+	STORE_TRIM_BYTES = 1 << 20, /* of lines, in one store_trim() */
 	STORE_HASH = WIRE_HASH
 };
 
@@ -168,7 +172,8 @@ int store_set_read(struct store *s, uint64_t group_id, struct str user,
 /* Changes what `set` names of a group's metadata, together, and its info_ms;
  * with nothing named, only asks whether `by` may. For its admins: `not_admin`.
  * avatar_url: without spaces and control characters. settings: a JSON object
- * or empty, kept as it is written. max_members: from 1 to STORE_MEMBERS_MAX,
+ * or empty, kept as it is written; its `retention`, if there is one, is what
+ * store/keep.h reads. max_members: from 1 to STORE_MEMBERS_MAX,
  * and not below how many there are: `bad_request`. */
 struct store_set_info {
 	uint64_t group_id;
@@ -207,7 +212,8 @@ struct store_media {
 };
 int store_add_media(struct store *s, struct store_media *op, struct err *err);
 
-/* Files that have become nobody's (the last group that had them was deleted):
+/* Files that have become nobody's (the last group that had them was deleted,
+ * or the last message that brought them was trimmed):
  * 1 and the hash of one of them; 0: none. It stays until store_drop_garbage()
  * or store_add_media(). Reads only, on any handle; but only inside the
  * transaction that drops it is it certain that no file has this hash. */
@@ -215,6 +221,58 @@ int store_next_garbage(struct store *s, uint8_t hash[STORE_HASH],
 		       struct err *err);
 int store_drop_garbage(struct store *s, const uint8_t hash[STORE_HASH],
 		       struct err *err);
+
+/*
+ * Retention. Messages go from the front of a log, whole, and its floor moves
+ * to what is the first then (last_seq + 1 where none is left; the end of the
+ * log stays where it was). Numbers, offsets and times of those that stay are
+ * what they were. With a message go its media file (its hash becomes garbage
+ * where nobody else has it) and that it mentions somebody. What stays:
+ *  - dedupe: who sends it again is told its numbers, `duplicate`, with a
+ *    media_id of 0.
+ *  - replies to it, as they are. A new reply to it is `bad_request`, as to a
+ *    message that never was: input_refuse_reply().
+ *  - read pointers. One below the floor stands for first_seq - 1 wherever it is
+ *    asked for (struct wire_group, store_set_read()), so that unread messages
+ *    and mentions are those that are held; an export gives it as it is.
+ */
+
+/* What is kept of a log: what any of these bounds excludes, goes. 0: no such
+ * bound. */
+struct store_keep {
+	uint64_t age_ms;   /* a message that is older goes */
+	uint64_t messages; /* this many, the newest */
+	uint64_t bytes;	   /* of lines in `messages`, of the newest */
+};
+
+/* Takes some of what is not kept: at most `limit` messages (at least 1), and
+ * no more than STORE_TRIM_BYTES of lines and one message, so that no
+ * transaction is long. A group's own `retention` counts as well, as it is
+ * inside of the transaction: of each two bounds the one that keeps less. 0
+ * also when there was nothing to take. `no_such_group`. Messages of the same
+ * transaction are taken too: have it begin with none. */
+struct store_trim {
+	uint64_t group_id;
+	struct store_keep keep; /* of all groups */
+	uint64_t limit;
+	/* out */
+	uint64_t first_seq; /* the floor now, and where its lines begin */
+	uint64_t first_off;
+	uint64_t first_jsonl_off;
+	uint64_t trimmed; /* messages that this call took */
+	uint64_t left;	  /* those that the next ones will take */
+};
+int store_trim(struct store *s, struct store_trim *op, struct err *err);
+
+/* Which groups store_trim() would take something of: fn is called for each
+ * among the next `count` groups above *after_id, by id, and *after_id moves to
+ * the last one that was looked at. 1 while there are more; 0 at the end. A
+ * group that nothing bounds is not looked at, and costs nothing. Any handle.
+ * What fn returns is as in the reading verbs below. */
+typedef int (*store_overdue_fn)(void *data, uint64_t group_id);
+int store_list_overdue(struct store *s, const struct store_keep *keep,
+		       size_t count, uint64_t *after_id, store_overdue_fn fn,
+		       void *data, struct err *err);
 
 /*
  * A whole group from elsewhere, with its numbers, times and senders: put
@@ -234,16 +292,18 @@ struct store_import {
 	struct str records; /* wire list */
 	uint64_t line;
 };
-/* group: epoch, group_id and member_count do not count. The id is the group's
- * in the end, and is never used again. `group_exists`, `bad_name`, and what
- * metadata is refused with. */
+/* group: epoch, group_id and member_count do not count. Its first message has
+ * first_seq (from 1; last_seq + 1 where none is left) and the offsets first_off
+ * and first_jsonl_off. The id is the group's in the end, and is never used
+ * again. `group_exists`, `bad_name`, and what metadata is refused with. */
 int store_import_begin(struct store *s, const struct wire_port_group *group,
 		       uint64_t *import_id, struct err *err);
 /* Records of `port_member`, who must be users: `no_such_user`. A read pointer
  * that is not known is that of a new member. */
 int store_import_members(struct store *s, const struct store_import *op,
 			 struct err *err);
-/* Records of `message`: seq goes on without a gap, time_ms does not go back,
+/* Records of `message`: seq goes on without a gap, reply_to is below it, even
+ * below first_seq, time_ms does not go back,
  * all else as in store_append(); the sender need not be anybody. mentions are
  * recorded as they are, for those who were members since. A client_id that is
  * younger than the dedupe window is remembered, and `bad_request` where it is
@@ -316,13 +376,15 @@ typedef int (*store_token_fn)(void *data, const struct wire_token_info *t);
 int store_list_groups(struct store *s, struct str user, struct str after,
 		      store_group_fn fn, void *data, struct err *err);
 
-/* Messages with seq > after_seq, ascending, to the end or until fn ends. */
+/* Messages with seq > after_seq, ascending, to the end or until fn ends. From
+ * below the floor on they begin at it: in one view with store_find_group() the
+ * caller knows. */
 int store_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
 	       store_message_fn fn, void *data, struct err *err);
 
 /* The seq of the message whose line in the log of that format holds byte off,
  * and the offset of that line. -ENOENT when off is at or behind the end (err
- * stays untouched). */
+ * stays untouched); `epoch_changed` when it is below the floor. */
 int store_seek(struct store *s, uint64_t group_id, enum log_format format,
 	       uint64_t off, uint64_t *seq, uint64_t *line_off,
 	       struct err *err);

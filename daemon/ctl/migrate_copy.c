@@ -237,18 +237,20 @@ static int copy_keys(struct migration *m, uint64_t id)
 
 static int copy_group(struct migration *m, const struct migrated_group *g)
 {
-	const struct wire_port_group port = { .group_id = g->group.group_id,
-					      .name = g->group.name,
-					      .description =
-						      g->info.description,
-					      .avatar_url = g->info.avatar_url,
-					      .created_by = g->group.created_by,
-					      .created_ms = g->group.created_ms,
-					      .max_members =
-						      g->info.max_members,
-					      .first_seq = g->group.first_seq,
-					      .last_seq = g->group.last_seq,
-					      .settings = g->info.settings };
+	const struct wire_port_group port = {
+		.group_id = g->group.group_id,
+		.name = g->group.name,
+		.description = g->info.description,
+		.avatar_url = g->info.avatar_url,
+		.created_by = g->group.created_by,
+		.created_ms = g->group.created_ms,
+		.max_members = g->info.max_members,
+		.first_seq = g->group.first_seq,
+		.last_seq = g->group.last_seq,
+		.first_off = g->group.first_off,
+		.first_jsonl_off = g->group.first_jsonl_off,
+		.settings = g->info.settings
+	};
 	struct store_import_end end = { .name = g->group.name,
 					.key = g->key,
 					.kept = &g->group };

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemon/gateway/convert.h"
 #include "daemon/gateway/query.h"
 #include "daemon/gateway/reporter.h"
 #include "lib/env.h"
@@ -163,4 +164,15 @@ void rest_random_key(char out[33])
 
 	snprintf(out, 33, "%016" PRIx64 "%016" PRIx64, env_random_u64(env),
 		 env_random_u64(env));
+}
+
+void rest_epoch_changed(struct http_request *r, const struct err *err,
+			uint64_t epoch, uint64_t first_seq)
+{
+	struct buf extra = { 0 };
+
+	convert_put_start(&extra, epoch, first_seq);
+	http_fail_with(r, err_http_status(err->code), err->code, err->text,
+		       NULL, buf_cstr(&extra));
+	buf_release(&extra);
 }

@@ -148,14 +148,21 @@ static void random_media(struct store_fixture *f, const struct model_step *m,
 static void random_info(struct store_fixture *f, const struct model_step *m,
 			struct buf *out)
 {
-	static const char *const settings[] = { "", "{}", "{\"a\":[1]}", "[]" };
+	static const char *const settings[] = {
+		"",
+		"{\"retention\":{\"messages\":20}}",
+		"{\"a\":[1]}",
+		"{\"retention\":{\"days\":1,\"bytes\":900}}",
+		"{\"retention\":{\"weeks\":1}}",
+		"[]"
+	};
 	struct store_set_info op = { .group_id = m->group_id,
 				     .by = str_of(m->user),
 				     .set = m->number % 16,
 				     .description = str_of(m->other),
 				     .avatar_url = str_of(m->user),
 				     .settings = str_of(
-					     settings[m->number / 16 % 4]),
+					     settings[m->number / 16 % 6]),
 				     .max_members = m->number / 64 % 12 };
 	struct wire_info info;
 	int rc = store_set_info(f->s, &op, &f->err);
@@ -230,11 +237,13 @@ static void random_find(struct store_fixture *f, const struct model_step *m,
 	buf_printf(out,
 		   "find %d %.*s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
 		   " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
-		   " %" PRIu64 " %" PRIu64 " %.*s",
+		   " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+		   " %.*s",
 		   rc, (int)g.name.len, g.name.len > 0 ? g.name.data : "",
 		   g.role, g.last_seq, g.size, g.mtime_ms, g.last_read_seq,
 		   g.read_off, g.mentions, g.member_count, g.jsonl_size,
-		   g.info_ms, g.members_ms, (int)g.created_by.len,
+		   g.info_ms, g.members_ms, g.first_seq, g.first_off,
+		   g.first_jsonl_off, (int)g.created_by.len,
 		   g.created_by.len > 0 ? g.created_by.data : "");
 	rc = store_seek(f->s, m->group_id, LOG_TEXT, m->number, &seq, &off,
 			&f->err);
@@ -242,6 +251,37 @@ static void random_find(struct store_fixture *f, const struct model_step *m,
 	rc = store_seek(f->s, m->group_id, LOG_JSONL, m->number / 2, &seq, &off,
 			&f->err);
 	buf_printf(out, " jsonl %d %" PRIu64 " %" PRIu64, rc, seq, off);
+}
+
+static int note_overdue(void *data, uint64_t group_id)
+{
+	buf_printf(data, " overdue %" PRIu64, group_id);
+	return group_id % 5 == 0;
+}
+
+static void random_trim(struct store_fixture *f, const struct model_step *m,
+			struct buf *out)
+{
+	struct store_trim op = { .group_id = m->group_id,
+				 .limit = 1 + m->number % 9 };
+	uint64_t after = m->number % 3;
+	int rc;
+
+	if (m->number % 4 == 1)
+		op.keep.messages = 1 + m->number % 40;
+	if (m->number % 4 == 2)
+		op.keep.bytes = 1 + m->number % 3000;
+	if (m->number % 4 == 3)
+		op.keep.age_ms = 1 + m->number % 300 * UINT64_C(1000000);
+	rc = store_list_overdue(f->s, &op.keep, 4, &after, note_overdue, out,
+				&f->err);
+	buf_printf(out, " next %d %" PRIu64, rc, after);
+	rc = store_trim(f->s, &op, &f->err);
+	buf_printf(out,
+		   " trim %d %" PRIu64 "@%" PRIu64 " %" PRIu64 " %" PRIu64
+		   " left %" PRIu64,
+		   rc, op.first_seq, op.first_off, op.first_jsonl_off,
+		   op.trimmed, op.left);
 }
 
 static int note_message(void *data, const struct wire_message *m)
@@ -296,7 +336,9 @@ static void take_step(struct store_fixture *f, const struct model_step *m,
 	uint64_t stored = 0;
 	int rc;
 
-	if (m->what < 36) {
+	if (m->what < 3) {
+		random_trim(f, m, out);
+	} else if (m->what < 36) {
 		random_append(f, m, out);
 	} else if (m->what < 44) {
 		random_media(f, m, out);

@@ -1340,8 +1340,9 @@ const view = {
 		if (this.group === null) return;
 		const first = this.lo <= this.group.first_seq;
 		$('older').textContent = this.loading.older ? 'Loading…'
-			: this.msgs.length === 0 ? (this.group.last_seq === 0 ? 'Nothing was said here yet.' : 'Loading…')
-				: first ? 'This is the beginning.' : '';
+			: this.msgs.length === 0 ? (this.group.last_seq === 0 ? 'Nothing was said here yet.'
+				: this.group.first_seq > this.group.last_seq ? 'Nothing of it is kept any more.' : 'Loading…')
+				: !first ? '' : this.group.first_seq > 1 ? 'Older messages are not kept.' : 'This is the beginning.';
 	},
 
 	/* A new message: shown where its place is loaded, else only counted. */
