@@ -231,9 +231,11 @@ static int start_imports(struct groupd *g, struct err *err)
 	int rc;
 
 	buf_printf(&notes, "%s/imports", g->config->data);
-	rc = import_keeper_start(
-		&g->imports, &g->host, &g->sequencer, &g->media,
-		is_shared(g) ? buf_cstr(&notes) : NULL, on_import_gone, g, err);
+	g->imports.on_gone = on_import_gone;
+	g->imports.data = g;
+	rc = import_keeper_start(&g->imports, &g->host, &g->sequencer,
+				 &g->media,
+				 is_shared(g) ? buf_cstr(&notes) : NULL, err);
 	buf_release(&notes);
 	return rc;
 }
