@@ -82,7 +82,7 @@ static void figures(void *data, struct buf *out)
 	buf_release(&instance);
 	status_number(out, "uptime_s",
 		      (env_now_ms(g->env) - g->started_ms) / 1000);
-	status_text(out, "store", g->config->store);
+	status_store(out, g->config->store);
 	status_text(out, "socket", g->config->socket);
 	supervisor_figures(&g->supervisor, out);
 	status_gateways(out, &g->supervisor);
@@ -196,7 +196,7 @@ static int start_store(struct groupd *g, struct err *err)
 	};
 	rc = sequencer_start(&g->sequencer, g->loop, &options, err);
 	if (rc < 0)
-		return err_wrap(err, "store %s", g->config->store);
+		return status_wrap_store(g->config->store, err);
 	g->sequencing = true;
 	if (g->sequencer.shared)
 		pointers_start(&g->pointers, g->loop, &g->sequencer);
