@@ -90,7 +90,7 @@ static void figures(void *data, struct buf *out)
 	buf_release(&instance);
 	status_number(out, "uptime_s",
 		      (env_now_ms(g->env) - g->started_ms) / 1000);
-	status_text(out, "store", g->config->store);
+	status_store(out, g->config->store);
 	status_text(out, "socket", g->config->socket);
 	supervisor_figures(&g->supervisor, out);
 	status_gateways(out, &g->supervisor);
@@ -204,7 +204,7 @@ static int start_store(struct groupd *g, struct err *err)
 	};
 	rc = sequencer_start(&g->sequencer, g->loop, &options, err);
 	if (rc < 0)
-		return err_wrap(err, "store %s", g->config->store);
+		return status_wrap_store(g->config->store, err);
 	g->sequencing = true;
 	if (g->sequencer.shared)
 		pointers_start(&g->pointers, g->loop, &g->sequencer);
@@ -239,9 +239,11 @@ static int start_imports(struct groupd *g, struct err *err)
 	int rc;
 
 	buf_printf(&notes, "%s/imports", g->config->data);
-	rc = import_keeper_start(
-		&g->imports, &g->host, &g->sequencer, &g->media,
-		is_shared(g) ? buf_cstr(&notes) : NULL, on_import_gone, g, err);
+	g->imports.on_gone = on_import_gone;
+	g->imports.data = g;
+	rc = import_keeper_start(&g->imports, &g->host, &g->sequencer,
+				 &g->media,
+				 is_shared(g) ? buf_cstr(&notes) : NULL, err);
 	buf_release(&notes);
 	return rc;
 }

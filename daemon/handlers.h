@@ -46,7 +46,7 @@ struct handlers {
 	struct media *media;
 	struct import_keeper *imports;
 	struct sequencer *sequencer;
-	struct nodes *nodes; /* NULL: the store is not shared */
+	struct nodes *nodes;	   /* NULL: the store is not shared */
 	struct pointers *pointers; /* NULL: the store is not shared */
 	struct bus *bus;
 	const struct tickets *tickets;

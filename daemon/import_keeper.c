@@ -280,8 +280,7 @@ static int open_notes(struct import_keeper *k, const char *path,
 
 int import_keeper_start(struct import_keeper *k, struct session_host *host,
 			struct sequencer *sequencer, struct media *media,
-			const char *shared, void (*on_gone)(void *data),
-			void *data, struct err *err)
+			const char *shared, struct err *err)
 {
 	int rc = 0;
 
@@ -289,8 +288,8 @@ int import_keeper_start(struct import_keeper *k, struct session_host *host,
 				     .sequencer = sequencer,
 				     .media = media,
 				     .notes = -1,
-				     .on_gone = on_gone,
-				     .data = data };
+				     .on_gone = k->on_gone,
+				     .data = k->data };
 	list_init(&k->imports);
 	k->find = (struct sequencer_op){ .run = run_find, .done = find_done };
 	if (shared != NULL)

@@ -39,7 +39,8 @@ struct import_keeper {
 	struct sequencer *sequencer;
 	struct media *media;
 	int notes; /* DATA/imports; -1: the store is ours alone */
-	/* One was taken away: its media files may be garbage. */
+	/* One was taken away: its media files may be garbage. Set by the
+	 * caller, as data, before it starts. */
 	void (*on_gone)(void *data);
 	void *data;
 
@@ -57,8 +58,7 @@ struct import_keeper {
  */
 int import_keeper_start(struct import_keeper *k, struct session_host *host,
 			struct sequencer *sequencer, struct media *media,
-			const char *shared, void (*on_gone)(void *data),
-			void *data, struct err *err);
+			const char *shared, struct err *err);
 /* Before an import that has begun is committed; any thread. */
 int import_keeper_note(const struct import_keeper *k, uint64_t import_id,
 		       struct err *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside that nodes.c, nodes_group.c, nodes_user.c and nodes_sweep.c
- * share; all on the loop. */
+/* The inside that nodes.c, nodes_own.c, nodes_group.c, nodes_user.c and
+ * nodes_sweep.c share; all on the loop. */
 #ifndef GROUPFS_DAEMON_NODES_PRIVATE_H
 #define GROUPFS_DAEMON_NODES_PRIVATE_H
 

@@ -28,6 +28,26 @@ void status_number(struct buf *out, const char *name, uint64_t value)
 	buf_release(&text);
 }
 
+void status_store(struct buf *out, const char *url)
+{
+	struct buf shown = { 0 };
+
+	store_show(&shown, url);
+	status_text(out, "store", buf_cstr(&shown));
+	buf_release(&shown);
+}
+
+int status_wrap_store(const char *url, struct err *err)
+{
+	struct buf shown = { 0 };
+	int rc;
+
+	store_show(&shown, url);
+	rc = err_wrap(err, "store %s", buf_cstr(&shown));
+	buf_release(&shown);
+	return rc;
+}
+
 static void ratio(struct buf *out, const char *name, uint64_t a, uint64_t b)
 {
 	struct buf text = { 0 };

@@ -16,6 +16,9 @@
 
 void status_text(struct buf *out, const char *name, const char *value);
 void status_number(struct buf *out, const char *name, uint64_t value);
+/* The store's URL, without a password; and in front of what failed in it. */
+void status_store(struct buf *out, const char *url);
+int status_wrap_store(const char *url, struct err *err);
 /* commits, messages, messages_per_commit, batch sizes. */
 void status_sequencer(struct buf *out, struct sequencer *q);
 /* The connections to groupd's socket. */

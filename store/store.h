@@ -582,6 +582,9 @@ int store_copy(struct store *s, const struct store_copy *copy, struct err *err);
  * What was known of it before is not true of it any more. */
 int store_renew(struct store *s, struct err *err);
 
+/* The URL as it may be shown, without a password: what stands between the
+ * user's name and the @, and all that comes behind a ? if that is about one. */
+void store_show(struct buf *out, const char *url);
 /* Whether store_exchange() can be done with url, and the name of its file,
  * appended to path: `bad_request` for a store that lies in no file. */
 int store_file(const char *url, struct buf *path, struct err *err);

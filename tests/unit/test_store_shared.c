@@ -422,6 +422,28 @@ static void old_changes_are_forgotten(void **state)
 	assert_int_equal(first, 2);
 }
 
+static void a_url_is_shown_without_its_password(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "sqlite:/a/b:c@d.db", "sqlite:/a/b:c@d.db" },
+		{ "postgresql://h/db", "postgresql://h/db" },
+		{ "postgresql://u@h/db", "postgresql://u@h/db" },
+		{ "postgresql://u:p@h1,h2:5/db", "postgresql://u@h1,h2:5/db" },
+		{ "postgresql://u:p@/:?x@h/db", "postgresql://u@h/db" },
+		{ "postgresql://h/db?password=p", "postgresql://h/db" },
+		{ "postgresql:///db?host=/tmp", "postgresql:///db?host=/tmp" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf out = { 0 };
+
+		store_show(&out, rows[i][0]);
+		assert_string_equal(buf_cstr(&out), rows[i][1]);
+		buf_release(&out);
+	}
+}
+
 static int note_gone(void *data, size_t index)
 {
 	unsigned *gone = data;
@@ -494,6 +516,7 @@ int main(void)
 		FIXTURE_ON_SHARED(a_sent_batch_is_known_to_all_writers),
 		FIXTURE_ON_SHARED(each_change_of_a_member_has_a_number),
 		FIXTURE_ON_SHARED(each_change_of_a_user_has_a_number),
+		cmocka_unit_test(a_url_is_shown_without_its_password),
 		FIXTURE_ON_SHARED(tokens_that_are_none_any_more_are_named),
 		FIXTURE_ON_SHARED(
 			what_is_not_committed_or_refused_is_no_change),
