@@ -27,7 +27,7 @@ SAMPLES=$T/samples
 # plain NAME SCRIPT CONNECTIONS: pgbench's side of the row NAME.
 plain() {
 	_tps=$(pgbench -n -M prepared -h "$POSTGRES" -U postgres -c "$3" -j 2 \
-		-T $((SLICE / 1000)) -f "$T/$2.sql" "$(basename "$T")" \
+		-T $((SLICE / 1000)) -f "$T/$2.sql" plain \
 		2>/dev/null | sed -n 's/^tps = \([0-9.]*\).*/\1/p')
 	printf '%s\tpgbench\ttransactions/s\t%s\n' "$1" "$_tps" >>"$SAMPLES"
 }
@@ -39,8 +39,10 @@ wal_now() {
 
 need_engines
 DB=$(basename "$T")
+# groupd wants a database of its own.
+sql "$POSTGRES" "create database plain"
 sql "$POSTGRES" "create table plain(id int primary key, n bigint) with (fillfactor=50);
-	insert into plain select i, 0 from generate_series(1, $GROUPS_) i" "$DB" >/dev/null
+	insert into plain select i, 0 from generate_series(1, $GROUPS_) i" plain >/dev/null
 printf '\\set id random(1, %s)\nupdate plain set n = n + 1 where id = :id;\n' \
 	"$GROUPS_" >"$T/random.sql"
 echo 'update plain set n = n + 1 where id = 1;' >"$T/hot.sql"
