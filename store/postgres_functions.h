@@ -9,5 +9,6 @@
 
 extern const char *const pg_schema_1[];
 extern const char *const pg_functions_1[];
+extern const char *const pg_trim_functions_1[];
 
 #endif

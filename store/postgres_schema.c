@@ -23,7 +23,8 @@
  *    is imported with older times goes into partitions of a month. There is no
  *    DEFAULT partition: one would have to be searched, under a lock that stops
  *    all, whenever another is attached (postgres_room.c).
- *  - segments has a row a group and bucket: where in the log it begins.
+ *  - segments has a row a group and bucket: where in the log it begins, of
+ *    what is held.
  *  - dedupe is partitioned by generation, in days; old ones are dropped whole.
  *  - Names are "C": their order is that of their bytes, as everywhere else.
  *  - What may hold any byte is bytea: text has no NUL.
@@ -94,7 +95,13 @@ const char *const pg_schema_1[] = {
 	"  member_version bigint NOT NULL DEFAULT 0," /* counts changes */
 	"  max_members bigint NOT NULL,"
 	"  info_ms bigint NOT NULL,"
-	"  members_ms bigint NOT NULL) WITH (fillfactor=50)",
+	"  members_ms bigint NOT NULL,"
+	/* Its own retention; 0: no such bound. */
+	"  keep_ms bigint NOT NULL DEFAULT 0,"
+	"  keep_messages bigint NOT NULL DEFAULT 0,"
+	"  keep_bytes bigint NOT NULL DEFAULT 0) WITH (fillfactor=50)",
+	"CREATE INDEX groups_kept ON groups(group_id) "
+	"WHERE keep_ms>0 OR keep_messages>0 OR keep_bytes>0",
 	"CREATE TABLE infos("
 	"  group_id bigint PRIMARY KEY,"
 	"  description bytea,"
@@ -188,9 +195,12 @@ const char *const pg_schema_1[] = {
 	"CREATE TABLE imports("
 	"  group_id bigint PRIMARY KEY,"
 	"  record bytea NOT NULL," /* empty: it is being dropped */
-	"  last_seq bigint NOT NULL DEFAULT 0,"
-	"  last_off bigint NOT NULL DEFAULT 0,"
-	"  last_jsonl_off bigint NOT NULL DEFAULT 0,"
+	"  first_seq bigint NOT NULL,"
+	"  first_off bigint NOT NULL,"
+	"  first_jsonl_off bigint NOT NULL,"
+	"  last_seq bigint NOT NULL,"
+	"  last_off bigint NOT NULL,"
+	"  last_jsonl_off bigint NOT NULL,"
 	"  last_ms bigint NOT NULL,"
 	"  last_bucket bigint NOT NULL DEFAULT -1,"
 	/* Who has begun it, and when somebody was last at it. */
@@ -216,8 +226,10 @@ static const struct migration {
 	const char *const *tables; /* lists that end with NULL */
 	const char *const *functions;
 	const char *const *rest_functions;
+	const char *const *trim_functions;
 } migrations[] = {
-	{ 0, pg_schema_1, pg_functions_1, pg_rest_functions_1 },
+	{ 0, pg_schema_1, pg_functions_1, pg_rest_functions_1,
+	  pg_trim_functions_1 },
 };
 
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == PG_VERSION,
@@ -307,6 +319,8 @@ static int migrate(struct postgres_store *s, const struct migration *m,
 		rc = run_all(s, m->functions, err);
 	if (rc == 0)
 		rc = run_all(s, m->rest_functions, err);
+	if (rc == 0)
+		rc = run_all(s, m->trim_functions, err);
 	buf_printf(&end,
 		   "INSERT INTO meta(k,v) VALUES('version',%" PRIu64
 		   ") ON CONFLICT(k) DO UPDATE SET v=excluded.v",

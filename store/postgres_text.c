@@ -40,9 +40,9 @@ static const struct place {
 /* The functions that only look at what belongs to their p_group, which run
  * where it lies. All others are everywhere, and run where they are called. */
 static const char *const local[] = {
-	"record_mentions", "append_messages", "append_or_none",
-	"set_read",	   "read_log",	      "seek_log",
-	"messages_of",	   "import_keys",     "import_mentions",
+	"record_mentions", "append_messages", "append_or_none", "set_read",
+	"read_log",	   "seek_log",	      "messages_of",	"import_keys",
+	"import_mentions", "first_kept",      "trim_bucket",
 };
 
 static bool is_local(struct str name)
@@ -110,6 +110,7 @@ void store_put_schema(struct buf *out, bool citus)
 	put_all(out, pg_schema_1, put_statement);
 	put_all(out, pg_functions_1, put_statement);
 	put_all(out, pg_rest_functions_1, put_statement);
+	put_all(out, pg_trim_functions_1, put_statement);
 	/* A random number that is not 0. */
 	buf_printf(out,
 		   "INSERT INTO meta(k,v) VALUES('version',%d);\n"
@@ -121,6 +122,7 @@ void store_put_schema(struct buf *out, bool citus)
 		put_places(out);
 		put_all(out, pg_functions_1, put_function);
 		put_all(out, pg_rest_functions_1, put_function);
+		put_all(out, pg_trim_functions_1, put_function);
 	}
 	buf_append_str(out, str_of("\nCOMMIT;\n"));
 }
