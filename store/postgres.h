@@ -6,8 +6,8 @@
  *   postgres.c            open, connection, transactions, snapshots
  *   postgres_util.c       statements, parameters, results, round trips, errors
  *   postgres_array.c      arrays as parameters
- *   postgres_schema.c     the tables and their versions
- *   postgres_functions.c  what runs inside of PostgreSQL
+ *   postgres_schema.c     versions of what lies in the database
+ *   postgres_*.sql        what that is: tables, and functions that run there
  *   postgres_room.c       partitions: room for a day's messages
  *   postgres_append.c     messages in, read pointers
  *   postgres_groups.c     groups made, deleted, their members edited

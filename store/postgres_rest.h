@@ -351,10 +351,6 @@ int pg_run_import(struct store *base, const struct store_import *op,
 		  int (*verb)(struct pg_importing *i, struct err *err),
 		  struct err *err);
 
-/* postgres_rest_functions.c: what runs inside of PostgreSQL, as in
- * postgres_functions.h. */
-extern const char *const pg_rest_functions_1[];
-
 /* The operations. */
 int pg_add_user(struct store *base, struct str name, bool *added,
 		struct err *err);
