@@ -286,7 +286,7 @@ uint64_t mem_jsonl_size(const struct mem_group *g)
 uint64_t mem_last_ms(const struct mem_group *g)
 {
 	if (g->messages.count == 0)
-		return g->created_ms;
+		return g->base_ms > 0 ? g->base_ms : g->created_ms;
 	return mem_message(g, mem_last_seq(g))->m.time_ms;
 }
 

@@ -111,7 +111,8 @@ struct mem_group {
 	char key[WIRE_KEY_MAX];
 	size_t key_len;
 	uint64_t import_last_seq;  /* that its import must come to */
-	uint64_t base_seq;	   /* messages begin behind it */
+	uint64_t base_seq;	   /* messages begin behind it, */
+	uint64_t base_ms;	   /* of the last before; 0: created_ms */
 	struct mem_array messages; /* .count as content.messages */
 	struct mem_content content;
 	struct mem_content saved; /* while touched */

@@ -291,6 +291,7 @@ int mem_import_end(struct store *base, struct store_import_end *op,
 	g->content.members_ms = now_ms;
 	if (op->kept != NULL) {
 		g->epoch = op->kept->epoch;
+		g->base_ms = op->kept->mtime_ms;
 		g->content.info_ms = op->kept->info_ms;
 		g->content.members_ms = op->kept->members_ms;
 	}

@@ -51,6 +51,7 @@ static void read_group(struct mem_group *g, const struct mem_member *member,
 		.info_ms = g->content.info_ms,
 		.members_ms = g->content.members_ms,
 		.created_by = str_of(g->created_by),
+		.read_off = g->content.first_off,
 	};
 	if (member == NULL)
 		return;

@@ -51,7 +51,23 @@ static void add_file(struct store_fixture *f, uint64_t g, const char *name,
 	import_must(f, store_add_media(f->s, &op, &f->err));
 }
 
-/* Two groups with a hole before, between and behind them. */
+/* A group of which some is not kept any more. */
+static void add_cut(struct store_fixture *f, const char *name,
+		    struct store_keep keep)
+{
+	struct store_trim op = { .keep = keep, .limit = 10 };
+
+	op.group_id = fixture_group(f, name, "alice", "bob");
+	f->now_ms += 1000;
+	fixture_begin(f);
+	for (int i = 0; i < 5; i++)
+		fixture_say(f, op.group_id, "alice", "hi @bob", "", NULL);
+	import_must(f, store_trim(f->s, &op, &f->err));
+	fixture_commit(f);
+	assert_true(op.trimmed > 0);
+}
+
+/* Two groups with a hole before, between and behind them, and two cut ones. */
 static uint64_t fill(struct store_fixture *f)
 {
 	const uint8_t token[STORE_TOKEN_HASH] = { 9 };
@@ -60,6 +76,8 @@ static uint64_t fill(struct store_fixture *f)
 	fixture_users(f, "alice bob carol");
 	gone = fixture_group(f, "gone", "alice", "");
 	g = fixture_group(f, "dev", "alice", "bob carol");
+	add_cut(f, "cut", (struct store_keep){ .messages = 2 });
+	add_cut(f, "empty", (struct store_keep){ .bytes = 1 });
 	last = fixture_group(f, "last", "alice", "");
 	(void)fixture_group(f, "ops", "bob", "carol");
 	fixture_begin(f);
