@@ -5,6 +5,7 @@
  *
  *   postgres.c            open, connection, transactions, snapshots
  *   postgres_util.c       statements, parameters, results, round trips, errors
+ *   postgres_array.c      arrays as parameters
  *   postgres_schema.c     the tables and their versions
  *   postgres_functions.c  what runs inside of PostgreSQL
  *   postgres_room.c       partitions: room for a day's messages
