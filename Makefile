@@ -215,7 +215,7 @@ check-cppcheck:
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
 check-shell:
-	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh \
+	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])

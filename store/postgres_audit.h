@@ -8,6 +8,8 @@
 #ifndef GROUPFS_STORE_POSTGRES_AUDIT_H
 #define GROUPFS_STORE_POSTGRES_AUDIT_H
 
+enum { PG_AUDIT_MESSAGES = 200 /* in one round trip */ };
+
 /* Rows of a table that belong to no group and to no import. */
 #define PG_AUDIT_STRAY(table)                                                  \
 	"SELECT count(*) FROM " table " x WHERE NOT EXISTS("                   \

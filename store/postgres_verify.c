@@ -12,7 +12,7 @@
 #include "lib/json.h"
 #include "lib/text.h"
 
-enum { PROBLEMS_MAX = 100, AUDIT_MESSAGES = 200 /* in one round trip */ };
+enum { PROBLEMS_MAX = 100 };
 
 /* One audit, and the group at hand. */
 struct audit {
@@ -140,12 +140,12 @@ static void check_message(struct audit *a, const struct wire_message *m,
 static int check_log(struct audit *a)
 {
 	uint64_t after = a->next_seq - 1;
-	int count = AUDIT_MESSAGES;
+	int count = PG_AUDIT_MESSAGES;
 
-	while (!is_full(a) && count == AUDIT_MESSAGES) {
+	while (!is_full(a) && count == PG_AUDIT_MESSAGES) {
 		PGresult *r;
 
-		count = pg_read_log(a->s, a->group_id, after, AUDIT_MESSAGES,
+		count = pg_read_log(a->s, a->group_id, after, PG_AUDIT_MESSAGES,
 				    PG_NUMBER_MAX, &r, a->err);
 		for (int row = 0; row < count; row++) {
 			struct wire_message m;

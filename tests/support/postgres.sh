@@ -57,6 +57,8 @@ make_cluster() {
 serve() {
 	$as_user "$bin/postgres" -D "$1/data" >"$1/log" 2>&1 &
 	server=$!
+	# Whatever it is sent: nobody else ends the server.
+	trap : HUP INT TERM
 	tail --pid="$2" -s 0.2 -f /dev/null
 	# Immediately: nobody needs it any more.
 	kill -QUIT "$server" 2>/dev/null
