@@ -178,8 +178,12 @@ torture-cluster: test-cluster-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)BUILD=$(abspath $(BUILD)) GROUPFS_TEST_ROUNDS=50 JOBS=1 \
 		GROUPFS_TEST_PATIENCE=20 sh tests/run.sh $(wildcard tests/cluster/[0-9]*.sh)
+$(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes) $(STORE_SRC) $(LIB_SRC))
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
 bench-cluster: test-cluster-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/bench/nodesbench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/cluster.sh
 
 # Debian packages, into build/deb; their test needs root, and apt the first time.

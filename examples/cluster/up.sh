@@ -118,6 +118,8 @@ make_postgres() {
 	as_owner initdb -D "$postgres/data" -U groupd -A peer -E UTF8 \
 		--locale=C.UTF-8 >/dev/null || return
 	as_owner cp "$postgres/pg_hba.conf" "$postgres/data/pg_hba.conf" &&
+		echo "include '$postgres/postgresql.conf'" |
+		as_owner tee -a "$postgres/data/postgresql.conf" >/dev/null &&
 		printf 'groupd %s groupd\n' root "$owner" |
 		as_owner tee "$postgres/data/pg_ident.conf" >/dev/null
 }
@@ -128,9 +130,10 @@ start_postgres() {
 		cp "$here/postgresql.conf" "$here/pg_hba.conf" "$postgres/" &&
 		chmod 644 "$postgres"/*.conf || return
 	[ -s "$postgres/data/PG_VERSION" ] || make_postgres || return
-	# The last of a doubled setting counts, and the command line over all.
+	# The command line counts over the files.
 	as_owner setsid postgres -D "$postgres/data" \
 		-c "listen_addresses=" -c "unix_socket_directories=$postgres" \
+		-c max_wal_size=1GB \
 		>"$folder/postgres.log" 2>&1 &
 	last=$!
 	wait_for pg_isready -q -h "$postgres" || return

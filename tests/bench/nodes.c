@@ -4,11 +4,11 @@
  * with a handle each, as the lanes of nodes have.
  *
  *   nodesbench make URL GROUPS            groups 1..GROUPS, of one member
- *   nodesbench one URL GROUPS THREADS MS  one message a commit, groups at random
- *   nodesbench hot URL THREADS MS         the same, all in one group
- *   nodesbench batch URL GROUPS THREADS MS SIZE   SIZE groups, one message each,
- *                                         in a commit
- *   nodesbench lines URL THREADS MS SIZE  SIZE messages of one group in a commit
+ *   nodesbench one URL GROUPS THREADS MS  one message a commit, groups at
+ * random nodesbench hot URL THREADS MS         the same, all in one group
+ *   nodesbench batch URL GROUPS THREADS MS SIZE   SIZE groups, one message
+ * each, in a commit nodesbench lines URL THREADS MS SIZE  SIZE messages of one
+ * group in a commit
  *
  * Prints a sample as bench.h has it. Messages are of 100 bytes.
  */
@@ -26,6 +26,9 @@
 enum { SIZE_MAX_BATCH = 256, THREADS_MAX = 64, SAMPLES_MAX = 1 << 20 };
 
 static const char maker[] = "bench";
+static const char text[] = "A message of a hundred bytes, as they are said at "
+			   "work, with some words "
+			   "more, so that it is as long as that.";
 
 struct load {
 	const char *url;
@@ -41,6 +44,7 @@ struct worker {
 	uint64_t messages;
 	uint32_t *took_us; /* owned */
 	size_t commits;
+	uint64_t random; /* xorshift64, each its own */
 };
 
 /* Groups in the order in which they were made, which is that of their ids. */
@@ -65,12 +69,10 @@ static int note_id(void *data, const struct wire_group *g)
 
 static struct store *open_store(const char *url)
 {
-	static struct env env;
-	struct store_options options = { .env = &env };
+	struct store_options options = { .env = env_system() };
 	struct err err = { 0 };
 	struct store *s;
 
-	env_init(&env);
 	check(store_open(&s, url, &options, &err), &err);
 	return s;
 }
@@ -89,7 +91,8 @@ static int make_main(char **argv)
 		char name[32];
 		struct store_create op = { .creator = str_of(maker) };
 
-		snprintf(name, sizeof(name), "g%llu", (unsigned long long)i);
+		(void)snprintf(name, sizeof(name), "g%llu",
+			       (unsigned long long)i);
 		op.name = str_of(name);
 		check(store_begin(s, &err), &err);
 		check(store_create_group(s, &op, &err), &err);
@@ -99,19 +102,27 @@ static int make_main(char **argv)
 	return 0;
 }
 
+static uint64_t next_random(struct worker *w)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 7;
+	w->random ^= w->random << 17;
+	return w->random;
+}
+
 /* A commit of load->ops groups, each once, load->items messages in each. */
 static void commit_once(struct worker *w, struct store *s, struct buf *items)
 {
 	struct store_append ops[SIZE_MAX_BATCH];
-	struct store_append *refs[SIZE_MAX_BATCH];
-	struct err errs[SIZE_MAX_BATCH];
+	struct store_append *refs[SIZE_MAX_BATCH] = { NULL };
+	struct err errs[SIZE_MAX_BATCH] = { 0 };
 	uint64_t keys[SIZE_MAX_BATCH][2];
 	size_t n = w->load->ops;
-	uint64_t first = bench_random() % w->load->groups;
+	uint64_t first = next_random(w) % w->load->groups;
 	struct err err = { 0 };
 
 	for (size_t i = 0; i < n; i++) {
-		keys[i][0] = bench_random();
+		keys[i][0] = next_random(w);
 		keys[i][1] = bench_now_ns();
 		ops[i] = (struct store_append){
 			.group_id = ids[(first + i * 7919) % w->load->groups],
@@ -134,8 +145,7 @@ static void *work(void *arg)
 {
 	struct worker *w = arg;
 	struct store *s = open_store(w->load->url);
-	const struct wire_item item = { .content = str_make(bench_line(),
-							    BENCH_LINE - 1) };
+	const struct wire_item item = { .content = str_make(text, 100) };
 	struct buf items = { 0 };
 
 	for (size_t i = 0; i < w->load->items; i++)
@@ -208,6 +218,8 @@ static int run(const char *metric, struct load *load, size_t threads,
 	for (size_t i = 0; i < threads; i++) {
 		workers[i] = (struct worker){
 			.load = load,
+			.random = bench_now_ns() +
+				  i * UINT64_C(88172645463325252),
 			.took_us = calloc(SAMPLES_MAX, sizeof(uint32_t)),
 		};
 		if (workers[i].took_us == NULL ||
@@ -251,6 +263,7 @@ int main(int argc, char **argv)
 		load.items = n[2];
 		return run("batches of one group", &load, n[0], n[1]);
 	}
-	fprintf(stderr, "nodesbench: see the top of tests/bench/nodes.c\n");
+	(void)fprintf(stderr,
+		      "nodesbench: see the top of tests/bench/nodes.c\n");
 	return 2;
 }

@@ -79,4 +79,11 @@ fails "a line that is no message" check
 right
 echo 'a-1	1' >>"$T/r/acks"
 fails "a record that is none" check
+
+# The list and the table of run.sh name tests that there are.
+is "what they name is there" "$(cut -f1 "$TOP/tests/cluster/quick.list" \
+	"$TOP/tests/cluster/apart.table" | grep '^[0-9]' |
+	while read -r test; do
+		[ -e "$HERE/$test" ] || echo "$test"
+	done)" ""
 done_testing

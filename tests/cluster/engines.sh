@@ -4,7 +4,8 @@
 # a server; here is what is done to it. A server is the folder of its Unix
 # socket, so no port is needed; Redis, too, is on a socket in its folder.
 #
-#   postgres_start DIR           makes and starts it; ends with this shell
+#   postgres_start DIR           makes and starts it where it does not run; ends
+#                                with this shell, or with its run
 #   postgres_stop DIR [MODE]     fast, or immediate: as when the power went
 #   postgres_again DIR           starts it again, and does not wait
 #   postgres_standby DIR FROM    starts a copy that follows FROM, and for which
@@ -30,8 +31,9 @@ as_postgres() {
 }
 
 postgres_start() {
-	mkdir -p "$1" && sh "$TOP/tests/support/postgres.sh" start "$1" $$ \
-		max_connections=400 wal_sender_timeout=5s
+	mkdir -p "$1" && sh "$TOP/tests/support/postgres.sh" start "$1" \
+		"${GROUPFS_TEST_POSTGRES_OWNER:-$$}" max_connections=400 \
+		wal_sender_timeout=5s
 }
 
 # pg_ctl itself runs in a folder that the user postgres may not be in.

@@ -14,7 +14,7 @@
 HERE_CLUSTER=$(cd "$(dirname "$0")" && pwd)
 export GROUPFS_TEST_CLUSTER=1
 # Each has a server of its own, which it may break.
-unset GROUPFS_TEST_POSTGRES
+unset GROUPFS_TEST_POSTGRES GROUPFS_TEST_POSTGRES_OWNER
 # shellcheck source=tests/system/lib.sh
 . "$HERE_CLUSTER/../system/lib.sh"
 # Written by the tests of the system as well.

@@ -5,7 +5,7 @@
 # are its own; $URL, REST and WebSocket, are node B's. So what a test writes by
 # a file and reads by HTTP crosses from node to node, and back.
 #
-# The server of PostgreSQL is the run's ($GROUPFS_TEST_POSTGRES, its folder),
+# The server of PostgreSQL is the run's ($GROUPFS_TEST_POSTGRES of tests/run.sh),
 # else the test's own; the database and Redis are the test's own. Each node has
 # its own data, but for media, which they share. What a test asks of its groupd
 # (options, to stop it, to kill it) is done to both.
@@ -33,7 +33,7 @@ apart() {
 # Once: after a restart of the nodes the store is as it was.
 need_engines() {
 	[ -z "$STORE" ] || return 0
-	[ -n "${GROUPFS_TEST_POSTGRES:-}" ] || postgres_start "$POSTGRES" || {
+	postgres_start "$POSTGRES" || {
 		diag "PostgreSQL did not start"
 		exit 1
 	}

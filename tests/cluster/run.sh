@@ -7,22 +7,15 @@
 # without one, the cluster's own and those of quick.list.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
-here=$top/tests/cluster
-postgres=$(mktemp -d /var/tmp/groupfs-postgres.XXXXXX) || exit 1
-chmod 755 "$postgres"
-trap 'rm -rf "$postgres"' EXIT
-trap 'exit 130' INT TERM HUP
-
-sh "$top/tests/support/postgres.sh" start "$postgres" $$ \
-	max_connections=400 || exit 1
-export GROUPFS_TEST_POSTGRES="$postgres" GROUPFS_TEST_CLUSTER=1
+# tests/run.sh says where the server of all of them is.
+export GROUPFS_TEST_CLUSTER=1
 cd "$top" || exit 1
 if [ $# -gt 0 ]; then
-	# A pattern of the shell.
-	# shellcheck disable=SC2086
-	sh tests/run.sh tests/system/$1.sh
+	# A pattern of the shell; what has no number is no test.
+	# shellcheck disable=SC2046,SC2086
+	sh tests/run.sh $(printf '%s\n' tests/system/$1.sh | grep '/[0-9][^/]*$')
 else
 	# shellcheck disable=SC2046
-	sh tests/run.sh tests/cluster/[0-9]*.sh \
-		$(sed -n 's#^\([0-9].*\)#tests/system/\1#p' "$here/quick.list")
+	sh tests/run.sh tests/cluster/[0-9]*.sh $(sed -n \
+		's#^\([0-9].*\)#tests/system/\1#p' tests/cluster/quick.list)
 fi
