@@ -158,17 +158,14 @@ void nodes_on_group(struct nodes *n, uint64_t group_id, uint64_t last_seq,
 		n->figures.dropped++;
 		return;
 	}
-	if (last_seq > ng->seq && last_seq > ng->want)
+	if (last_seq > ng->want)
 		ng->want = last_seq;
-	else if (member_version > ng->version ||
-		 (last_seq == 0 && member_version == 0))
-		ng->look = true;
-	else
+	if (member_version > ng->want_version)
+		ng->want_version = member_version;
+	ng->want_gone = ng->want_gone || (last_seq == 0 && member_version == 0);
+	if (!nodes_group_wants(ng))
 		return;
-	if (member_version > ng->version)
-		ng->look = true;
 	n->figures.news++;
-	ng->hinted = true;
 	nodes_group_kick(ng);
 }
 

@@ -25,7 +25,10 @@ struct look {
 	uint64_t id;
 	uint64_t after_version;
 	uint64_t serial;
-	bool hinted;
+	/* What was said. */
+	uint64_t want;
+	uint64_t want_version;
+	bool want_gone;
 	struct watcher *watchers; /* owned; to be asked for */
 	size_t nwatchers;
 	/* What the thread finds. */
@@ -241,6 +244,14 @@ static bool tell(struct nodes_group *ng, struct look *l)
 	return ng->seq > seq || ng->version > version;
 }
 
+/* What a local event has brought meanwhile is none. */
+static bool is_lie(const struct look *l)
+{
+	return l->want > l->version.last_seq ||
+	       l->want_version > l->version.member_version ||
+	       (l->want_gone && l->there);
+}
+
 static void look_done(struct readers_job *job)
 {
 	struct look *l = container_of(job, struct look, job);
@@ -254,15 +265,21 @@ static void look_done(struct readers_job *job)
 		ng->looked = l->serial;
 		if (tell(ng, l))
 			ng->futile = 0;
-		else if (l->hinted)
+		else if (is_lie(l))
 			ng->futile++;
 	}
 	ng->busy = false;
 	/* What failed is tried again by the next sweep. */
-	if (l->rc >= 0 && ng->group != NULL && (ng->look || ng->want > ng->seq))
+	if (l->rc >= 0 && ng->group != NULL && nodes_group_wants(ng))
 		nodes_group_kick(ng);
 	nodes_group_drop(ng);
 	look_free(l);
+}
+
+bool nodes_group_wants(const struct nodes_group *ng)
+{
+	return ng->look || ng->want_gone || ng->want > ng->seq ||
+	       ng->want_version > ng->version;
 }
 
 /* All who watch, each once a watch: few do when this is needed. */
@@ -321,7 +338,9 @@ static struct look *look_new(struct nodes_group *ng)
 	l->ng = ng;
 	l->id = ng->id;
 	l->after_version = ng->version;
-	l->hinted = ng->hinted;
+	l->want = ng->want;
+	l->want_version = ng->want_version;
+	l->want_gone = ng->want_gone;
 	l->job.run = run_look;
 	l->job.done = look_done;
 	return l;
@@ -345,6 +364,7 @@ void nodes_group_kick(struct nodes_group *ng)
 	}
 	ng->busy = true;
 	ng->look = false;
-	ng->hinted = false;
 	ng->want = 0;
+	ng->want_version = 0;
+	ng->want_gone = false;
 }

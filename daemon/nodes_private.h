@@ -20,12 +20,14 @@ struct nodes_group {
 	uint64_t round;	 /* of the last sweep that asked for it, */
 	uint64_t seen;	 /* and of the last that found it */
 	uint64_t looked; /* the serial of the last look that was answered */
-	uint64_t want;	 /* a seq that it is said to have */
+	/* What hints say: that it has reached these, or is gone. */
+	uint64_t want;
+	uint64_t want_version;
+	bool want_gone;
 	unsigned futile;
-	bool look;   /* what there is, whatever was said */
-	bool hinted; /* only hints asked for the present look */
-	bool roles;  /* changes were lost: who watches is asked for each */
-	bool busy;   /* being read */
+	bool look;  /* what there is, whatever was said */
+	bool roles; /* changes were lost: who watches is asked for each */
+	bool busy;  /* being read */
 };
 
 enum {
@@ -83,6 +85,8 @@ void nodes_note(struct nodes *n, const struct event *e);
 /* The mentions of an event that were told, by another event: they go. */
 void nodes_strip(const struct nodes_group *ng, struct event *e);
 
+/* Whether something is said of it that was not told. */
+bool nodes_group_wants(const struct nodes_group *ng);
 /* Reads the group, now or when the present look is over. */
 void nodes_group_kick(struct nodes_group *ng);
 /* Frees one that is gone. */
