@@ -250,7 +250,8 @@ struct store_keep {
  * transaction is long. A group's own `retention` counts as well, as it is
  * inside of the transaction: of each two bounds the one that keeps less. 0
  * also when there was nothing to take. `no_such_group`. Messages of the same
- * transaction are taken too: have it begin with none. */
+ * transaction are taken too: have it begin with none. Of a store that is
+ * shared, where another is at this group in this moment: nothing, and 0. */
 struct store_trim {
 	uint64_t group_id;
 	struct store_keep keep; /* of all groups */
@@ -484,6 +485,7 @@ struct store_version {
 	uint64_t last_seq;
 	uint64_t member_version;
 	uint64_t info_ms;
+	uint64_t first_seq;
 };
 typedef int (*store_version_fn)(void *data, const struct store_version *v);
 int store_list_versions(struct store *s, const uint64_t *group_ids,
