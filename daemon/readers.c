@@ -60,8 +60,8 @@ static struct readers_job *take(struct reader *reader)
 
 static void run(struct reader *reader, struct readers_job *job)
 {
-	uint64_t deadline = job->late == NULL ? 0
-					      : late_deadline_ms(job->since_ns);
+	uint64_t deadline =
+		job->late == NULL ? 0 : late_deadline_ms(job->since_ns);
 
 	store_set_deadline(reader->store, deadline);
 	job->run(job, reader->store);

@@ -22,8 +22,7 @@ struct batch *batch_new(void)
 
 static void refuse(struct batch *batch, struct sequencer_op *op)
 {
-	err_set(&op->err, ERR_UNAVAILABLE,
-		"The store cannot be reached now");
+	err_set(&op->err, ERR_UNAVAILABLE, "The store cannot be reached now");
 	op->err.retry_after_ms = SEQUENCER_RETRY_MS;
 	list_push(&batch->ops, &op->link);
 	batch->count++;
@@ -158,8 +157,8 @@ int sequencer_submit(struct sequencer *q, uint64_t group_id,
 	if (lane->away && !lane->stop) {
 		rc = refuse_now(lane, op);
 	} else if (!lane->stop && lane->pending_ops < SEQUENCER_QUEUE_OPS &&
-		   (lane->pending_ops == 0 || lane->pending_bytes + op->bytes <=
-						      SEQUENCER_QUEUE_BYTES)) {
+		   (lane->pending_ops == 0 ||
+		    lane->pending_bytes + op->bytes <= SEQUENCER_QUEUE_BYTES)) {
 		add(lane, op);
 		rc = 0;
 	}

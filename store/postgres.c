@@ -176,8 +176,7 @@ PGconn *pg_connect_another(const struct postgres_store *s, struct err *err)
 		err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
 		return NULL;
 	}
-	if (hurry ? !connect_in_time(s, conn)
-		  : PQstatus(conn) != CONNECTION_OK)
+	if (hurry ? !connect_in_time(s, conn) : PQstatus(conn) != CONNECTION_OK)
 		refuse_connection(conn, err);
 	else if (PQsetnonblocking(conn, 1) == 0 && set_up(s, conn, err) == 0)
 		return conn;
