@@ -210,10 +210,19 @@ static inline struct postgres_store *pg_of(struct store *s)
 
 /* Makes the connection that is not there; `unavailable`. */
 int pg_connect(struct postgres_store *s, struct err *err);
-/* Another connection to the same place, set up and checked: PQfinish(). */
+/* Another connection to the same place, set up and checked: PQfinish(). Where
+ * there is a deadline it is made by then; else libpq gives each of the URL's
+ * hosts its connect_timeout. */
 PGconn *pg_connect_another(const struct postgres_store *s, struct err *err);
 /* Gives the connection up: what was open on it is broken. */
 void pg_drop(struct postgres_store *s);
+
+/* CLOCK_MONOTONIC, as deadlines are. */
+uint64_t pg_clock_ms(void);
+/* Until when to wait for what may take so long. */
+uint64_t pg_end_of(const struct postgres_store *s, int ms);
+/* Before something is asked: not what nobody would wait for. `unavailable` */
+int pg_check_time(struct postgres_store *s, int ms, struct err *err);
 
 /* postgres_util.c */
 

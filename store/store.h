@@ -478,6 +478,16 @@ int store_size(struct store *s, struct store_size *out, struct err *err);
  * a handle goes on after -EINPROGRESS, with another connection. Any handle. */
 bool store_is_shared(const struct store *s);
 
+/* Whether the handle reaches its store, of which nothing is asked. At once
+ * where it is connected; else it connects, which may take seconds whatever the
+ * deadline: `unavailable`. Outside of transactions and snapshots. */
+int store_reach(struct store *s, struct err *err);
+/* What is asked from now on is given up at that time (CLOCK_MONOTONIC, in ms):
+ * `unavailable`, or the outcome is unknown, as when a connection is lost. What
+ * walks over all there is has its own time, and so has the rest of its
+ * transaction. 0: none. Of a store that is not shared: nothing. */
+void store_set_deadline(struct store *s, uint64_t at_ms);
+
 /* Where groups are now. member_version: grows by one with each change of a
  * member (added, removed, promoted, demoted), from 0: those whom a new group
  * has were added to it. Groups that are not there are left out; the order is
