@@ -519,6 +519,17 @@ static bool is_set(const struct wire_info *is,
 		is->max_members == want->max_members);
 }
 
+/* Other nodes write, too: nobody changes it between the look and the change. */
+static int lock_info(struct request *r, struct store *store)
+{
+	const struct store_set_info nothing = {
+		.group_id = r->body.set_info.group_id, .by = request_user(r)
+	};
+
+	return store_is_shared(store) ? store_set_info(store, &nothing, &r->err)
+				      : 0;
+}
+
 /* In the transaction that changes it. */
 static int check_info_tag(struct request *r, struct store *store)
 {
@@ -529,6 +540,9 @@ static int check_info_tag(struct request *r, struct store *store)
 
 	if (body->if_tag == 0)
 		return 0;
+	rc = lock_info(r, store);
+	if (rc < 0)
+		return rc;
 	rc = store_get_info(store, body->group_id, request_user(r), &info,
 			    &r->err);
 	if (rc < 0)

@@ -87,12 +87,14 @@ static void fail_all(struct batch *batch, const struct err *err)
 static int run_op(struct sequencer_op *op, struct store *store,
 		  struct list *events)
 {
-	int rc;
+	int rc = 0;
 
 	op->err = (struct err){ .code = ERR_NONE };
 	op->appended = 0;
 	if (op->append != NULL)
-		(void)store_append(store, op->append, &op->err);
+		rc = store_append(store, op->append, &op->err);
+	if (rc < 0 && op->err.code == ERR_NONE)
+		err_set(&op->err, ERR_UNAVAILABLE, NULL);
 	rc = op->run(op, store, events, &op->err);
 	assert(rc < 0 || op->err.code == ERR_NONE);
 	if (rc < 0 && op->err.code == ERR_NONE)

@@ -58,11 +58,14 @@ enum { REFUSALS = sizeof(refusals) / sizeof(refusals[0]) };
 
 static const char set_up_all[] =
 	"SET default_transaction_isolation='read committed';"
-	"SET lock_timeout=0;SET statement_timeout=0;SET jit=off;";
+	"SET lock_timeout=0;SET statement_timeout=0;SET jit=off;"
+	"SET client_connection_check_interval='500ms';";
 static const char set_up_reader[] = "SET default_transaction_read_only=on";
-/* A node that has hung, or was cut off, does not keep a group's lock. */
+/* A node that has hung, or was cut off, does not keep a group's lock; and who
+ * waits for one in vain says so, before his own node gives him up. */
 static const char set_up_writer[] =
-	"SET idle_in_transaction_session_timeout='20s'";
+	"SET idle_in_transaction_session_timeout='20s';"
+	"SET lock_timeout='1s'";
 
 /* The first sentence of libpq's, which may be several lines. */
 static int refuse_connection(const PGconn *conn, struct err *err)
@@ -252,6 +255,15 @@ static int pg_reach(struct store *base, struct err *err)
 	return rc < 0 || base->options.read_only ? rc : pg_need_room(s, err);
 }
 
+/* Over a new connection, where the old one was lost unnoticed: nothing was
+ * asked of it yet, and what it said is no refusal. */
+static int begin_again(struct postgres_store *s, enum pg_statement begin,
+		       struct err *err)
+{
+	err->code = ERR_NONE;
+	return pg_do(s, begin, err);
+}
+
 static int pg_begin(struct store *base, struct err *err)
 {
 	struct postgres_store *s = pg_of(base);
@@ -261,10 +273,9 @@ static int pg_begin(struct store *base, struct err *err)
 	if (rc < 0)
 		return rc;
 	rc = pg_do(s, PG_BEGIN_WRITE, err);
-	/* One that was lost unnoticed: nothing was asked of it yet. */
-	if (rc < 0 && had && s->conn == NULL)
-		rc = pg_do(s, PG_BEGIN_WRITE, err);
-	return rc;
+	return rc < 0 && had && s->conn == NULL
+		       ? begin_again(s, PG_BEGIN_WRITE, err)
+		       : rc;
 }
 
 static void pg_rollback(struct store *base)
@@ -309,7 +320,7 @@ static int pg_snapshot(struct store *base, struct err *err)
 	int rc = pg_do(s, PG_BEGIN_VIEW, err);
 
 	if (rc < 0 && had && s->conn == NULL)
-		rc = pg_do(s, PG_BEGIN_VIEW, err);
+		rc = begin_again(s, PG_BEGIN_VIEW, err);
 	/* The view is that of the first look. */
 	if (rc == 0)
 		rc = pg_get_meta(s, "version", &version, err);

@@ -112,7 +112,9 @@ static int migrate(struct postgres_store *s, const struct migration *m,
 static int apply(struct postgres_store *s, struct err *err)
 {
 	uint64_t version = 0;
-	int rc = run(s, "BEGIN;SELECT pg_advisory_xact_lock(" SCHEMA_LOCK ")",
+	int rc = run(s,
+		     "BEGIN;SET LOCAL lock_timeout=0;"
+		     "SELECT pg_advisory_xact_lock(" SCHEMA_LOCK ")",
 		     NULL, err);
 
 	if (rc == 0)
