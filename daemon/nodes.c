@@ -78,6 +78,7 @@ int nodes_watch(struct nodes *n, struct group *group,
 	ng->seq = told;
 	ng->base_version = version->member_version;
 	ng->version = version->member_version;
+	ng->first_seq = version->first_seq;
 	push_front(&n->groups, &ng->link);
 	group->remote = ng;
 	n->count_groups++;

@@ -9,7 +9,8 @@
  *
  *   nodes.c        what is known of groups and users here; hints that come
  *   nodes_own.c    what our own lanes committed, and hints about it
- *   nodes_group.c  a group has grown: its messages and changes of members
+ *   nodes_group.c  a group has grown: its messages and changes of members;
+ *                  its floor has moved
  *   nodes_user.c   a user was added somewhere, was mentioned, has read
  *   nodes_sweep.c  all groups and users, and tokens, looked at by number
  *

@@ -217,11 +217,28 @@ static void tell_messages(struct nodes_group *ng, struct look *l)
 	fanout_event(ng->nodes->registry, e);
 }
 
+bool nodes_group_floor(struct nodes_group *ng, const struct store_version *v)
+{
+	struct event e = { .kind = EVENT_FLOOR,
+			   .group_id = ng->id,
+			   .first_seq = v->first_seq,
+			   .first_off = v->first_off,
+			   .first_jsonl_off = v->first_jsonl_off };
+
+	if (v->first_seq <= ng->first_seq || v->first_seq > ng->seq + 1)
+		return false;
+	list_init(&e.link);
+	ng->first_seq = v->first_seq;
+	fanout_event(ng->nodes->registry, &e);
+	return true;
+}
+
 /* Whether it brought anything. */
 static bool tell(struct nodes_group *ng, struct look *l)
 {
 	uint64_t seq = ng->seq;
 	uint64_t version = ng->version;
+	bool moved = false;
 
 	if (!l->there) {
 		tell_deleted(ng);
@@ -238,10 +255,12 @@ static bool tell(struct nodes_group *ng, struct look *l)
 	tell_changes(ng, l);
 	if (ng->group != NULL)
 		tell_messages(ng, l);
+	if (ng->group != NULL)
+		moved = nodes_group_floor(ng, &l->version);
 	/* A part of them was read, or more came. */
 	if (l->version.last_seq > ng->seq)
 		ng->look = true;
-	return ng->seq > seq || ng->version > version;
+	return moved || ng->seq > seq || ng->version > version;
 }
 
 /* What a local event has brought meanwhile is none. */

@@ -106,6 +106,12 @@ bool nodes_before(struct nodes *n, struct event *e)
 		return true;
 	if (e->kind == EVENT_MESSAGES && ng != NULL)
 		before_messages(ng, e);
+	if (e->kind == EVENT_FLOOR && ng != NULL) {
+		/* Another node's, further on, may have been told before. */
+		if (e->first_seq <= ng->first_seq)
+			return false;
+		ng->first_seq = e->first_seq;
+	}
 	if (e->kind != EVENT_MEMBERS)
 		return true;
 	/* Its watchers have gone; its users are told by themselves. */
@@ -166,7 +172,7 @@ void nodes_after(struct nodes *n, const struct event *e)
 	case EVENT_REVOKED:
 		n->tell->tokens(n->tell_data);
 		break;
-	case EVENT_FLOOR:
+	case EVENT_FLOOR: /* by the sweep: nobody waits for it */
 	case EVENT_IMPORTING:
 	case EVENT_IMPORTED:
 		break;

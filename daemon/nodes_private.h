@@ -17,6 +17,7 @@ struct nodes_group {
 	uint64_t seq;
 	uint64_t base_version;
 	uint64_t version;
+	uint64_t first_seq; /* the floor that was told */
 	uint64_t round;	 /* of the last sweep that asked for it, */
 	uint64_t seen;	 /* and of the last that found it */
 	uint64_t looked; /* the serial of the last look that was answered */
@@ -89,6 +90,9 @@ void nodes_strip(const struct nodes_group *ng, struct event *e);
 bool nodes_group_wants(const struct nodes_group *ng);
 /* Reads the group, now or when the present look is over. */
 void nodes_group_kick(struct nodes_group *ng);
+/* Tells that the floor is at v's, once all below it was told. Whether it was
+ * news. */
+bool nodes_group_floor(struct nodes_group *ng, const struct store_version *v);
 /* Frees one that is gone. */
 void nodes_group_drop(struct nodes_group *ng);
 

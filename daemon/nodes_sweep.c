@@ -212,6 +212,7 @@ static void see_groups(struct nodes_sweep *s)
 		if (ng == NULL)
 			continue;
 		ng->seen = s->group_round;
+		nodes_group_floor(ng, v);
 		if (v->last_seq <= ng->seq && v->member_version <= ng->version)
 			continue;
 		ng->look = true;

@@ -92,6 +92,8 @@ int mem_list_versions(struct store *base, const uint64_t *group_ids,
 			.member_version = g->content.member_version,
 			.info_ms = g->content.info_ms,
 			.first_seq = g->content.first_seq,
+			.first_off = g->content.first_off,
+			.first_jsonl_off = g->content.first_jsonl_off,
 		};
 		rc = fn(data, &v);
 	}

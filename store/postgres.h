@@ -95,8 +95,8 @@ enum {
 	  PG_MESSAGE_COLUMNS "FROM read_log($1,$2,$3,$4)")                     \
 	X(SEEK_LOG, PG_READ_MS, "SELECT o_seq,o_off FROM seek_log($1,$2,$3)")  \
 	X(VERSIONS, PG_READ_MS,                                                \
-	  "SELECT group_id,last_seq,member_version,info_ms,first_seq "         \
-	  "FROM groups WHERE group_id=ANY($1)")                                \
+	  "SELECT group_id,last_seq,member_version,info_ms,first_seq,"         \
+	  "first_off,first_jsonl_off FROM groups WHERE group_id=ANY($1)")                                \
 	X(CHANGES, PG_READ_MS,                                                 \
 	  "SELECT c.version,c.change,c.role,c.name,c.by_name,"                 \
 	  "c.last_read_seq,g.name,c.group_id FROM changes c JOIN groups g "    \

@@ -30,7 +30,10 @@ int pg_list_versions(struct store *base, const uint64_t *group_ids,
 					   .last_seq = pg_column(r, i, 1),
 					   .member_version = pg_column(r, i, 2),
 					   .info_ms = pg_column(r, i, 3),
-					   .first_seq = pg_column(r, i, 4) };
+					   .first_seq = pg_column(r, i, 4),
+					   .first_off = pg_column(r, i, 5),
+					   .first_jsonl_off =
+						   pg_column(r, i, 6) };
 
 		rc = fn(data, &v);
 	}

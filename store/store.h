@@ -497,7 +497,10 @@ struct store_version {
 	uint64_t last_seq;
 	uint64_t member_version;
 	uint64_t info_ms;
+	/* The floor. */
 	uint64_t first_seq;
+	uint64_t first_off;
+	uint64_t first_jsonl_off;
 };
 typedef int (*store_version_fn)(void *data, const struct store_version *v);
 int store_list_versions(struct store *s, const uint64_t *group_ids,

@@ -42,6 +42,9 @@ static void prepare(struct fixture *f)
 	assert_true(str_to_cstr(buf_str(&url), f->config.store,
 				sizeof(f->config.store)));
 	buf_release(&url);
+	/* One of them drops old messages. */
+	if (nth == A)
+		f->config.retention_interval = 100;
 	fake_bus_join(&making->bus, nth, f);
 }
 
@@ -351,6 +354,38 @@ static void a_pointer_that_moved_is_told_on_the_other_node(void **state)
 	assert_false(readable(&p->c[B], QUIET_MS));
 }
 
+static void keep_two(struct conn *c, uint64_t id)
+{
+	struct wire_body_set_info body = {
+		.group_id = id,
+		.set = INFO_SETTINGS,
+		.settings = str_of("{\"retention\":{\"messages\":2}}")
+	};
+
+	assert_int_equal(ask(c, WIRE_SET_INFO, P_ROOT, &body), ERR_NONE);
+}
+
+static void a_floor_that_another_node_moved_is_told(void **state)
+{
+	struct pair *p = *state;
+	uint64_t id = create(p);
+
+	assert_int_equal(watch(&p->c[B], P_DAEMON, id), ERR_NONE);
+	for (uint64_t seq = 1; seq <= 4; seq++) {
+		assert_int_equal(say(&p->c[A], P_ROOT, id, "hi"), ERR_NONE);
+		assert_message(&p->c[B], seq, "hi");
+	}
+	keep_two(&p->c[A], id);
+	assert_event(&p->c[B], WIRE_EV_FLOOR);
+	assert_int_equal(p->c[B].body.ev_floor.group_id, id);
+	assert_int_equal(p->c[B].body.ev_floor.first_seq, 3);
+	assert_true(p->c[B].body.ev_floor.first_off > 0);
+	assert_true(p->c[B].body.ev_floor.first_jsonl_off >
+		    p->c[B].body.ev_floor.first_off);
+	/* Once: also the next sweep has nothing to say. */
+	assert_false(readable(&p->c[B], NODES_SWEEP_MS + QUIET_MS));
+}
+
 static void a_token_that_was_revoked_elsewhere_ends(void **state)
 {
 	struct pair *p = *state;
@@ -639,6 +674,7 @@ int main(void)
 		ON_PAIR(who_is_added_hears_it_once_wherever_he_is),
 		ON_PAIR(a_mention_comes_once_to_who_watches_nothing),
 		ON_PAIR(a_pointer_that_moved_is_told_on_the_other_node),
+		ON_PAIR(a_floor_that_another_node_moved_is_told),
 		ON_PAIR(a_token_that_was_revoked_elsewhere_ends),
 		cmocka_unit_test_setup_teardown(
 			mounts_are_cut_off_while_the_store_is_silent,
@@ -647,6 +683,7 @@ int main(void)
 		ON_POSTGRES(a_message_comes_to_the_watchers_of_another_node),
 		ON_POSTGRES(a_removal_revokes_on_the_other_node),
 		ON_POSTGRES(a_mention_comes_once_to_who_watches_nothing),
+		ON_POSTGRES(a_floor_that_another_node_moved_is_told),
 		ON_POSTGRES(a_token_that_was_revoked_elsewhere_ends),
 		ON_POSTGRES(a_thousand_steps_are_seen_alike_by_all),
 	};

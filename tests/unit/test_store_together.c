@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two nodes on one store: an import is its node's, and a file that one drops
- * while the other drops or adds it is garbage exactly when nobody has it.
+ * Two nodes on one store: an import is its node's, a file that one drops while
+ * the other drops or adds it is garbage exactly when nobody has it, and old
+ * messages are taken once, whoever is at it.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -168,6 +170,134 @@ static void garbage_that_one_takes_is_not_taken_by_two(void **state)
 	store_close(other);
 }
 
+enum { SENT = 60, HELD = 4 };
+
+/* Messages 1 to SENT, each with a file; those of the other group too. */
+static uint64_t make_log(struct store_fixture *f, const char *name)
+{
+	uint64_t g = fixture_group(f, name, "alice", "bob");
+
+	fixture_begin(f);
+	for (int i = 1; i <= SENT; i++) {
+		struct store_media op = { .group_id = g,
+					  .user = str_of("alice"),
+					  .content = str_of("@bob"),
+					  .size = 10 };
+		char file[8];
+
+		snprintf(file, sizeof(file), "f%d", i);
+		op.name = str_of(file);
+		memset(op.hash, i, sizeof(op.hash));
+		assert_int_equal(store_add_media(f->s, &op, &f->err), 0);
+	}
+	fixture_commit(f);
+	return g;
+}
+
+static int trim_few(struct store *s, struct store_trim *op, struct err *err)
+{
+	int rc = store_begin(s, err);
+
+	if (rc == 0)
+		rc = store_trim(s, op, err);
+	return rc == 0 ? store_commit(s, err) : rc;
+}
+
+static void who_comes_to_a_trim_takes_nothing_and_waits_for_nobody(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store *other = fixture_open(f, false);
+	struct store_trim mine = { .keep = { .messages = HELD }, .limit = 7 };
+	struct store_trim others;
+
+	fixture_users(f, "alice bob");
+	mine.group_id = make_log(f, "one");
+	others = mine;
+	fixture_begin(f);
+	assert_int_equal(store_trim(f->s, &mine, &f->err), 0);
+	assert_int_equal(mine.trimmed, 7);
+	assert_int_equal(trim_few(other, &others, &f->err), 0);
+	assert_int_equal(others.trimmed, 0);
+	assert_int_equal(others.left, 0);
+	assert_int_equal(others.first_seq, 1);
+	fixture_commit(f);
+	assert_int_equal(trim_few(other, &others, &f->err), 0);
+	assert_int_equal(others.trimmed, 7);
+	assert_int_equal(others.first_seq, 15);
+	assert_int_equal(others.left, SENT - HELD - 14);
+	store_close(other);
+	fixture_verify(f);
+}
+
+struct sweeper {
+	struct store *s;
+	uint64_t groups[2];
+	uint64_t took;
+	int rc;
+	struct err err;
+};
+
+static void *sweep(void *data)
+{
+	struct sweeper *w = data;
+	bool done = false;
+
+	while (w->rc == 0 && !done) {
+		done = true;
+		for (int i = 0; w->rc == 0 && i < 2; i++) {
+			struct store_trim op = { .group_id = w->groups[i],
+						 .keep = { .messages = HELD },
+						 .limit = 1 };
+
+			w->rc = trim_few(w->s, &op, &w->err);
+			w->took += op.trimmed;
+			done = done && op.first_seq == SENT - HELD + 1;
+		}
+	}
+	return NULL;
+}
+
+static void two_that_sweep_at_once_take_everything_once(void **state)
+{
+	struct store_fixture *f = *state;
+	struct sweeper w[2] = { 0 };
+	pthread_t threads[2];
+	uint8_t hash[STORE_HASH];
+	int garbage = 0;
+
+	fixture_users(f, "alice bob");
+	w[0].groups[0] = make_log(f, "one");
+	w[0].groups[1] = make_log(f, "two");
+	memcpy(w[1].groups, w[0].groups, sizeof(w[1].groups));
+	for (int i = 0; i < 2; i++) {
+		w[i].s = fixture_open(f, false);
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, sweep, &w[i]), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+		if (w[i].rc < 0)
+			fail_msg("sweeper %d: %s", i, w[i].err.text);
+		store_close(w[i].s);
+	}
+	assert_int_equal(w[0].took + w[1].took, 2 * (SENT - HELD));
+	for (int i = 0; i < 2; i++) {
+		struct wire_group g = fixture_find(f, w[0].groups[i], "bob");
+
+		assert_int_equal(g.first_seq, SENT - HELD + 1);
+		assert_int_equal(g.mentions, HELD);
+	}
+	fixture_verify(f);
+	/* Both had each file. */
+	fixture_begin(f);
+	while (store_next_garbage(f->s, hash, &f->err) > 0) {
+		garbage++;
+		assert_int_equal(store_drop_garbage(f->s, hash, &f->err), 0);
+	}
+	fixture_commit(f);
+	assert_int_equal(garbage, SENT - HELD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +307,11 @@ int main(void)
 			   a_file_that_another_adds_meanwhile_is_none),
 		FIXTURE_ON(postgres,
 			   garbage_that_one_takes_is_not_taken_by_two),
+		FIXTURE_ON(
+			postgres,
+			who_comes_to_a_trim_takes_nothing_and_waits_for_nobody),
+		FIXTURE_ON(postgres,
+			   two_that_sweep_at_once_take_everything_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
