@@ -10,6 +10,11 @@ bool store_is_shared(const struct store *s)
 	return s->ops->shared;
 }
 
+bool store_was_undone(const struct store *s)
+{
+	return s->undone;
+}
+
 /* What others did, nobody asks of a store that has no others. */
 static int refuse_alone(struct err *err)
 {
