@@ -164,21 +164,6 @@ static int prepare_edits(struct request *r, struct store *store,
 	return r->extra.failed ? request_no_memory(r) : 0;
 }
 
-int request_add_users(struct request *r, struct store *store)
-{
-	struct str names = buf_str(&r->extra);
-	struct wire_name name;
-	bool added;
-
-	while (wire_next(&names, &wire_schema_name, &name) > 0) {
-		int rc = store_add_user(store, name.name, &added, &r->err);
-
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
 int request_prepare_user(struct request *r, struct store *store,
 			 struct str user)
 {

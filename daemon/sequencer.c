@@ -206,6 +206,26 @@ static int run_transaction(struct lane *lane, struct batch *batch,
 	return store_commit(lane->store, err);
 }
 
+/* The same, until the store does not undo it. */
+static int run_until_kept(struct lane *lane, struct batch *batch,
+			  struct err *err)
+{
+	for (int tries = 1;; tries++) {
+		int rc = run_transaction(lane, batch, err);
+
+		if (rc == 0 || rc == -EINPROGRESS || tries == SEQUENCER_TRIES ||
+		    !store_was_undone(lane->store))
+			return rc;
+		log_info("runs a batch again: ops=%zu why=\"%s\"", batch->count,
+			 err->text);
+		atomic_fetch_add(&lane->sequencer->figures.rollbacks, 1);
+		store_rollback(lane->store);
+		clear_errors(batch, NULL);
+		events_clear(&batch->events);
+		*err = (struct err){ .code = ERR_NONE };
+	}
+}
+
 /* It is stored: what follows from it is told, or watchers would miss it. */
 static void end_append(struct lane *lane, struct batch *batch,
 		       struct sequencer_op *op, const struct err *refused)
@@ -285,7 +305,7 @@ static int carry_out(struct lane *lane, struct batch *batch, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE, NULL);
 	rc = q->shared && first->append != NULL
 		     ? run_appends(lane, batch, err)
-		     : run_transaction(lane, batch, err);
+		     : run_until_kept(lane, batch, err);
 	/* Before the lock goes: what was not committed is nobody's. */
 	if (rc < 0)
 		store_rollback(lane->store);

@@ -17,6 +17,8 @@
  *  - Plain appends go together, by store_append_all(): one round trip. Any
  *    other op has a transaction of its own, so that it waits for no locks while
  *    it holds those of others.
+ *    What the store undoes all the same, since two waited for each other, is
+ *    run again a few times.
  *  - After an unknown outcome the batch is answered so, and the lane goes on.
  *  - While the store is away an op is answered `unavailable`, and a lane only
  *    tries to reach it: nothing piles up. Nobody waits for what a lane hangs in
@@ -49,6 +51,8 @@ enum {
 	/* After an attempt that found the store away, whoever has waited for
 	 * longer does not wait for one more. */
 	SEQUENCER_PATIENCE_MS = 250,
+	/* How often an op is run whose transaction a shared store undoes. */
+	SEQUENCER_TRIES = 4,
 	/* When to come again to a shared store that was away; whoever answers
 	 * `unavailable` with a time says that this is the reason. */
 	SEQUENCER_RETRY_MS = 1000

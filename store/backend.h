@@ -32,6 +32,8 @@ struct store {
 	/* Set by the back end: the transaction cannot go on (-EIO, -ENOSPC);
 	 * store.c refuses all but rollback. */
 	bool broken;
+	/* Set by the back end with it: store_was_undone(). */
+	bool undone;
 	/* Set by the back end: nobody knows what is on disk. Every verb is
 	 * refused with -EINPROGRESS from then on. */
 	bool dead;

@@ -173,6 +173,8 @@ int pg_fail(struct postgres_store *s, const PGresult *r, struct err *err)
 	const char *text = NULL;
 
 	s->base.broken = s->base.in_transaction;
+	s->base.undone =
+		r != NULL && (is_state(r, "40P01") || is_state(r, "40001"));
 	if (r != NULL)
 		text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 	if (text == NULL) {

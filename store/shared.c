@@ -25,6 +25,11 @@ void store_set_deadline(struct store *s, uint64_t at_ms)
 	s->deadline_ms = at_ms;
 }
 
+bool store_was_undone(const struct store *s)
+{
+	return s->undone;
+}
+
 /* What others did, nobody asks of a store that has no others. */
 static int refuse_alone(struct err *err)
 {

@@ -81,6 +81,9 @@ void store_close(struct store *s);
 
 /* Writer: a transaction. store_rollback() also after -EIO, -ENOSPC. */
 int store_begin(struct store *s, struct err *err);
+/* Whether the transaction that was begun last failed for no fault of its own:
+ * it and another node's waited for each other. It may be run once more. */
+bool store_was_undone(const struct store *s);
 int store_commit(struct store *s, struct err *err);
 void store_rollback(struct store *s);
 

@@ -67,6 +67,7 @@ static int fail_verb(struct store *s, const struct fault *fault,
 		     struct err *err)
 {
 	s->broken = s->in_transaction;
+	s->undone = fault->kind == FAULTY_UNDONE;
 	if (fault->kind == FAULTY_FULL)
 		return err_set(err, ERR_OUT_OF_SPACE, NULL);
 	return err_set(err, ERR_UNAVAILABLE, "The store failed as planned");
@@ -115,7 +116,7 @@ static int faulty_commit(struct store *s, struct err *err)
 	} else {
 		store_rollback(inner_of(s));
 	}
-	if (fault->kind == FAULTY_IO || fault->kind == FAULTY_FULL)
+	if (fault->kind != FAULTY_LOST && fault->kind != FAULTY_STORED)
 		return fail_verb(s, fault, err);
 	return lose_answer(s, err);
 }
@@ -629,7 +630,7 @@ void faulty_store_plan(struct store *s, enum faulty_verb verb,
 	assert(s->ops->close == faulty_close && verb < FAULTY_VERBS && nth > 0);
 	assert(verb == FAULTY_COMMIT || verb == FAULTY_APPEND_ALL ||
 	       verb == FAULTY_REACH || kind == FAULTY_IO ||
-	       kind == FAULTY_FULL);
+	       kind == FAULTY_FULL || kind == FAULTY_UNDONE);
 	f->faults[verb] = (struct fault){ kind, f->calls[verb] + nth, times };
 }
 

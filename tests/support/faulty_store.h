@@ -33,8 +33,9 @@ enum faulty_verb {
 };
 
 enum faulty_kind {
-	FAULTY_IO,   /* -EIO: roll back */
-	FAULTY_FULL, /* -ENOSPC, out_of_space: roll back */
+	FAULTY_IO,     /* -EIO: roll back */
+	FAULTY_FULL,   /* -ENOSPC, out_of_space: roll back */
+	FAULTY_UNDONE, /* -EIO: roll back, it may be run again */
 	/* commit, append_all: -EINPROGRESS; the handle goes on when inner is
 	 * shared. */
 	FAULTY_LOST,   /* nothing was stored */

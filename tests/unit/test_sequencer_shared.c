@@ -489,6 +489,83 @@ static void one_that_is_alone_has_all_lanes_for_itself(void **state)
 	}
 }
 
+/* An op that makes a group, and tells of it. */
+struct making {
+	struct sequencer_op op;
+	const char *name;
+	unsigned runs;
+	enum err_code code;
+	bool done;
+};
+
+static int run_making(struct sequencer_op *op, struct store *store,
+		      struct list *events, struct err *err)
+{
+	struct making *m = container_of(op, struct making, op);
+	struct store_create create = { .name = str_of(m->name),
+				       .creator = str_of("alice") };
+	const struct event news = { .first_seq = 1, .last_seq = 1 };
+	int rc;
+
+	m->runs++;
+	rc = event_add_messages(events, 1, &news);
+	return rc < 0 ? rc : store_create_group(store, &create, err);
+}
+
+static void on_made(struct sequencer_op *op)
+{
+	struct making *m = container_of(op, struct making, op);
+
+	m->code = op->err.code;
+	m->done = true;
+}
+
+static void make(struct fixture *f, struct making *m, const char *name)
+{
+	*m = (struct making){ .op = { .run = run_making, .done = on_made },
+			      .name = name };
+	assert_int_equal(sequencer_submit(&f->sequencer, 1, &m->op), 0);
+	while (!m->done)
+		uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+/* By a verb, and by the commit; each event is told once. */
+static void what_the_store_undoes_is_run_again(void **state)
+{
+	static const enum faulty_verb verbs[] = { FAULTY_CREATE_GROUP,
+						  FAULTY_COMMIT };
+	static const char *const names[] = { "verb", "commit" };
+	struct fixture *f = *state;
+	struct making m;
+
+	for (unsigned i = 0; i < 2; i++) {
+		f->told[1] = 0;
+		plan(f, verbs[i], FAULTY_UNDONE, 2);
+		make(f, &m, names[i]);
+		assert_int_equal(m.code, ERR_NONE);
+		assert_int_equal(m.runs, 3);
+		assert_int_equal(f->events, i + 1);
+	}
+	assert_int_equal(atomic_load(&f->sequencer.figures.rollbacks), 4);
+}
+
+static void what_is_undone_every_time_is_unavailable(void **state)
+{
+	struct fixture *f = *state;
+	struct making m;
+
+	plan(f, FAULTY_CREATE_GROUP, FAULTY_UNDONE, 100);
+	make(f, &m, "never");
+	assert_int_equal(m.code, ERR_UNAVAILABLE);
+	assert_int_equal(m.runs, SEQUENCER_TRIES);
+	/* Another error is no reason to run it again. */
+	plan(f, FAULTY_CREATE_GROUP, FAULTY_IO, 1);
+	make(f, &m, "once");
+	assert_int_equal(m.code, ERR_UNAVAILABLE);
+	assert_int_equal(m.runs, 1);
+	assert_int_equal(f->events, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
@@ -522,6 +599,11 @@ int main(void)
 			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			one_that_is_alone_has_all_lanes_for_itself, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_the_store_undoes_is_run_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_is_undone_every_time_is_unavailable, set_up,
 			tear_down),
 	};
 
