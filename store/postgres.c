@@ -204,6 +204,7 @@ static bool has_ended(struct postgres_store *s)
 
 int pg_connect(struct postgres_store *s, struct err *err)
 {
+	pg_take_end(s);
 	if (s->conn != NULL && has_ended(s))
 		pg_drop(s);
 	if (s->conn != NULL)
@@ -218,6 +219,7 @@ int pg_connect(struct postgres_store *s, struct err *err)
 	if (s->conn == NULL)
 		return err != NULL ? err_rc(err) : -EIO;
 	s->ended = false;
+	s->ending = false;
 	PQsetNoticeReceiver(s->conn, on_notice, s);
 	memset(s->prepared, 0, sizeof(s->prepared));
 	return 0;
@@ -320,7 +322,7 @@ static int pg_snapshot(struct store *base, struct err *err)
 
 static void pg_release(struct store *base)
 {
-	pg_rollback(base);
+	pg_end_view(pg_of(base));
 }
 
 static const struct store_ops postgres_ops = {
