@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SET_UP_MS = 1500 };
+enum { SET_UP_MS = 5000, OPEN_MS = 20000 };
 
 /* What the URL may say otherwise. A reader, too, asks who takes writes: what a
  * standby shows may be older than what a reader was told to look for, and in
@@ -120,7 +120,8 @@ uint64_t pg_clock_ms(void)
 
 uint64_t pg_end_of(const struct postgres_store *s, int ms)
 {
-	uint64_t end = pg_clock_ms() + (uint64_t)ms;
+	uint64_t end = pg_clock_ms() +
+		       (uint64_t)(s->opening && ms < OPEN_MS ? OPEN_MS : ms);
 
 	return s->base.deadline_ms != 0 && s->base.deadline_ms < end
 		       ? s->base.deadline_ms
@@ -421,6 +422,7 @@ int postgres_store_open(struct store **out, const char *url,
 		return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
 	s->base.ops = &postgres_ops;
 	s->base.options = *options;
+	s->opening = true;
 	buf_printf(&s->url, "postgresql:%s", url);
 	if (s->url.failed)
 		rc = pg_no_memory(s, err);
@@ -436,6 +438,7 @@ int postgres_store_open(struct store **out, const char *url,
 		pg_close(&s->base);
 		return rc;
 	}
+	s->opening = false;
 	*out = &s->base;
 	return 0;
 }

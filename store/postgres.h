@@ -184,7 +184,8 @@ struct postgres_store {
 	bool prepared[PG_COUNT];
 	/* PostgreSQL has warned since the last question was asked. */
 	bool warned;
-	bool ending; /* the end of a view was sent, and not answered yet */
+	bool opening; /* nobody waits for an answer yet: it may take long */
+	bool ending;  /* the end of a view was sent, and not answered yet */
 	/* And that this connection ends, while nothing was asked. */
 	bool ended;
 	struct buf held; /* what the strs point to that a verb handed out */
