@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SET_UP_MS = 1500 };
+enum { SET_UP_MS = 5000, OPEN_MS = 20000 };
 
 /* What the URL may say otherwise. A reader, too, asks who takes writes: what a
  * standby shows may be older than what a reader was told to look for, and in
@@ -123,7 +123,8 @@ uint64_t pg_clock_ms(void)
 
 uint64_t pg_end_of(const struct postgres_store *s, int ms)
 {
-	uint64_t end = pg_clock_ms() + (uint64_t)ms;
+	uint64_t end = pg_clock_ms() +
+		       (uint64_t)(s->opening && ms < OPEN_MS ? OPEN_MS : ms);
 
 	return s->base.deadline_ms != 0 && s->base.deadline_ms < end
 		       ? s->base.deadline_ms
@@ -207,6 +208,7 @@ static bool has_ended(struct postgres_store *s)
 
 int pg_connect(struct postgres_store *s, struct err *err)
 {
+	pg_take_end(s);
 	if (s->conn != NULL && has_ended(s))
 		pg_drop(s);
 	if (s->conn != NULL)
@@ -221,6 +223,7 @@ int pg_connect(struct postgres_store *s, struct err *err)
 	if (s->conn == NULL)
 		return err != NULL ? err_rc(err) : -EIO;
 	s->ended = false;
+	s->ending = false;
 	PQsetNoticeReceiver(s->conn, on_notice, s);
 	memset(s->prepared, 0, sizeof(s->prepared));
 	return 0;
@@ -331,7 +334,7 @@ static int pg_snapshot(struct store *base, struct err *err)
 
 static void pg_release(struct store *base)
 {
-	pg_rollback(base);
+	pg_end_view(pg_of(base));
 }
 
 static const struct store_ops postgres_ops = {
@@ -432,6 +435,7 @@ int postgres_store_open(struct store **out, const char *url,
 		return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
 	s->base.ops = &postgres_ops;
 	s->base.options = *options;
+	s->opening = true;
 	buf_printf(&s->url, "postgresql:%s", url);
 	if (s->url.failed)
 		rc = pg_no_memory(s, err);
@@ -447,6 +451,7 @@ int postgres_store_open(struct store **out, const char *url,
 		pg_close(&s->base);
 		return rc;
 	}
+	s->opening = false;
 	*out = &s->base;
 	return 0;
 }

@@ -144,3 +144,31 @@ int pg_schema_check(struct postgres_store *s, struct err *err)
 		return rc;
 	return apply(s, err);
 }
+
+int pg_get_meta(struct postgres_store *s, const char *name, uint64_t *value,
+		struct err *err)
+{
+	struct pg_call c;
+	PGresult *r;
+	int rc;
+
+	pg_use(&c, PG_META_GET);
+	pg_add_text(&c, str_of(name));
+	rc = pg_run(s, &c, &r, err);
+	*value = rc > 0 ? pg_column(r, 0, 0) : 0;
+	PQclear(r);
+	return rc < 0 ? rc : 0;
+}
+
+int pg_set_meta(struct postgres_store *s, const char *name, uint64_t value,
+		struct err *err)
+{
+	struct pg_call c;
+	int rc;
+
+	pg_use(&c, PG_META_SET);
+	pg_add_text(&c, str_of(name));
+	pg_add(&c, value);
+	rc = pg_run(s, &c, NULL, err);
+	return rc < 0 ? rc : 0;
+}

@@ -345,6 +345,32 @@ int pg_run(struct postgres_store *s, const struct pg_call *c, PGresult **out,
 	return rc;
 }
 
+void pg_end_view(struct postgres_store *s)
+{
+	struct pg_call c;
+
+	pg_use(&c, PG_ROLLBACK);
+	if (s->conn == NULL)
+		return;
+	s->ending = prepare(s, PG_ROLLBACK, NULL) == 0 && send_call(s, &c) &&
+		    PQflush(s->conn) >= 0;
+	if (!s->ending)
+		pg_drop(s);
+}
+
+void pg_take_end(struct postgres_store *s)
+{
+	PGresult *r;
+
+	if (!s->ending || s->conn == NULL)
+		return;
+	s->ending = false;
+	r = pg_answer(s, s->conn, PG_WRITE_MS);
+	if (!is_good(r))
+		pg_drop(s);
+	PQclear(r);
+}
+
 int pg_do(struct postgres_store *s, enum pg_statement which, struct err *err)
 {
 	struct pg_call c;
@@ -554,32 +580,4 @@ int pg_end_save(struct postgres_store *s, int rc, struct err *err)
 	if (undo_rc < 0 && err != NULL)
 		*err = unused;
 	return undo_rc < 0 ? undo_rc : rc;
-}
-
-int pg_get_meta(struct postgres_store *s, const char *name, uint64_t *value,
-		struct err *err)
-{
-	struct pg_call c;
-	PGresult *r;
-	int rc;
-
-	pg_use(&c, PG_META_GET);
-	pg_add_text(&c, str_of(name));
-	rc = pg_run(s, &c, &r, err);
-	*value = rc > 0 ? pg_column(r, 0, 0) : 0;
-	PQclear(r);
-	return rc < 0 ? rc : 0;
-}
-
-int pg_set_meta(struct postgres_store *s, const char *name, uint64_t value,
-		struct err *err)
-{
-	struct pg_call c;
-	int rc;
-
-	pg_use(&c, PG_META_SET);
-	pg_add_text(&c, str_of(name));
-	pg_add(&c, value);
-	rc = pg_run(s, &c, NULL, err);
-	return rc < 0 ? rc : 0;
 }
