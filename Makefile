@@ -43,6 +43,8 @@ pkg_libs = $(shell pkg-config --libs $(1))
 
 LIB_SRC := $(wildcard lib/*.c)
 STORE_SRC := $(wildcard store/*.c)
+SQL_FILES := $(wildcard store/*.sql)
+SQL_OBJ = $(BUILD)/store/postgres_sql.o
 DAEMON_SRC := $(wildcard daemon/*.c)
 GATEWAY_SRC := $(wildcard daemon/gateway/*.c)
 WEB_FILES := $(addprefix daemon/gateway/web/,index.html app.js app.css)
@@ -66,13 +68,13 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 all: $(PROGRAMS)
 
 LIBS_BASE = $(call pkg_libs,libuv jansson)
-$(BUILD)/groupd: $(call obj,$(DAEMON_SRC) $(STORE_SRC) $(LIB_SRC))
+$(BUILD)/groupd: $(call obj,$(DAEMON_SRC) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 $(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq hiredis libcrypto)
 $(BUILD)/groupd-gateway: $(call obj,$(GATEWAY_SRC) $(LIB_SRC)) $(WEB_OBJ)
 $(BUILD)/groupd-gateway: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libwebsockets libssl libcrypto)
 $(BUILD)/groupfs: $(call obj,$(FS_SRC) $(LIB_SRC))
 $(BUILD)/groupfs: LDLIBS = $(LIBS_BASE) $(call pkg_libs,fuse3)
-$(BUILD)/groupctl: $(call obj,$(CTL_SRC) $(STORE_SRC) $(LIB_SRC))
+$(BUILD)/groupctl: $(call obj,$(CTL_SRC) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 $(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libarchive libcrypto)
 $(PROGRAMS):
 	@echo "  LD    $@"
@@ -86,8 +88,10 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@echo "  CC    $<"
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
 
-# The web page, with its files as they are.
+# The web page and the store's SQL, with their files as they are.
 $(WEB_OBJ): daemon/gateway/web/web.S $(WEB_FILES) $(BUILD)/flags
+$(SQL_OBJ): store/postgres_sql.S $(SQL_FILES) $(BUILD)/flags
+$(WEB_OBJ) $(SQL_OBJ):
 	@mkdir -p $(@D)
 	@echo "  AS    $<"
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
@@ -100,7 +104,7 @@ $(BUILD)/flags: FORCE
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
 
 # Unit tests: one binary each, linked with all folders that it may test.
-$(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)) $(call obj,$(SUPPORT_SRC)) $(WEB_OBJ) Makefile
+$(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)) $(call obj,$(SUPPORT_SRC)) $(WEB_OBJ) $(SQL_OBJ) Makefile
 	$(Q)rm -f $@ && ar rcsP $@ $(filter %.o,$^)
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
@@ -112,7 +116,7 @@ objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC))
 # Benchmarks, apart from the tests. The peer's source comes with libfuse3-dev.
 PEER_SRC = /usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
 bench_src = $(addprefix tests/bench/,$(addsuffix .c,$(1)))
-$(BUILD)/bench/fsbench: $(call obj,$(call bench_src,bench fsbench files direct) $(STORE_SRC) $(LIB_SRC))
+$(BUILD)/bench/fsbench: $(call obj,$(call bench_src,bench fsbench files direct) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
@@ -178,7 +182,7 @@ torture-cluster: test-cluster-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)BUILD=$(abspath $(BUILD)) GROUPFS_TEST_ROUNDS=50 JOBS=1 \
 		GROUPFS_TEST_PATIENCE=20 sh tests/run.sh $(wildcard tests/cluster/[0-9]*.sh)
-$(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes) $(STORE_SRC) $(LIB_SRC))
+$(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
@@ -204,7 +208,7 @@ lint:
 check-layers:
 	$(Q)sh tests/lint/layers.sh
 check-map:
-	$(Q)sh tests/lint/map.sh $(SRC) $(filter-out tests/%,$(H_FILES))
+	$(Q)sh tests/lint/map.sh $(SRC) $(SQL_FILES) $(filter-out tests/%,$(H_FILES))
 check-headers:
 	$(Q)sh tests/lint/headers.sh "$(CC)" $(H_FILES) -- $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 check-format:

@@ -18,8 +18,9 @@
  *    other op has a transaction of its own, so that it waits for no locks while
  *    it holds those of others.
  *  - After an unknown outcome the batch is answered so, and the lane goes on.
- *  - While the store is away an op is answered `unavailable` after one attempt,
- *    its own or that of those before it: nothing piles up.
+ *  - While the store is away an op is answered `unavailable`, and a lane only
+ *    tries to reach it: nothing piles up. Nobody waits for what a lane hangs in
+ *    (daemon/late.h).
  */
 #ifndef GROUPFS_DAEMON_SEQUENCER_H
 #define GROUPFS_DAEMON_SEQUENCER_H
@@ -72,7 +73,8 @@ struct sequencer_op {
 	 * store cannot be rolled back with the others. No other lane of this
 	 * node has one open meanwhile. */
 	bool alone;
-	uint64_t since_ns; /* the sequencer's: when it was submitted */
+	uint64_t came_ns;  /* uv_hrtime(); 0: when it is submitted */
+	uint64_t since_ns; /* the sequencer's: since when it counts */
 	struct err err;	   /* ERR_NONE: committed */
 	uint64_t appended; /* messages that run() stored, for the figures */
 };
@@ -88,6 +90,10 @@ struct lane {
 	size_t pending_ops;
 	size_t pending_bytes;
 	bool stop;
+	/* Of a shared store, protected by lock: the last transaction failed,
+	 * or it was not reached; and then it is not even waited for. */
+	bool doubt;
+	bool away;
 	struct event_marks marks; /* the thread's */
 	/* When it last got on with its work (uv_hrtime()); 0: it has none. */
 	atomic_uint_fast64_t alive_ns;
@@ -133,6 +139,7 @@ struct sequencer {
 	size_t lanes;	  /* that run */
 	struct lane lane[SEQUENCER_LANES_MAX];
 	struct sequencer_figures figures;
+	uv_timer_t look; /* runs while something waits */
 	void (*on_close)(struct sequencer *q);
 };
 
@@ -140,7 +147,7 @@ struct sequencer {
  * that is not shared has one lane. */
 int sequencer_start(struct sequencer *q, uv_loop_t *loop,
 		    const struct sequencer_options *options, struct err *err);
-/* 0, or -EBUSY when the lane's queue is full: done will not run. */
+/* 0, or -EBUSY when the lane's queue is full: done will not run. Loop. */
 int sequencer_submit(struct sequencer *q, uint64_t group_id,
 		     struct sequencer_op *op);
 /* See on_told. Also after the sequencer was closed. */

@@ -91,6 +91,7 @@ int mem_list_versions(struct store *base, const uint64_t *group_ids,
 			.last_seq = mem_last_seq(g),
 			.member_version = g->content.member_version,
 			.info_ms = g->content.info_ms,
+			.first_seq = g->content.first_seq,
 		};
 		rc = fn(data, &v);
 	}

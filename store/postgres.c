@@ -5,8 +5,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { SET_UP_MS = 5000 };
+enum { SET_UP_MS = 1500 };
 
 /* What the URL may say otherwise. A reader, too, asks who takes writes: what a
  * standby shows may be older than what a reader was told to look for, and in
@@ -109,6 +110,55 @@ static int set_up(const struct postgres_store *s, PGconn *conn, struct err *err)
 	return rc;
 }
 
+uint64_t pg_clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+uint64_t pg_end_of(const struct postgres_store *s, int ms)
+{
+	uint64_t end = pg_clock_ms() + (uint64_t)ms;
+
+	return s->base.deadline_ms != 0 && s->base.deadline_ms < end
+		       ? s->base.deadline_ms
+		       : end;
+}
+
+int pg_check_time(struct postgres_store *s, int ms, struct err *err)
+{
+	if (ms == PG_LONG_MS)
+		s->base.deadline_ms = 0;
+	if (s->base.deadline_ms == 0 || pg_clock_ms() < s->base.deadline_ms)
+		return 0;
+	s->base.broken = s->base.in_transaction;
+	return err_set(err, ERR_UNAVAILABLE,
+		       "The database did not answer in time");
+}
+
+/* Makes it until the deadline. False: it is late, or conn says why. */
+static bool connect_in_time(const struct postgres_store *s, PGconn *conn)
+{
+	PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+
+	if (PQstatus(conn) == CONNECTION_BAD)
+		return false;
+	while (next != PGRES_POLLING_OK && next != PGRES_POLLING_FAILED) {
+		struct pollfd p = { .fd = PQsocket(conn), .events = POLLIN };
+		uint64_t now = pg_clock_ms();
+
+		if (next == PGRES_POLLING_WRITING)
+			p.events = POLLOUT;
+		if (now >= s->base.deadline_ms ||
+		    poll(&p, 1, (int)(s->base.deadline_ms - now)) <= 0)
+			return false;
+		next = PQconnectPoll(conn);
+	}
+	return next == PGRES_POLLING_OK;
+}
+
 PGconn *pg_connect_another(const struct postgres_store *s, struct err *err)
 {
 	const char *const values[] = {
@@ -118,13 +168,15 @@ PGconn *pg_connect_another(const struct postgres_store *s, struct err *err)
 		"UTF8",	      NULL
 	};
 	/* What stands before dbname is overruled by the URL in it. */
-	PGconn *conn = PQconnectdbParams(default_names, values, 1);
+	bool hurry = s->base.deadline_ms != 0;
+	PGconn *conn = hurry ? PQconnectStartParams(default_names, values, 1)
+			     : PQconnectdbParams(default_names, values, 1);
 
 	if (conn == NULL) {
 		err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
 		return NULL;
 	}
-	if (PQstatus(conn) != CONNECTION_OK)
+	if (hurry ? !connect_in_time(s, conn) : PQstatus(conn) != CONNECTION_OK)
 		refuse_connection(conn, err);
 	else if (PQsetnonblocking(conn, 1) == 0 && set_up(s, conn, err) == 0)
 		return conn;
@@ -189,6 +241,15 @@ static void pg_close(struct store *base)
 	for (size_t i = 0; i < PG_ITEM_ARRAYS; i++)
 		pg_array_release(&s->items[i]);
 	free(s);
+}
+
+/* Also what the first append would connect for. */
+static int pg_reach(struct store *base, struct err *err)
+{
+	struct postgres_store *s = pg_of(base);
+	int rc = pg_connect(s, err);
+
+	return rc < 0 || base->options.read_only ? rc : pg_need_room(s, err);
 }
 
 static int pg_begin(struct store *base, struct err *err)
@@ -293,6 +354,8 @@ static const struct store_ops postgres_ops = {
 	.add_media = pg_add_media,
 	.find_media = pg_find_media,
 	.list_media = pg_list_media,
+	.trim = pg_trim,
+	.list_overdue = pg_list_overdue,
 	.hash_used = pg_hash_used,
 	.next_garbage = pg_next_garbage,
 	.drop_garbage = pg_drop_garbage,
@@ -330,6 +393,7 @@ static const struct store_ops postgres_ops = {
 	.move_loose = pg_move_loose,
 	.move_keys = pg_move_keys,
 	.move_end = pg_move_end,
+	.reach = pg_reach,
 };
 
 /* What libpq says of a URL may show the password in it. */

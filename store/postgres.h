@@ -6,8 +6,8 @@
  *   postgres.c            open, connection, transactions, snapshots
  *   postgres_util.c       statements, parameters, results, round trips, errors
  *   postgres_array.c      arrays as parameters
- *   postgres_schema.c     the tables and their versions
- *   postgres_functions.c  what runs inside of PostgreSQL
+ *   postgres_schema.c     versions of what lies in the database
+ *   postgres_*.sql        what that is: tables, and functions that run there
  *   postgres_room.c       partitions: room for a day's messages
  *   postgres_append.c     messages in, read pointers
  *   postgres_groups.c     groups made, deleted, their members edited
@@ -95,8 +95,8 @@ enum {
 	  PG_MESSAGE_COLUMNS "FROM read_log($1,$2,$3,$4)")                     \
 	X(SEEK_LOG, PG_READ_MS, "SELECT o_seq,o_off FROM seek_log($1,$2,$3)")  \
 	X(VERSIONS, PG_READ_MS,                                                \
-	  "SELECT group_id,last_seq,member_version,info_ms FROM groups "       \
-	  "WHERE group_id=ANY($1)")                                            \
+	  "SELECT group_id,last_seq,member_version,info_ms,first_seq "         \
+	  "FROM groups WHERE group_id=ANY($1)")                                \
 	X(CHANGES, PG_READ_MS,                                                 \
 	  "SELECT c.version,c.change,c.role,c.name,c.by_name,"                 \
 	  "c.last_read_seq,g.name,c.group_id FROM changes c JOIN groups g "    \
@@ -112,6 +112,8 @@ enum {
 	  "SELECT m.role FROM members m JOIN groups g "                        \
 	  "ON g.group_id=m.group_id WHERE m.group_id=$1 AND m.name=$2")
 
+/* A pointer below the floor stands for the one before it. */
+#define PG_READ_SEQ "greatest(m.last_read_seq,g.first_seq-1)"
 /* What struct wire_group needs. The last: the bucket of the first unread
  * message. How many mentions are unread comes from the numbers of the last one
  * and of the last one read, whatever lies between; what he said to everyone
@@ -120,21 +122,21 @@ enum {
 #define PG_GROUP_COLUMNS                                                       \
 	"SELECT g.group_id,g.name,g.epoch,g.first_seq,g.last_seq,g.first_off," \
 	"g.last_off,g.first_jsonl_off,g.last_jsonl_off,g.last_ms,g.info_ms,"   \
-	"g.members_ms,g.member_count,g.created_ms,g.created_by,m.role,"        \
-	"m.last_read_seq,CASE WHEN m.last_read_seq<g.last_seq THEN "           \
+	"g.members_ms,g.member_count,g.created_ms,g.created_by,m."             \
+	"role," PG_READ_SEQ ",CASE WHEN " PG_READ_SEQ "<g.last_seq THEN "      \
 	"coalesce((SELECT n FROM mentions x WHERE x.group_id=g.group_id AND "  \
 	"x.name=m.name ORDER BY seq DESC LIMIT 1),0)"                          \
 	"-coalesce((SELECT n FROM mentions x WHERE x.group_id=g.group_id AND " \
-	"x.name=m.name AND seq<=m.last_read_seq ORDER BY seq DESC LIMIT 1),0)" \
+	"x.name=m.name AND seq<=" PG_READ_SEQ " ORDER BY seq DESC LIMIT 1),0)" \
 	"+coalesce((SELECT n FROM everyone x WHERE x.group_id=g.group_id "     \
 	"ORDER BY seq DESC LIMIT 1),0)"                                        \
 	"-coalesce((SELECT n FROM everyone x WHERE x.group_id=g.group_id "     \
-	"AND seq<=m.last_read_seq ORDER BY seq DESC LIMIT 1),0)"               \
+	"AND seq<=" PG_READ_SEQ " ORDER BY seq DESC LIMIT 1),0)"               \
 	"-(SELECT count(*) FROM everyone x WHERE x.group_id=g.group_id AND "   \
-	"seq>m.last_read_seq AND seq<=m.joined_seq AND x.sender=m.name) "      \
-	"ELSE 0 END,CASE WHEN m.last_read_seq<g.last_seq THEN "                \
+	"seq>" PG_READ_SEQ " AND seq<=m.joined_seq AND x.sender=m.name) "      \
+	"ELSE 0 END,CASE WHEN " PG_READ_SEQ "<g.last_seq THEN "                \
 	"(SELECT bucket FROM segments x WHERE x.group_id=g.group_id AND "      \
-	"x.first_seq<=m.last_read_seq+1 ORDER BY bucket DESC LIMIT 1) END "
+	"x.first_seq<=" PG_READ_SEQ "+1 ORDER BY bucket DESC LIMIT 1) END "
 #define PG_MESSAGE_COLUMNS                                                     \
 	"SELECT seq,off,len,jsonl_off,jsonl_len,time_ms,type,reply_to,sender," \
 	"media_url,mentions,client_id,content,rv "
@@ -208,10 +210,19 @@ static inline struct postgres_store *pg_of(struct store *s)
 
 /* Makes the connection that is not there; `unavailable`. */
 int pg_connect(struct postgres_store *s, struct err *err);
-/* Another connection to the same place, set up and checked: PQfinish(). */
+/* Another connection to the same place, set up and checked: PQfinish(). Where
+ * there is a deadline it is made by then; else libpq gives each of the URL's
+ * hosts its connect_timeout. */
 PGconn *pg_connect_another(const struct postgres_store *s, struct err *err);
 /* Gives the connection up: what was open on it is broken. */
 void pg_drop(struct postgres_store *s);
+
+/* CLOCK_MONOTONIC, as deadlines are. */
+uint64_t pg_clock_ms(void);
+/* Until when to wait for what may take so long. */
+uint64_t pg_end_of(const struct postgres_store *s, int ms);
+/* Before something is asked: not what nobody would wait for. `unavailable` */
+int pg_check_time(struct postgres_store *s, int ms, struct err *err);
 
 /* postgres_util.c */
 

@@ -15,10 +15,13 @@ enum { PG_AUDIT_MESSAGES = 200 /* in one round trip */ };
 	"SELECT count(*) FROM " table " x WHERE NOT EXISTS("                   \
 	"SELECT 1 FROM groups g WHERE g.group_id=x.group_id) AND NOT EXISTS("  \
 	"SELECT 1 FROM imports i WHERE i.group_id=x.group_id)"
-/* Numbers that are not 1, 2, 3, ... */
+/* Numbers that are not 1, 2, 3, ...; the first may be another where it lies
+ * below the floor. */
 #define PG_AUDIT_MISCOUNTED(table, of)                                         \
-	"SELECT count(*) FROM (SELECT n,row_number() OVER (PARTITION BY " of   \
-	" ORDER BY seq) r FROM " table ") x WHERE n<>r"
+	"SELECT count(*) FROM (SELECT group_id,seq,n,lag(n) OVER ("            \
+	"PARTITION BY " of " ORDER BY seq) AS p FROM " table ") x LEFT JOIN "  \
+	"groups g ON g.group_id=x.group_id WHERE x.n<>coalesce(x.p+1,CASE "    \
+	"WHEN x.n>0 AND x.seq<g.first_seq THEN x.n ELSE 1 END)"
 /* Changes that are kept end with the last one, and none is left out. */
 #define PG_AUDIT_CHANGES(changes, of, versions, version)                       \
 	"SELECT count(*) FROM (SELECT " of ",min(version) AS lo,"              \

@@ -29,7 +29,8 @@ int pg_list_versions(struct store *base, const uint64_t *group_ids,
 		struct store_version v = { .group_id = pg_column(r, i, 0),
 					   .last_seq = pg_column(r, i, 1),
 					   .member_version = pg_column(r, i, 2),
-					   .info_ms = pg_column(r, i, 3) };
+					   .info_ms = pg_column(r, i, 3),
+					   .first_seq = pg_column(r, i, 4) };
 
 		rc = fn(data, &v);
 	}

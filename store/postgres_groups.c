@@ -155,7 +155,9 @@ int pg_create_group(struct store *base, struct store_create *op,
 		op->existed = pg_column(r, 0, 3) != 0;
 	}
 	PQclear(r);
-	return rc;
+	if (rc < 0 || op->existed || op->settings.len == 0)
+		return rc;
+	return pg_set_keep(s, op->group_id, op->settings, err);
 }
 
 int pg_delete_group(struct store *base, uint64_t group_id, struct str by,

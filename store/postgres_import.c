@@ -44,11 +44,6 @@ static int enter(struct pg_importing *i, struct postgres_store *s,
 	if (wire_get(buf_str(&i->record), &wire_schema_port_group, &i->group) <
 	    0)
 		return pg_corrupt(s, "an import's record", err);
-	if (i->last_seq + 1 < i->group.first_seq) {
-		i->last_seq = i->group.first_seq - 1;
-		i->last_off = i->group.first_off;
-		i->last_jsonl_off = i->group.first_jsonl_off;
-	}
 	return 0;
 }
 
@@ -131,6 +126,9 @@ int pg_import_begin(struct store *base, const struct wire_port_group *group,
 	pg_add_blob(&c, buf_str(&record));
 	pg_add(&c, group->created_ms);
 	pg_add(&c, owner(s));
+	pg_add(&c, group->first_seq);
+	pg_add(&c, group->first_off);
+	pg_add(&c, group->first_jsonl_off);
 	if (base->moving)
 		pg_add(&c, group->group_id);
 	rc = record.failed ? pg_no_memory(s, err) : pg_run(s, &c, &r, err);
@@ -469,6 +467,8 @@ int pg_import_end(struct store *base, struct store_import_end *op,
 	if (rc == 0)
 		rc = op->kept != NULL ? show_moved(&i, op, err)
 				      : show_group(&i, op, err);
+	if (rc == 0)
+		rc = pg_set_keep(s, op->import_id, i.group.settings, err);
 	if (rc == 0)
 		op->group_id = op->import_id;
 	leave(&i);

@@ -120,7 +120,9 @@ int pg_set_info(struct store *base, const struct store_set_info *op,
 	pg_add_text(&c, avatar_url);
 	pg_add_bytes(&c, op->settings);
 	rc = pg_run(s, &c, NULL, err);
-	return rc < 0 ? rc : 0;
+	if (rc < 0 || (op->set & INFO_SETTINGS) == 0)
+		return rc < 0 ? rc : 0;
+	return pg_set_keep(s, op->group_id, op->settings, err);
 }
 
 struct members {

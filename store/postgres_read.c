@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/text.h"
+#include "store/input.h"
 
 enum {
 	FIRST_PAGE = 64, /* messages: most ask for some fifty */
@@ -337,7 +338,9 @@ int pg_seek(struct store *base, uint64_t group_id, enum log_format format,
 	pg_add_bool(&c, format == LOG_JSONL);
 	pg_add(&c, off);
 	rc = pg_run(pg_of(base), &c, &r, err);
-	if (rc > 0) {
+	if (rc > 0 && pg_is_null(r, 0, 1)) {
+		rc = input_refuse_gone(pg_column(r, 0, 0), err);
+	} else if (rc > 0) {
 		*seq = pg_column(r, 0, 0);
 		*line_off = pg_column(r, 0, 1);
 	}

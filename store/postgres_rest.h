@@ -8,6 +8,7 @@
  *   postgres_mentions.c  what is unread and mentions a user
  *   postgres_import.c    whole groups from elsewhere
  *   postgres_move.c      another store, moved into this one
+ *   postgres_trim.c      retention
  *   postgres_whole.c     counts, sizes, and what is refused here
  *   postgres_verify.c    the audit, with postgres_audit.h
  */
@@ -119,13 +120,15 @@ enum { PG_PAGE = 500 };
 	  "WHERE group_name=$1 AND name=$2")                                   \
 	/* Which of some groups have any: their places in the list. */         \
 	X(MENTIONED_IN, PG_READ_MS,                                            \
-	  "SELECT array_position($2::bigint[],m.group_id)::bigint,"            \
-	  "m.last_read_seq FROM members m "                                    \
+	  "SELECT "                                                            \
+	  "array_position($2::bigint[],m.group_id)::bigint," PG_READ_SEQ       \
+	  " FROM members m JOIN groups g "                                     \
+	  "ON g.group_id=m.group_id "                                          \
 	  "WHERE m.group_id=ANY($2) AND m.name=$1 AND (EXISTS("                \
 	  "SELECT 1 FROM mentions x WHERE x.group_id=m.group_id "              \
-	  "AND x.name=$1 AND x.seq>m.last_read_seq) OR EXISTS("                \
+	  "AND x.name=$1 AND x.seq>" PG_READ_SEQ ") OR EXISTS("                \
 	  "SELECT 1 FROM everyone e WHERE e.group_id=m.group_id "              \
-	  "AND e.seq>m.last_read_seq AND e.sender<>$1)) ORDER BY 1")           \
+	  "AND e.seq>" PG_READ_SEQ " AND e.sender<>$1)) ORDER BY 1")           \
 	X(MENTIONS_OF, PG_READ_MS,                                             \
 	  "SELECT seq FROM mentions WHERE group_id=$1 AND name=$2 AND seq>$3 " \
 	  "UNION ALL SELECT seq FROM everyone "                                \
@@ -147,17 +150,24 @@ enum { PG_PAGE = 500 };
 	  "SELECT pg_database_size(current_database()),"                       \
 	  "(pg_current_wal_lsn()-redo_lsn)::bigint FROM "                      \
 	  "pg_control_checkpoint()")                                           \
+	PG_TRIM_STATEMENTS(X)                                                  \
 	PG_IMPORT_STATEMENTS(X)                                                \
 	PG_MOVE_STATEMENTS(X) PG_AUDIT_NONE(X) PG_AUDIT_WALKS(X)
+
+/* Its log begins, and ends, where it will. */
+#define PG_IMPORT_COLUMNS                                                      \
+	"INSERT INTO imports(group_id,record,last_ms,owner,first_seq,"         \
+	"first_off,first_jsonl_off,last_seq,last_off,last_jsonl_off) "
 
 /* Whose the imports are of a store that is moved. */
 enum { PG_MOVER = 1 };
 
 #define PG_MOVE_STATEMENTS(X)                                                  \
 	X(PUT_MOVED, PG_WRITE_MS,                                              \
-	  "INSERT INTO imports(group_id,record,last_ms,owner) "                \
-	  "SELECT $4::bigint,$1::bytea,$2::bigint,$3::bigint WHERE NOT "       \
-	  "EXISTS (SELECT 1 FROM groups WHERE group_id=$4) "                   \
+	  PG_IMPORT_COLUMNS                                                    \
+	  "SELECT $7::bigint,$1::bytea,$2::bigint,$3::bigint,$4::bigint,"      \
+	  "$5::bigint,$6::bigint,$4-1,$5,$6 WHERE NOT "                        \
+	  "EXISTS (SELECT 1 FROM groups WHERE group_id=$7) "                   \
 	  "ON CONFLICT DO NOTHING RETURNING group_id")                         \
 	X(MOVED_NAME, PG_WRITE_MS,                                             \
 	  "INSERT INTO group_names(name,group_id,created_by,create_key) "      \
@@ -228,10 +238,32 @@ enum { PG_MOVER = 1 };
 	  "$7::bigint[],$8::text[],$9::bytea[]) k "                            \
 	  "ON CONFLICT DO NOTHING RETURNING 1")
 
+/* Of some groups, whether there is something to take: 1. A segment says when
+ * its first message came, and the first segment's is the group's. */
+#define PG_OVERDUE_COLUMNS                                                     \
+	"SELECT g.group_id,CASE WHEN "                                         \
+	"g.last_seq-g.first_seq+1>stricter($4,g.keep_messages) OR "            \
+	"g.last_off-g.first_off>stricter($5,g.keep_bytes) OR "                 \
+	"(SELECT x.first_ms FROM segments x WHERE x.group_id=g.group_id "      \
+	"ORDER BY x.bucket LIMIT 1)<$6-stricter($3,g.keep_ms) "                \
+	"THEN 1::bigint ELSE 0 END FROM groups g WHERE g.group_id>$1 "
+
+#define PG_TRIM_STATEMENTS(X)                                                  \
+	X(TRIM, PG_READ_MS, "SELECT * FROM trim_log($1,$2,$3,$4,$5,$6,$7)")    \
+	X(SET_KEEP, PG_WRITE_MS,                                               \
+	  "UPDATE groups SET keep_ms=$2,keep_messages=$3,keep_bytes=$4 "       \
+	  "WHERE group_id=$1")                                                 \
+	X(OVERDUE, PG_READ_MS,                                                 \
+	  PG_OVERDUE_COLUMNS "ORDER BY g.group_id LIMIT $2")                   \
+	X(OVERDUE_KEPT, PG_READ_MS,                                            \
+	  PG_OVERDUE_COLUMNS                                                   \
+	  "AND (g.keep_ms>0 OR g.keep_messages>0 OR g.keep_bytes>0) "          \
+	  "ORDER BY g.group_id LIMIT $2")
+
 #define PG_IMPORT_STATEMENTS(X)                                                \
 	X(PUT_IMPORT, PG_WRITE_MS,                                             \
-	  "INSERT INTO imports(group_id,record,last_ms,owner) "                \
-	  "VALUES(nextval('group_ids'),$1,$2,$3) RETURNING group_id")          \
+	  PG_IMPORT_COLUMNS "VALUES(nextval('group_ids'),$1,$2,$3,$4,$5,$6,"   \
+			    "$4::bigint-1,$5,$6) RETURNING group_id")          \
 	/* Locks it, and says that somebody is at it. */                       \
 	X(TOUCH_IMPORT, PG_WRITE_MS,                                           \
 	  "UPDATE imports SET used=clock_timestamp() "                         \
@@ -286,6 +318,10 @@ int pg_walk(struct postgres_store *s, struct pg_call *c, pg_row_fn fn,
 int pg_lock_group(struct postgres_store *s, uint64_t group_id,
 		  uint64_t *member_count, struct err *err);
 
+/* postgres_trim.c: what the group's settings say of its log is noted by it. */
+int pg_set_keep(struct postgres_store *s, uint64_t group_id,
+		struct str settings, struct err *err);
+
 /* postgres_media.c: adds the file of a message that is there, and takes its
  * hash out of the garbage; fills op->media_id. The group, or the import, is
  * locked; `file_exists` when it has a file of this name. */
@@ -315,10 +351,6 @@ int pg_run_import(struct store *base, const struct store_import *op,
 		  int (*verb)(struct pg_importing *i, struct err *err),
 		  struct err *err);
 
-/* postgres_rest_functions.c: what runs inside of PostgreSQL, as in
- * postgres_functions.h. */
-extern const char *const pg_rest_functions_1[];
-
 /* The operations. */
 int pg_add_user(struct store *base, struct str name, bool *added,
 		struct err *err);
@@ -347,6 +379,10 @@ int pg_export_members(struct store *base, uint64_t group_id, struct str after,
 		      store_port_member_fn fn, void *data, struct err *err);
 int pg_add_media(struct store *base, struct store_media *op,
 		 struct store_append *message, struct err *err);
+int pg_trim(struct store *base, struct store_trim *op, struct err *err);
+int pg_list_overdue(struct store *base, const struct store_keep *keep,
+		    size_t count, uint64_t *after_id, store_overdue_fn fn,
+		    void *data, struct err *err);
 int pg_find_media(struct store *base, uint64_t media_id, uint64_t group_id,
 		  struct str name, struct str user, struct wire_media *out,
 		  struct err *err);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "store/postgres.h"
-#include "store/postgres_functions.h"
+#include "store/postgres_sql.h"
 
 /*
  * What lies together: what belongs to a group, by its id, so that an append is
@@ -40,9 +40,9 @@ static const struct place {
 /* The functions that only look at what belongs to their p_group, which run
  * where it lies. All others are everywhere, and run where they are called. */
 static const char *const local[] = {
-	"record_mentions", "append_messages", "append_or_none",
-	"set_read",	   "read_log",	      "seek_log",
-	"messages_of",	   "import_keys",     "import_mentions",
+	"record_mentions", "append_messages", "append_or_none", "set_read",
+	"read_log",	   "seek_log",	      "messages_of",	"import_keys",
+	"import_mentions", "first_kept",      "trim_bucket",
 };
 
 static bool is_local(struct str name)
@@ -52,19 +52,6 @@ static bool is_local(struct str name)
 			return true;
 	}
 	return false;
-}
-
-/* A table's text has two spaces before each column. */
-static void put_statement(struct buf *out, const char *sql)
-{
-	bool table = strncmp(sql, "CREATE TABLE", 12) == 0;
-
-	for (const char *c = sql; *c != '\0'; c++) {
-		if (table && c[0] == ' ' && c[1] == ' ')
-			buf_append_char(out, '\n');
-		buf_append_char(out, *c);
-	}
-	buf_append_str(out, str_of(";\n\n"));
 }
 
 static void put_places(struct buf *out)
@@ -84,11 +71,8 @@ static void put_places(struct buf *out)
 	}
 }
 
-static void put_function(struct buf *out, const char *sql)
+static void put_function(struct buf *out, struct str name)
 {
-	const char *word = sql + strlen("CREATE FUNCTION ");
-	struct str name = str_make(word, strcspn(word, "("));
-
 	buf_printf(out,
 		   "SELECT create_distributed_function(oid::regprocedure%s) "
 		   "FROM pg_proc WHERE proname='%.*s' AND "
@@ -97,30 +81,31 @@ static void put_function(struct buf *out, const char *sql)
 		   (int)name.len, name.data);
 }
 
-static void put_all(struct buf *out, const char *const *statements,
-		    void (*put)(struct buf *out, const char *sql))
+static void put_functions(struct buf *out, const char *script)
 {
-	for (size_t i = 0; statements[i] != NULL; i++)
-		put(out, statements[i]);
+	static const char head[] = "\nCREATE FUNCTION ";
+	const char *at = script;
+
+	while ((at = strstr(at, head)) != NULL) {
+		at += strlen(head);
+		put_function(out, str_make(at, strcspn(at, "(")));
+	}
 }
 
 void store_put_schema(struct buf *out, bool citus)
 {
 	buf_append_str(out, str_of("BEGIN;\n\n"));
-	put_all(out, pg_schema_1, put_statement);
-	put_all(out, pg_functions_1, put_statement);
-	put_all(out, pg_rest_functions_1, put_statement);
+	buf_append_str(out, str_of(pg_schema_1));
 	/* A random number that is not 0. */
 	buf_printf(out,
-		   "INSERT INTO meta(k,v) VALUES('version',%d);\n"
+		   "\nINSERT INTO meta(k,v) VALUES('version',%d);\n"
 		   "INSERT INTO meta(k,v) VALUES('identity',('x'||substr(md5("
 		   "gen_random_uuid()::text),1,16))::bit(64)::bigint|1);\n",
 		   PG_VERSION);
 	if (citus) {
 		buf_append_char(out, '\n');
 		put_places(out);
-		put_all(out, pg_functions_1, put_function);
-		put_all(out, pg_rest_functions_1, put_function);
+		put_functions(out, pg_schema_1);
 	}
 	buf_append_str(out, str_of("\nCOMMIT;\n"));
 }

@@ -189,12 +189,13 @@ int store_set_info(struct store *s, const struct store_set_info *op,
 
 /*
  * Appends a media message and the file that it brings: the bytes themselves
- * lie elsewhere, by their hash, and are there for good before this is called.
+ * lie elsewhere, by their hash, and are there for good before the commit.
  * The message's media_url is "media/" and the name, percent-encoded
  * (text_media_url()). `bad_name` when the name is none (text_is_file_name()),
  * `file_exists` when the group has a file of this name. A batch_id already
  * used gives the first one's numbers, as in store_append(), and its media_id
- * whatever the name is now. The hash is garbage no longer.
+ * whatever the name is now. The hash is garbage no longer; and where the store
+ * is shared, until the end of the transaction nobody else takes it for garbage.
  */
 struct store_media {
 	uint64_t group_id;
@@ -250,7 +251,8 @@ struct store_keep {
  * transaction is long. A group's own `retention` counts as well, as it is
  * inside of the transaction: of each two bounds the one that keeps less. 0
  * also when there was nothing to take. `no_such_group`. Messages of the same
- * transaction are taken too: have it begin with none. */
+ * transaction are taken too: have it begin with none. Of a store that is
+ * shared, where another is at this group in this moment: nothing, and 0. */
 struct store_trim {
 	uint64_t group_id;
 	struct store_keep keep; /* of all groups */
@@ -310,9 +312,8 @@ int store_import_members(struct store *s, const struct store_import *op,
  * already; older ones are only kept. */
 int store_import_messages(struct store *s, const struct store_import *op,
 			  struct err *err);
-/* One record of `media`: the file of a media message that is there. Its bytes
- * are there for good before this is called. media_id, time_ms and sender do not
- * count. */
+/* One record of `media`: the file of a media message that is there; as
+ * store_add_media(). media_id, time_ms and sender do not count. */
 int store_import_media(struct store *s, const struct store_import *op,
 		       struct err *err);
 /* The group is there, with a new epoch: `group_exists`, or `bad_request` where
@@ -404,7 +405,9 @@ typedef int (*store_media_fn)(void *data, const struct wire_media *m);
 /* A group's media files by name (byte order), after a name. */
 int store_list_media(struct store *s, uint64_t group_id, struct str after,
 		     store_media_fn fn, void *data, struct err *err);
-/* Whether any media file of any group has this hash. */
+/* Whether any media file of any group has this hash. Inside a transaction that
+ * stays so until its end, as nobody else adds or drops it meanwhile; of a
+ * shared store one that nobody has is garbage then. */
 int store_hash_used(struct store *s, const uint8_t hash[STORE_HASH], bool *used,
 		    struct err *err);
 
@@ -475,6 +478,16 @@ int store_size(struct store *s, struct store_size *out, struct err *err);
  * a handle goes on after -EINPROGRESS, with another connection. Any handle. */
 bool store_is_shared(const struct store *s);
 
+/* Whether the handle reaches its store, of which nothing is asked. At once
+ * where it is connected; else it connects, which may take seconds whatever the
+ * deadline: `unavailable`. Outside of transactions and snapshots. */
+int store_reach(struct store *s, struct err *err);
+/* What is asked from now on is given up at that time (CLOCK_MONOTONIC, in ms):
+ * `unavailable`, or the outcome is unknown, as when a connection is lost. What
+ * walks over all there is has its own time, and so has the rest of its
+ * transaction. 0: none. Of a store that is not shared: nothing. */
+void store_set_deadline(struct store *s, uint64_t at_ms);
+
 /* Where groups are now. member_version: grows by one with each change of a
  * member (added, removed, promoted, demoted), from 0: those whom a new group
  * has were added to it. Groups that are not there are left out; the order is
@@ -484,6 +497,7 @@ struct store_version {
 	uint64_t last_seq;
 	uint64_t member_version;
 	uint64_t info_ms;
+	uint64_t first_seq;
 };
 typedef int (*store_version_fn)(void *data, const struct store_version *v);
 int store_list_versions(struct store *s, const uint64_t *group_ids,
