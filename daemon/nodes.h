@@ -54,6 +54,7 @@ enum {
 	NODES_FAR = 10000,    /* messages behind: watchers pull themselves */
 	NODES_CHANGES_MAX = 10000,
 	NODES_FUTILE_MAX = 3,	/* hints in a row that lied */
+	NODES_TOKENS_MAX = 2,	/* hints at tokens that are heard a sweep */
 	NODES_USERS_TOLD = 1000 /* of one change of members, by hints */
 };
 
@@ -115,6 +116,7 @@ struct nodes {
 	size_t count_groups;
 	struct nodes_sweep *sweep; /* owned */
 	unsigned due;		   /* SWEEP_* */
+	unsigned token_sweeps;	   /* that hints asked for, since the last */
 	uint64_t serial;	   /* of the last look at a group */
 	uint64_t answered_ms;	   /* when the store last did, uv_now() */
 	uint64_t doubt_ms;	   /* NODES_DOUBT_MS, but for tests */
