@@ -155,10 +155,11 @@ int nodes_watch(struct nodes *n, struct group *group,
 /* The same of a user's first principal; version: before it was answered. */
 int nodes_open(struct nodes *n, struct str user, uint64_t version);
 
-/* An event of our own lane, before it is fanned out: takes off what was told
- * already. False: that is all of it. */
+/* An event of our own lane, before it is fanned out: tells the others whom it
+ * names, then takes off what was told here already. False: that is all of it.
+ */
 bool nodes_before(struct nodes *n, struct event *e);
-/* And when it was fanned out: tells the others. */
+/* And when it was fanned out: tells the others the rest. */
 void nodes_after(struct nodes *n, const struct event *e);
 
 /* Hints, as in struct bus_ops. */

@@ -97,26 +97,6 @@ void nodes_note(struct nodes *n, const struct event *e)
 	}
 }
 
-bool nodes_before(struct nodes *n, struct event *e)
-{
-	struct nodes_group *ng =
-		n == NULL ? NULL : nodes_find_group(n, e->group_id);
-
-	if (n == NULL)
-		return true;
-	if (e->kind == EVENT_MESSAGES && ng != NULL)
-		before_messages(ng, e);
-	if (e->kind != EVENT_MEMBERS)
-		return true;
-	/* Its watchers have gone; its users are told by themselves. */
-	if (e->remote && ng == NULL)
-		return false;
-	if (ng != NULL && e->version != 0 && !before_members(ng, e))
-		return false;
-	nodes_note(n, e);
-	return true;
-}
-
 static void tell_mentions(struct nodes *n, const struct event *e)
 {
 	struct str list = buf_str(&e->mentioned);
@@ -144,6 +124,38 @@ static void tell_members(struct nodes *n, const struct event *e)
 			      NODES_NEWER);
 }
 
+/* All of it, also what is not told here any more. */
+static void tell_others(struct nodes *n, const struct event *e)
+{
+	if (n->tell == NULL || e->remote)
+		return;
+	if (e->kind == EVENT_MESSAGES)
+		tell_mentions(n, e);
+	else if (e->kind == EVENT_MEMBERS)
+		tell_members(n, e);
+}
+
+bool nodes_before(struct nodes *n, struct event *e)
+{
+	struct nodes_group *ng =
+		n == NULL ? NULL : nodes_find_group(n, e->group_id);
+
+	if (n == NULL)
+		return true;
+	tell_others(n, e);
+	if (e->kind == EVENT_MESSAGES && ng != NULL)
+		before_messages(ng, e);
+	if (e->kind != EVENT_MEMBERS)
+		return true;
+	/* Its watchers have gone; its users are told by themselves. */
+	if (e->remote && ng == NULL)
+		return false;
+	if (ng != NULL && e->version != 0 && !before_members(ng, e))
+		return false;
+	nodes_note(n, e);
+	return true;
+}
+
 void nodes_after(struct nodes *n, const struct event *e)
 {
 	if (n == NULL || n->tell == NULL || e->remote)
@@ -151,10 +163,6 @@ void nodes_after(struct nodes *n, const struct event *e)
 	switch (e->kind) {
 	case EVENT_MESSAGES:
 		n->tell->group(n->tell_data, e->group_id, e->last_seq, 0);
-		tell_mentions(n, e);
-		break;
-	case EVENT_MEMBERS:
-		tell_members(n, e);
 		break;
 	case EVENT_DELETED:
 		n->tell->deleted(n->tell_data, e->group_id);
@@ -166,6 +174,7 @@ void nodes_after(struct nodes *n, const struct event *e)
 	case EVENT_REVOKED:
 		n->tell->tokens(n->tell_data);
 		break;
+	case EVENT_MEMBERS: /* before */
 	case EVENT_FLOOR:
 	case EVENT_IMPORTING:
 	case EVENT_IMPORTED:
