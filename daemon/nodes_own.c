@@ -40,8 +40,18 @@ static void before_messages(struct nodes_group *ng, struct event *e)
 {
 	if (e->mentioned.len > 0)
 		nodes_strip(ng, e);
-	if (ng->seq < e->last_seq)
+	if (e->last_seq <= ng->seq)
+		return;
+	if (e->nframes > 0 && e->from_seq <= ng->seq + 1) {
 		ng->seq = e->last_seq;
+		return;
+	}
+	/* What others wrote before it was not read with it: a look does, and
+	 * tells its mentions, too, unless it is so far that none are told. */
+	if (e->last_seq - ng->seq <= NODES_FAR)
+		buf_release(&e->mentioned);
+	ng->look = true;
+	nodes_group_kick(ng);
 }
 
 /* The first changes were brought by a look before. */
