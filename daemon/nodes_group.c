@@ -217,6 +217,19 @@ static void tell_messages(struct nodes_group *ng, struct look *l)
 	fanout_event(ng->nodes->registry, e);
 }
 
+/* Whether messages are there by their number, but none is found: once, they
+ * came between the two questions; twice, they are not kept any more. */
+static bool is_trimmed(struct nodes_group *ng, const struct look *l)
+{
+	uint64_t first = l->messages->first_seq;
+	bool again = ng->missed == first;
+	bool missing =
+		l->messages->last_seq < first && l->version.last_seq >= first;
+
+	ng->missed = missing ? first : 0;
+	return missing && again;
+}
+
 /* Whether it brought anything. */
 static bool tell(struct nodes_group *ng, struct look *l)
 {
@@ -236,6 +249,7 @@ static bool tell(struct nodes_group *ng, struct look *l)
 	if (ng->roles && l->watchers != NULL)
 		put_out(ng, l);
 	tell_changes(ng, l);
+	l->lost = l->lost || is_trimmed(ng, l);
 	if (ng->group != NULL)
 		tell_messages(ng, l);
 	/* A part of them was read, or more came. */
