@@ -212,11 +212,13 @@ static void on_hint(struct nodes *n, struct str user,
 	if (nodes_hint_is_in(u->last, u->nlast, hint) ||
 	    nodes_hint_is_in(u->hints, u->nhints, hint))
 		return;
-	if (u->nhints == NODES_HINTS || u->futile >= NODES_FUTILE_MAX) {
+	if (u->nhints == NODES_HINTS || u->futile >= NODES_FUTILE_MAX ||
+	    u->heard[hint->kind] >= NODES_HINTS_MAX) {
 		n->figures.dropped++;
 		return;
 	}
 	n->figures.news++;
+	u->heard[hint->kind]++;
 	u->hints[u->nhints++] = *hint;
 	nodes_user_kick(u);
 }

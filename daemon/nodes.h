@@ -18,7 +18,7 @@
  * hints that come meanwhile become one more look. The changes of members are
  * read behind the messages and told before them, so whoever was removed is
  * told nothing that came behind that. Who hints three times in a row at what
- * is not there waits for the next sweep.
+ * is not there waits for the next sweep, and so does who hints too often.
  *
  * Where the store has not answered for NODES_DOUBT_MS, nobody knows here who
  * is a member: mounts are disconnected, since they answer from what they were
@@ -54,6 +54,7 @@ enum {
 	NODES_FAR = 10000,    /* messages behind: watchers pull themselves */
 	NODES_CHANGES_MAX = 10000,
 	NODES_FUTILE_MAX = 3,	/* hints in a row that lied */
+	NODES_HINTS_MAX = 64,	/* of a user and kind, that are heard a sweep */
 	NODES_TOKENS_MAX = 2,	/* hints at tokens that are heard a sweep */
 	NODES_USERS_TOLD = 1000 /* of one change of members, by hints */
 };

@@ -43,7 +43,7 @@ struct nodes_told {
 	enum member_change change;
 };
 
-enum nodes_hint_kind { NODES_MENTION, NODES_READ };
+enum nodes_hint_kind { NODES_MENTION, NODES_READ, NODES_HINT_KINDS };
 struct nodes_hint {
 	enum nodes_hint_kind kind;
 	uint64_t group_id;
@@ -74,6 +74,8 @@ struct nodes_user {
 	size_t nlater;
 	struct nodes_hint last[NODES_HINTS]; /* told lately */
 	size_t nlast;
+	/* Since the last sweep: true ones that are old are forged, too. */
+	unsigned heard[NODES_HINT_KINDS];
 };
 
 struct nodes_group *nodes_find_group(const struct nodes *n, uint64_t id);
