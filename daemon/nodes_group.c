@@ -158,7 +158,9 @@ static void put_out(struct nodes_group *ng, const struct look *l)
 		nodes_note(ng->nodes, &e);
 		fanout_event(ng->nodes->registry, &e);
 	}
-	ng->version = l->version.member_version;
+	/* An event of our own may have been told meanwhile. */
+	if (ng->version < l->version.member_version)
+		ng->version = l->version.member_version;
 	ng->roles = false;
 }
 
