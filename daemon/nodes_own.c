@@ -88,12 +88,59 @@ static bool before_members(struct nodes_group *ng, struct event *e)
 	return true;
 }
 
+static void push_told(struct nodes_told *ring, uint64_t group_id,
+		      enum member_change change)
+{
+	memmove(&ring[0], &ring[1], (NODES_RING - 1) * sizeof(ring[0]));
+	ring[NODES_RING - 1] = (struct nodes_told){ group_id, change };
+}
+
+/* Whether a look has told just this of the group, and nothing since; whatever
+ * it told of that is done with. */
+static bool take_looked(struct nodes_user *u, uint64_t group_id,
+			enum member_change change)
+{
+	bool same = false;
+
+	for (size_t i = 0; i < NODES_RING; i++) {
+		if (u->looked[i].group_id != group_id)
+			continue;
+		same = u->looked[i].change == change;
+		u->looked[i].group_id = 0;
+	}
+	return same;
+}
+
 static void note_one(struct nodes_user *u, uint64_t group_id,
 		     enum member_change change)
 {
-	memmove(&u->told[0], &u->told[1],
-		(NODES_RING - 1) * sizeof(u->told[0]));
-	u->told[NODES_RING - 1] = (struct nodes_told){ group_id, change };
+	(void)take_looked(u, group_id, change);
+	push_told(u->told, group_id, change);
+}
+
+void nodes_note_look(struct nodes_user *u, const struct event *e)
+{
+	enum member_change change = e->changes[0].change;
+
+	(void)take_looked(u, e->group_id, change);
+	push_told(u->looked, e->group_id, change);
+}
+
+/* Where nobody watches, a change is told to whom it is about, and nobody else.
+ */
+static void skip_looked(struct nodes *n, struct event *e)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < e->count; i++) {
+		const struct store_change *c = &e->changes[i];
+		struct nodes_user *u = nodes_find_user(n, str_of(c->user));
+
+		if (u == NULL || c->change == MEMBER_ROLE ||
+		    !take_looked(u, e->group_id, c->change))
+			e->changes[kept++] = *c;
+	}
+	e->count = kept;
 }
 
 void nodes_note(struct nodes *n, const struct event *e)
@@ -162,8 +209,11 @@ bool nodes_before(struct nodes *n, struct event *e)
 		return false;
 	if (ng != NULL && e->version != 0 && !before_members(ng, e))
 		return false;
+	/* One who is about to watch needs all of them. */
+	if (groups_find(&n->registry->groups, e->group_id) == NULL)
+		skip_looked(n, e);
 	nodes_note(n, e);
-	return true;
+	return e->count > 0;
 }
 
 void nodes_after(struct nodes *n, const struct event *e)

@@ -68,6 +68,8 @@ struct nodes_user {
 	bool busy;
 	bool gone; /* his last principal, while he is being looked at */
 	struct nodes_told told[NODES_RING];   /* oldest first */
+	struct nodes_told looked[NODES_RING]; /* by his looks, likewise; the
+						 last of each group */
 	struct nodes_hint hints[NODES_HINTS]; /* to be looked at */
 	size_t nhints;
 	struct nodes_hint later[NODES_HINTS]; /* by the next sweep */
@@ -85,6 +87,8 @@ void nodes_answered(struct nodes *n);
 void nodes_failed(struct nodes *n, const struct err *err);
 /* Somebody's membership was told: his look need not tell it again. */
 void nodes_note(struct nodes *n, const struct event *e);
+/* His look tells it: an event of our own, that comes behind that, need not. */
+void nodes_note_look(struct nodes_user *u, const struct event *e);
 /* The mentions of an event that were told, by another event: they go. */
 void nodes_strip(const struct nodes_group *ng, struct event *e);
 

@@ -258,6 +258,7 @@ static void tell_changes(struct nodes_user *u, struct look *l)
 		u->version = e->version;
 		if (!was_told(u, e)) {
 			u->nodes->figures.changes++;
+			nodes_note_look(u, e);
 			fanout_member(u->nodes->registry, e);
 		}
 		event_free(e);
