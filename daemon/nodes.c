@@ -213,11 +213,13 @@ static void on_hint(struct nodes *n, struct str user,
 	if (nodes_hint_is_in(u->last, u->nlast, hint) ||
 	    nodes_hint_is_in(u->hints, u->nhints, hint))
 		return;
-	if (u->nhints == NODES_HINTS || u->futile >= NODES_FUTILE_MAX) {
+	if (u->nhints == NODES_HINTS || u->futile >= NODES_FUTILE_MAX ||
+	    u->heard[hint->kind] >= NODES_HINTS_MAX) {
 		n->figures.dropped++;
 		return;
 	}
 	n->figures.news++;
+	u->heard[hint->kind]++;
 	u->hints[u->nhints++] = *hint;
 	nodes_user_kick(u);
 }
@@ -245,6 +247,12 @@ void nodes_on_read(struct nodes *n, struct str user, uint64_t group_id,
 void nodes_on_tokens(struct nodes *n)
 {
 	n->figures.hints++;
+	/* The others are seen by the sweep of each second. */
+	if (n->token_sweeps >= NODES_TOKENS_MAX) {
+		n->figures.dropped++;
+		return;
+	}
+	n->token_sweeps++;
 	nodes_sweep_soon(n, SWEEP_USERS);
 }
 
@@ -319,7 +327,13 @@ static void on_timer(uv_timer_t *timer)
 	struct nodes *n = timer->data;
 
 	look_again(n);
-	nodes_sweep_start(n, SWEEP_GROUPS | SWEEP_USERS);
+	n->token_sweeps = 0;
+	n->due |= SWEEP_GROUPS | SWEEP_USERS;
+	/* One of a part may be under way: this one comes behind it. */
+	if (nodes_sweep_start(n, n->due))
+		n->due = 0;
+	else
+		nodes_sweep_soon(n, 0);
 	if (n->doubtful || uv_now(n->loop) - n->answered_ms < n->doubt_ms)
 		return;
 	log_warn("the store has not answered for %llu ms: who is a member is "

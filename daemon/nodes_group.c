@@ -158,7 +158,9 @@ static void put_out(struct nodes_group *ng, const struct look *l)
 		nodes_note(ng->nodes, &e);
 		fanout_event(ng->nodes->registry, &e);
 	}
-	ng->version = l->version.member_version;
+	/* An event of our own may have been told meanwhile. */
+	if (ng->version < l->version.member_version)
+		ng->version = l->version.member_version;
 	ng->roles = false;
 }
 
@@ -233,6 +235,19 @@ bool nodes_group_floor(struct nodes_group *ng, const struct store_version *v)
 	return true;
 }
 
+/* Whether messages are there by their number, but none is found: once, they
+ * came between the two questions; twice, they are not kept any more. */
+static bool is_trimmed(struct nodes_group *ng, const struct look *l)
+{
+	uint64_t first = l->messages->first_seq;
+	bool again = ng->missed == first;
+	bool missing =
+		l->messages->last_seq < first && l->version.last_seq >= first;
+
+	ng->missed = missing ? first : 0;
+	return missing && again;
+}
+
 /* Whether it brought anything. */
 static bool tell(struct nodes_group *ng, struct look *l)
 {
@@ -253,6 +268,7 @@ static bool tell(struct nodes_group *ng, struct look *l)
 	if (ng->roles && l->watchers != NULL)
 		put_out(ng, l);
 	tell_changes(ng, l);
+	l->lost = l->lost || is_trimmed(ng, l);
 	if (ng->group != NULL)
 		tell_messages(ng, l);
 	if (ng->group != NULL)
