@@ -126,6 +126,7 @@ static void on_expiry(uv_timer_t *timer)
 		if (p->expires_ms <= now)
 			fanout_end_principal(p, ERR_UNAUTHENTICATED);
 	}
+	import_keeper_tick(&g->imports, uv_now(g->loop));
 }
 
 /* Building. */
@@ -235,15 +236,16 @@ static int start_store(struct groupd *g, struct err *err)
 
 static int start_imports(struct groupd *g, struct err *err)
 {
+	struct import_keeper_shared shared = { .readers = &g->movers };
 	struct buf notes = { 0 };
 	int rc;
 
 	buf_printf(&notes, "%s/imports", g->config->data);
+	shared.notes = buf_cstr(&notes);
 	g->imports.on_gone = on_import_gone;
 	g->imports.data = g;
 	rc = import_keeper_start(&g->imports, &g->host, &g->sequencer,
-				 &g->media,
-				 is_shared(g) ? buf_cstr(&notes) : NULL, err);
+				 &g->media, is_shared(g) ? &shared : NULL, err);
 	buf_release(&notes);
 	return rc;
 }

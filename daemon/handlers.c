@@ -307,6 +307,15 @@ static void run_prepare(struct readers_job *job, struct store *store)
 	note_away(r, store);
 }
 
+/* The job has waited for too long. */
+static void note_late(struct readers_job *job)
+{
+	struct request *r = request_of_job(job);
+
+	err_set(&r->err, ERR_UNAVAILABLE, "The store cannot be reached now");
+	r->err.retry_after_ms = SEQUENCER_RETRY_MS;
+}
+
 static void overloaded(struct request *r)
 {
 	err_set(&r->err, ERR_UNAVAILABLE,
@@ -317,6 +326,7 @@ static void prepare_done(struct readers_job *job)
 {
 	struct request *r = request_of_job(job);
 
+	r->op.came_ns = job->since_ns;
 	if (r->err.code == ERR_NONE && request_write(r) == 0)
 		return;
 	if (r->err.code == ERR_NONE)
@@ -333,6 +343,8 @@ static int submit_job(struct request *r)
 {
 	const struct handlers *h = r->handlers;
 
+	if (!r->handler->verifier && !r->handler->mover && !r->handler->whole)
+		r->job.late = note_late;
 	return readers_submit(r->handler->verifier ? h->verifier
 			      : r->handler->mover  ? h->movers
 			      : r->handler->whole  ? &h->whole->worker

@@ -398,22 +398,22 @@ static int write_messages(struct request *r, struct store *store,
 	return request_answer_ok(r, count);
 }
 
-/* As SEND_MEDIA: the bytes are there for good before they are anybody's. */
+/* As SEND_MEDIA: the bytes are there for good before that is committed. */
 static int write_media(struct request *r, struct store *store,
 		       const struct store_import *op)
 {
 	const struct media_upload u = upload_of(r, op->import_id);
 	struct media *media = r->handlers->media;
-	bool fresh = false;
-	int rc = media_place(media, &u, r->media.hash, &fresh, &r->err);
+	struct media_placing placing = { .upload = &u, .hash = r->media.hash };
+	int rc = media_ready(media, &placing, &r->err);
 
 	if (rc < 0)
 		return rc;
 	rc = store_import_media(store, op, &r->err);
-	if (rc < 0 && fresh)
-		media_remove(media, r->media.hash, NULL);
+	if (rc < 0)
+		media_undo(media, &placing);
 	if (rc == 0)
-		rc = media_settle(media, r->media.hash, &r->err);
+		rc = media_settle(media, &placing, &r->err);
 	return rc < 0 ? rc : request_answer_ok(r, 0);
 }
 

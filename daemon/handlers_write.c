@@ -164,21 +164,6 @@ static int prepare_edits(struct request *r, struct store *store,
 	return r->extra.failed ? request_no_memory(r) : 0;
 }
 
-int request_add_users(struct request *r, struct store *store)
-{
-	struct str names = buf_str(&r->extra);
-	struct wire_name name;
-	bool added;
-
-	while (wire_next(&names, &wire_schema_name, &name) > 0) {
-		int rc = store_add_user(store, name.name, &added, &r->err);
-
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
 int request_prepare_user(struct request *r, struct store *store,
 			 struct str user)
 {
@@ -519,6 +504,17 @@ static bool is_set(const struct wire_info *is,
 		is->max_members == want->max_members);
 }
 
+/* Other nodes write, too: nobody changes it between the look and the change. */
+static int lock_info(struct request *r, struct store *store)
+{
+	const struct store_set_info nothing = {
+		.group_id = r->body.set_info.group_id, .by = request_user(r)
+	};
+
+	return store_is_shared(store) ? store_set_info(store, &nothing, &r->err)
+				      : 0;
+}
+
 /* In the transaction that changes it. */
 static int check_info_tag(struct request *r, struct store *store)
 {
@@ -529,6 +525,9 @@ static int check_info_tag(struct request *r, struct store *store)
 
 	if (body->if_tag == 0)
 		return 0;
+	rc = lock_info(r, store);
+	if (rc < 0)
+		return rc;
 	rc = store_get_info(store, body->group_id, request_user(r), &info,
 			    &r->err);
 	if (rc < 0)

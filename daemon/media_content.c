@@ -103,31 +103,69 @@ static int put_name(struct media *m, const char *sealed,
 	return -1;
 }
 
-int media_place(struct media *m, const struct media_upload *u,
-		const uint8_t hash[STORE_HASH], bool *fresh, struct err *err)
+static int place(struct media *m, struct media_placing *p, struct err *err)
 {
 	struct buf sealed = { 0 };
 	struct blob_path blob;
-	int rc = media_put_path(&sealed, u, MEDIA_SEALED, err);
+	int rc = media_put_path(&sealed, p->upload, MEDIA_SEALED, err);
 
-	*fresh = false;
-	put_blob(&blob, hash);
+	put_blob(&blob, p->hash);
 	if (rc == 0)
 		rc = make_dir(m, &blob, err);
-	if (rc == 0 && put_name(m, buf_cstr(&sealed), &blob, fresh) < 0)
+	if (rc == 0 && put_name(m, buf_cstr(&sealed), &blob, &p->fresh) < 0)
 		rc = errno == ENOENT ? media_not_begun(err)
 				     : media_failed(err, "store");
 	buf_release(&sealed);
 	return rc;
 }
 
-int media_settle(struct media *m, const uint8_t hash[STORE_HASH],
-		 struct err *err)
+/* Whether it could be placed. */
+static int look(const struct media *m, const struct media_placing *p,
+		struct err *err)
+{
+	struct buf sealed = { 0 };
+	int rc = media_put_path(&sealed, p->upload, MEDIA_SEALED, err);
+
+	if (rc == 0 && faccessat(m->incoming, buf_cstr(&sealed), F_OK, 0) < 0)
+		rc = errno == ENOENT ? media_not_begun(err)
+				     : media_failed(err, "store");
+	buf_release(&sealed);
+	return rc;
+}
+
+int media_ready(struct media *m, struct media_placing *p, struct err *err)
+{
+	p->fresh = false;
+	return m->shared ? look(m, p, err) : place(m, p, err);
+}
+
+void media_undo(struct media *m, struct media_placing *p)
+{
+	if (p->fresh)
+		media_remove(m, p->hash, NULL);
+	p->fresh = false;
+}
+
+/* It was there when the verb began: the refusal is one to come again after. */
+static int place_late(struct media *m, struct media_placing *p, struct err *err)
+{
+	int rc = place(m, p, err);
+
+	if (rc < 0 && err != NULL && err->code == ERR_BAD_REQUEST)
+		rc = err_set(err, ERR_UNAVAILABLE,
+			     "The upload was dropped while it was sent");
+	return rc;
+}
+
+int media_settle(struct media *m, struct media_placing *p, struct err *err)
 {
 	struct blob_path blob;
+	int rc = m->shared ? place_late(m, p, err) : 0;
 
-	put_blob(&blob, hash);
-	/* Another node may have taken it away since it was placed. */
+	if (rc < 0)
+		return rc;
+	put_blob(&blob, p->hash);
+	/* A node that has lost its lock may have taken it away since. */
 	return faccessat(m->root, blob.text, F_OK, 0) < 0 ||
 			       media_sync_dir(m->root, blob.dir) < 0
 		       ? media_failed(err, "store")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/media_keeper.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/list.h"
@@ -8,14 +9,17 @@
 
 /* The sweep. */
 
-/* Removes a content unless somebody has it. 1: it stays for now. */
+/* Removes a content unless somebody has it; then it is garbage no longer. 1: it
+ * stays for now. */
 static int release(struct media *media, struct store *store,
 		   const uint8_t hash[STORE_HASH], struct err *err)
 {
 	bool used;
 	int rc = store_hash_used(store, hash, &used, err);
 
-	return rc < 0 || used ? rc : media_remove(media, hash, err);
+	if (rc == 0 && !used)
+		rc = media_remove(media, hash, err);
+	return rc == 0 ? store_drop_garbage(store, hash, err) : rc;
 }
 
 static int run_sweep(struct sequencer_op *op, struct store *store,
@@ -34,8 +38,6 @@ static int run_sweep(struct sequencer_op *op, struct store *store,
 		if (rc <= 0)
 			break;
 		rc = release(k->media, store, hash, err);
-		if (rc == 0)
-			rc = store_drop_garbage(store, hash, err);
 		/* The timer comes back to one that stays. */
 		if (rc != 0)
 			break;
@@ -115,6 +117,11 @@ static void run_tidy(struct readers_job *job, struct store *store)
 	media_tidy(k->media, doubt, k);
 }
 
+static int compare_hashes(const void *a, const void *b)
+{
+	return memcmp(a, b, STORE_HASH);
+}
+
 static int run_decide(struct sequencer_op *op, struct store *store,
 		      struct list *events, struct err *err)
 {
@@ -125,6 +132,8 @@ static int run_decide(struct sequencer_op *op, struct store *store,
 	/* What is in doubt stays so until the next time. */
 	if (atomic_load(&k->held) > 0)
 		k->ndoubts = 0;
+	/* By the order in which all lock them (drop_media()). */
+	qsort(k->doubts, k->ndoubts, STORE_HASH, compare_hashes);
 	for (size_t i = 0; i < k->ndoubts && rc >= 0;) {
 		rc = release(k->media, store, k->doubts[i], err);
 		if (rc <= 0)

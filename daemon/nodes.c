@@ -159,17 +159,14 @@ void nodes_on_group(struct nodes *n, uint64_t group_id, uint64_t last_seq,
 		n->figures.dropped++;
 		return;
 	}
-	if (last_seq > ng->seq && last_seq > ng->want)
+	if (last_seq > ng->want)
 		ng->want = last_seq;
-	else if (member_version > ng->version ||
-		 (last_seq == 0 && member_version == 0))
-		ng->look = true;
-	else
+	if (member_version > ng->want_version)
+		ng->want_version = member_version;
+	ng->want_gone = ng->want_gone || (last_seq == 0 && member_version == 0);
+	if (!nodes_group_wants(ng))
 		return;
-	if (member_version > ng->version)
-		ng->look = true;
 	n->figures.news++;
-	ng->hinted = true;
 	nodes_group_kick(ng);
 }
 
@@ -216,11 +213,13 @@ static void on_hint(struct nodes *n, struct str user,
 	if (nodes_hint_is_in(u->last, u->nlast, hint) ||
 	    nodes_hint_is_in(u->hints, u->nhints, hint))
 		return;
-	if (u->nhints == NODES_HINTS || u->futile >= NODES_FUTILE_MAX) {
+	if (u->nhints == NODES_HINTS || u->futile >= NODES_FUTILE_MAX ||
+	    u->heard[hint->kind] >= NODES_HINTS_MAX) {
 		n->figures.dropped++;
 		return;
 	}
 	n->figures.news++;
+	u->heard[hint->kind]++;
 	u->hints[u->nhints++] = *hint;
 	nodes_user_kick(u);
 }
@@ -248,6 +247,12 @@ void nodes_on_read(struct nodes *n, struct str user, uint64_t group_id,
 void nodes_on_tokens(struct nodes *n)
 {
 	n->figures.hints++;
+	/* The others are seen by the sweep of each second. */
+	if (n->token_sweeps >= NODES_TOKENS_MAX) {
+		n->figures.dropped++;
+		return;
+	}
+	n->token_sweeps++;
 	nodes_sweep_soon(n, SWEEP_USERS);
 }
 
@@ -322,7 +327,13 @@ static void on_timer(uv_timer_t *timer)
 	struct nodes *n = timer->data;
 
 	look_again(n);
-	nodes_sweep_start(n, SWEEP_GROUPS | SWEEP_USERS);
+	n->token_sweeps = 0;
+	n->due |= SWEEP_GROUPS | SWEEP_USERS;
+	/* One of a part may be under way: this one comes behind it. */
+	if (nodes_sweep_start(n, n->due))
+		n->due = 0;
+	else
+		nodes_sweep_soon(n, 0);
 	if (n->doubtful || uv_now(n->loop) - n->answered_ms < n->doubt_ms)
 		return;
 	log_warn("the store has not answered for %llu ms: who is a member is "

@@ -19,7 +19,7 @@
  * hints that come meanwhile become one more look. The changes of members are
  * read behind the messages and told before them, so whoever was removed is
  * told nothing that came behind that. Who hints three times in a row at what
- * is not there waits for the next sweep.
+ * is not there waits for the next sweep, and so does who hints too often.
  *
  * Where the store has not answered for NODES_DOUBT_MS, nobody knows here who
  * is a member: mounts are disconnected, since they answer from what they were
@@ -55,6 +55,8 @@ enum {
 	NODES_FAR = 10000,    /* messages behind: watchers pull themselves */
 	NODES_CHANGES_MAX = 10000,
 	NODES_FUTILE_MAX = 3,	/* hints in a row that lied */
+	NODES_HINTS_MAX = 64,	/* of a user and kind, that are heard a sweep */
+	NODES_TOKENS_MAX = 2,	/* hints at tokens that are heard a sweep */
 	NODES_USERS_TOLD = 1000 /* of one change of members, by hints */
 };
 
@@ -116,6 +118,7 @@ struct nodes {
 	size_t count_groups;
 	struct nodes_sweep *sweep; /* owned */
 	unsigned due;		   /* SWEEP_* */
+	unsigned token_sweeps;	   /* that hints asked for, since the last */
 	uint64_t serial;	   /* of the last look at a group */
 	uint64_t answered_ms;	   /* when the store last did, uv_now() */
 	uint64_t doubt_ms;	   /* NODES_DOUBT_MS, but for tests */
@@ -154,10 +157,11 @@ int nodes_watch(struct nodes *n, struct group *group,
 /* The same of a user's first principal; version: before it was answered. */
 int nodes_open(struct nodes *n, struct str user, uint64_t version);
 
-/* An event of our own lane, before it is fanned out: takes off what was told
- * already. False: that is all of it. */
+/* An event of our own lane, before it is fanned out: tells the others whom it
+ * names, then takes off what was told here already. False: that is all of it.
+ */
 bool nodes_before(struct nodes *n, struct event *e);
-/* And when it was fanned out: tells the others. */
+/* And when it was fanned out: tells the others the rest. */
 void nodes_after(struct nodes *n, const struct event *e);
 
 /* Hints, as in struct bus_ops. */

@@ -25,7 +25,10 @@ struct look {
 	uint64_t id;
 	uint64_t after_version;
 	uint64_t serial;
-	bool hinted;
+	/* What was said. */
+	uint64_t want;
+	uint64_t want_version;
+	bool want_gone;
 	struct watcher *watchers; /* owned; to be asked for */
 	size_t nwatchers;
 	/* What the thread finds. */
@@ -155,7 +158,9 @@ static void put_out(struct nodes_group *ng, const struct look *l)
 		nodes_note(ng->nodes, &e);
 		fanout_event(ng->nodes->registry, &e);
 	}
-	ng->version = l->version.member_version;
+	/* An event of our own may have been told meanwhile. */
+	if (ng->version < l->version.member_version)
+		ng->version = l->version.member_version;
 	ng->roles = false;
 }
 
@@ -230,6 +235,19 @@ bool nodes_group_floor(struct nodes_group *ng, const struct store_version *v)
 	return true;
 }
 
+/* Whether messages are there by their number, but none is found: once, they
+ * came between the two questions; twice, they are not kept any more. */
+static bool is_trimmed(struct nodes_group *ng, const struct look *l)
+{
+	uint64_t first = l->messages->first_seq;
+	bool again = ng->missed == first;
+	bool missing =
+		l->messages->last_seq < first && l->version.last_seq >= first;
+
+	ng->missed = missing ? first : 0;
+	return missing && again;
+}
+
 /* Whether it brought anything. */
 static bool tell(struct nodes_group *ng, struct look *l)
 {
@@ -250,6 +268,7 @@ static bool tell(struct nodes_group *ng, struct look *l)
 	if (ng->roles && l->watchers != NULL)
 		put_out(ng, l);
 	tell_changes(ng, l);
+	l->lost = l->lost || is_trimmed(ng, l);
 	if (ng->group != NULL)
 		tell_messages(ng, l);
 	if (ng->group != NULL)
@@ -258,6 +277,14 @@ static bool tell(struct nodes_group *ng, struct look *l)
 	if (l->version.last_seq > ng->seq)
 		ng->look = true;
 	return moved || ng->seq > seq || ng->version > version;
+}
+
+/* What a local event has brought meanwhile is none. */
+static bool is_lie(const struct look *l)
+{
+	return l->want > l->version.last_seq ||
+	       l->want_version > l->version.member_version ||
+	       (l->want_gone && l->there);
 }
 
 static void look_done(struct readers_job *job)
@@ -273,15 +300,21 @@ static void look_done(struct readers_job *job)
 		ng->looked = l->serial;
 		if (tell(ng, l))
 			ng->futile = 0;
-		else if (l->hinted)
+		else if (is_lie(l))
 			ng->futile++;
 	}
 	ng->busy = false;
 	/* What failed is tried again by the next sweep. */
-	if (l->rc >= 0 && ng->group != NULL && (ng->look || ng->want > ng->seq))
+	if (l->rc >= 0 && ng->group != NULL && nodes_group_wants(ng))
 		nodes_group_kick(ng);
 	nodes_group_drop(ng);
 	look_free(l);
+}
+
+bool nodes_group_wants(const struct nodes_group *ng)
+{
+	return ng->look || ng->want_gone || ng->want > ng->seq ||
+	       ng->want_version > ng->version;
 }
 
 /* All who watch, each once a watch: few do when this is needed. */
@@ -340,7 +373,9 @@ static struct look *look_new(struct nodes_group *ng)
 	l->ng = ng;
 	l->id = ng->id;
 	l->after_version = ng->version;
-	l->hinted = ng->hinted;
+	l->want = ng->want;
+	l->want_version = ng->want_version;
+	l->want_gone = ng->want_gone;
 	l->job.run = run_look;
 	l->job.done = look_done;
 	return l;
@@ -364,6 +399,7 @@ void nodes_group_kick(struct nodes_group *ng)
 	}
 	ng->busy = true;
 	ng->look = false;
-	ng->hinted = false;
 	ng->want = 0;
+	ng->want_version = 0;
+	ng->want_gone = false;
 }

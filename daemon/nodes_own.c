@@ -40,8 +40,18 @@ static void before_messages(struct nodes_group *ng, struct event *e)
 {
 	if (e->mentioned.len > 0)
 		nodes_strip(ng, e);
-	if (ng->seq < e->last_seq)
+	if (e->last_seq <= ng->seq)
+		return;
+	if (e->nframes > 0 && e->from_seq <= ng->seq + 1) {
 		ng->seq = e->last_seq;
+		return;
+	}
+	/* What others wrote before it was not read with it: a look does, and
+	 * tells its mentions, too, unless it is so far that none are told. */
+	if (e->last_seq - ng->seq <= NODES_FAR)
+		buf_release(&e->mentioned);
+	ng->look = true;
+	nodes_group_kick(ng);
 }
 
 /* The first changes were brought by a look before. */
@@ -78,12 +88,59 @@ static bool before_members(struct nodes_group *ng, struct event *e)
 	return true;
 }
 
+static void push_told(struct nodes_told *ring, uint64_t group_id,
+		      enum member_change change)
+{
+	memmove(&ring[0], &ring[1], (NODES_RING - 1) * sizeof(ring[0]));
+	ring[NODES_RING - 1] = (struct nodes_told){ group_id, change };
+}
+
+/* Whether a look has told just this of the group, and nothing since; whatever
+ * it told of that is done with. */
+static bool take_looked(struct nodes_user *u, uint64_t group_id,
+			enum member_change change)
+{
+	bool same = false;
+
+	for (size_t i = 0; i < NODES_RING; i++) {
+		if (u->looked[i].group_id != group_id)
+			continue;
+		same = u->looked[i].change == change;
+		u->looked[i].group_id = 0;
+	}
+	return same;
+}
+
 static void note_one(struct nodes_user *u, uint64_t group_id,
 		     enum member_change change)
 {
-	memmove(&u->told[0], &u->told[1],
-		(NODES_RING - 1) * sizeof(u->told[0]));
-	u->told[NODES_RING - 1] = (struct nodes_told){ group_id, change };
+	(void)take_looked(u, group_id, change);
+	push_told(u->told, group_id, change);
+}
+
+void nodes_note_look(struct nodes_user *u, const struct event *e)
+{
+	enum member_change change = e->changes[0].change;
+
+	(void)take_looked(u, e->group_id, change);
+	push_told(u->looked, e->group_id, change);
+}
+
+/* Where nobody watches, a change is told to whom it is about, and nobody else.
+ */
+static void skip_looked(struct nodes *n, struct event *e)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < e->count; i++) {
+		const struct store_change *c = &e->changes[i];
+		struct nodes_user *u = nodes_find_user(n, str_of(c->user));
+
+		if (u == NULL || c->change == MEMBER_ROLE ||
+		    !take_looked(u, e->group_id, c->change))
+			e->changes[kept++] = *c;
+	}
+	e->count = kept;
 }
 
 void nodes_note(struct nodes *n, const struct event *e)
@@ -95,32 +152,6 @@ void nodes_note(struct nodes *n, const struct event *e)
 		if (u != NULL && e->changes[i].change != MEMBER_ROLE)
 			note_one(u, e->group_id, e->changes[i].change);
 	}
-}
-
-bool nodes_before(struct nodes *n, struct event *e)
-{
-	struct nodes_group *ng =
-		n == NULL ? NULL : nodes_find_group(n, e->group_id);
-
-	if (n == NULL)
-		return true;
-	if (e->kind == EVENT_MESSAGES && ng != NULL)
-		before_messages(ng, e);
-	if (e->kind == EVENT_FLOOR && ng != NULL) {
-		/* Another node's, further on, may have been told before. */
-		if (e->first_seq <= ng->first_seq)
-			return false;
-		ng->first_seq = e->first_seq;
-	}
-	if (e->kind != EVENT_MEMBERS)
-		return true;
-	/* Its watchers have gone; its users are told by themselves. */
-	if (e->remote && ng == NULL)
-		return false;
-	if (ng != NULL && e->version != 0 && !before_members(ng, e))
-		return false;
-	nodes_note(n, e);
-	return true;
 }
 
 static void tell_mentions(struct nodes *n, const struct event *e)
@@ -150,6 +181,47 @@ static void tell_members(struct nodes *n, const struct event *e)
 			      NODES_NEWER);
 }
 
+/* All of it, also what is not told here any more. */
+static void tell_others(struct nodes *n, const struct event *e)
+{
+	if (n->tell == NULL || e->remote)
+		return;
+	if (e->kind == EVENT_MESSAGES)
+		tell_mentions(n, e);
+	else if (e->kind == EVENT_MEMBERS)
+		tell_members(n, e);
+}
+
+bool nodes_before(struct nodes *n, struct event *e)
+{
+	struct nodes_group *ng =
+		n == NULL ? NULL : nodes_find_group(n, e->group_id);
+
+	if (n == NULL)
+		return true;
+	tell_others(n, e);
+	if (e->kind == EVENT_MESSAGES && ng != NULL)
+		before_messages(ng, e);
+	if (e->kind == EVENT_FLOOR && ng != NULL) {
+		/* Another node's, further on, may have been told before. */
+		if (e->first_seq <= ng->first_seq)
+			return false;
+		ng->first_seq = e->first_seq;
+	}
+	if (e->kind != EVENT_MEMBERS)
+		return true;
+	/* Its watchers have gone; its users are told by themselves. */
+	if (e->remote && ng == NULL)
+		return false;
+	if (ng != NULL && e->version != 0 && !before_members(ng, e))
+		return false;
+	/* One who is about to watch needs all of them. */
+	if (groups_find(&n->registry->groups, e->group_id) == NULL)
+		skip_looked(n, e);
+	nodes_note(n, e);
+	return e->count > 0;
+}
+
 void nodes_after(struct nodes *n, const struct event *e)
 {
 	if (n == NULL || n->tell == NULL || e->remote)
@@ -157,10 +229,6 @@ void nodes_after(struct nodes *n, const struct event *e)
 	switch (e->kind) {
 	case EVENT_MESSAGES:
 		n->tell->group(n->tell_data, e->group_id, e->last_seq, 0);
-		tell_mentions(n, e);
-		break;
-	case EVENT_MEMBERS:
-		tell_members(n, e);
 		break;
 	case EVENT_DELETED:
 		n->tell->deleted(n->tell_data, e->group_id);
@@ -172,7 +240,8 @@ void nodes_after(struct nodes *n, const struct event *e)
 	case EVENT_REVOKED:
 		n->tell->tokens(n->tell_data);
 		break;
-	case EVENT_FLOOR: /* by the sweep: nobody waits for it */
+	case EVENT_MEMBERS: /* before */
+	case EVENT_FLOOR:   /* by the sweep: nobody waits for it */
 	case EVENT_IMPORTING:
 	case EVENT_IMPORTED:
 		break;

@@ -18,15 +18,18 @@ struct nodes_group {
 	uint64_t base_version;
 	uint64_t version;
 	uint64_t first_seq; /* the floor that was told */
-	uint64_t round;	    /* of the last sweep that asked for it, */
-	uint64_t seen;	    /* and of the last that found it */
-	uint64_t looked;    /* the serial of the last look that was answered */
-	uint64_t want;	    /* a seq that it is said to have */
+	uint64_t round;	 /* of the last sweep that asked for it, */
+	uint64_t seen;	 /* and of the last that found it */
+	uint64_t looked; /* the serial of the last look that was answered */
+	uint64_t missed; /* what that did not find, though it is there; 0 */
+	/* What hints say: that it has reached these, or is gone. */
+	uint64_t want;
+	uint64_t want_version;
+	bool want_gone;
 	unsigned futile;
-	bool look;   /* what there is, whatever was said */
-	bool hinted; /* only hints asked for the present look */
-	bool roles;  /* changes were lost: who watches is asked for each */
-	bool busy;   /* being read */
+	bool look;  /* what there is, whatever was said */
+	bool roles; /* changes were lost: who watches is asked for each */
+	bool busy;  /* being read */
 };
 
 enum {
@@ -41,7 +44,7 @@ struct nodes_told {
 	enum member_change change;
 };
 
-enum nodes_hint_kind { NODES_MENTION, NODES_READ };
+enum nodes_hint_kind { NODES_MENTION, NODES_READ, NODES_HINT_KINDS };
 struct nodes_hint {
 	enum nodes_hint_kind kind;
 	uint64_t group_id;
@@ -66,12 +69,16 @@ struct nodes_user {
 	bool busy;
 	bool gone; /* his last principal, while he is being looked at */
 	struct nodes_told told[NODES_RING];   /* oldest first */
+	struct nodes_told looked[NODES_RING]; /* by his looks, likewise; the
+						 last of each group */
 	struct nodes_hint hints[NODES_HINTS]; /* to be looked at */
 	size_t nhints;
 	struct nodes_hint later[NODES_HINTS]; /* by the next sweep */
 	size_t nlater;
 	struct nodes_hint last[NODES_HINTS]; /* told lately */
 	size_t nlast;
+	/* Since the last sweep: true ones that are old are forged, too. */
+	unsigned heard[NODES_HINT_KINDS];
 };
 
 struct nodes_group *nodes_find_group(const struct nodes *n, uint64_t id);
@@ -81,9 +88,13 @@ void nodes_answered(struct nodes *n);
 void nodes_failed(struct nodes *n, const struct err *err);
 /* Somebody's membership was told: his look need not tell it again. */
 void nodes_note(struct nodes *n, const struct event *e);
+/* His look tells it: an event of our own, that comes behind that, need not. */
+void nodes_note_look(struct nodes_user *u, const struct event *e);
 /* The mentions of an event that were told, by another event: they go. */
 void nodes_strip(const struct nodes_group *ng, struct event *e);
 
+/* Whether something is said of it that was not told. */
+bool nodes_group_wants(const struct nodes_group *ng);
 /* Reads the group, now or when the present look is over. */
 void nodes_group_kick(struct nodes_group *ng);
 /* Tells that the floor is at v's, once all below it was told. Whether it was

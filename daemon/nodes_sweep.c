@@ -194,6 +194,7 @@ static void gather_users(struct nodes_sweep *s)
 		list_push(all, &u->link);
 		u->round = s->user_round;
 		u->futile = 0;
+		memset(u->heard, 0, sizeof(u->heard));
 		memcpy(s->users[s->nusers++], u->name, sizeof(u->name));
 	}
 }

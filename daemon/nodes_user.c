@@ -135,8 +135,12 @@ static int check_hint(struct look *l, struct store *store, size_t i)
 	int rc = store_find_group(store, hint->group_id, str_of(""),
 				  str_of(l->name), &group, &err);
 
-	if (rc < 0)
-		return err.code == ERR_NO_SUCH_GROUP ? 0 : rc;
+	if (rc < 0 && err.code == ERR_NO_SUCH_GROUP)
+		return 0;
+	if (rc < 0) {
+		l->err = err;
+		return rc;
+	}
 	str_to_cstr(group.name, at.answer->group, sizeof(at.answer->group));
 	if (hint->kind == NODES_READ) {
 		at.answer->seq = group.last_read_seq;
@@ -254,6 +258,7 @@ static void tell_changes(struct nodes_user *u, struct look *l)
 		u->version = e->version;
 		if (!was_told(u, e)) {
 			u->nodes->figures.changes++;
+			nodes_note_look(u, e);
 			fanout_member(u->nodes->registry, e);
 		}
 		event_free(e);

@@ -1,28 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/sequencer.h"
+#include "daemon/sequencer_private.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "lib/table.h"
+#include "daemon/late.h"
 #include "lib/log.h"
 
 enum { EXIT_UNKNOWN = 3 };
-
-/* What went into one transaction. */
-struct batch {
-	struct list link;
-	struct list ops;
-	size_t count;
-	struct list events;
-};
-
-static struct sequencer_op *op_of(struct list *el)
-{
-	return container_of(el, struct sequencer_op, link);
-}
 
 /* Whether there is no room for op in this transaction. */
 static bool is_full(const struct lane *lane, const struct batch *batch,
@@ -57,10 +45,7 @@ static bool take(struct lane *lane, struct batch *batch)
 	size_t bytes = 0;
 
 	pthread_mutex_lock(&lane->lock);
-	while (list_empty(&lane->pending) && !lane->stop) {
-		atomic_store(&lane->alive_ns, 0);
-		pthread_cond_wait(&lane->wake, &lane->lock);
-	}
+	(void)lane_wait(lane);
 	while (!list_empty(&lane->pending)) {
 		struct sequencer_op *op = op_of(lane->pending.next);
 
@@ -102,12 +87,14 @@ static void fail_all(struct batch *batch, const struct err *err)
 static int run_op(struct sequencer_op *op, struct store *store,
 		  struct list *events)
 {
-	int rc;
+	int rc = 0;
 
 	op->err = (struct err){ .code = ERR_NONE };
 	op->appended = 0;
 	if (op->append != NULL)
-		(void)store_append(store, op->append, &op->err);
+		rc = store_append(store, op->append, &op->err);
+	if (rc < 0 && op->err.code == ERR_NONE)
+		err_set(&op->err, ERR_UNAVAILABLE, NULL);
 	rc = op->run(op, store, events, &op->err);
 	assert(rc < 0 || op->err.code == ERR_NONE);
 	if (rc < 0 && op->err.code == ERR_NONE)
@@ -219,6 +206,26 @@ static int run_transaction(struct lane *lane, struct batch *batch,
 	return store_commit(lane->store, err);
 }
 
+/* The same, until the store does not undo it. */
+static int run_until_kept(struct lane *lane, struct batch *batch,
+			  struct err *err)
+{
+	for (int tries = 1;; tries++) {
+		int rc = run_transaction(lane, batch, err);
+
+		if (rc == 0 || rc == -EINPROGRESS || tries == SEQUENCER_TRIES ||
+		    !store_was_undone(lane->store))
+			return rc;
+		log_info("runs a batch again: ops=%zu why=\"%s\"", batch->count,
+			 err->text);
+		atomic_fetch_add(&lane->sequencer->figures.rollbacks, 1);
+		store_rollback(lane->store);
+		clear_errors(batch, NULL);
+		events_clear(&batch->events);
+		*err = (struct err){ .code = ERR_NONE };
+	}
+}
+
 /* It is stored: what follows from it is told, or watchers would miss it. */
 static void end_append(struct lane *lane, struct batch *batch,
 		       struct sequencer_op *op, const struct err *refused)
@@ -258,19 +265,47 @@ static int run_appends(struct lane *lane, struct batch *batch, struct err *err)
 	return 0;
 }
 
+/* Among the lanes, that is; but who is alone there may be held up for long. */
+static int come_together(struct sequencer *q, const struct batch *batch,
+			 uint64_t since_ns)
+{
+	struct timespec late = late_time(since_ns, LATE_ANSWER_MS);
+
+	if (!q->shared)
+		return pthread_rwlock_wrlock(&q->together);
+	return op_of(batch->ops.next)->alone
+		       ? pthread_rwlock_clockwrlock(&q->together,
+						    CLOCK_MONOTONIC, &late)
+		       : pthread_rwlock_clockrdlock(&q->together,
+						    CLOCK_MONOTONIC, &late);
+}
+
+/* When the first of them came. */
+static uint64_t since(const struct batch *batch)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (struct list *el = batch->ops.next; el != &batch->ops;
+	     el = el->next) {
+		if (op_of(el)->since_ns < first)
+			first = op_of(el)->since_ns;
+	}
+	return first;
+}
+
 static int carry_out(struct lane *lane, struct batch *batch, struct err *err)
 {
 	struct sequencer *q = lane->sequencer;
 	const struct sequencer_op *first = op_of(batch->ops.next);
 	int rc;
 
-	if (first->alone)
-		pthread_rwlock_wrlock(&q->together);
-	else
-		pthread_rwlock_rdlock(&q->together);
+	store_set_deadline(lane->store, late_deadline_ms(since(batch)));
+	rc = come_together(q, batch, since(batch));
+	if (rc != 0)
+		return err_set(err, ERR_UNAVAILABLE, NULL);
 	rc = q->shared && first->append != NULL
 		     ? run_appends(lane, batch, err)
-		     : run_transaction(lane, batch, err);
+		     : run_until_kept(lane, batch, err);
 	/* Before the lock goes: what was not committed is nobody's. */
 	if (rc < 0)
 		store_rollback(lane->store);
@@ -326,51 +361,6 @@ static int run_batch(struct lane *lane, struct batch *batch)
 	return 0;
 }
 
-/* A lane cannot go on without its batch struct: it waits for memory. */
-static struct batch *batch_new(void)
-{
-	struct batch *batch;
-
-	while ((batch = calloc(1, sizeof(*batch))) == NULL)
-		usleep(10000);
-	list_init(&batch->ops);
-	list_init(&batch->events);
-	return batch;
-}
-
-/* The store was away. Who has waited for that is answered, so that nobody
- * waits for longer than two attempts take. */
-static void give_up_waiting(struct lane *lane)
-{
-	const uint64_t patience = (uint64_t)SEQUENCER_PATIENCE_MS * 1000000;
-	struct batch *batch = batch_new();
-	uint64_t now = uv_hrtime();
-	struct err err;
-
-	pthread_mutex_lock(&lane->lock);
-	while (!list_empty(&lane->pending)) {
-		struct sequencer_op *op = op_of(lane->pending.next);
-
-		if (now - op->since_ns < patience)
-			break;
-		list_remove(&op->link);
-		list_push(&batch->ops, &op->link);
-		batch->count++;
-		lane->pending_ops--;
-		lane->pending_bytes -= op->bytes;
-	}
-	pthread_mutex_unlock(&lane->lock);
-	err_set(&err, ERR_UNAVAILABLE, "The store cannot be reached now");
-	err.retry_after_ms = SEQUENCER_RETRY_MS;
-	for (struct list *el = batch->ops.next; el != &batch->ops;
-	     el = el->next)
-		op_of(el)->err = err;
-	if (batch->count > 0)
-		mailbox_post(&lane->sequencer->done, &batch->link);
-	else
-		free(batch);
-}
-
 static void *lane_main(void *arg)
 {
 	struct lane *lane = arg;
@@ -388,9 +378,10 @@ static void *lane_main(void *arg)
 		}
 		away = run_batch(lane, batch) < 0;
 		mailbox_post(&q->done, &batch->link);
-		atomic_store(&q->away, away && q->shared);
 		if (away && q->shared)
-			give_up_waiting(lane);
+			lane_doubt(lane);
+		else
+			atomic_store(&q->away, false);
 	}
 }
 
@@ -516,6 +507,8 @@ int sequencer_start(struct sequencer *q, uv_loop_t *loop,
 		if (rc < 0)
 			goto stop;
 	} while (q->shared && q->lanes < options->lanes);
+	uv_timer_init(loop, &q->look);
+	q->look.data = q;
 	return 0;
 stop:
 	for (size_t i = 0; i < q->lanes; i++)
@@ -525,63 +518,18 @@ stop:
 	return rc;
 }
 
-int sequencer_submit(struct sequencer *q, uint64_t group_id,
-		     struct sequencer_op *op)
+static void on_look_closed(uv_handle_t *handle)
 {
-	struct lane *lane = &q->lane[table_hash_u64(group_id) % q->lanes];
-	int rc = -EBUSY;
+	struct sequencer *q = handle->data;
 
-	pthread_mutex_lock(&lane->lock);
-	if (!lane->stop && lane->pending_ops < SEQUENCER_QUEUE_OPS &&
-	    (lane->pending_ops == 0 ||
-	     lane->pending_bytes + op->bytes <= SEQUENCER_QUEUE_BYTES)) {
-		op->since_ns = uv_hrtime();
-		list_push(&lane->pending, &op->link);
-		lane->pending_ops++;
-		lane->pending_bytes += op->bytes;
-		/* One that does not even wake is seen, too. */
-		if (atomic_load(&lane->alive_ns) == 0)
-			is_alive(lane);
-		pthread_cond_signal(&lane->wake);
-		rc = 0;
-	}
-	pthread_mutex_unlock(&lane->lock);
-	return rc;
-}
-
-size_t sequencer_queued(struct sequencer *q)
-{
-	size_t queued = 0;
-
-	for (size_t i = 0; i < q->lanes; i++) {
-		pthread_mutex_lock(&q->lane[i].lock);
-		queued += q->lane[i].pending_ops;
-		pthread_mutex_unlock(&q->lane[i].lock);
-	}
-	return queued;
-}
-
-uint64_t sequencer_stalled_ns(const struct sequencer *q)
-{
-	uint64_t stalled = 0;
-
-	if (q->shared)
-		return 0;
-	for (size_t i = 0; i < q->lanes; i++) {
-		uint64_t alive = atomic_load(&q->lane[i].alive_ns);
-		uint64_t now = uv_hrtime();
-
-		if (alive != 0 && now > alive && now - alive > stalled)
-			stalled = now - alive;
-	}
-	return stalled;
+	q->on_close(q);
 }
 
 static void on_mailbox_closed(struct mailbox *m)
 {
 	struct sequencer *q = container_of(m, struct sequencer, done);
 
-	q->on_close(q);
+	uv_close((uv_handle_t *)&q->look, on_look_closed);
 }
 
 void sequencer_close(struct sequencer *q, void (*cb)(struct sequencer *q))

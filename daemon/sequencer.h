@@ -17,9 +17,12 @@
  *  - Plain appends go together, by store_append_all(): one round trip. Any
  *    other op has a transaction of its own, so that it waits for no locks while
  *    it holds those of others.
+ *    What the store undoes all the same, since two waited for each other, is
+ *    run again a few times.
  *  - After an unknown outcome the batch is answered so, and the lane goes on.
- *  - While the store is away an op is answered `unavailable` after one attempt,
- *    its own or that of those before it: nothing piles up.
+ *  - While the store is away an op is answered `unavailable`, and a lane only
+ *    tries to reach it: nothing piles up. Nobody waits for what a lane hangs in
+ *    (daemon/late.h).
  */
 #ifndef GROUPFS_DAEMON_SEQUENCER_H
 #define GROUPFS_DAEMON_SEQUENCER_H
@@ -48,6 +51,8 @@ enum {
 	/* After an attempt that found the store away, whoever has waited for
 	 * longer does not wait for one more. */
 	SEQUENCER_PATIENCE_MS = 250,
+	/* How often an op is run whose transaction a shared store undoes. */
+	SEQUENCER_TRIES = 4,
 	/* When to come again to a shared store that was away; whoever answers
 	 * `unavailable` with a time says that this is the reason. */
 	SEQUENCER_RETRY_MS = 1000
@@ -72,7 +77,8 @@ struct sequencer_op {
 	 * store cannot be rolled back with the others. No other lane of this
 	 * node has one open meanwhile. */
 	bool alone;
-	uint64_t since_ns; /* the sequencer's: when it was submitted */
+	uint64_t came_ns;  /* uv_hrtime(); 0: when it is submitted */
+	uint64_t since_ns; /* the sequencer's: since when it counts */
 	struct err err;	   /* ERR_NONE: committed */
 	uint64_t appended; /* messages that run() stored, for the figures */
 };
@@ -88,6 +94,10 @@ struct lane {
 	size_t pending_ops;
 	size_t pending_bytes;
 	bool stop;
+	/* Of a shared store, protected by lock: the last transaction failed,
+	 * or it was not reached; and then it is not even waited for. */
+	bool doubt;
+	bool away;
 	struct event_marks marks; /* the thread's */
 	/* When it last got on with its work (uv_hrtime()); 0: it has none. */
 	atomic_uint_fast64_t alive_ns;
@@ -133,6 +143,7 @@ struct sequencer {
 	size_t lanes;	  /* that run */
 	struct lane lane[SEQUENCER_LANES_MAX];
 	struct sequencer_figures figures;
+	uv_timer_t look; /* runs while something waits */
 	void (*on_close)(struct sequencer *q);
 };
 
@@ -140,7 +151,7 @@ struct sequencer {
  * that is not shared has one lane. */
 int sequencer_start(struct sequencer *q, uv_loop_t *loop,
 		    const struct sequencer_options *options, struct err *err);
-/* 0, or -EBUSY when the lane's queue is full: done will not run. */
+/* 0, or -EBUSY when the lane's queue is full: done will not run. Loop. */
 int sequencer_submit(struct sequencer *q, uint64_t group_id,
 		     struct sequencer_op *op);
 /* See on_told. Also after the sequencer was closed. */

@@ -168,15 +168,22 @@ static void read_known(struct op *op)
 		ask_groupd(op);
 }
 
-static void messages_read(struct op *op)
+/* op->off is a place in the log. */
+static void read_log(struct op *op)
 {
-	op->off += log_begin(op);
 	if (op_knows_group(op))
 		read_known(op);
 	else if (ahead_has(op))
 		op_find_group(op, read_known);
 	else
 		ask_groupd(op);
+}
+
+static void messages_read(struct op *op)
+{
+	op->off += log_begin(op);
+	op->run = read_log;
+	read_log(op);
 }
 
 /* The write is done: what remains of it waits. */

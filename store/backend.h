@@ -32,9 +32,13 @@ struct store {
 	/* Set by the back end: the transaction cannot go on (-EIO, -ENOSPC);
 	 * store.c refuses all but rollback. */
 	bool broken;
+	/* Set by the back end with it: store_was_undone(). */
+	bool undone;
 	/* Set by the back end: nobody knows what is on disk. Every verb is
 	 * refused with -EINPROGRESS from then on. */
 	bool dead;
+	uint64_t deadline_ms; /* of store_set_deadline(); a back end that
+				 machines share keeps it */
 };
 
 /* Each op keeps the contract of the verb of its name in store.h; what is said
@@ -213,6 +217,9 @@ struct store_ops {
 			 struct err *err);
 	int (*move_end)(struct store *s, const struct store_numbers *numbers,
 			struct err *err);
+
+	/* NULL: it is always there. */
+	int (*reach)(struct store *s, struct err *err);
 };
 
 /* move.c: `unavailable` for a store that is being filled, but with

@@ -5,8 +5,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { SET_UP_MS = 5000 };
+enum { SET_UP_MS = 5000, OPEN_MS = 20000 };
 
 /* What the URL may say otherwise. A reader, too, asks who takes writes: what a
  * standby shows may be older than what a reader was told to look for, and in
@@ -57,11 +58,14 @@ enum { REFUSALS = sizeof(refusals) / sizeof(refusals[0]) };
 
 static const char set_up_all[] =
 	"SET default_transaction_isolation='read committed';"
-	"SET lock_timeout=0;SET statement_timeout=0;SET jit=off;";
+	"SET lock_timeout=0;SET statement_timeout=0;SET jit=off;"
+	"SET client_connection_check_interval='500ms';";
 static const char set_up_reader[] = "SET default_transaction_read_only=on";
-/* A node that has hung, or was cut off, does not keep a group's lock. */
+/* A node that has hung, or was cut off, does not keep a group's lock; and who
+ * waits for one in vain says so, before his own node gives him up. */
 static const char set_up_writer[] =
-	"SET idle_in_transaction_session_timeout='20s'";
+	"SET idle_in_transaction_session_timeout='20s';"
+	"SET lock_timeout='1s'";
 
 /* The first sentence of libpq's, which may be several lines. */
 static int refuse_connection(const PGconn *conn, struct err *err)
@@ -109,6 +113,56 @@ static int set_up(const struct postgres_store *s, PGconn *conn, struct err *err)
 	return rc;
 }
 
+uint64_t pg_clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+uint64_t pg_end_of(const struct postgres_store *s, int ms)
+{
+	uint64_t end = pg_clock_ms() +
+		       (uint64_t)(s->opening && ms < OPEN_MS ? OPEN_MS : ms);
+
+	return s->base.deadline_ms != 0 && s->base.deadline_ms < end
+		       ? s->base.deadline_ms
+		       : end;
+}
+
+int pg_check_time(struct postgres_store *s, int ms, struct err *err)
+{
+	if (ms == PG_LONG_MS)
+		s->base.deadline_ms = 0;
+	if (s->base.deadline_ms == 0 || pg_clock_ms() < s->base.deadline_ms)
+		return 0;
+	s->base.broken = s->base.in_transaction;
+	return err_set(err, ERR_UNAVAILABLE,
+		       "The database did not answer in time");
+}
+
+/* Makes it until the deadline. False: it is late, or conn says why. */
+static bool connect_in_time(const struct postgres_store *s, PGconn *conn)
+{
+	PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+
+	if (PQstatus(conn) == CONNECTION_BAD)
+		return false;
+	while (next != PGRES_POLLING_OK && next != PGRES_POLLING_FAILED) {
+		struct pollfd p = { .fd = PQsocket(conn), .events = POLLIN };
+		uint64_t now = pg_clock_ms();
+
+		if (next == PGRES_POLLING_WRITING)
+			p.events = POLLOUT;
+		if (now >= s->base.deadline_ms ||
+		    poll(&p, 1, (int)(s->base.deadline_ms - now)) <= 0)
+			return false;
+		next = PQconnectPoll(conn);
+	}
+	return next == PGRES_POLLING_OK;
+}
+
 PGconn *pg_connect_another(const struct postgres_store *s, struct err *err)
 {
 	const char *const values[] = {
@@ -118,13 +172,15 @@ PGconn *pg_connect_another(const struct postgres_store *s, struct err *err)
 		"UTF8",	      NULL
 	};
 	/* What stands before dbname is overruled by the URL in it. */
-	PGconn *conn = PQconnectdbParams(default_names, values, 1);
+	bool hurry = s->base.deadline_ms != 0;
+	PGconn *conn = hurry ? PQconnectStartParams(default_names, values, 1)
+			     : PQconnectdbParams(default_names, values, 1);
 
 	if (conn == NULL) {
 		err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
 		return NULL;
 	}
-	if (PQstatus(conn) != CONNECTION_OK)
+	if (hurry ? !connect_in_time(s, conn) : PQstatus(conn) != CONNECTION_OK)
 		refuse_connection(conn, err);
 	else if (PQsetnonblocking(conn, 1) == 0 && set_up(s, conn, err) == 0)
 		return conn;
@@ -152,6 +208,7 @@ static bool has_ended(struct postgres_store *s)
 
 int pg_connect(struct postgres_store *s, struct err *err)
 {
+	pg_take_end(s);
 	if (s->conn != NULL && has_ended(s))
 		pg_drop(s);
 	if (s->conn != NULL)
@@ -166,6 +223,7 @@ int pg_connect(struct postgres_store *s, struct err *err)
 	if (s->conn == NULL)
 		return err != NULL ? err_rc(err) : -EIO;
 	s->ended = false;
+	s->ending = false;
 	PQsetNoticeReceiver(s->conn, on_notice, s);
 	memset(s->prepared, 0, sizeof(s->prepared));
 	return 0;
@@ -191,6 +249,24 @@ static void pg_close(struct store *base)
 	free(s);
 }
 
+/* Also what the first append would connect for. */
+static int pg_reach(struct store *base, struct err *err)
+{
+	struct postgres_store *s = pg_of(base);
+	int rc = pg_connect(s, err);
+
+	return rc < 0 || base->options.read_only ? rc : pg_need_room(s, err);
+}
+
+/* Over a new connection, where the old one was lost unnoticed: nothing was
+ * asked of it yet, and what it said is no refusal. */
+static int begin_again(struct postgres_store *s, enum pg_statement begin,
+		       struct err *err)
+{
+	err->code = ERR_NONE;
+	return pg_do(s, begin, err);
+}
+
 static int pg_begin(struct store *base, struct err *err)
 {
 	struct postgres_store *s = pg_of(base);
@@ -200,10 +276,9 @@ static int pg_begin(struct store *base, struct err *err)
 	if (rc < 0)
 		return rc;
 	rc = pg_do(s, PG_BEGIN_WRITE, err);
-	/* One that was lost unnoticed: nothing was asked of it yet. */
-	if (rc < 0 && had && s->conn == NULL)
-		rc = pg_do(s, PG_BEGIN_WRITE, err);
-	return rc;
+	return rc < 0 && had && s->conn == NULL
+		       ? begin_again(s, PG_BEGIN_WRITE, err)
+		       : rc;
 }
 
 static void pg_rollback(struct store *base)
@@ -248,7 +323,7 @@ static int pg_snapshot(struct store *base, struct err *err)
 	int rc = pg_do(s, PG_BEGIN_VIEW, err);
 
 	if (rc < 0 && had && s->conn == NULL)
-		rc = pg_do(s, PG_BEGIN_VIEW, err);
+		rc = begin_again(s, PG_BEGIN_VIEW, err);
 	/* The view is that of the first look. */
 	if (rc == 0)
 		rc = pg_get_meta(s, "version", &version, err);
@@ -259,7 +334,7 @@ static int pg_snapshot(struct store *base, struct err *err)
 
 static void pg_release(struct store *base)
 {
-	pg_rollback(base);
+	pg_end_view(pg_of(base));
 }
 
 static const struct store_ops postgres_ops = {
@@ -332,6 +407,7 @@ static const struct store_ops postgres_ops = {
 	.move_loose = pg_move_loose,
 	.move_keys = pg_move_keys,
 	.move_end = pg_move_end,
+	.reach = pg_reach,
 };
 
 /* What libpq says of a URL may show the password in it. */
@@ -359,6 +435,7 @@ int postgres_store_open(struct store **out, const char *url,
 		return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
 	s->base.ops = &postgres_ops;
 	s->base.options = *options;
+	s->opening = true;
 	buf_printf(&s->url, "postgresql:%s", url);
 	if (s->url.failed)
 		rc = pg_no_memory(s, err);
@@ -374,6 +451,7 @@ int postgres_store_open(struct store **out, const char *url,
 		pg_close(&s->base);
 		return rc;
 	}
+	s->opening = false;
 	*out = &s->base;
 	return 0;
 }

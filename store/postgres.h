@@ -186,6 +186,8 @@ struct postgres_store {
 	bool prepared[PG_COUNT];
 	/* PostgreSQL has warned since the last question was asked. */
 	bool warned;
+	bool opening; /* nobody waits for an answer yet: it may take long */
+	bool ending;  /* the end of a view was sent, and not answered yet */
 	/* And that this connection ends, while nothing was asked. */
 	bool ended;
 	struct buf held; /* what the strs point to that a verb handed out */
@@ -210,10 +212,19 @@ static inline struct postgres_store *pg_of(struct store *s)
 
 /* Makes the connection that is not there; `unavailable`. */
 int pg_connect(struct postgres_store *s, struct err *err);
-/* Another connection to the same place, set up and checked: PQfinish(). */
+/* Another connection to the same place, set up and checked: PQfinish(). Where
+ * there is a deadline it is made by then; else libpq gives each of the URL's
+ * hosts its connect_timeout. */
 PGconn *pg_connect_another(const struct postgres_store *s, struct err *err);
 /* Gives the connection up: what was open on it is broken. */
 void pg_drop(struct postgres_store *s);
+
+/* CLOCK_MONOTONIC, as deadlines are. */
+uint64_t pg_clock_ms(void);
+/* Until when to wait for what may take so long. */
+uint64_t pg_end_of(const struct postgres_store *s, int ms);
+/* Before something is asked: not what nobody would wait for. `unavailable` */
+int pg_check_time(struct postgres_store *s, int ms, struct err *err);
 
 /* postgres_util.c */
 
@@ -249,6 +260,11 @@ void pg_add_after(struct pg_call *c, struct str s, char room[PG_AFTER_MAX]);
  */
 int pg_run(struct postgres_store *s, const struct pg_call *c, PGresult **out,
 	   struct err *err);
+/* Asks, and leaves the answer to the next use of the handle: what was read is
+ * not held up by the end of its view. */
+void pg_end_view(struct postgres_store *s);
+/* Takes that answer, if there is one to come. */
+void pg_take_end(struct postgres_store *s);
 /* A statement without parameters and rows. */
 int pg_do(struct postgres_store *s, enum pg_statement which, struct err *err);
 /* Runs one that takes effect by itself, or with COMMIT: as pg_run(), but
@@ -307,15 +323,14 @@ int pg_save(struct postgres_store *s, struct err *err);
 /* rc: how the verb went; returned, unless ending the step fails. */
 int pg_end_save(struct postgres_store *s, int rc, struct err *err);
 
+/* postgres_schema.c: makes or migrates the store (writer), checks that it is
+ * one of ours. */
+int pg_schema_check(struct postgres_store *s, struct err *err);
 /* A number in the table `meta`; 0: it is not there. */
 int pg_get_meta(struct postgres_store *s, const char *name, uint64_t *value,
 		struct err *err);
 int pg_set_meta(struct postgres_store *s, const char *name, uint64_t value,
 		struct err *err);
-
-/* postgres_schema.c: makes or migrates the store (writer), checks that it is
- * one of ours. */
-int pg_schema_check(struct postgres_store *s, struct err *err);
 
 /* postgres_room.c */
 

@@ -218,10 +218,19 @@ int pg_list_media(struct store *base, uint64_t group_id, struct str after,
 int pg_hash_used(struct store *base, const uint8_t hash[STORE_HASH], bool *used,
 		 struct err *err)
 {
-	int rc = run_with_hash(pg_of(base), PG_HASH_USED, hash, err);
+	struct postgres_store *s = pg_of(base);
+	int rc = 0;
 
+	*used = false;
+	if (base->in_transaction)
+		rc = run_with_hash(s, PG_LOCK_HASH, hash, err);
+	if (rc >= 0)
+		rc = run_with_hash(s, PG_HASH_USED, hash, err);
 	*used = rc > 0;
-	return rc < 0 ? rc : 0;
+	if (rc > 0)
+		rc = base->in_transaction ? pg_drop_garbage(base, hash, err)
+					  : 0;
+	return rc;
 }
 
 /* In a transaction it stays garbage until the end: nobody adds it meanwhile. */

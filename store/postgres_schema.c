@@ -112,7 +112,9 @@ static int migrate(struct postgres_store *s, const struct migration *m,
 static int apply(struct postgres_store *s, struct err *err)
 {
 	uint64_t version = 0;
-	int rc = run(s, "BEGIN;SELECT pg_advisory_xact_lock(" SCHEMA_LOCK ")",
+	int rc = run(s,
+		     "BEGIN;SET LOCAL lock_timeout=0;"
+		     "SELECT pg_advisory_xact_lock(" SCHEMA_LOCK ")",
 		     NULL, err);
 
 	if (rc == 0)
@@ -141,4 +143,32 @@ int pg_schema_check(struct postgres_store *s, struct err *err)
 	if (rc < 0 || version == PG_VERSION)
 		return rc;
 	return apply(s, err);
+}
+
+int pg_get_meta(struct postgres_store *s, const char *name, uint64_t *value,
+		struct err *err)
+{
+	struct pg_call c;
+	PGresult *r;
+	int rc;
+
+	pg_use(&c, PG_META_GET);
+	pg_add_text(&c, str_of(name));
+	rc = pg_run(s, &c, &r, err);
+	*value = rc > 0 ? pg_column(r, 0, 0) : 0;
+	PQclear(r);
+	return rc < 0 ? rc : 0;
+}
+
+int pg_set_meta(struct postgres_store *s, const char *name, uint64_t value,
+		struct err *err)
+{
+	struct pg_call c;
+	int rc;
+
+	pg_use(&c, PG_META_SET);
+	pg_add_text(&c, str_of(name));
+	pg_add(&c, value);
+	rc = pg_run(s, &c, NULL, err);
+	return rc < 0 ? rc : 0;
 }

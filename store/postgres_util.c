@@ -6,7 +6,6 @@
 #include <endian.h>
 #include <poll.h>
 #include <stdio.h>
-#include <time.h>
 
 enum {
 	ALIVE_MS = 250, /* how often options.alive is called in a wait */
@@ -174,6 +173,8 @@ int pg_fail(struct postgres_store *s, const PGresult *r, struct err *err)
 	const char *text = NULL;
 
 	s->base.broken = s->base.in_transaction;
+	s->base.undone =
+		r != NULL && (is_state(r, "40P01") || is_state(r, "40001"));
 	if (r != NULL)
 		text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 	if (text == NULL) {
@@ -194,20 +195,12 @@ int pg_fail(struct postgres_store *s, const PGresult *r, struct err *err)
 
 /* Waiting. */
 
-static uint64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* Waits for the socket, not beyond `end`. False: it is too late, or over. */
 static bool wait_socket(const struct postgres_store *s, PGconn *conn,
 			bool writing, uint64_t end)
 {
 	struct pollfd p = { .fd = PQsocket(conn), .events = POLLIN };
-	uint64_t now = clock_ms();
+	uint64_t now = pg_clock_ms();
 	int ms = ALIVE_MS;
 
 	if (p.fd < 0 || now >= end)
@@ -243,7 +236,7 @@ static bool wait_result(const struct postgres_store *s, PGconn *conn,
 
 PGresult *pg_answer(const struct postgres_store *s, PGconn *conn, int ms)
 {
-	uint64_t end = clock_ms() + (uint64_t)ms;
+	uint64_t end = pg_end_of(s, ms);
 	PGresult *last = NULL;
 
 	for (;;) {
@@ -322,7 +315,9 @@ static int ask(struct postgres_store *s, const struct pg_call *c,
 	int rc;
 
 	*out = NULL;
-	rc = pg_connect(s, err);
+	rc = pg_check_time(s, statements[c->which].ms, err);
+	if (rc == 0)
+		rc = pg_connect(s, err);
 	if (rc == 0)
 		rc = prepare(s, c->which, err);
 	if (rc < 0)
@@ -348,6 +343,32 @@ int pg_run(struct postgres_store *s, const struct pg_call *c, PGresult **out,
 	else
 		PQclear(r);
 	return rc;
+}
+
+void pg_end_view(struct postgres_store *s)
+{
+	struct pg_call c;
+
+	pg_use(&c, PG_ROLLBACK);
+	if (s->conn == NULL)
+		return;
+	s->ending = prepare(s, PG_ROLLBACK, NULL) == 0 && send_call(s, &c) &&
+		    PQflush(s->conn) >= 0;
+	if (!s->ending)
+		pg_drop(s);
+}
+
+void pg_take_end(struct postgres_store *s)
+{
+	PGresult *r;
+
+	if (!s->ending || s->conn == NULL)
+		return;
+	s->ending = false;
+	r = pg_answer(s, s->conn, PG_WRITE_MS);
+	if (!is_good(r))
+		pg_drop(s);
+	PQclear(r);
 }
 
 int pg_do(struct postgres_store *s, enum pg_statement which, struct err *err)
@@ -446,7 +467,7 @@ static PGresult *take_one(const struct postgres_store *s, uint64_t end)
 static bool take_all(const struct postgres_store *s, size_t n, PGresult **out,
 		     PGresult **bad)
 {
-	uint64_t end = clock_ms() + PG_WRITE_MS;
+	uint64_t end = pg_end_of(s, PG_WRITE_MS);
 	PGresult *r;
 
 	for (size_t i = 0; i < n + 2; i++) {
@@ -495,8 +516,10 @@ static int prepare_all(struct postgres_store *s, struct err *err)
 	static const enum pg_statement needed[] = { PG_BEGIN_WRITE, PG_COMMIT,
 						    PG_APPEND,
 						    PG_APPEND_OR_NONE };
-	int rc = pg_connect(s, err);
+	int rc = pg_check_time(s, PG_WRITE_MS, err);
 
+	if (rc == 0)
+		rc = pg_connect(s, err);
 	for (size_t i = 0; rc == 0 && i < sizeof(needed) / sizeof(needed[0]);
 	     i++)
 		rc = prepare(s, needed[i], err);
@@ -557,32 +580,4 @@ int pg_end_save(struct postgres_store *s, int rc, struct err *err)
 	if (undo_rc < 0 && err != NULL)
 		*err = unused;
 	return undo_rc < 0 ? undo_rc : rc;
-}
-
-int pg_get_meta(struct postgres_store *s, const char *name, uint64_t *value,
-		struct err *err)
-{
-	struct pg_call c;
-	PGresult *r;
-	int rc;
-
-	pg_use(&c, PG_META_GET);
-	pg_add_text(&c, str_of(name));
-	rc = pg_run(s, &c, &r, err);
-	*value = rc > 0 ? pg_column(r, 0, 0) : 0;
-	PQclear(r);
-	return rc < 0 ? rc : 0;
-}
-
-int pg_set_meta(struct postgres_store *s, const char *name, uint64_t value,
-		struct err *err)
-{
-	struct pg_call c;
-	int rc;
-
-	pg_use(&c, PG_META_SET);
-	pg_add_text(&c, str_of(name));
-	pg_add(&c, value);
-	rc = pg_run(s, &c, NULL, err);
-	return rc < 0 ? rc : 0;
 }

@@ -10,6 +10,26 @@ bool store_is_shared(const struct store *s)
 	return s->ops->shared;
 }
 
+int store_reach(struct store *s, struct err *err)
+{
+	int rc = store_check_alive(s, err);
+
+	s->deadline_ms = 0;
+	if (rc < 0 || s->ops->reach == NULL)
+		return rc;
+	return s->ops->reach(s, err);
+}
+
+void store_set_deadline(struct store *s, uint64_t at_ms)
+{
+	s->deadline_ms = at_ms;
+}
+
+bool store_was_undone(const struct store *s)
+{
+	return s->undone;
+}
+
 /* What others did, nobody asks of a store that has no others. */
 static int refuse_alone(struct err *err)
 {

@@ -259,7 +259,7 @@ int sq_trim(struct store *base, struct store_trim *op, struct err *err)
 	struct sqlite_store *s = sq_of(base);
 	struct sq_floor f;
 	uint64_t from_seq;
-	uint64_t kept;
+	uint64_t kept = 0;
 	int rc = sq_floor(s, op->group_id, &f, err);
 
 	if (rc == 0)
@@ -288,7 +288,7 @@ static int look(struct sqlite_store *s, sqlite3_stmt *st,
 		store_overdue_fn fn, void *data, struct err *err)
 {
 	struct sq_floor f;
-	uint64_t kept;
+	uint64_t kept = 0;
 	int rc;
 
 	read_floor(st, &f);

@@ -81,6 +81,9 @@ void store_close(struct store *s);
 
 /* Writer: a transaction. store_rollback() also after -EIO, -ENOSPC. */
 int store_begin(struct store *s, struct err *err);
+/* Whether the transaction that was begun last failed for no fault of its own:
+ * it and another node's waited for each other. It may be run once more. */
+bool store_was_undone(const struct store *s);
 int store_commit(struct store *s, struct err *err);
 void store_rollback(struct store *s);
 
@@ -189,12 +192,13 @@ int store_set_info(struct store *s, const struct store_set_info *op,
 
 /*
  * Appends a media message and the file that it brings: the bytes themselves
- * lie elsewhere, by their hash, and are there for good before this is called.
+ * lie elsewhere, by their hash, and are there for good before the commit.
  * The message's media_url is "media/" and the name, percent-encoded
  * (text_media_url()). `bad_name` when the name is none (text_is_file_name()),
  * `file_exists` when the group has a file of this name. A batch_id already
  * used gives the first one's numbers, as in store_append(), and its media_id
- * whatever the name is now. The hash is garbage no longer.
+ * whatever the name is now. The hash is garbage no longer; and where the store
+ * is shared, until the end of the transaction nobody else takes it for garbage.
  */
 struct store_media {
 	uint64_t group_id;
@@ -311,9 +315,8 @@ int store_import_members(struct store *s, const struct store_import *op,
  * already; older ones are only kept. */
 int store_import_messages(struct store *s, const struct store_import *op,
 			  struct err *err);
-/* One record of `media`: the file of a media message that is there. Its bytes
- * are there for good before this is called. media_id, time_ms and sender do not
- * count. */
+/* One record of `media`: the file of a media message that is there; as
+ * store_add_media(). media_id, time_ms and sender do not count. */
 int store_import_media(struct store *s, const struct store_import *op,
 		       struct err *err);
 /* The group is there, with a new epoch: `group_exists`, or `bad_request` where
@@ -405,7 +408,9 @@ typedef int (*store_media_fn)(void *data, const struct wire_media *m);
 /* A group's media files by name (byte order), after a name. */
 int store_list_media(struct store *s, uint64_t group_id, struct str after,
 		     store_media_fn fn, void *data, struct err *err);
-/* Whether any media file of any group has this hash. */
+/* Whether any media file of any group has this hash. Inside a transaction that
+ * stays so until its end, as nobody else adds or drops it meanwhile; of a
+ * shared store one that nobody has is garbage then. */
 int store_hash_used(struct store *s, const uint8_t hash[STORE_HASH], bool *used,
 		    struct err *err);
 
@@ -475,6 +480,16 @@ int store_size(struct store *s, struct store_size *out, struct err *err);
 /* Whether it is shared: then it may be opened for writing more than once, and
  * a handle goes on after -EINPROGRESS, with another connection. Any handle. */
 bool store_is_shared(const struct store *s);
+
+/* Whether the handle reaches its store, of which nothing is asked. At once
+ * where it is connected; else it connects, which may take seconds whatever the
+ * deadline: `unavailable`. Outside of transactions and snapshots. */
+int store_reach(struct store *s, struct err *err);
+/* What is asked from now on is given up at that time (CLOCK_MONOTONIC, in ms):
+ * `unavailable`, or the outcome is unknown, as when a connection is lost. What
+ * walks over all there is has its own time, and so has the rest of its
+ * transaction. 0: none. Of a store that is not shared: nothing. */
+void store_set_deadline(struct store *s, uint64_t at_ms);
 
 /* Where groups are now. member_version: grows by one with each change of a
  * member (added, removed, promoted, demoted), from 0: those whom a new group

@@ -3,7 +3,7 @@
 # TIMEOUT: 180
 # Node A loses PostgreSQL: nothing comes through any more, or all connections
 # are reset. Its senders are told in time, node B's notice nothing, and nothing
-# acknowledged is lost. A read on A waits for what it cannot know.
+# acknowledged is lost. Who reads on A is told in time, too.
 # shellcheck source=tests/cluster/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_engines
@@ -41,6 +41,24 @@ network() {
 	[ "$(acks_of b)" -gt "$_b" ] || stuck="$stuck $1"
 	rm "$T/network/$1"
 }
+# The network is cut meanwhile: each of many kinds of readers asks once on A.
+read_on_a() {
+	touch "$T/network/cut"
+	for path in /api/groups '/api/groups/dev/messages?after_seq=0' \
+		/api/groups/dev /api/groups/dev/members /api/mentions; do
+		curl -s -o /dev/null -w '%{http_code} ' -m $LATE \
+			-H "Authorization: Bearer $TOKEN" "$URL_A$path" \
+			>"$T/read.$(echo "$path" | tr -c 'a-z\n' _)" &
+		ours $!
+		asking="${asking:-} $!"
+	done
+	for pid in $asking; do
+		wait "$pid"
+	done
+	rm "$T/network/cut"
+}
+# Of seconds: two, and what the machine needs.
+LATE=$((2 * ${GROUPFS_TEST_PATIENCE:-1})).5
 stuck=
 begin_load dev 2
 ok "the load runs" more_acks 5
@@ -51,6 +69,10 @@ for round in $(seq "$ROUNDS"); do
 	ok "and after a reset" more_acks 5 30
 done
 is "meanwhile B goes on" "$stuck" ""
+read_on_a
+is "who reads on A when it is cut off is told in time" "$(cat "$T"/read.*)" \
+	"503 503 503 503 503 "
+ok "and both store again" more_acks 5 30
 ok "A's senders were told" grep -q '^a	.*	\(unavailable\|outcome_unknown\)$' \
 	"$RECORD/attempts"
 is "B's noticed nothing" "$(grep '^b	' "$RECORD/attempts" |

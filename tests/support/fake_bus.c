@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-enum kind { GROUP, DELETED, USER, MENTION, READ, TOKENS };
+enum kind { GROUP, DELETED, USER, MENTION, READ, TOKENS, CALL };
 
 struct hint {
 	struct list link;
@@ -17,6 +17,13 @@ struct hint {
 	uint64_t group_id;
 	uint64_t a;
 	uint64_t b;
+	struct call *call; /* CALL */
+};
+
+struct call {
+	void (*fn)(struct nodes *n, void *data);
+	void *data;
+	uv_sem_t done;
 };
 
 static unsigned percent(struct fake_bus *bus)
@@ -43,8 +50,12 @@ static void deliver(void *data, struct list *el)
 		nodes_on_mention(n, user, h->group_id, h->a);
 	else if (h->kind == READ)
 		nodes_on_read(n, user, h->group_id, h->a);
-	else
+	else if (h->kind == TOKENS)
 		nodes_on_tokens(n);
+	if (h->kind == CALL) {
+		h->call->fn(n, h->call->data);
+		uv_sem_post(&h->call->done);
+	}
 	free(h);
 }
 
@@ -321,6 +332,19 @@ void fake_bus_tokens(struct fake_bus *bus, size_t node)
 	struct hint h = make(TOKENS, str_of(""), 0, 0, 0);
 
 	post(&bus->nodes[node], &h);
+}
+
+void fake_bus_call(struct fake_bus *bus, size_t node,
+		   void (*fn)(struct nodes *n, void *data), void *data)
+{
+	struct hint h = make(CALL, str_of(""), 0, 0, 0);
+	struct call call = { .fn = fn, .data = data };
+
+	assert_int_equal(uv_sem_init(&call.done, 0), 0);
+	h.call = &call;
+	post(&bus->nodes[node], &h);
+	uv_sem_wait(&call.done);
+	uv_sem_destroy(&call.done);
 }
 
 size_t fake_bus_topics(struct fake_bus *bus, size_t node)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "daemon/mailbox.h"
+#include "daemon/nodes.h"
 #include "lib/list.h"
 #include "tests/support/groupd_fixture.h"
 
@@ -56,6 +57,9 @@ void fake_bus_mention(struct fake_bus *bus, size_t node, const char *user,
 void fake_bus_read(struct fake_bus *bus, size_t node, const char *user,
 		   uint64_t group_id, uint64_t seq);
 void fake_bus_tokens(struct fake_bus *bus, size_t node);
+/* Calls fn on the node's loop, and waits for it. */
+void fake_bus_call(struct fake_bus *bus, size_t node,
+		   void (*fn)(struct nodes *n, void *data), void *data);
 /* What a node is subscribed to. */
 size_t fake_bus_topics(struct fake_bus *bus, size_t node);
 

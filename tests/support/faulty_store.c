@@ -2,7 +2,10 @@
 #include "tests/support/faulty_store.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "store/backend.h"
 
@@ -16,7 +19,8 @@ struct faulty_store {
 	struct store base;
 	struct store_ops ops; /* base's: shared as inner is */
 	struct store *inner;  /* owned */
-	unsigned calls[FAULTY_VERBS];
+	atomic_bool let_go;
+	atomic_uint calls[FAULTY_VERBS];
 	struct fault faults[FAULTY_VERBS];
 };
 
@@ -35,7 +39,7 @@ static const struct fault *count_call(struct store *s, enum faulty_verb verb)
 {
 	struct faulty_store *f = faulty_of(s);
 	const struct fault *fault = &f->faults[verb];
-	unsigned call = ++f->calls[verb];
+	unsigned call = atomic_fetch_add(&f->calls[verb], 1) + 1;
 
 	if (fault->first == 0 || call < fault->first ||
 	    call - fault->first >= fault->times)
@@ -43,10 +47,27 @@ static const struct fault *count_call(struct store *s, enum faulty_verb verb)
 	return fault;
 }
 
+static bool is_over(const struct store *s)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return s->deadline_ms != 0 &&
+	       (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 >=
+		       s->deadline_ms;
+}
+
+static void be_silent(struct store *s)
+{
+	while (!atomic_load(&faulty_of(s)->let_go) && !is_over(s))
+		usleep(1000);
+}
+
 static int fail_verb(struct store *s, const struct fault *fault,
 		     struct err *err)
 {
 	s->broken = s->in_transaction;
+	s->undone = fault->kind == FAULTY_UNDONE;
 	if (fault->kind == FAULTY_FULL)
 		return err_set(err, ERR_OUT_OF_SPACE, NULL);
 	return err_set(err, ERR_UNAVAILABLE, "The store failed as planned");
@@ -95,7 +116,7 @@ static int faulty_commit(struct store *s, struct err *err)
 	} else {
 		store_rollback(inner_of(s));
 	}
-	if (fault->kind == FAULTY_IO || fault->kind == FAULTY_FULL)
+	if (fault->kind != FAULTY_LOST && fault->kind != FAULTY_STORED)
 		return fail_verb(s, fault, err);
 	return lose_answer(s, err);
 }
@@ -143,6 +164,8 @@ static int faulty_append_all(struct store *s, struct store_append *const *ops,
 			    store_append_all(inner_of(s), ops, errs, n, err));
 	if (fault->kind == FAULTY_IO || fault->kind == FAULTY_FULL)
 		return fail_verb(s, fault, err);
+	if (fault->kind == FAULTY_SILENT)
+		be_silent(s);
 	if (fault->kind == FAULTY_STORED) {
 		int rc = store_append_all(inner_of(s), ops, errs, n, err);
 
@@ -505,6 +528,17 @@ static int faulty_identity(struct store *s, uint64_t *identity, struct err *err)
 	return pass(s, store_identity(inner_of(s), identity, err));
 }
 
+static int faulty_reach(struct store *s, struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_REACH);
+
+	if (fault == NULL)
+		return pass(s, store_reach(inner_of(s), err));
+	if (fault->kind == FAULTY_SILENT)
+		be_silent(s);
+	return fail_verb(s, fault, err);
+}
+
 static int faulty_copy(struct store *s, const struct store_copy *copy,
 		       struct err *err)
 {
@@ -571,6 +605,7 @@ static const struct store_ops faulty_ops = {
 	.identity = faulty_identity,
 	.copy = faulty_copy,
 	.renew = faulty_renew,
+	.reach = faulty_reach,
 };
 
 struct store *faulty_store_new(struct store *inner)
@@ -594,8 +629,15 @@ void faulty_store_plan(struct store *s, enum faulty_verb verb,
 
 	assert(s->ops->close == faulty_close && verb < FAULTY_VERBS && nth > 0);
 	assert(verb == FAULTY_COMMIT || verb == FAULTY_APPEND_ALL ||
-	       kind == FAULTY_IO || kind == FAULTY_FULL);
+	       verb == FAULTY_REACH || kind == FAULTY_IO ||
+	       kind == FAULTY_FULL || kind == FAULTY_UNDONE);
 	f->faults[verb] = (struct fault){ kind, f->calls[verb] + nth, times };
+}
+
+void faulty_store_let_go(struct store *s)
+{
+	assert(s->ops->close == faulty_close);
+	atomic_store(&faulty_of(s)->let_go, true);
 }
 
 unsigned faulty_store_calls(const struct store *s, enum faulty_verb verb)

@@ -4,6 +4,8 @@
 #ifndef GROUPFS_TESTS_SUPPORT_STORE_3_H
 #define GROUPFS_TESTS_SUPPORT_STORE_3_H
 
+#include <stddef.h>
+
 static const char *const store_3[] = {
 	"BEGIN TRANSACTION;",
 	"CREATE TABLE dedupe_0(  group_id INTEGER NOT NULL,  name TEXT NOT "

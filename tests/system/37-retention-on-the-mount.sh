@@ -119,6 +119,23 @@ fails "a bad retention is refused" cp "$T/bad" "$G/settings.json"
 like "in words" "$(cat "$M/.me/error")" 'retention has "days", "messages"'
 ok "all is well in the store" ctl verify
 
+# More than one answer of groupd holds: it is read ahead, and a read waits for
+# what is coming.
+mkdir "$M/big"
+$PY -c 'for i in range(5000): print(i, "x" * 1000)' | ctl send --lines big
+cp "$M/big/messages" "$T/big"
+cp "$M/big/messages.jsonl" "$T/big.jsonl"
+echo '{"settings":{"retention":{"messages":4500}}}' >"$M/big/settings.json"
+big_begins() {
+	[ "$(head -n 1 "$M/big/messages" | cut -f1)" = 501 ]
+}
+ok "a big log is cut" wait_for 20 big_begins
+tail -n +501 "$T/big" >"$T/big.held"
+tail -n +501 "$T/big.jsonl" >"$T/big.held.jsonl"
+ok "what it holds is read from its first byte to its last" \
+	cmp "$T/big.held" "$M/big/messages"
+ok "and in JSON" cmp "$T/big.held.jsonl" "$M/big/messages.jsonl"
+
 # One who reads slowly, and whose next messages are gone: more than groupfs holds
 # in memory. He is told once, and goes on with what is held.
 keep 1000000

@@ -14,6 +14,7 @@
 
 #include "tests/support/faulty_store.h"
 #include "tests/support/groupd_fixture.h"
+#include "tests/support/postgres_fixture.h"
 
 static void share(struct fixture *f)
 {
@@ -267,6 +268,88 @@ static void what_is_not_written_yet_is_written_at_the_end(void **state)
 	store_close(reader);
 }
 
+/* Two nodes on one database: this groupd, and a handle of the test's. */
+
+static char database[POSTGRES_URL];
+
+static void use_database(struct fixture *f)
+{
+	postgres_create(database);
+	snprintf(f->config.store, sizeof(f->config.store), "%s", database);
+}
+
+static int set_up_postgres(void **state)
+{
+	return set_up_changed(state, true, use_database);
+}
+
+static int tear_down_postgres(void **state)
+{
+	int rc = tear_down(state);
+
+	postgres_drop(database);
+	return rc;
+}
+
+/* A group of "team" with these, in this order; its answer is not read. */
+static void ask_for_group(struct conn *c, const char *const *names, size_t n)
+{
+	struct wire_body_create_group body = { .name = str_of("team") };
+	struct buf members = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		struct wire_edit edit = { .op = EDIT_ADD,
+					  .name = str_of(names[i]) };
+
+		wire_put(&members, &wire_schema_edit, &edit);
+	}
+	body.members = buf_str(&members);
+	write_frame(c, WIRE_CREATE_GROUP, P_ROOT, &body);
+	buf_release(&members);
+}
+
+static void await_lock(void)
+{
+	while (strcmp(postgres_run(database,
+				   "SELECT count(*) FROM pg_stat_activity "
+				   "WHERE wait_event_type='Lock'"),
+		      "0") == 0)
+		usleep(1000);
+}
+
+/* Users that two nodes add at once, in whatever order they were asked to, are
+ * added by name: nobody has one that the other waits for. */
+static void new_users_are_added_in_the_order_of_their_names(void **state)
+{
+	static const char *const names[] = { "games", "backup" };
+	struct store_options options = { .env = env_system() };
+	struct fixture *f = *state;
+	struct store *other;
+	struct conn c;
+	struct err err;
+	bool added;
+
+	assert_int_equal(store_open(&other, database, &options, &err), 0);
+	greet(&c, f);
+	assert_int_equal(store_begin(other, &err), 0);
+	assert_int_equal(store_add_user(other, str_of("backup"), &added, &err),
+			 0);
+	ask_for_group(&c, names, 2);
+	await_lock();
+	assert_int_equal(store_add_user(other, str_of("games"), &added, &err),
+			 0);
+	assert_int_equal(store_commit(other, &err), 0);
+	/* Behind what tells of it. */
+	do
+		assert_true(next_frame(&c));
+	while (c.header.type == WIRE_EV_MEMBER);
+	assert_int_equal(c.header.type, WIRE_GROUP);
+	assert_int_equal(atomic_load(&f->groupd.sequencer.figures.rollbacks),
+			 0);
+	store_close(other);
+	hang_up(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +366,9 @@ int main(void)
 			a_pointer_is_told_to_the_others_of_its_user,
 			set_up_shared, tear_down),
 		cmocka_unit_test(what_is_not_written_yet_is_written_at_the_end),
+		cmocka_unit_test_setup_teardown(
+			new_users_are_added_in_the_order_of_their_names,
+			set_up_postgres, tear_down_postgres),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

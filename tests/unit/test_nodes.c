@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/nodes_private.h"
 #include "tests/support/fake_bus.h"
 #include "tests/support/groupd_fixture.h"
 #include "tests/support/postgres_fixture.h"
@@ -458,6 +459,215 @@ static void mounts_are_cut_off_while_the_store_is_silent(void **state)
 	assert_message(&p->c[B], 2, "two");
 }
 
+/* What only happens by an order of threads is made to, on the loop. */
+
+struct made {
+	uint64_t id;
+	uint64_t seq; /* in, or out */
+	uint64_t count;
+	bool busy;
+	bool told[4];
+};
+
+/* As if a look had been faster than the event of the message that it read. */
+static void tell_own_again(struct nodes *n, void *data)
+{
+	const struct made *made = data;
+	const struct wire_message m = { .seq = made->seq,
+					.sender = str_of("root"),
+					.mentions = str_of("daemon") };
+	struct event e = { .kind = EVENT_MESSAGES,
+			   .group_id = made->id,
+			   .first_seq = made->seq,
+			   .last_seq = made->seq };
+
+	wire_put(&e.mentioned, &wire_schema_message, &m);
+	nodes_before(n, &e);
+	nodes_after(n, &e);
+	buf_release(&e.mentioned);
+}
+
+static void a_mention_that_was_told_here_is_told_elsewhere(void **state)
+{
+	struct pair *p = *state;
+	struct made made = { .id = create(p), .seq = 1 };
+
+	assert_int_equal(watch(&p->c[A], P_ROOT, made.id), ERR_NONE);
+	p->bus.lose = 100;
+	assert_int_equal(say(&p->c[A], P_ROOT, made.id, "@daemon"), ERR_NONE);
+	assert_false(readable(&p->c[B], QUIET_MS));
+	p->bus.lose = 0;
+	fake_bus_call(&p->bus, A, tell_own_again, &made);
+	assert_event(&p->c[B], WIRE_EV_MENTION);
+	assert_int_equal(p->c[B].body.ev_mention.seq, 1);
+}
+
+/* One that has frames of its own message only, or none. */
+static void leave_a_gap(struct nodes *n, void *data)
+{
+	struct made *made = data;
+	struct nodes_group *ng = nodes_find_group(n, made->id);
+	struct event e = { .kind = EVENT_MESSAGES,
+			   .group_id = made->id,
+			   .first_seq = ng->seq + 2,
+			   .last_seq = ng->seq + 2,
+			   .from_seq = ng->seq + 2,
+			   .nframes = made->count };
+
+	nodes_before(n, &e);
+	made->seq = ng->seq;
+	made->busy = ng->busy || ng->look;
+}
+
+static void what_was_not_read_is_not_taken_for_told(void **state)
+{
+	struct pair *p = *state;
+	struct made made = { .id = create(p) };
+
+	assert_int_equal(watch(&p->c[B], P_DAEMON, made.id), ERR_NONE);
+	for (made.count = 0; made.count < 2; made.count++) {
+		fake_bus_call(&p->bus, B, leave_a_gap, &made);
+		assert_int_equal(made.seq, 0);
+		assert_true(made.busy);
+	}
+}
+
+static void go_back(struct nodes *n, void *data)
+{
+	struct made *made = data;
+	struct nodes_group *ng = nodes_find_group(n, made->id);
+
+	made->count = n->serial;
+	ng->seq = 0;
+	ng->look = true;
+	nodes_group_kick(ng);
+}
+
+static void where_it_is(struct nodes *n, void *data)
+{
+	struct made *made = data;
+
+	made->seq = nodes_find_group(n, made->id)->seq;
+	made->count = n->serial - made->count;
+}
+
+static void what_was_trimmed_is_not_looked_for_without_end(void **state)
+{
+	struct pair *p = *state;
+	struct made made = { .id = create(p) };
+	const struct store_options options = { .env = env_system() };
+	struct store_trim trim = { .group_id = made.id,
+				   .keep = { .bytes = 1 },
+				   .limit = 100 };
+	struct store *s;
+
+	assert_int_equal(watch(&p->c[B], P_DAEMON, made.id), ERR_NONE);
+	assert_int_equal(say(&p->c[A], P_ROOT, made.id, "one"), ERR_NONE);
+	assert_message(&p->c[B], 1, "one");
+	assert_int_equal(store_open(&s, p->f[B]->config.store, &options, NULL),
+			 0);
+	assert_int_equal(store_begin(s, NULL), 0);
+	assert_int_equal(store_trim(s, &trim, NULL), 0);
+	assert_int_equal(store_commit(s, NULL), 0);
+	store_close(s);
+	assert_int_equal(trim.first_seq, 2);
+	fake_bus_call(&p->bus, B, go_back, &made);
+	usleep(QUIET_MS * 1000);
+	fake_bus_call(&p->bus, B, where_it_is, &made);
+	assert_int_equal(made.seq, 1);
+	assert_in_range(made.count, 2, 10);
+}
+
+static void count_sweeps(struct nodes *n, void *data)
+{
+	*(uint64_t *)data = n->figures.sweeps;
+}
+
+static void old_mentions_are_not_told_without_end(void **state)
+{
+	enum { OLD = 10, FORGED = 400 };
+	struct pair *p = *state;
+	uint64_t id = create(p);
+	uint64_t before;
+	uint64_t after;
+	uint64_t told = 0;
+
+	for (int i = 0; i < OLD; i++) {
+		assert_int_equal(say(&p->c[A], P_ROOT, id, "@daemon"),
+				 ERR_NONE);
+		assert_event(&p->c[B], WIRE_EV_MENTION);
+	}
+	fake_bus_call(&p->bus, B, count_sweeps, &before);
+	for (uint64_t i = 0; i < FORGED; i++) {
+		fake_bus_mention(&p->bus, B, "daemon", id, 1 + i % OLD);
+		if (readable(&p->c[B], 1)) {
+			assert_event(&p->c[B], WIRE_EV_MENTION);
+			told++;
+		}
+	}
+	fake_bus_call(&p->bus, B, count_sweeps, &after);
+	/* The first and the last of them may not be whole. */
+	assert_true(told <= NODES_HINTS_MAX * (after - before + 2));
+}
+
+static void ask_for_tokens(struct nodes *n, void *data)
+{
+	struct made *made = data;
+	uint64_t dropped = n->figures.dropped;
+
+	for (int i = 0; i < 10; i++)
+		nodes_on_tokens(n);
+	made->count = n->figures.dropped - dropped;
+}
+
+static void hints_at_tokens_are_heard_now_and_then(void **state)
+{
+	struct pair *p = *state;
+	struct made made = { 0 };
+
+	fake_bus_call(&p->bus, B, ask_for_tokens, &made);
+	assert_in_range(made.count, 10 - NODES_TOKENS_MAX, 10);
+}
+
+static bool tell_change(struct nodes *n, uint64_t id, enum member_change what,
+			bool look)
+{
+	struct store_change change = { .change = what, .user = "daemon" };
+	struct event e = { .kind = EVENT_MEMBERS,
+			   .group_id = id,
+			   .changes = &change,
+			   .count = 1 };
+
+	if (!look)
+		return nodes_before(n, &e);
+	nodes_note_look(nodes_find_user(n, str_of("daemon")), &e);
+	return true;
+}
+
+static void tell_changes(struct nodes *n, void *data)
+{
+	struct made *made = data;
+
+	tell_change(n, made->id, MEMBER_REMOVED, true);
+	made->told[0] = tell_change(n, made->id, MEMBER_REMOVED, false);
+	made->told[1] = tell_change(n, made->id, MEMBER_REMOVED, false);
+	tell_change(n, made->id, MEMBER_REMOVED, true);
+	made->told[2] = tell_change(n, made->id, MEMBER_ADDED, false);
+	made->told[3] = tell_change(n, made->id, MEMBER_REMOVED, false);
+}
+
+static void what_a_look_told_is_skipped_once(void **state)
+{
+	struct pair *p = *state;
+	struct made made = { .id = create(p) };
+
+	fake_bus_call(&p->bus, B, tell_changes, &made);
+	assert_false(made.told[0]);
+	assert_true(made.told[1]);
+	assert_true(made.told[2]);
+	assert_true(made.told[3]);
+}
+
 /* The random run. */
 
 enum { STEPS = 1000, STEPS_SMALL = 300, SEEN_MAX = 4096 };
@@ -679,6 +889,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			mounts_are_cut_off_while_the_store_is_silent,
 			set_up_doubting, tear_down_pair),
+		ON_PAIR(a_mention_that_was_told_here_is_told_elsewhere),
+		ON_PAIR(what_was_not_read_is_not_taken_for_told),
+		ON_PAIR(what_was_trimmed_is_not_looked_for_without_end),
+		ON_PAIR(old_mentions_are_not_told_without_end),
+		ON_PAIR(hints_at_tokens_are_heard_now_and_then),
+		ON_PAIR(what_a_look_told_is_skipped_once),
 		ON_PAIR(a_thousand_steps_are_seen_alike_by_all),
 		ON_POSTGRES(a_message_comes_to_the_watchers_of_another_node),
 		ON_POSTGRES(a_removal_revokes_on_the_other_node),

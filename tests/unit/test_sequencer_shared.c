@@ -364,21 +364,100 @@ static void who_waited_for_a_store_that_is_away_is_answered(void **state)
 	assert_int_equal(after.sent.first_seq, 1);
 }
 
+static void let_go(struct fixture *f)
+{
+	for (int i = 0; i < LANES; i++)
+		faulty_store_let_go(f->sequencer.lane[i].store);
+}
+
+static void send_until_stored(struct fixture *f, struct sending *s,
+			      uint64_t group_id)
+{
+	do {
+		submit(f, s, group_id, "hello", "");
+		run_until(f, s, 1);
+	} while (s->code == ERR_UNAVAILABLE);
+	assert_int_equal(s->code, ERR_NONE);
+}
+
+/* The store hangs until all are answered, and longer: in a batch, and then in
+ * connecting. */
+static void nobody_waits_for_a_lane_that_hangs(void **state)
+{
+	struct fixture *f = *state;
+	struct sending s[EACH];
+	struct sending behind[EACH];
+	struct sending after;
+
+	for (int i = 0; i < LANES; i++)
+		faulty_store_plan(f->sequencer.lane[i].store, FAULTY_REACH,
+				  FAULTY_SILENT, 2, UINT32_MAX / 2);
+	plan(f, FAULTY_APPEND_ALL, FAULTY_SILENT, 1);
+	submit(f, &s[0], 1, "hello", "");
+	while (calls(f, FAULTY_APPEND_ALL) == 0)
+		usleep(1000);
+	for (size_t i = 1; i < EACH; i++)
+		submit(f, &s[i], 1, "hello", "");
+	run_until(f, s, EACH);
+	assert_int_equal(s[0].code, ERR_OUTCOME_UNKNOWN);
+	for (size_t i = 1; i < EACH; i++)
+		assert_int_equal(s[i].code, ERR_UNAVAILABLE);
+	assert_int_equal(s[1].op.err.retry_after_ms, SEQUENCER_RETRY_MS);
+	while (calls(f, FAULTY_REACH) < 2)
+		usleep(1000);
+	for (size_t i = 0; i < EACH; i++)
+		submit(f, &behind[i], 1, "hello", "");
+	run_until(f, behind, EACH);
+	for (size_t i = 0; i < EACH; i++)
+		assert_int_equal(behind[i].code, ERR_UNAVAILABLE);
+	assert_int_equal(calls(f, FAULTY_REACH), 2);
+	assert_int_equal(calls(f, FAULTY_APPEND_ALL), 1);
+	assert_int_equal(sequencer_queued(&f->sequencer), 0);
+	plan(f, FAULTY_REACH, FAULTY_IO, 1);
+	let_go(f);
+	send_until_stored(f, &after, 1);
+	assert_int_equal(after.sent.first_seq, 1);
+}
+
+static void while_the_store_is_away_a_send_is_refused_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct sending s[2];
+
+	plan(f, FAULTY_REACH, FAULTY_IO, UINT32_MAX / 2);
+	submit(f, &s[0], 1, "hello", "");
+	run_until(f, s, 1);
+	assert_int_equal(s[0].code, ERR_UNAVAILABLE);
+	submit(f, &s[1], 1, "hello", "");
+	assert_int_equal(sequencer_queued(&f->sequencer), 0);
+	run_until(f, s, 2);
+	assert_int_equal(s[1].code, ERR_UNAVAILABLE);
+	assert_int_equal(calls(f, FAULTY_APPEND_ALL), 0);
+	assert_true(atomic_load(&f->sequencer.away));
+	/* Without being asked, the lane finds out when it is back. */
+	plan(f, FAULTY_REACH, FAULTY_IO, 1);
+	while (atomic_load(&f->sequencer.away))
+		usleep(1000);
+	send_until_stored(f, &s[1], 1);
+}
+
 static void a_store_that_is_away_stores_nothing_and_comes_back(void **state)
 {
 	struct fixture *f = *state;
 	struct sending s[2];
 
 	plan(f, FAULTY_APPEND_ALL, FAULTY_IO, 1);
+	for (int i = 0; i < LANES; i++)
+		faulty_store_plan(f->sequencer.lane[i].store, FAULTY_REACH,
+				  FAULTY_SILENT, 2, 1);
 	submit(f, &s[0], 1, "hello", "");
 	run_until(f, s, 1);
 	assert_int_equal(s[0].code, ERR_UNAVAILABLE);
 	while (!atomic_load(&f->sequencer.away))
 		usleep(1000);
 	assert_int_equal(sequencer_stalled_ns(&f->sequencer), 0);
-	submit(f, &s[1], 1, "hello", "");
-	run_until(f, s, 2);
-	assert_int_equal(s[1].code, ERR_NONE);
+	let_go(f);
+	send_until_stored(f, &s[1], 1);
 	assert_int_equal(s[1].sent.first_seq, 1);
 	while (atomic_load(&f->sequencer.away))
 		usleep(1000);
@@ -410,6 +489,83 @@ static void one_that_is_alone_has_all_lanes_for_itself(void **state)
 	}
 }
 
+/* An op that makes a group, and tells of it. */
+struct making {
+	struct sequencer_op op;
+	const char *name;
+	unsigned runs;
+	enum err_code code;
+	bool done;
+};
+
+static int run_making(struct sequencer_op *op, struct store *store,
+		      struct list *events, struct err *err)
+{
+	struct making *m = container_of(op, struct making, op);
+	struct store_create create = { .name = str_of(m->name),
+				       .creator = str_of("alice") };
+	const struct event news = { .first_seq = 1, .last_seq = 1 };
+	int rc;
+
+	m->runs++;
+	rc = event_add_messages(events, 1, &news);
+	return rc < 0 ? rc : store_create_group(store, &create, err);
+}
+
+static void on_made(struct sequencer_op *op)
+{
+	struct making *m = container_of(op, struct making, op);
+
+	m->code = op->err.code;
+	m->done = true;
+}
+
+static void make(struct fixture *f, struct making *m, const char *name)
+{
+	*m = (struct making){ .op = { .run = run_making, .done = on_made },
+			      .name = name };
+	assert_int_equal(sequencer_submit(&f->sequencer, 1, &m->op), 0);
+	while (!m->done)
+		uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+/* By a verb, and by the commit; each event is told once. */
+static void what_the_store_undoes_is_run_again(void **state)
+{
+	static const enum faulty_verb verbs[] = { FAULTY_CREATE_GROUP,
+						  FAULTY_COMMIT };
+	static const char *const names[] = { "verb", "commit" };
+	struct fixture *f = *state;
+	struct making m;
+
+	for (unsigned i = 0; i < 2; i++) {
+		f->told[1] = 0;
+		plan(f, verbs[i], FAULTY_UNDONE, 2);
+		make(f, &m, names[i]);
+		assert_int_equal(m.code, ERR_NONE);
+		assert_int_equal(m.runs, 3);
+		assert_int_equal(f->events, i + 1);
+	}
+	assert_int_equal(atomic_load(&f->sequencer.figures.rollbacks), 4);
+}
+
+static void what_is_undone_every_time_is_unavailable(void **state)
+{
+	struct fixture *f = *state;
+	struct making m;
+
+	plan(f, FAULTY_CREATE_GROUP, FAULTY_UNDONE, 100);
+	make(f, &m, "never");
+	assert_int_equal(m.code, ERR_UNAVAILABLE);
+	assert_int_equal(m.runs, SEQUENCER_TRIES);
+	/* Another error is no reason to run it again. */
+	plan(f, FAULTY_CREATE_GROUP, FAULTY_IO, 1);
+	make(f, &m, "once");
+	assert_int_equal(m.code, ERR_UNAVAILABLE);
+	assert_int_equal(m.runs, 1);
+	assert_int_equal(f->events, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest rows[] = {
@@ -434,10 +590,20 @@ int main(void)
 			who_waited_for_a_store_that_is_away_is_answered, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(
+			nobody_waits_for_a_lane_that_hangs, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			while_the_store_is_away_a_send_is_refused_at_once,
+			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
 			a_store_that_is_away_stores_nothing_and_comes_back,
 			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			one_that_is_alone_has_all_lanes_for_itself, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_the_store_undoes_is_run_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_is_undone_every_time_is_unavailable, set_up,
 			tear_down),
 	};
 

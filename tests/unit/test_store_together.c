@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Two nodes on one store: an import is its node's, a file that one drops while
- * the other drops or adds it is garbage exactly when nobody has it, and old
- * messages are taken once, whoever is at it.
+ * the other drops or adds it is garbage exactly when nobody has it, old messages
+ * are taken once, whoever is at it, and of two that wait for each other one is
+ * told to begin again.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -298,6 +299,62 @@ static void two_that_sweep_at_once_take_everything_once(void **state)
 	assert_int_equal(garbage, SENT - HELD);
 }
 
+struct adding {
+	struct store *s;
+	const char *name;
+	int rc;
+	struct err err;
+};
+
+static void *run_adding(void *data)
+{
+	struct adding *a = data;
+	bool added;
+
+	a->rc = store_add_user(a->s, str_of(a->name), &added, &a->err);
+	return NULL;
+}
+
+/* Each waits for the other: one of them is undone, is said to be, and can be
+ * run again. */
+static void one_of_two_that_wait_for_each_other_is_undone(void **state)
+{
+	struct store_fixture *f = *state;
+	struct adding mine = { .s = f->s, .name = "bob" };
+	struct adding others = { .s = fixture_open(f, false), .name = "alice" };
+	struct adding *loser;
+	struct err err;
+	pthread_t thread;
+	bool added;
+
+	fixture_begin(f);
+	assert_false(store_was_undone(f->s));
+	assert_int_equal(store_begin(others.s, &err), 0);
+	assert_int_equal(store_add_user(f->s, str_of("alice"), &added, &err),
+			 0);
+	assert_int_equal(store_add_user(others.s, str_of("bob"), &added, &err),
+			 0);
+	assert_int_equal(pthread_create(&thread, NULL, run_adding, &others), 0);
+	run_adding(&mine);
+	/* Who is left waits for no longer than that. */
+	if (mine.rc < 0)
+		store_rollback(f->s);
+	pthread_join(thread, NULL);
+	assert_true((mine.rc < 0) != (others.rc < 0));
+	loser = mine.rc < 0 ? &mine : &others;
+	assert_int_equal(loser->err.code, ERR_UNAVAILABLE);
+	assert_int_equal(store_was_undone(f->s), loser == &mine);
+	assert_int_equal(store_was_undone(others.s), loser == &others);
+	store_rollback(f->s);
+	store_rollback(others.s);
+	assert_int_equal(store_begin(loser->s, &err), 0);
+	assert_false(store_was_undone(loser->s));
+	run_adding(loser);
+	assert_int_equal(loser->rc, 0);
+	store_rollback(loser->s);
+	store_close(others.s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +369,8 @@ int main(void)
 			who_comes_to_a_trim_takes_nothing_and_waits_for_nobody),
 		FIXTURE_ON(postgres,
 			   two_that_sweep_at_once_take_everything_once),
+		FIXTURE_ON(postgres,
+			   one_of_two_that_wait_for_each_other_is_undone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
