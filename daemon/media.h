@@ -20,9 +20,10 @@
  * who adds it has the lock from the verb to the end of the transaction, and
  * places between the two; who removes it has asked under the lock who has it
  * (store_hash_used(), store_next_garbage()). A node that has lost its lock and
- * does not know yet is stopped by time: whoever places a content sets its time,
- * and whoever removes one gives it another name first and looks at that. Who
- * comes too late to set the time finds no content, and places his own.
+ * does not know yet is stopped by what it saw before it asked: whoever places a
+ * content sets its time, and whoever removes one gives it another name first
+ * and looks whether that has changed. Who comes too late to set the time finds
+ * no content, and places his own.
  *
  * Nothing is remembered in memory, so uploads go on after a restart. All but
  * ready, undo, settle and remove may be called by any thread at once; those by
@@ -36,6 +37,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "lib/buf.h"
 #include "lib/env.h"
@@ -44,11 +46,9 @@
 #include "store/store.h"
 
 enum {
-	MEDIA_UPLOADS_MAX = 64, /* that a user may have begun */
-	MEDIA_QUOTA = 4,	/* times max_bytes that they may have */
-	MEDIA_STALE_MS = 60 * 60 * 1000, /* not written for so long: removed */
-	MEDIA_PLACED_MS = 10 * 60 * 1000 /* from placing to the commit, by far
-					  */
+	MEDIA_UPLOADS_MAX = 64,		/* that a user may have begun */
+	MEDIA_QUOTA = 4,		/* times max_bytes that they may have */
+	MEDIA_STALE_MS = 60 * 60 * 1000 /* not written for so long: removed */
 };
 
 struct media {
@@ -119,11 +119,17 @@ bool media_is_sound(struct media *m, const uint8_t hash[STORE_HASH],
  * of it by media_is_sound() before anything names it. */
 int media_put(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
 	      struct str data, struct err *err);
+/* What a content was like before the store was asked who has it. */
+struct media_seen {
+	uint64_t inode; /* 0: there was none, or nobody else removes any */
+	struct timespec placed;
+};
+void media_look(const struct media *m, const uint8_t hash[STORE_HASH],
+		struct media_seen *seen);
 /* Removes a content that is nobody's. One that is gone already is no error.
- * 1: it stays for now, since it was placed within MEDIA_PLACED_MS, by another
- * node perhaps, whose transaction is not seen yet. */
+ * 1: it stays for now, since another node has placed it after it was seen. */
 int media_remove(struct media *m, const uint8_t hash[STORE_HASH],
-		 struct err *err);
+		 const struct media_seen *seen, struct err *err);
 
 /* Removes the uploads that nobody has written for MEDIA_STALE_MS. doubt() is
  * told the content of those that may be stored and nobody's; true: their name

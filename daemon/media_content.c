@@ -139,13 +139,6 @@ int media_ready(struct media *m, struct media_placing *p, struct err *err)
 	return m->shared ? look(m, p, err) : place(m, p, err);
 }
 
-void media_undo(struct media *m, struct media_placing *p)
-{
-	if (p->fresh)
-		media_remove(m, p->hash, NULL);
-	p->fresh = false;
-}
-
 /* It was there when the verb began: the refusal is one to come again after. */
 static int place_late(struct media *m, struct media_placing *p, struct err *err)
 {
@@ -242,17 +235,29 @@ int media_put(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
 	return rc;
 }
 
-static bool is_new(const struct media *m, const struct stat *st)
+void media_look(const struct media *m, const uint8_t hash[STORE_HASH],
+		struct media_seen *seen)
 {
-	uint64_t placed_ms = (uint64_t)st->st_mtim.tv_sec * 1000 +
-			     (uint64_t)st->st_mtim.tv_nsec / 1000000;
+	struct blob_path blob;
+	struct stat st;
 
-	return placed_ms + MEDIA_PLACED_MS > env_now_ms(m->env);
+	*seen = (struct media_seen){ 0 };
+	put_blob(&blob, hash);
+	if (m->shared &&
+	    fstatat(m->root, blob.text, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		*seen = (struct media_seen){ st.st_ino, st.st_mtim };
+}
+
+static bool is_as_seen(const struct stat *st, const struct media_seen *seen)
+{
+	return st->st_ino == seen->inode &&
+	       st->st_mtim.tv_sec == seen->placed.tv_sec &&
+	       st->st_mtim.tv_nsec == seen->placed.tv_nsec;
 }
 
 /* "ab/abcdef...-going": no content has such a name. */
 static int remove_shared(struct media *m, const struct blob_path *blob,
-			 struct err *err)
+			 const struct media_seen *seen, struct err *err)
 {
 	struct buf going = { 0 };
 	struct stat st;
@@ -268,7 +273,7 @@ static int remove_shared(struct media *m, const struct blob_path *blob,
 		goto release;
 	}
 	if (fstatat(m->root, buf_cstr(&going), &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    is_new(m, &st))
+	    !is_as_seen(&st, seen))
 		rc = 1;
 	/* A link does not take the place of what was placed since. */
 	if (rc == 1 &&
@@ -282,17 +287,33 @@ release:
 	return rc;
 }
 
+static int remove_ours(struct media *m, const struct blob_path *blob,
+		       struct err *err)
+{
+	if (unlinkat(m->root, blob->text, 0) < 0 && errno != ENOENT)
+		return media_failed(err, "remove");
+	/* The last one of its folder; any other keeps it. */
+	unlinkat(m->root, blob->dir, AT_REMOVEDIR);
+	return 0;
+}
+
 int media_remove(struct media *m, const uint8_t hash[STORE_HASH],
-		 struct err *err)
+		 const struct media_seen *seen, struct err *err)
 {
 	struct blob_path blob;
 
 	put_blob(&blob, hash);
-	if (m->shared)
-		return remove_shared(m, &blob, err);
-	if (unlinkat(m->root, blob.text, 0) < 0 && errno != ENOENT)
-		return media_failed(err, "remove");
-	/* The last one of its folder; any other keeps it. */
-	unlinkat(m->root, blob.dir, AT_REMOVEDIR);
-	return 0;
+	return m->shared ? remove_shared(m, &blob, seen, err)
+			 : remove_ours(m, &blob, err);
+}
+
+/* What is fresh was placed at once, so nodes do not share. */
+void media_undo(struct media *m, struct media_placing *p)
+{
+	struct blob_path blob;
+
+	put_blob(&blob, p->hash);
+	if (p->fresh)
+		remove_ours(m, &blob, NULL);
+	p->fresh = false;
 }

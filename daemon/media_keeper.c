@@ -14,11 +14,14 @@
 static int release(struct media *media, struct store *store,
 		   const uint8_t hash[STORE_HASH], struct err *err)
 {
+	struct media_seen seen;
 	bool used;
-	int rc = store_hash_used(store, hash, &used, err);
+	int rc;
 
+	media_look(media, hash, &seen);
+	rc = store_hash_used(store, hash, &used, err);
 	if (rc == 0 && !used)
-		rc = media_remove(media, hash, err);
+		rc = media_remove(media, hash, &seen, err);
 	return rc == 0 ? store_drop_garbage(store, hash, err) : rc;
 }
 

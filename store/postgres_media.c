@@ -215,22 +215,42 @@ int pg_list_media(struct store *base, uint64_t group_id, struct str after,
 	return pg_walk(pg_of(base), &c, give_media, &f, err);
 }
 
+/* Takes the lock on a hash. 1: it is garbage. */
+static int hold_hash(struct postgres_store *s, const uint8_t hash[STORE_HASH],
+		     struct err *err)
+{
+	struct pg_call c;
+	PGresult *r;
+	int rc;
+
+	pg_use(&c, PG_HOLD_HASH);
+	pg_add_hash(&c, hash);
+	rc = pg_run(s, &c, &r, err);
+	if (rc > 0)
+		rc = pg_column(r, 0, 0) != 0;
+	PQclear(r);
+	return rc;
+}
+
+/* Its row is what locks it, also when it goes again. */
 int pg_hash_used(struct store *base, const uint8_t hash[STORE_HASH], bool *used,
 		 struct err *err)
 {
 	struct postgres_store *s = pg_of(base);
+	bool garbage = true;
 	int rc = 0;
 
 	*used = false;
-	if (base->in_transaction)
-		rc = run_with_hash(s, PG_LOCK_HASH, hash, err);
+	if (base->in_transaction) {
+		rc = hold_hash(s, hash, err);
+		garbage = rc > 0;
+	}
 	if (rc >= 0)
 		rc = run_with_hash(s, PG_HASH_USED, hash, err);
+	if (rc < 0)
+		return rc;
 	*used = rc > 0;
-	if (rc > 0)
-		rc = base->in_transaction ? pg_drop_garbage(base, hash, err)
-					  : 0;
-	return rc;
+	return garbage ? 0 : pg_drop_garbage(base, hash, err);
 }
 
 /* In a transaction it stays garbage until the end: nobody adds it meanwhile. */

@@ -98,6 +98,11 @@ enum { PG_PAGE = 500 };
 	X(LOCK_HASH, PG_WRITE_MS,                                              \
 	  "INSERT INTO garbage(hash) VALUES($1) "                              \
 	  "ON CONFLICT(hash) DO UPDATE SET hash=excluded.hash")                \
+	/* Whether it was there before. */                                     \
+	X(HOLD_HASH, PG_WRITE_MS,                                              \
+	  "INSERT INTO garbage(hash) VALUES($1) "                              \
+	  "ON CONFLICT(hash) DO UPDATE SET hash=excluded.hash "                \
+	  "RETURNING CASE WHEN xmax=0 THEN 0 ELSE 1 END::bigint")              \
 	X(INSERT_MEDIA, PG_WRITE_MS,                                           \
 	  "INSERT INTO media(group_id,name,media_id,seq,time_ms,size,hash,"    \
 	  "sender) VALUES($1,$2,coalesce($8,nextval('media_ids')),"            \

@@ -409,8 +409,7 @@ typedef int (*store_media_fn)(void *data, const struct wire_media *m);
 int store_list_media(struct store *s, uint64_t group_id, struct str after,
 		     store_media_fn fn, void *data, struct err *err);
 /* Whether any media file of any group has this hash. Inside a transaction that
- * stays so until its end, as nobody else adds or drops it meanwhile; of a
- * shared store one that nobody has is garbage then. */
+ * stays so until its end: nobody else adds or drops it meanwhile. */
 int store_hash_used(struct store *s, const uint8_t hash[STORE_HASH], bool *used,
 		    struct err *err);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two nodes that share a store and DATA/media, whose clocks say different
- * times: what one removes while the other sends the same content. Whoever has
- * sent it can read it afterwards, whatever the order was.
+ * Two nodes that share a store and DATA/media: what one removes while the other
+ * sends the same content. Whoever has sent it can read it afterwards, whatever
+ * the order was.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -25,7 +25,6 @@
 /* Node A is the fixture's handle, B this one. */
 struct nodes {
 	struct store_fixture f;
-	struct env ahead; /* A's clock: to it all is old that is placed now */
 	struct media a;
 	struct media b;
 	struct store *other;
@@ -40,18 +39,11 @@ struct nodes {
 	struct err err;
 };
 
-static uint64_t hours_ahead(void *data)
-{
-	(void)data;
-	return env_now_ms(env_system()) + 10 * (uint64_t)MEDIA_STALE_MS;
-}
-
-static void open_media(const struct nodes *n, struct media *m,
-		       const struct env *env)
+static void open_media(const struct nodes *n, struct media *m)
 {
 	struct err err;
 
-	assert_int_equal(media_open(m, n->f.dir, env, 1000, &err), 0);
+	assert_int_equal(media_open(m, n->f.dir, env_system(), 1000, &err), 0);
 	m->shared = true;
 }
 
@@ -61,9 +53,8 @@ static int set_up(void **state)
 
 	assert_non_null(n);
 	fixture_init(&n->f, "postgres");
-	n->ahead = (struct env){ .now_ms = hours_ahead };
-	open_media(n, &n->a, &n->ahead);
-	open_media(n, &n->b, env_system());
+	open_media(n, &n->a);
+	open_media(n, &n->b);
 	n->other = fixture_open(&n->f, false);
 	fixture_users(&n->f, "alice bob");
 	n->one = fixture_group(&n->f, "one", "alice", "");
@@ -219,6 +210,7 @@ static void what_is_added_while_it_is_swept_is_there(void **state)
 	struct nodes *n = *state;
 	const struct media_upload u = upload("bob", "b");
 	uint8_t hash[STORE_HASH];
+	struct media_seen seen;
 	struct err *err = &n->f.err;
 
 	must_send(n, "file");
@@ -229,9 +221,10 @@ static void what_is_added_while_it_is_swept_is_there(void **state)
 	fixture_commit(&n->f);
 	fixture_begin(&n->f);
 	assert_int_equal(store_next_garbage(n->f.s, hash, err), 1);
+	media_look(&n->a, n->hash, &seen);
 	start_b(n);
 	assert_false(atomic_load(&n->done));
-	assert_int_equal(media_remove(&n->a, hash, err), 0);
+	assert_int_equal(media_remove(&n->a, hash, &seen, err), 0);
 	assert_int_equal(store_drop_garbage(n->f.s, hash, err), 0);
 	fixture_commit(&n->f);
 	end_b(n);
@@ -245,15 +238,17 @@ static void what_is_added_while_it_is_in_doubt_is_there(void **state)
 	struct nodes *n = *state;
 	const struct media_upload u = upload("bob", "b");
 	struct err *err = &n->f.err;
+	struct media_seen seen;
 	bool used;
 
 	seal(n, &n->b, &u);
 	fixture_begin(&n->f);
 	assert_int_equal(store_hash_used(n->f.s, n->hash, &used, err), 0);
 	assert_false(used);
+	media_look(&n->a, n->hash, &seen);
 	start_b(n);
 	assert_false(atomic_load(&n->done));
-	assert_int_equal(media_remove(&n->a, n->hash, err), 0);
+	assert_int_equal(media_remove(&n->a, n->hash, &seen, err), 0);
 	assert_int_equal(store_drop_garbage(n->f.s, n->hash, err), 0);
 	fixture_commit(&n->f);
 	end_b(n);
@@ -265,22 +260,6 @@ static void what_is_added_while_it_is_in_doubt_is_there(void **state)
 	fixture_verify(&n->f);
 }
 
-/* What is in doubt and nobody's, and may not go yet, is found later. */
-static void what_stays_for_now_is_garbage(void **state)
-{
-	struct nodes *n = *state;
-	uint8_t hash[STORE_HASH];
-	bool used;
-	struct err *err = &n->f.err;
-
-	memset(n->hash, 5, sizeof(n->hash));
-	fixture_begin(&n->f);
-	assert_int_equal(store_hash_used(n->f.s, n->hash, &used, err), 0);
-	fixture_commit(&n->f);
-	assert_int_equal(store_next_garbage(n->f.s, hash, err), 1);
-	assert_memory_equal(hash, n->hash, sizeof(hash));
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -289,7 +268,6 @@ int main(void)
 		TEST(a_refused_one_takes_nothing_away),
 		TEST(what_is_added_while_it_is_swept_is_there),
 		TEST(what_is_added_while_it_is_in_doubt_is_there),
-		TEST(what_stays_for_now_is_garbage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
