@@ -87,8 +87,9 @@ start() {
 		cat "$dir/initdb.log" >&2
 		die "initdb failed in $dir"
 	fi
-	# In a session of its own: what ends the test must not end it.
-	setsid sh "$self" serve "$dir" "$owner" </dev/null >/dev/null 2>&1 9>&- &
+	# In a session of its own, and without the test's mark: what ends the
+	# test must not end it.
+	env -u GROUPFS_TEST_ID setsid sh "$self" serve "$dir" "$owner" </dev/null >/dev/null 2>&1 9>&- &
 	wait_for_answer || {
 		tail "$dir/log" >&2
 		die "PostgreSQL does not start in $dir"
