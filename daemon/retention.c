@@ -63,7 +63,7 @@ static void submit_trim(struct retention *r)
 				       .limit = RETENTION_STEP };
 	r->trim = (struct sequencer_op){ .run = run_trim,
 					 .done = trim_done,
-					 .alone = true };
+					 .alone = !r->sequencer->shared };
 	r->busy = true;
 	if (sequencer_submit(r->sequencer, r->step.group_id, &r->trim) < 0)
 		again_in(r, RETENTION_PAUSE_MS);
@@ -151,6 +151,12 @@ void retention_start(struct retention *r, uv_loop_t *loop,
 	uv_timer_init(loop, &r->timer);
 	r->timer.data = r;
 	again_in(r, RETENTION_PAUSE_MS);
+}
+
+void retention_again(struct retention *r)
+{
+	if (!r->in_round && !r->busy)
+		again_in(r, RETENTION_PAUSE_MS);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -60,6 +60,9 @@ void retention_start(struct retention *r, uv_loop_t *loop,
 		     struct readers *readers, struct sequencer *sequencer,
 		     const struct config *config, void (*on_swept)(void *data),
 		     void *data);
+/* The bounds or the interval are others now: the next round begins at once, and
+ * one under way is finished as it began. */
+void retention_again(struct retention *r);
 /* Nothing more is given to others; what they have ends with them. */
 void retention_close(struct retention *r, void (*cb)(struct retention *r));
 

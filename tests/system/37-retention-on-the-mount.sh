@@ -185,4 +185,13 @@ is "an emptied log goes on with its numbers" \
 	$((last + 1))
 ok "and is well" ctl verify
 exec 3>&-
+
+# A bound that came by SIGHUP does not wait for the end of a long interval.
+stop_groupd
+echo 'retention_interval = 365d' >"$T/groupd.conf"
+start_groupd -c "$T/groupd.conf"
+seq 1 5 | ctl send --lines dev
+echo 'retention = messages=1' >>"$T/groupd.conf"
+kill -HUP "$GROUPD"
+ok "a bound that is reread holds soon" wait_for 20 begins_at $((last + 6))
 done_testing
