@@ -37,9 +37,15 @@ static void deliver(void *data, struct list *el)
 {
 	struct fake_node *node = data;
 	struct hint *h = container_of(el, struct hint, link);
-	struct nodes *n = &node->f->groupd.nodes;
 	struct str user = str_of(h->user);
+	struct nodes *n;
 
+	/* The rest, when the node has ended. */
+	if (node->f == NULL) {
+		free(h);
+		return;
+	}
+	n = &node->f->groupd.nodes;
 	if (h->kind == GROUP)
 		nodes_on_group(n, h->group_id, h->a, h->b);
 	else if (h->kind == DELETED)
