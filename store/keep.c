@@ -88,11 +88,6 @@ bool keep_has_bound(const struct store_keep *keep)
 
 /* The verbs. */
 
-static int refuse(struct err *err)
-{
-	return err_set(err, ERR_BAD_REQUEST, "This store keeps all messages");
-}
-
 int store_trim(struct store *s, struct store_trim *op, struct err *err)
 {
 	int rc = store_check_writer(s, err);
@@ -103,8 +98,6 @@ int store_trim(struct store *s, struct store_trim *op, struct err *err)
 	op->first_jsonl_off = 0;
 	op->trimmed = 0;
 	op->left = 0;
-	if (rc == 0 && s->ops->trim == NULL)
-		rc = refuse(err);
 	return rc < 0 ? rc : s->ops->trim(s, op, err);
 }
 
@@ -114,8 +107,6 @@ int store_list_overdue(struct store *s, const struct store_keep *keep,
 {
 	int rc = store_check_alive(s, err);
 
-	if (rc == 0 && s->ops->list_overdue == NULL)
-		rc = refuse(err);
 	return rc < 0 ? rc
 		      : s->ops->list_overdue(s, keep, count, after_id, fn, data,
 					     err);

@@ -483,6 +483,18 @@ static struct wire_group new_group(const struct importing *i)
 				    .mtime_ms = i->tail.time_ms };
 }
 
+/* The end of a log is its last message, where there is one. */
+static void bind_tail(sqlite3_stmt *st, const struct importing *i,
+		      const struct wire_group *own)
+{
+	bool empty = i->group.first_seq > i->group.last_seq;
+
+	sq_bind(st, 20, empty ? i->tail.seq : 0);
+	sq_bind(st, 21, empty ? i->tail.off : 0);
+	sq_bind(st, 22, empty ? i->tail.jsonl_off : 0);
+	sq_bind(st, 23, empty ? own->mtime_ms : i->group.created_ms);
+}
+
 static int show_group(struct importing *i, const struct store_import_end *op,
 		      uint64_t members, struct err *err)
 {
@@ -509,11 +521,7 @@ static int show_group(struct importing *i, const struct store_import_end *op,
 	sq_bind(st, 17, g->first_seq);
 	sq_bind(st, 18, g->first_off);
 	sq_bind(st, 19, g->first_jsonl_off);
-	sq_bind(st, 20, i->tail.seq);
-	sq_bind(st, 21, i->tail.off);
-	sq_bind(st, 22, i->tail.jsonl_off);
-	/* That of an emptied log's last message, which nobody has. */
-	sq_bind(st, 23, own.mtime_ms);
+	bind_tail(st, i, &own);
 	rc = sq_run(i->s, st, err);
 	return rc < 0 ? rc : delete_meta(i->s, op->import_id, err);
 }
