@@ -18,10 +18,10 @@ struct nodes_group {
 	uint64_t base_version;
 	uint64_t version;
 	uint64_t first_seq; /* the floor that was told */
-	uint64_t round;	 /* of the last sweep that asked for it, */
-	uint64_t seen;	 /* and of the last that found it */
-	uint64_t looked; /* the serial of the last look that was answered */
-	uint64_t missed; /* what that did not find, though it is there; 0 */
+	uint64_t round;	    /* of the last sweep that asked for it, */
+	uint64_t seen;	    /* and of the last that found it */
+	uint64_t looked;    /* the serial of the last look that was answered */
+	uint64_t missed;    /* what that did not find, though it is there; 0 */
 	/* What hints say: that it has reached these, or is gone. */
 	uint64_t want;
 	uint64_t want_version;

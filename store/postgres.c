@@ -63,10 +63,11 @@ static const char set_up_all[] =
 static const char set_up_reader[] = "SET default_transaction_read_only=on";
 /* A node that has hung, or was cut off, does not keep a group's lock; and who
  * waits for one in vain says so, before his own node gives him up, but after
- * PostgreSQL has looked for a deadlock (deadlock_timeout, 1 s). */
+ * PostgreSQL has looked for a deadlock (deadlock_timeout, a second), or of two
+ * that wait for each other both would end, and neither be told to try again. */
 static const char set_up_writer[] =
 	"SET idle_in_transaction_session_timeout='20s';"
-	"SET lock_timeout='1200ms'";
+	"SET lock_timeout='1300ms'";
 
 /* The first sentence of libpq's, which may be several lines. */
 static int refuse_connection(const PGconn *conn, struct err *err)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Two nodes on one store: an import is its node's, a file that one drops while
- * the other drops or adds it is garbage exactly when nobody has it, old messages
- * are taken once, whoever is at it, and of two that wait for each other one is
- * told to begin again.
+ * the other drops or adds it is garbage exactly when nobody has it, old
+ * messages are taken once, whoever is at it, and of two that wait for each
+ * other one is told to begin again.
  */
 #include <errno.h>
 #include <pthread.h>
