@@ -376,26 +376,47 @@ static void on_frame_refused(void *conn, int code)
 }
 
 /* As if poll(2) had told that there is something to read. */
+/* A connection of which OpenSSL holds more than poll(2) tells. */
+struct unread {
+	int fd;
+	bool next; /* another request, behind an answer */
+};
+
+/* Behind an answer lws waits for the socket to be writable, and reads nothing
+ * before. It is: all of the answer was written. */
+static void read_more(struct gateway *gw, const struct unread *u)
+{
+	struct lws_pollfd p = { .fd = u->fd,
+				.events = LWS_POLLOUT,
+				.revents = LWS_POLLOUT };
+
+	if (u->next)
+		lws_service_fd(gw->lws, &p);
+	p.events = p.revents = LWS_POLLIN;
+	lws_service_fd(gw->lws, &p);
+}
+
 static void on_reader(uv_idle_t *reader)
 {
 	struct gateway *gw = container_of(reader, struct gateway, reader);
-	struct buf fds = gw->read_on;
-	struct lws_pollfd p = { .events = LWS_POLLIN, .revents = LWS_POLLIN };
+	struct buf unread = gw->unread;
+	struct unread u;
 
-	gw->read_on = (struct buf){ 0 };
+	gw->unread = (struct buf){ 0 };
 	uv_idle_stop(reader);
-	for (size_t i = 0; i + sizeof(p.fd) <= fds.len; i += sizeof(p.fd)) {
-		memcpy(&p.fd, fds.data + i, sizeof(p.fd));
-		lws_service_fd(gw->lws, &p);
+	for (size_t i = 0; i + sizeof(u) <= unread.len; i += sizeof(u)) {
+		memcpy(&u, unread.data + i, sizeof(u));
+		read_more(gw, &u);
 	}
-	buf_release(&fds);
+	buf_release(&unread);
 }
 
-static void on_read_on(void *data, int fd)
+static void on_read_on(void *data, int fd, bool next)
 {
 	struct gateway *gw = data;
+	const struct unread u = { .fd = fd, .next = next };
 
-	buf_append(&gw->read_on, &fd, sizeof(fd));
+	buf_append(&gw->unread, &u, sizeof(u));
 	uv_idle_start(&gw->reader, on_reader);
 }
 
@@ -522,5 +543,5 @@ void front_release(struct gateway *gw)
 	/* With a foreign loop the second call frees what the first left. */
 	lws_context_destroy(gw->lws);
 	intercept_stop();
-	buf_release(&gw->read_on);
+	buf_release(&gw->unread);
 }

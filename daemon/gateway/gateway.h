@@ -90,7 +90,7 @@ struct gateway {
 	uv_timer_t accept_pause;
 	struct stalls stalls;
 	uv_idle_t reader;
-	struct buf read_on; /* descriptors, for the next turn */
+	struct buf unread; /* struct unread, for the next turn */
 
 	size_t requests; /* http_request */
 

@@ -29,6 +29,7 @@ struct entry {
 	void *conn;   /* borrowed: of a WebSocket */
 	bool refused; /* the callback has run */
 	bool ending;  /* our close was sent */
+	bool waits;   /* lws was given nothing, whatever OpenSSL has */
 };
 
 static struct entry *entries; /* by descriptor; owned */
@@ -79,10 +80,10 @@ void intercept_stop(void)
 
 /* lws looks for what is left in OpenSSL's buffer only where it got all that it
  * had asked for. */
-static void read_on(int fd, const struct entry *e)
+static void read_on(int fd, const struct entry *e, bool next)
 {
 	if (e->ssl != NULL && e->phase != HELD && SSL_pending(e->ssl) > 0)
-		ops.read_on(ops.data, fd);
+		ops.read_on(ops.data, fd, next);
 }
 
 bool intercept_add(int fd)
@@ -103,7 +104,7 @@ void intercept_next(int fd)
 		return;
 	head_release(&e->head);
 	e->phase = HEAD;
-	read_on(fd, e);
+	read_on(fd, e, true);
 }
 
 void intercept_open_frames(int fd, void *conn)
@@ -116,7 +117,7 @@ void intercept_open_frames(int fd, void *conn)
 	e->phase = FRAMES;
 	e->conn = conn;
 	frames_init(&e->frames, ops.control, conn);
-	read_on(fd, e);
+	read_on(fd, e, false);
 }
 
 void intercept_end_frames(int fd)
@@ -249,19 +250,6 @@ static ssize_t read_frames(const struct source *s, struct entry *e, char *buf,
 	return n > 0 && !e->ending ? n : no_more_now();
 }
 
-/* Who sends behind a request that is not answered waits: with the kernel, but
- * not in OpenSSL's buffer, where no poll(2) would see it. */
-static ssize_t hold(const struct source *s)
-{
-	char byte;
-	ssize_t n;
-
-	if (s->ssl == NULL)
-		return no_more_now();
-	n = read_source(s, &byte, 1, true);
-	return n > 0 ? 0 : n;
-}
-
 static ssize_t read_entry(const struct source *s, struct entry *e, char *buf,
 			  size_t len)
 {
@@ -271,7 +259,8 @@ static ssize_t read_entry(const struct source *s, struct entry *e, char *buf,
 	case BODY:
 		return read_body(s, e, buf, len);
 	case HELD:
-		return hold(s);
+		/* Who sends behind a request that is not answered waits. */
+		return no_more_now();
 	case FRAMES:
 		return read_frames(s, e, buf, len);
 	}
@@ -283,6 +272,8 @@ ssize_t intercept_recv(int fd, void *buf, size_t len,
 		       int flags) __asm__("recv");
 int intercept_ssl_read(SSL *ssl, void *buf, int len) __asm__("SSL_read");
 int intercept_ssl_pending(const SSL *ssl) __asm__("SSL_pending");
+int intercept_ssl_error(const SSL *ssl, int rc) __asm__("SSL_get_error");
+int intercept_ssl_want(const SSL *ssl) __asm__("SSL_want");
 
 ssize_t intercept_recv(int fd, void *buf, size_t len, int flags)
 {
@@ -296,7 +287,8 @@ ssize_t intercept_recv(int fd, void *buf, size_t len, int flags)
 
 /*
  * What SSL_get_error(3) then says is of the last call here: "try again" when
- * there is no more now, and never so at the end.
+ * there is no more now, and never so at the end. Where a request is held there
+ * was no call.
  */
 int intercept_ssl_read(SSL *ssl, void *buf, int len)
 {
@@ -311,25 +303,59 @@ int intercept_ssl_read(SSL *ssl, void *buf, int len)
 	if (e == NULL)
 		return SSL_read_ex(ssl, buf, (size_t)len, &n) == 0 ? 0 : (int)n;
 	e->ssl = ssl;
+	e->waits = false;
 	do
 		got = read_entry(&s, e, buf, (size_t)len);
-	while (got < 0 && SSL_peek_ex(ssl, &byte, 1, &n) == 1);
+	while (got < 0 && e->phase != HELD &&
+	       SSL_peek_ex(ssl, &byte, 1, &n) == 1);
+	e->waits = got < 0 && e->phase == HELD;
 	if (got == 0)
 		SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
 	if (got > 0)
-		read_on(s.fd, e);
+		read_on(s.fd, e, false);
 	return got > 0 ? (int)got : 0;
+}
+
+/* When a read gave nothing, lws asks both, in this order. */
+int intercept_ssl_error(const SSL *ssl, int rc)
+{
+	static int (*error)(const SSL *ssl, int rc);
+	const struct entry *e = find(SSL_get_fd(ssl));
+
+	if (e != NULL && e->waits)
+		return SSL_ERROR_WANT_READ;
+	if (error == NULL)
+		*(void **)&error = dlsym(RTLD_NEXT, "SSL_get_error");
+	return error == NULL ? SSL_ERROR_SSL : error(ssl, rc);
+}
+
+int intercept_ssl_want(const SSL *ssl)
+{
+	static int (*want)(const SSL *ssl);
+	struct entry *e = find(SSL_get_fd(ssl));
+
+	if (e != NULL && e->waits) {
+		e->waits = false;
+		return SSL_READING;
+	}
+	if (want == NULL)
+		*(void **)&want = dlsym(RTLD_NEXT, "SSL_want");
+	return want == NULL ? SSL_NOTHING : want(ssl);
 }
 
 /*
  * Of a WebSocket lws asks for no more than this says, and a frame may come out
- * longer than it went in: so there is room for that, too.
+ * longer than it went in: so there is room for that, too. What waits is nothing
+ * to lws, which would look at it all the time; intercept_next() comes back.
  */
 int intercept_ssl_pending(const SSL *ssl)
 {
 	static int (*pending)(const SSL *ssl);
+	const struct entry *e = find(SSL_get_fd(ssl));
 	int n;
 
+	if (e != NULL && e->phase == HELD)
+		return 0;
 	if (pending == NULL)
 		*(void **)&pending = dlsym(RTLD_NEXT, "SSL_pending");
 	n = pending == NULL ? 0 : pending(ssl);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Stands between libwebsockets and each of its connections. lws has no place
- * for that, so this program defines recv(2), SSL_read(3) and SSL_pending(3)
- * itself: the linker takes a program's own before a library's, and lws calls
- * nothing else to read a connection. What they stand for is done through
+ * for that, so this program defines recv(2), SSL_read(3) and what tells more of
+ * that, SSL_pending(3), SSL_get_error(3) and SSL_want(3), itself: the linker
+ * takes a program's own before a library's, and lws calls nothing else to read
+ * a connection. What they stand for is done through
  * recvfrom(2), SSL_read_ex(3) and OpenSSL's own. Descriptors that were not
  * added are read as ever.
  *
@@ -11,13 +12,14 @@
  *                                intercept_open_frames() --> FRAMES
  *
  * lws is given one request at a time: a second one behind a body would make
- * it loop for ever. What comes too early stays with the kernel.
+ * it loop for ever. What comes too early stays with the kernel, or OpenSSL.
  *
  * One loop thread.
  */
 #ifndef GROUPFS_DAEMON_GATEWAY_INTERCEPT_H
 #define GROUPFS_DAEMON_GATEWAY_INTERCEPT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "daemon/gateway/frames.h"
@@ -32,8 +34,9 @@ struct intercept_ops {
 	frames_control_cb control;
 	/* Its client sent a frame that no client may. */
 	void (*refused)(void *conn, int code);
-	/* TLS: there is more to read than poll(2) tells. In the next turn. */
-	void (*read_on)(void *data, int fd);
+	/* TLS: there is more to read than poll(2) tells. In the next turn.
+	 * next: it is another request. */
+	void (*read_on)(void *data, int fd, bool next);
 };
 
 /* Descriptors up to fds can be added. 0 or -ENOMEM. */

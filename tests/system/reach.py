@@ -15,7 +15,9 @@ the Unix socket, and connections that go wrong on the way.
                                hello; prints how many were answered
   reach.py noise               16 KiB each of rubbish: in frames, before any
                                token, and without; prints how each one ended
-  reach.py pipeline GROUP      3 POSTs in one write; prints the first answer
+  reach.py pipeline GROUP      3 POSTs, 300 GETs and one of the page in one
+                               write; prints the first answers, how many there
+                               are, and what the last one is
   reach.py refused             prints why the WebSocket was refused
   reach.py handshake HOST PORT [HEX]   sends these bytes, prints how long the
                                server kept the connection open: short, long
@@ -33,6 +35,7 @@ import codecs
 import json
 import os
 import random
+import re
 import socket
 import ssl
 import sys
@@ -41,7 +44,7 @@ import time
 import websockets
 
 URL = os.environ.get("URL", "")
-PATIENCE = 30
+PATIENCE = 60
 
 
 def out(*fields):
@@ -171,7 +174,8 @@ def noise():
     rng = random.Random(5)
     cases = [masked("?") * 2340, masked("{}") * 2048,
              masked('{"type":"ping"}') * 780, rng.randbytes(16000),
-             b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 500]
+             b"GET /none HTTP/1.1\r\nHost: x\r\n\r\n" * 450
+             + b"GET / HTTP/1.1\r\n\r\n"]
     for data in cases:
         connection = tls_socket()
         if not data.startswith(b"GET"):
@@ -211,15 +215,29 @@ def burst(count):
     out(got.count(b'"id":"b'))
 
 
+def request_of(line, *headers, body=b""):
+    lines = [line + " HTTP/1.1", "Host: x",
+             "Authorization: Bearer " + os.environ["TOKEN"],
+             "Content-Type: application/json",
+             f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
 def pipeline(group):
-    body = b'{"content":"pipelined"}'
-    request = (f"POST /api/groups/{group}/messages HTTP/1.1\r\nHost: x\r\n"
-               f"Authorization: Bearer {os.environ['TOKEN']}\r\n"
-               "Content-Type: application/json\r\n"
-               f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+    url = f"/api/groups/{group}/messages"
+    posts = [request_of("POST " + url, body=b'{"content":"piped %d"}' % n)
+             for n in range(3)]
+    # More than one record of TLS holds, and more than one read.
+    gets = [request_of("GET /healthz")] * 300
+    last = [request_of("GET /", "Connection: close")]
     connection = tls_socket()
-    connection.sendall(request * 3)
-    out(connection.recv(65536).split(b"\r\n")[0].decode())
+    connection.sendall(b"".join(posts + gets + last))
+    got = b""
+    while piece := connection.recv(65536):
+        got += piece
+    answers = re.findall(rb"HTTP/1\.1 (\d+) ", got)
+    out(*(b" ".join(answers[:4]).decode(), len(answers),
+          "page" if got.endswith(b"</html>\n") else got[-40:]))
 
 
 async def refused():
