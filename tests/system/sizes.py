@@ -282,13 +282,14 @@ def replies():
 
 
 def bulk():
-    """What is refused whole for its number of lines, not cut."""
+    """What is refused whole for its number of lines, not cut. With sanitizers
+    and others at work a million would take longer than a mount waits."""
     log = Log()
-    data = b"\n" * MIB
-    code = write("messages", data)
+    lines = MIB // 4 if os.environ.get("GROUPFS_TEST_LOAD") == "small" else MIB
+    code = write("messages", b"\n" * lines)
     added = len(log.added())
-    check("a mebibyte of empty lines: all, or none and EMSGSIZE",
-          (code, added) in [(0, MIB), (errno.EMSGSIZE, 0)],
+    check("very many empty lines: all, or none and EMSGSIZE",
+          (code, added) in [(0, lines), (errno.EMSGSIZE, 0)],
           f"{name_of(code)} {added}")
 
 
