@@ -236,8 +236,8 @@ def pipeline(group):
     while piece := connection.recv(65536):
         got += piece
     answers = re.findall(rb"HTTP/1\.1 (\d+) ", got)
-    out(*(b" ".join(answers[:4]).decode(), len(answers),
-          "page" if got.endswith(b"</html>\n") else got[-40:]))
+    out(b" ".join(answers[:4]).decode(), len(answers),
+        "page" if got.endswith(b"</html>\n") else got[-40:])
 
 
 async def refused():
