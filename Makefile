@@ -43,6 +43,8 @@ pkg_libs = $(shell pkg-config --libs $(1))
 
 LIB_SRC := $(wildcard lib/*.c)
 STORE_SRC := $(wildcard store/*.c)
+SQL_FILES := $(wildcard store/*.sql)
+SQL_OBJ = $(BUILD)/store/postgres_sql.o
 DAEMON_SRC := $(wildcard daemon/*.c)
 GATEWAY_SRC := $(wildcard daemon/gateway/*.c)
 WEB_FILES := $(addprefix daemon/gateway/web/,index.html app.js app.css)
@@ -66,55 +68,58 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 all: $(PROGRAMS)
 
 LIBS_BASE = $(call pkg_libs,libuv jansson)
-$(BUILD)/groupd: $(call obj,$(DAEMON_SRC) $(STORE_SRC) $(LIB_SRC))
-$(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libcrypto)
+$(BUILD)/groupd: $(call obj,$(DAEMON_SRC) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
+$(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq hiredis libcrypto)
 $(BUILD)/groupd-gateway: $(call obj,$(GATEWAY_SRC) $(LIB_SRC)) $(WEB_OBJ)
 $(BUILD)/groupd-gateway: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libwebsockets libssl libcrypto)
 $(BUILD)/groupfs: $(call obj,$(FS_SRC) $(LIB_SRC))
 $(BUILD)/groupfs: LDLIBS = $(LIBS_BASE) $(call pkg_libs,fuse3)
-$(BUILD)/groupctl: $(call obj,$(CTL_SRC) $(LIB_SRC))
-$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libarchive libcrypto)
+$(BUILD)/groupctl: $(call obj,$(CTL_SRC) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
+$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libarchive libcrypto)
 $(PROGRAMS):
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/fs/%.o: EXTRA = $(call pkg_cflags,fuse3)
-$(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3)
+$(BUILD)/store/%.o: EXTRA = $(call pkg_cflags,libpq)
+$(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3 libpq)
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
 
-# The web page, with its files as they are.
+# The web page and the store's SQL, with their files as they are.
 $(WEB_OBJ): daemon/gateway/web/web.S $(WEB_FILES) $(BUILD)/flags
+$(SQL_OBJ): store/postgres_sql.S $(SQL_FILES) $(BUILD)/flags
+$(WEB_OBJ) $(SQL_OBJ):
 	@mkdir -p $(@D)
 	@echo "  AS    $<"
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
 # Everything is built again when the flags or the compiler change.
 $(BUILD)/flags: FORCE
-	@pkg-config --exists fuse3 sqlite3 libuv libwebsockets jansson libcrypto libssl libarchive || \
+	@pkg-config --exists fuse3 sqlite3 libpq hiredis libuv libwebsockets jansson libcrypto libssl libarchive || \
 		{ echo "Libraries are missing. Install them with: make deps" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
 
 # Unit tests: one binary each, linked with all folders that it may test.
-$(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)) $(call obj,$(SUPPORT_SRC)) $(WEB_OBJ) Makefile
+$(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)) $(call obj,$(SUPPORT_SRC)) $(WEB_OBJ) $(SQL_OBJ) Makefile
 	$(Q)rm -f $@ && ar rcsP $@ $(filter %.o,$^)
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libcrypto libarchive fuse3) $(LIBS_BASE)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
 unit-tests: $(UNIT_TESTS)
 objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC))
 
 # Benchmarks, apart from the tests. The peer's source comes with libfuse3-dev.
 PEER_SRC = /usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
 bench_src = $(addprefix tests/bench/,$(addsuffix .c,$(1)))
-$(BUILD)/bench/fsbench: $(call obj,$(call bench_src,bench fsbench files direct) $(STORE_SRC) $(LIB_SRC))
+$(BUILD)/bench/fsbench: $(call obj,$(call bench_src,bench fsbench files direct) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
 $(BUILD)/bench/passthrough_ll: $(PEER_SRC)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -134,12 +139,23 @@ bench-ws: all $(BUILD)/bench/wsclients $(BUILD)/bench/epollserver
 	$(Q)sh scripts/deps.sh bench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/ws.sh
 
+$(BUILD)/bench/busbench: $(call obj,$(call bench_src,busbench) $(wildcard daemon/bus*.c) $(LIB_SRC))
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,hiredis)
+
 # The two commands, and their parts.
 deps:
 	$(Q)sh scripts/deps.sh run
 run: deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)exec sh scripts/run.sh $(BUILD)
+
+# Two nodes on this machine, with PostgreSQL and Redis of their own.
+run-cluster:
+	$(Q)sh scripts/deps.sh run cluster
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)exec sh examples/cluster/up.sh $(BUILD)
 
 RUN_TESTS = BUILD=$(abspath $(BUILD)) JOBS=$(TESTS_AT_A_TIME) sh tests/run.sh
 test-deps:
@@ -153,6 +169,26 @@ test-system: all
 	$(Q)$(RUN_TESTS) $(SYSTEM_TESTS)
 test-web: all
 	$(Q)$(RUN_TESTS) $(WEB_TESTS)
+
+# The cluster's own tests, and those of the system on two nodes: a few that
+# say most, or those that T='...' names. torture-cluster: each fault many times.
+test-cluster-deps:
+	$(Q)sh scripts/deps.sh run test cluster
+test-cluster: test-cluster-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)BUILD=$(abspath $(BUILD)) JOBS=$(TESTS_AT_A_TIME) \
+		sh tests/cluster/run.sh $(if $(filter-out [0-9]*,$(T)),'$(T)')
+torture-cluster: test-cluster-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)BUILD=$(abspath $(BUILD)) GROUPFS_TEST_ROUNDS=50 JOBS=1 \
+		GROUPFS_TEST_PATIENCE=20 sh tests/run.sh $(wildcard tests/cluster/[0-9]*.sh)
+$(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+bench-cluster: test-cluster-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/bench/nodesbench
+	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/cluster.sh
 
 # Debian packages, into build/deb; their test needs root, and apt the first time.
 deb:
@@ -172,9 +208,9 @@ lint:
 check-layers:
 	$(Q)sh tests/lint/layers.sh
 check-map:
-	$(Q)sh tests/lint/map.sh $(SRC) $(filter-out tests/%,$(H_FILES))
+	$(Q)sh tests/lint/map.sh $(SRC) $(SQL_FILES) $(filter-out tests/%,$(H_FILES))
 check-headers:
-	$(Q)sh tests/lint/headers.sh "$(CC)" $(H_FILES) -- $(ALL_CFLAGS) $(call pkg_cflags,fuse3)
+	$(Q)sh tests/lint/headers.sh "$(CC)" $(H_FILES) -- $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 check-format:
 	$(Q)clang-format --dry-run -Werror $(C_FILES) $(H_FILES)
 check-size:
@@ -187,7 +223,7 @@ check-cppcheck:
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
 check-shell:
-	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh \
+	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])
@@ -199,7 +235,7 @@ compile_commands.json: $(BUILD)/flags $(C_FILES)
 	$(Q){ echo '['; for f in $(C_FILES); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}\n' "$$sep" '$(CURDIR)' "$$f" \
 		"$$(printf '%s' "$$FLAGS" | sed 's/[\\"]/\\&/g') -c $$f"; sep=,; done; echo ']'; } > $@
-compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(call pkg_cflags,fuse3)
+compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR) $(BASHCOMPDIR) $(ZSHCOMPDIR))
@@ -223,7 +259,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run test-deps test test-unit test-system test-web deb test-deb bench-fs bench-ws lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster bench-cluster deb test-deb bench-fs bench-ws lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

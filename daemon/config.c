@@ -10,10 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/bus.h"
 #include "daemon/rate.h"
 #include "lib/paths.h"
 #include "lib/text.h"
 #include "lib/wire.h"
+#include "store/keep.h"
 
 static const char default_file[] = "/etc/groupd.conf";
 
@@ -51,6 +53,13 @@ static int set_data(struct config *c, struct str value, struct err *err)
 static int set_store(struct config *c, struct str value, struct err *err)
 {
 	return set_text(c->store, sizeof(c->store), value, err);
+}
+
+static int set_bus(struct config *c, struct str value, struct err *err)
+{
+	int rc = bus_check_url(value, err);
+
+	return rc < 0 ? rc : set_text(c->bus, sizeof(c->bus), value, err);
 }
 
 static int set_socket(struct config *c, struct str value, struct err *err)
@@ -123,8 +132,10 @@ static int set_media_max(struct config *c, struct str value, struct err *err)
 	return 0;
 }
 
-/* "24h": a number of seconds, or with one of s, m, h, d behind it. */
-static int set_dedupe(struct config *c, struct str value, struct err *err)
+/* "24h": a number of seconds, or with one of s, m, h, d behind it; from min
+ * seconds, which is written as min_text, to a year. */
+static int set_time(uint64_t *ms, struct str value, uint64_t min,
+		    const char *min_text, struct err *err)
 {
 	static const uint64_t day = 86400;
 	uint64_t unit = 1;
@@ -141,11 +152,21 @@ static int set_dedupe(struct config *c, struct str value, struct err *err)
 			value.len--;
 	}
 	if (!text_parse_u64(value, &number) || number > 365 * day ||
-	    number * unit < 60 || number * unit > 365 * day)
+	    number * unit < min || number * unit > 365 * day)
 		return err_set(err, ERR_BAD_REQUEST,
-			       "not a time from 1m to 365d");
-	c->dedupe_window_ms = number * unit * 1000;
+			       "not a time from %s to 365d", min_text);
+	*ms = number * unit * 1000;
 	return 0;
+}
+
+static int set_dedupe(struct config *c, struct str value, struct err *err)
+{
+	return set_time(&c->dedupe_window_ms, value, 60, "1m", err);
+}
+
+static int set_interval(struct config *c, struct str value, struct err *err)
+{
+	return set_time(&c->retention_interval, value, 1, "1s", err);
 }
 
 /* The next element of a list with commas or blanks between. */
@@ -165,6 +186,51 @@ static bool next_word(struct str *list, struct str *word)
 		list->data += n;
 	list->len -= n;
 	return n > 0;
+}
+
+/* One "days=30". */
+static int set_bound(struct config *c, struct str word, struct err *err)
+{
+	static const char bad[] =
+		"not days=N, messages=N, bytes=N, or several of them";
+	const char *sign = memchr(word.data, '=', word.len);
+	size_t len = sign == NULL ? 0 : (size_t)(sign - word.data);
+	struct str name = str_make(word.data, len);
+	struct str value;
+	uint64_t days = 0;
+	int rc;
+
+	if (sign == NULL)
+		return err_set(err, ERR_BAD_REQUEST, "%s", bad);
+	value = str_make(sign + 1, word.len - len - 1);
+	if (str_eq(name, str_of("messages")))
+		return set_number(&c->retention.messages, value, 1,
+				  KEEP_NUMBER_MAX, err);
+	if (str_eq(name, str_of("bytes")))
+		return set_number(&c->retention.bytes, value, 1,
+				  KEEP_NUMBER_MAX, err);
+	if (!str_eq(name, str_of("days")))
+		return err_set(err, ERR_BAD_REQUEST, "%s", bad);
+	rc = set_number(&days, value, 1, KEEP_DAYS_MAX, err);
+	if (rc == 0)
+		c->retention.age_ms = days * KEEP_DAY_MS;
+	return rc;
+}
+
+/* "days=30 messages=100000", or "none". */
+static int set_retention(struct config *c, struct str value, struct err *err)
+{
+	struct str word;
+	int rc = 0;
+
+	c->retention = (struct store_keep){ 0 };
+	if (str_eq(value, str_of("none")))
+		return 0;
+	if (value.len == 0)
+		return err_set(err, ERR_BAD_REQUEST, "a value is missing");
+	while (rc == 0 && next_word(&value, &word))
+		rc = set_bound(c, word, err);
+	return rc;
 }
 
 /* Blocking, and only at start and SIGHUP: a name or a number. */
@@ -254,14 +320,6 @@ static int set_address_connections(struct config *c, struct str value,
 			  CONFIG_CONNECTIONS_MAX, err);
 }
 
-static int not_yet(struct config *c, struct str value, struct err *err)
-{
-	(void)c;
-	(void)value;
-	return err_set(err, ERR_BAD_REQUEST,
-		       "not supported by this version yet");
-}
-
 struct key {
 	const char *name;
 	int (*set)(struct config *c, struct str value, struct err *err);
@@ -287,7 +345,11 @@ static const struct key keys[] = {
 	{ "max_message_bytes", set_max_message, "N" },
 	{ "media_max_bytes", set_media_max, "N of a file in media/, as 100M" },
 	{ "dedupe_window", set_dedupe, "TIME how long a client_id is known" },
-	{ "bus", not_yet, NULL },
+	{ "retention", set_retention,
+	  "LIST  most that is kept, as days=30,messages=100000; or none" },
+	{ "retention_interval", set_interval,
+	  "TIME how often what is not kept goes" },
+	{ "bus", set_bus, "URL         redis://HOST, between nodes" },
 	{ "rate_messages_per_second", set_rate,
 	  "N that a user may send; 0: no limit" },
 	{ "max_connections_per_user", set_user_connections,
@@ -337,6 +399,7 @@ void config_defaults(struct config *c)
 		.max_message_bytes = 65536,
 		.media_max_bytes = UINT64_C(100) << 20,
 		.dedupe_window_ms = UINT64_C(86400000),
+		.retention_interval = 60000,
 	};
 }
 
@@ -557,6 +620,12 @@ int config_load(struct config *c, const struct config_flags *flags,
 		rc = err_set(err, ERR_BAD_REQUEST,
 			     "tls_cert and tls_key go together: one of them "
 			     "is not set");
+	if (rc == 0 && c->bus[0] != '\0' &&
+	    strncmp(c->store, "sqlite:", strlen("sqlite:")) == 0)
+		rc = err_set(err, ERR_BAD_REQUEST,
+			     "bus: it is for nodes that share a store, and "
+			     "%.128s belongs to one",
+			     c->store);
 	return rc;
 }
 

@@ -16,12 +16,14 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "store/store.h"
 
 enum {
 	CONFIG_TRUSTED_MAX = 64,
 	CONFIG_ORIGINS_MAX = 64,
 	CONFIG_ORIGIN_LEN = 256,
 	CONFIG_USER_LEN = 33,
+	CONFIG_BUS_LEN = 1024,
 	CONFIG_HOST_LEN = 256,
 	CONFIG_GATEWAYS_MAX = 64,
 	CONFIG_CONNECTIONS_MAX = 1000000,
@@ -34,7 +36,8 @@ enum {
 
 struct config {
 	char data[PATH_MAX];
-	char store[PATH_MAX]; /* an URL */
+	char store[PATH_MAX];	  /* an URL */
+	char bus[CONFIG_BUS_LEN]; /* an URL, with its password; empty: none */
 	char socket[PATH_MAX];
 	int socket_fd; /* by main: what systemd made of it; 0: none */
 	char listen_host[CONFIG_HOST_LEN]; /* empty: none */
@@ -46,6 +49,8 @@ struct config {
 	uint64_t max_message_bytes;
 	uint64_t media_max_bytes;
 	uint64_t dedupe_window_ms;
+	struct store_keep retention;	      /* of each log, at the most */
+	uint64_t retention_interval;	      /* ms */
 	uint64_t rate_messages_per_second;    /* 0, also of the next two: */
 	uint64_t max_connections_per_user;    /* no limit */
 	uint64_t max_connections_per_address; /* of one gateway */

@@ -4,8 +4,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/log.h"
+#include "lib/table.h"
 
 struct event *event_add(struct list *list, enum event_kind kind,
 			uint64_t group_id)
@@ -73,11 +75,65 @@ int event_add_messages(struct list *list, uint64_t group_id,
 		if (e == NULL)
 			return -ENOMEM;
 		e->first_seq = news->first_seq;
+		e->next_seq = news->next_seq;
 	}
 	e->last_seq = news->last_seq;
 	e->want = e->want || news->want;
 	e->mentions = e->mentions || news->mentions;
 	return 0;
+}
+
+int event_add_change(struct list *list, const struct store_member_change *c)
+{
+	struct event *e = event_add(list, EVENT_MEMBERS, c->group_id);
+
+	if (e == NULL)
+		return -ENOMEM;
+	e->changes = calloc(1, sizeof(*e->changes));
+	if (e->changes == NULL) {
+		list_remove(&e->link);
+		event_free(e);
+		return -ENOMEM;
+	}
+	e->count = 1;
+	e->version = c->version;
+	e->remote = true;
+	e->changes[0] =
+		(struct store_change){ .change = c->change,
+				       .role = c->role,
+				       .last_read_seq = c->last_read_seq };
+	str_to_cstr(c->user, e->changes[0].user, sizeof(e->changes[0].user));
+	str_to_cstr(c->group, e->group, sizeof(e->group));
+	str_to_cstr(c->by, e->by, sizeof(e->by));
+	return 0;
+}
+
+void event_mark(struct event_marks *marks, struct event *e)
+{
+	struct event_mark *mark =
+		&marks->marks[table_hash_u64(e->group_id) % EVENT_MARKS];
+
+	if (e->next_seq == 0)
+		return;
+	if (mark->group_id == e->group_id && mark->next_seq > e->next_seq)
+		e->next_seq = mark->next_seq;
+	*mark = (struct event_mark){ e->group_id, e->last_seq + 1 };
+}
+
+/* NULL without memory. */
+static struct frame *encode(uint64_t group_id, struct str records)
+{
+	struct wire_body_ev_messages body = { .group_id = group_id,
+					      .messages = records };
+	struct frame *frame = frame_new();
+
+	if (frame == NULL)
+		return NULL;
+	wire_put_frame(&frame->bytes, WIRE_EV_MESSAGES, 0, 0, &body);
+	if (!frame->bytes.failed)
+		return frame;
+	frame_unref(frame);
+	return NULL;
 }
 
 /* Collects records until a frame is full. */
@@ -91,9 +147,6 @@ struct loading {
 static int finish_frame(struct loading *l)
 {
 	struct event *e = l->event;
-	struct wire_body_ev_messages body = { .group_id = e->group_id,
-					      .messages =
-						      buf_str(&l->records) };
 	struct frame *frame;
 
 	if (l->records.len == 0)
@@ -110,14 +163,9 @@ static int finish_frame(struct loading *l)
 		e->frames = frames;
 		l->cap = cap;
 	}
-	frame = frame_new();
+	frame = encode(e->group_id, buf_str(&l->records));
 	if (frame == NULL)
 		return -ENOMEM;
-	wire_put_frame(&frame->bytes, WIRE_EV_MESSAGES, 0, 0, &body);
-	if (frame->bytes.failed) {
-		frame_unref(frame);
-		return -ENOMEM;
-	}
 	e->frames[e->nframes++] =
 		(struct event_frame){ .frame = frame, .last_seq = l->last_seq };
 	buf_clear(&l->records);
@@ -146,6 +194,9 @@ static int load_message(void *data, const struct wire_message *m)
 
 	if (m->seq > l->event->last_seq)
 		return 1;
+	/* What lies between is not kept any more. */
+	if (m->seq != l->last_seq + 1)
+		return -ERANGE;
 	if (l->event->want)
 		rc = put_record(l, m);
 	if (rc < 0)
@@ -153,6 +204,7 @@ static int load_message(void *data, const struct wire_message *m)
 	if (m->mentions.len > 0)
 		wire_put(&l->event->mentioned, &wire_schema_message, &mention);
 	l->last_seq = m->seq;
+	l->event->newest_ms = m->time_ms;
 	return m->seq == l->event->last_seq ? 1 : 0;
 }
 
@@ -171,20 +223,17 @@ static int load_name(struct event *e, struct store *store)
 	return rc;
 }
 
-void event_load(struct event *e, struct store *store)
+/* From e->from_seq to e->last_seq, or the end. */
+static int load(struct event *e, struct store *store, uint64_t *last_seq,
+		struct err *err)
 {
-	struct loading l = { .event = e };
-	int rc;
+	struct loading l = { .event = e, .last_seq = e->from_seq - 1 };
+	int rc = store_scan(store, e->group_id, l.last_seq, load_message, &l,
+			    err);
 
-	assert(e->kind == EVENT_MESSAGES && e->nframes == 0);
-	if (!e->want && !e->mentions)
-		return;
-	rc = store_scan(store, e->group_id, e->first_seq - 1, load_message, &l,
-			NULL);
 	if (rc >= 0)
 		rc = finish_frame(&l);
-	/* A part would be a gap. */
-	if (rc < 0 || l.last_seq != e->last_seq)
+	if (rc < 0)
 		drop_frames(e);
 	if (load_name(e, store) < 0 || e->mentioned.failed) {
 		log_warn("mentions are not told: group=%llu",
@@ -192,4 +241,113 @@ void event_load(struct event *e, struct store *store)
 		buf_release(&e->mentioned);
 	}
 	buf_release(&l.records);
+	*last_seq = l.last_seq;
+	return rc < 0 ? rc : 0;
+}
+
+/* Whether what others appended is to be read, too. */
+static bool has_gap(const struct event *e)
+{
+	return e->want && e->next_seq != 0 && e->next_seq < e->first_seq &&
+	       e->first_seq - e->next_seq <= EVENT_FILL_MAX;
+}
+
+void event_load(struct event *e, struct store *store)
+{
+	uint64_t last_seq;
+
+	assert(e->kind == EVENT_MESSAGES && e->nframes == 0);
+	if (!e->want && !e->mentions)
+		return;
+	e->from_seq = has_gap(e) ? e->next_seq : e->first_seq;
+	/* A part would be a gap. */
+	if (load(e, store, &last_seq, NULL) < 0 || last_seq != e->last_seq)
+		drop_frames(e);
+}
+
+int event_load_next(struct event *e, struct store *store, uint64_t max,
+		    struct err *err)
+{
+	uint64_t last_seq;
+	int rc;
+
+	e->want = true;
+	e->from_seq = e->first_seq;
+	e->last_seq = e->first_seq + max - 1;
+	rc = load(e, store, &last_seq, err);
+	e->last_seq = rc < 0 ? e->first_seq - 1 : last_seq;
+	return rc;
+}
+
+/* The records of a frame of ours that come behind seq. */
+static struct str records_after(const struct frame *frame, uint64_t seq,
+				struct str *before)
+{
+	struct str bytes = buf_str(&frame->bytes);
+	union wire_body body = { 0 };
+	struct str rest;
+	struct str left;
+	struct wire_message m;
+	int rc;
+
+	bytes.data += WIRE_HEADER;
+	bytes.len -= WIRE_HEADER;
+	rc = wire_get(bytes, wire_schema_of(WIRE_EV_MESSAGES), &body);
+	assert(rc == 0);
+	rest = body.ev_messages.messages;
+	left = rest;
+	while (wire_next(&left, &wire_schema_message, &m) > 0 && m.seq <= seq)
+		rest = left;
+	*before = body.ev_messages.messages;
+	before->len -= rest.len;
+	return rest;
+}
+
+/* Frame i becomes two: up to seq, and behind it. */
+static bool split(struct event *e, size_t i, uint64_t seq)
+{
+	struct event_frame *frames =
+		realloc(e->frames, (e->nframes + 1) * sizeof(*frames));
+	struct frame *first = NULL;
+	struct frame *second = NULL;
+	struct str before;
+	struct str rest;
+
+	if (frames == NULL)
+		return false;
+	e->frames = frames;
+	rest = records_after(frames[i].frame, seq, &before);
+	first = encode(e->group_id, before);
+	second = encode(e->group_id, rest);
+	if (first == NULL || second == NULL) {
+		if (first != NULL)
+			frame_unref(first);
+		if (second != NULL)
+			frame_unref(second);
+		return false;
+	}
+	memmove(&frames[i + 1], &frames[i], (e->nframes - i) * sizeof(*frames));
+	e->nframes++;
+	frame_unref(frames[i].frame);
+	frames[i] = (struct event_frame){ .frame = first, .last_seq = seq };
+	frames[i + 1].frame = second;
+	return true;
+}
+
+bool event_frame_after(struct event *e, uint64_t seq, size_t *frame)
+{
+	uint64_t begin = e->from_seq;
+
+	for (size_t i = 0; i < e->nframes && begin <= seq + 1; i++) {
+		if (begin == seq + 1) {
+			*frame = i;
+			return true;
+		}
+		if (e->frames[i].last_seq > seq) {
+			*frame = i + 1;
+			return split(e, i, seq);
+		}
+		begin = e->frames[i].last_seq + 1;
+	}
+	return false;
 }

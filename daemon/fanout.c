@@ -21,12 +21,12 @@ static void lag(struct interest *i)
 	list_push(&i->peer->lagging, &i->lagging);
 }
 
-/* In frames, when the session has everything before them. */
-static void send_frames(struct interest *i, const struct event *e)
+/* In frames from one on, when the session has everything before it. */
+static void send_frames(struct interest *i, const struct event *e, size_t n)
 {
 	struct session *s = &i->peer->session;
 
-	for (size_t n = 0; n < e->nframes; n++) {
+	for (; n < e->nframes; n++) {
 		if (session_is_full(s)) {
 			lag(i);
 			return;
@@ -38,22 +38,24 @@ static void send_frames(struct interest *i, const struct event *e)
 	}
 }
 
-static void tell_messages(struct interest *i, const struct event *e)
+static void tell_messages(struct registry *r, struct interest *i,
+			  struct event *e)
 {
 	struct session *s = &i->peer->session;
+	size_t frame;
 
 	if (e->last_seq <= i->told || !list_empty(&i->lagging) ||
 	    !session_is_open(s))
 		return;
 	if (session_is_full(s))
 		lag(i);
-	else if (e->nframes > 0 && e->first_seq == i->told + 1)
-		send_frames(i, e);
+	else if (!r->doubtful && event_frame_after(e, i->told, &frame))
+		send_frames(i, e, frame);
 	else
 		send_grown(i);
 }
 
-static void wake_watchers(struct registry *r, const struct event *e)
+static void wake_watchers(struct registry *r, struct event *e)
 {
 	struct group *group = groups_find(&r->groups, e->group_id);
 	struct list *next;
@@ -65,7 +67,8 @@ static void wake_watchers(struct registry *r, const struct event *e)
 	for (struct list *el = group->interests.next; el != &group->interests;
 	     el = next) {
 		next = el->next;
-		tell_messages(container_of(el, struct interest, of_group), e);
+		tell_messages(r, container_of(el, struct interest, of_group),
+			      e);
 	}
 }
 
@@ -172,8 +175,8 @@ static void gather_sessions(struct registry *r, struct str user)
 	}
 }
 
-static void tell_mention(struct registry *r, const struct event *e,
-			 const struct wire_message *m, struct str user)
+void fanout_mention(struct registry *r, const struct event *e,
+		    const struct wire_message *m, struct str user)
 {
 	struct wire_body_ev_mention body = { .group_id = e->group_id,
 					     .group = str_of(e->group),
@@ -197,7 +200,7 @@ static void tell_mention(struct registry *r, const struct event *e,
 }
 
 /* Those by name. Everyone is told by the message itself. */
-static void fan_messages(struct registry *r, const struct event *e)
+static void fan_messages(struct registry *r, struct event *e)
 {
 	struct str list = buf_str(&e->mentioned);
 	struct wire_message m;
@@ -207,7 +210,7 @@ static void fan_messages(struct registry *r, const struct event *e)
 	while (wire_next(&list, &wire_schema_message, &m) > 0) {
 		while (text_next_word(&m.mentions, &name)) {
 			if (!str_eq(name, str_of("everyone")))
-				tell_mention(r, e, &m, name);
+				fanout_mention(r, e, &m, name);
 		}
 	}
 }
@@ -238,19 +241,39 @@ static void fan_read(struct registry *r, const struct event *e)
 	frame_unref(frame);
 }
 
-static void fan_change(struct registry *r, const struct event *e,
-		       const struct store_change *change)
+static struct frame *encode_change(const struct event *e,
+				   const struct store_change *change)
 {
-	struct str user = str_of(change->user);
-	struct wire_body_ev_member body = {
+	const struct wire_body_ev_member body = {
 		.group_id = e->group_id,
 		.group = str_of(e->group),
-		.user = user,
+		.user = str_of(change->user),
 		.change = (uint64_t)change->change,
 		.role = (uint64_t)change->role,
 		.by = str_of(e->by),
 		.last_read_seq = change->last_read_seq,
 	};
+
+	return encode(WIRE_EV_MEMBER, &body);
+}
+
+void fanout_member(struct registry *r, const struct event *e)
+{
+	struct frame *frame = encode_change(e, &e->changes[0]);
+
+	if (frame == NULL) {
+		log_error("no memory for an event: group=%llu",
+			  (unsigned long long)e->group_id);
+		return;
+	}
+	send_once(r, NULL, str_of(e->changes[0].user), frame);
+	frame_unref(frame);
+}
+
+static void fan_change(struct registry *r, const struct event *e,
+		       const struct store_change *change)
+{
+	struct str user = str_of(change->user);
 	struct group *group = groups_find(&r->groups, e->group_id);
 	struct frame *frame;
 
@@ -258,7 +281,7 @@ static void fan_change(struct registry *r, const struct event *e,
 		return;
 	if (group != NULL)
 		group_stale(group);
-	frame = encode(WIRE_EV_MEMBER, &body);
+	frame = encode_change(e, change);
 	if (frame == NULL) {
 		log_error("no memory for an event: group=%llu",
 			  (unsigned long long)e->group_id);
@@ -308,6 +331,25 @@ static void fan_deleted(struct registry *r, const struct event *e)
 	drop_group(r, group);
 }
 
+/* Each move says all: one that is not told is told by the next, or by the
+ * refusal of a read. */
+static void fan_floor(struct registry *r, const struct event *e)
+{
+	struct wire_body_ev_floor body = { .group_id = e->group_id,
+					   .first_seq = e->first_seq,
+					   .first_off = e->first_off,
+					   .first_jsonl_off =
+						   e->first_jsonl_off };
+	struct group *group = groups_find(&r->groups, e->group_id);
+	struct frame *frame =
+		group == NULL ? NULL : encode(WIRE_EV_FLOOR, &body);
+
+	if (frame == NULL)
+		return;
+	send_once(r, group, str_of(""), frame);
+	frame_unref(frame);
+}
+
 void fanout_end_principal(struct principal *p, enum err_code code)
 {
 	struct wire_body_ev_principal body = { .code = (uint64_t)code };
@@ -340,6 +382,9 @@ void fanout_event(struct registry *r, struct event *e)
 		break;
 	case EVENT_DELETED:
 		fan_deleted(r, e);
+		break;
+	case EVENT_FLOOR:
+		fan_floor(r, e);
 		break;
 	case EVENT_READ:
 		fan_read(r, e);

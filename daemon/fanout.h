@@ -18,6 +18,12 @@
 
 /* One event of a committed transaction, in order. */
 void fanout_event(struct registry *r, struct event *e);
+/* The same for one mention: the message (its seq and sender) of e's group
+ * mentions this user. */
+void fanout_mention(struct registry *r, const struct event *e,
+		    const struct wire_message *m, struct str user);
+/* The one change of an EVENT_MEMBERS, told to the sessions of its user only. */
+void fanout_member(struct registry *r, const struct event *e);
 /* The peer's output has room again: EV_GROWN for each that lags. */
 void fanout_drained(struct peer *peer);
 /* The principal is no more: EV_PRINCIPAL, then it is closed. */

@@ -58,6 +58,8 @@ void groups_tidy(struct groups *g, struct group *group)
 	if (!list_empty(&group->interests) || !list_empty(&group->pending))
 		return;
 	assert(group->online.count == 0);
+	if (g->on_gone != NULL)
+		g->on_gone(g->data, group);
 	table_remove(&g->by_id, &group->node);
 	table_release(&group->online);
 	free(group);

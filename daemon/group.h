@@ -23,8 +23,14 @@
 #include "lib/list.h"
 #include "lib/wire.h"
 
+struct group;
+struct nodes_group;
+
 struct groups {
 	struct table by_id;
+	/* The entry is about to go. May be NULL. */
+	void (*on_gone)(void *data, struct group *group);
+	void *data;
 };
 
 struct group {
@@ -32,8 +38,9 @@ struct group {
 	uint64_t id;
 	uint64_t last_seq; /* fanned out, or read: what watchers know */
 	struct list interests;
-	struct list pending; /* struct group_pending */
-	struct table online; /* struct group_user, by name */
+	struct list pending;	    /* struct group_pending */
+	struct table online;	    /* struct group_user, by name */
+	struct nodes_group *remote; /* what daemon/nodes knows of it, or NULL */
 };
 
 /* A user who reads along, through one watch or more. */

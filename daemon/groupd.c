@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/groupd.h"
+#include "daemon/groupd_private.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/fanout.h"
-#include "daemon/handover.h"
 #include "daemon/metrics.h"
 #include "daemon/renewal.h"
 #include "daemon/status.h"
@@ -22,159 +20,19 @@ enum {
 	READER_QUEUE = 65536,
 	MOVER_THREADS = 2,
 	VERIFY_QUEUE = 1, /* one runs, one waits */
-	SESSIONS_PER_UID = 1024,
 	EXPIRY_MS = 500,
 	BYE_RETRY_MS = 200
 };
 
-/* Sessions. */
-
-static void on_frame(struct session *s, const struct wire_header *header,
-		     struct str body)
-{
-	struct groupd *g = s->host->data;
-
-	handlers_frame(&g->handlers, container_of(s, struct peer, session),
-		       header, body);
-}
-
-static void on_drained(struct session *s)
-{
-	fanout_drained(container_of(s, struct peer, session));
-}
-
-static void on_session_closed(struct session *s)
-{
-	struct groupd *g = s->host->data;
-	struct peer *peer = container_of(s, struct peer, session);
-
-	if (peer->gateway && g->supervising)
-		supervisor_lost(&g->supervisor, peer);
-	if (g->keeping)
-		import_keeper_lost(&g->imports, s->serial);
-	whole_lost(&g->whole, peer);
-}
-
-static void step(struct groupd *g);
-
-static void on_session_free(struct session *s)
-{
-	struct groupd *g = s->host->data;
-	struct peer *peer = container_of(s, struct peer, session);
-
-	peer_release(peer);
-	free(peer);
-	if (g->state == GROUPD_STOPPING)
-		step(g);
-}
-
-static const struct session_ops session_ops = {
-	.on_frame = on_frame,
-	.on_drained = on_drained,
-	.on_closed = on_session_closed,
-	.on_free = on_session_free,
-};
-
-static void on_refused(uv_handle_t *handle)
-{
-	free(container_of((uv_pipe_t *)handle, struct peer, session.pipe));
-}
-
-static size_t sessions_of(const struct groupd *g, uid_t uid)
-{
-	size_t count = 0;
-
-	for (const struct list *el = g->host.sessions.next;
-	     el != &g->host.sessions; el = el->next)
-		count += container_of(el, const struct session, link)->uid ==
-			 uid;
-	return count;
-}
-
-static struct peer *peer_new(struct groupd *g, bool gateway)
-{
-	struct peer *peer = calloc(1, sizeof(*peer));
-
-	if (peer == NULL)
-		return NULL;
-	uv_pipe_init(g->loop, &peer->session.pipe, 0);
-	peer_init(peer, &g->registry, gateway);
-	return peer;
-}
-
-/* Takes fd. NULL: it is closed. */
-static struct peer *peer_start(struct groupd *g, int fd, bool gateway)
-{
-	struct peer *peer = peer_new(g, gateway);
-
-	if (peer == NULL) {
-		close(fd);
-		return NULL;
-	}
-	if (uv_pipe_open(&peer->session.pipe, fd) < 0) {
-		close(fd);
-		goto refused;
-	}
-	if (session_start(&peer->session, &g->host) == 0)
-		return peer;
-refused:
-	uv_close((uv_handle_t *)&peer->session.pipe, on_refused);
-	return NULL;
-}
-
-/* The supervisor connected to a gateway. */
-static struct peer *on_gateway(void *data, int fd)
-{
-	return peer_start(data, fd, true);
-}
-
-static void on_wire(void *data, int fd)
-{
-	if (peer_start(data, fd, false) == NULL)
-		log_warn("refused a session, no memory");
-}
-
-static int on_http(void *data, int fd, uid_t uid)
-{
-	struct groupd *g = data;
-
-	return handover_give(&g->supervisor, &g->tickets, fd, uid);
-}
-
-static const struct lobby_ops lobby_ops = {
-	.on_wire = on_wire,
-	.on_http = on_http,
-};
-
-static void on_accept(void *data, int fd)
-{
-	struct groupd *g = data;
-	struct ucred cred = { .uid = (uid_t)-1 };
-	socklen_t len = sizeof(cred);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 ||
-	    sessions_of(g, cred.uid) + lobby_count(&g->lobby, cred.uid) >=
-		    SESSIONS_PER_UID) {
-		log_warn("refused a session, too many: uid=%u",
-			 (unsigned)cred.uid);
-		close(fd);
-		return;
-	}
-	lobby_enter(&g->lobby, fd, cred.uid);
-}
-
-static void on_greeted(void *data, struct peer *peer, struct str agent)
-{
-	static const char mount[] = "groupfs/";
-	struct groupd *g = data;
-
-	peer->mount = agent.len > sizeof(mount) - 1 &&
-		      memcmp(agent.data, mount, sizeof(mount) - 1) == 0;
-	if (peer->gateway && g->supervising)
-		supervisor_greeted(&g->supervisor, peer, agent);
-}
-
 static void on_import_gone(void *data)
+{
+	struct groupd *g = data;
+
+	if (g->keeping)
+		media_keeper_sweep(&g->keeper);
+}
+
+static void on_swept(void *data)
 {
 	struct groupd *g = data;
 
@@ -186,7 +44,9 @@ static void on_event(void *data, struct event *e)
 {
 	struct groupd *g = data;
 
-	fanout_event(&g->registry, e);
+	if (nodes_before(g->handlers.nodes, e))
+		fanout_event(&g->registry, e);
+	nodes_after(g->handlers.nodes, e);
 	if (e->kind == EVENT_DELETED && g->keeping)
 		media_keeper_sweep(&g->keeper);
 	import_keeper_event(&g->imports, e);
@@ -230,7 +90,7 @@ static void figures(void *data, struct buf *out)
 	buf_release(&instance);
 	status_number(out, "uptime_s",
 		      (env_now_ms(g->env) - g->started_ms) / 1000);
-	status_text(out, "store", g->config->store);
+	status_store(out, g->config->store);
 	status_text(out, "socket", g->config->socket);
 	supervisor_figures(&g->supervisor, out);
 	status_gateways(out, &g->supervisor);
@@ -239,6 +99,8 @@ static void figures(void *data, struct buf *out)
 	status_number(out, "requests", g->handlers.requests);
 	status_number(out, "requests_refused", g->handlers.refused);
 	status_sequencer(out, &g->sequencer);
+	status_bus(out, &g->bus);
+	status_nodes(out, g->handlers.nodes);
 	status_times(out, "read", &g->readers.seconds);
 	status_number(out, "reads_queued", readers_load(&g->readers));
 	status_number(out, "media_queued", readers_load(&g->movers));
@@ -264,6 +126,7 @@ static void on_expiry(uv_timer_t *timer)
 		if (p->expires_ms <= now)
 			fanout_end_principal(p, ERR_UNAUTHENTICATED);
 	}
+	import_keeper_tick(&g->imports, uv_now(g->loop));
 }
 
 /* Building. */
@@ -317,12 +180,17 @@ static void on_restore(struct whole *w)
 		log_warn("a restore waits for the next start");
 }
 
+static bool is_shared(const struct groupd *g)
+{
+	return store_is_shared(g->readers.reader[0].store);
+}
+
 static int start_store(struct groupd *g, struct err *err)
 {
 	const struct sequencer_options options = {
 		.url = g->config->store,
 		.store = &g->store_options,
-		.lanes = 1, /* a store of one writer has one lane */
+		.lanes = SEQUENCER_LANES,
 		.on_event = on_event,
 		.on_told = on_told,
 		.data = g,
@@ -337,8 +205,11 @@ static int start_store(struct groupd *g, struct err *err)
 	};
 	rc = sequencer_start(&g->sequencer, g->loop, &options, err);
 	if (rc < 0)
-		return err_wrap(err, "store %s", g->config->store);
+		return status_wrap_store(g->config->store, err);
 	g->sequencing = true;
+	if (g->sequencer.shared)
+		pointers_start(&g->pointers, g->loop, &g->sequencer);
+	g->pointing = g->sequencer.shared;
 	rc = readers_start(&g->readers, g->loop, READER_THREADS, READER_QUEUE,
 			   g->config->store, &g->store_options, err);
 	if (rc < 0)
@@ -363,6 +234,38 @@ static int start_store(struct groupd *g, struct err *err)
 				       &g->handlers.store, err);
 }
 
+static int start_imports(struct groupd *g, struct err *err)
+{
+	struct import_keeper_shared shared = { .readers = &g->movers };
+	struct buf notes = { 0 };
+	int rc;
+
+	buf_printf(&notes, "%s/imports", g->config->data);
+	shared.notes = buf_cstr(&notes);
+	g->imports.on_gone = on_import_gone;
+	g->imports.data = g;
+	rc = import_keeper_start(&g->imports, &g->host, &g->sequencer,
+				 &g->media, is_shared(g) ? &shared : NULL, err);
+	buf_release(&notes);
+	return rc;
+}
+
+static int start_nodes(struct groupd *g, struct err *err)
+{
+	const struct nodes_options options = { .registry = &g->registry,
+					       .host = &g->host,
+					       .env = g->env,
+					       .url = g->config->store,
+					       .store = &g->store_options };
+	int rc;
+
+	if (!is_shared(g))
+		return 0;
+	rc = nodes_start(&g->nodes, g->loop, &options, err);
+	g->sharing = rc == 0;
+	return rc;
+}
+
 static void init_handlers(struct groupd *g)
 {
 	uint64_t store = g->handlers.store;
@@ -377,6 +280,9 @@ static void init_handlers(struct groupd *g)
 		.media = &g->media,
 		.imports = &g->imports,
 		.sequencer = &g->sequencer,
+		.nodes = g->sharing ? &g->nodes : NULL,
+		.pointers = g->pointing ? &g->pointers : NULL,
+		.bus = &g->bus,
 		.tickets = &g->tickets,
 		.rate = &g->rate,
 		.env = g->env,
@@ -386,8 +292,9 @@ static void init_handlers(struct groupd *g)
 		.max_connections = g->config->max_connections_per_user,
 		.own_uid = geteuid(),
 		.trusts = trusts,
-		.greeted = on_greeted,
+		.greeted = groupd_on_greeted,
 		.figures = figures,
+		.event = on_event,
 		.metrics = metrics,
 		.data = g,
 	};
@@ -402,14 +309,15 @@ static int start_listening(struct groupd *g, struct err *err)
 	rc = make_dirs(buf_cstr(&dir), 0755, err);
 	if (rc == 0)
 		rc = listener_start(&g->listener, g->loop, g->config->socket,
-				    g->config->socket_fd, on_accept, g, err);
+				    g->config->socket_fd, groupd_on_accept, g,
+				    err);
 	g->listening = rc == 0;
 	if (rc == 0) {
 		const struct supervisor_options options = {
 			.loop = g->loop,
 			.config = g->config,
 			.rundir = buf_cstr(&dir),
-			.on_connected = on_gateway,
+			.on_connected = groupd_on_gateway,
 			.data = g,
 		};
 
@@ -430,7 +338,7 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 	g->started_ms = env_now_ms(env);
 	registry_init(&g->registry);
 	rate_init(&g->rate, env, config->rate_messages_per_second);
-	rc = session_host_start(&g->host, loop, &session_ops,
+	rc = session_host_start(&g->host, loop, &groupd_session_ops,
 				&session_limits_default);
 	assert(rc == 0);
 	g->host.data = g;
@@ -450,15 +358,23 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 				config->media_max_bytes, err);
 	if (rc < 0)
 		return rc;
+	g->media.shared = is_shared(g);
 	media_keeper_start(&g->keeper, loop, &g->media, &g->movers,
 			   &g->sequencer);
-	import_keeper_start(&g->imports, &g->host, &g->sequencer, &g->media,
-			    on_import_gone, g);
 	g->keeping = true;
-	rc = tickets_open(&g->tickets, config->data, env, err);
+	retention_start(&g->retention, loop, &g->movers, &g->sequencer, config,
+			on_swept, g);
+	g->retaining = true;
+	rc = start_imports(g, err);
+	if (rc == 0)
+		rc = tickets_open(&g->tickets, config->data, env, err);
+	if (rc == 0)
+		rc = start_nodes(g, err);
+	if (rc == 0)
+		rc = groupd_start_bus(g, err);
 	if (rc < 0)
 		return rc;
-	lobby_start(&g->lobby, loop, &lobby_ops, g);
+	lobby_start(&g->lobby, loop, &groupd_lobby_ops, g);
 	g->receiving = true;
 	init_handlers(g);
 	return start_listening(g, err);
@@ -480,6 +396,9 @@ int groupd_reload(struct groupd *g, const struct config *fresh, struct err *err)
 	c->max_message_bytes = fresh->max_message_bytes;
 	g->handlers.max_content = c->max_message_bytes;
 	c->media_max_bytes = fresh->media_max_bytes;
+	c->retention = fresh->retention;
+	c->retention_interval = fresh->retention_interval;
+	retention_again(&g->retention);
 	media_set_max(&g->media, c->media_max_bytes);
 	c->rate_messages_per_second = fresh->rate_messages_per_second;
 	rate_set(&g->rate, c->rate_messages_per_second);
@@ -496,7 +415,7 @@ static void closed(struct groupd *g)
 {
 	assert(g->closing);
 	g->closing = false;
-	step(g);
+	groupd_step(g);
 }
 
 static void on_host_closed(struct session_host *h)
@@ -517,6 +436,11 @@ static void on_lobby_closed(struct lobby *l)
 static void on_sequencer_closed(struct sequencer *q)
 {
 	closed(container_of(q, struct groupd, sequencer));
+}
+
+static void on_pointers_closed(struct pointers *p)
+{
+	closed(container_of(p, struct groupd, pointers));
 }
 
 static void on_fence_closed(struct fence *f)
@@ -544,14 +468,29 @@ static void on_whole_closed(struct whole *w)
 	closed(container_of(w, struct groupd, whole));
 }
 
+static void on_nodes_closed(struct nodes *n)
+{
+	closed(container_of(n, struct groupd, nodes));
+}
+
 static void on_keeper_closed(struct media_keeper *k)
 {
 	closed(container_of(k, struct groupd, keeper));
 }
 
+static void on_retention_closed(struct retention *r)
+{
+	closed(container_of(r, struct groupd, retention));
+}
+
 static void on_supervisor_closed(struct supervisor *s)
 {
 	closed(container_of(s, struct groupd, supervisor));
+}
+
+static void on_bus_closed(struct bus *bus)
+{
+	closed(container_of(bus, struct groupd, bus));
 }
 
 static void on_expiry_closed(uv_handle_t *handle)
@@ -561,6 +500,7 @@ static void on_expiry_closed(uv_handle_t *handle)
 	if (!g->verify_abandoned)
 		registry_release(&g->registry);
 	import_keeper_release(&g->imports);
+	pointers_release(&g->pointers);
 	media_close(&g->media);
 	tickets_close(&g->tickets);
 	rate_release(&g->rate);
@@ -609,7 +549,7 @@ static bool sessions_left(const struct groupd *g)
 	return false;
 }
 
-static void step(struct groupd *g)
+void groupd_step(struct groupd *g)
 {
 	if (g->closing)
 		return;
@@ -618,6 +558,8 @@ static void step(struct groupd *g)
 		listener_close(&g->listener, on_listener_closed);
 	else if (begin(g, &g->receiving))
 		lobby_close(&g->lobby, on_lobby_closed);
+	else if (begin(g, &g->retaining))
+		retention_close(&g->retention, on_retention_closed);
 	else if (begin(g, &g->keeping)) {
 		import_keeper_stop(&g->imports);
 		media_keeper_close(&g->keeper, on_keeper_closed);
@@ -629,14 +571,21 @@ static void step(struct groupd *g)
 		readers_close(&g->movers, on_movers_closed);
 	else if (begin(g, &g->copying))
 		whole_close(&g->whole, on_whole_closed);
+	else if (begin(g, &g->pointing))
+		pointers_close(&g->pointers, on_pointers_closed);
 	else if (begin(g, &g->sequencing))
 		sequencer_close(&g->sequencer, on_sequencer_closed);
 	else if (begin(g, &g->fencing))
 		fence_close(&g->fence, on_fence_closed);
 	else if (sessions_left(g))
 		say_bye(g);
-	else if (begin(g, &g->supervising))
+	else if (begin(g, &g->sharing)) {
+		g->handlers.nodes = NULL;
+		nodes_close(&g->nodes, on_nodes_closed);
+	} else if (begin(g, &g->supervising))
 		supervisor_close(&g->supervisor, on_supervisor_closed);
+	else if (begin(g, &g->hinting))
+		bus_close(&g->bus, on_bus_closed);
 	else if (begin(g, &g->hosting))
 		session_host_close(&g->host, on_host_closed);
 	else if (!uv_is_closing((uv_handle_t *)&g->expiry))
@@ -664,5 +613,5 @@ void groupd_stop(struct groupd *g, void (*cb)(struct groupd *g))
 		g->verify_abandoned = true;
 		log_warn("left a backup or a restore that was running");
 	}
-	step(g);
+	groupd_step(g);
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "daemon/bus.h"
 #include "daemon/config.h"
 #include "daemon/handlers.h"
 #include "daemon/listener.h"
@@ -21,9 +22,12 @@
 #include "daemon/fence.h"
 #include "daemon/import_keeper.h"
 #include "daemon/media_keeper.h"
+#include "daemon/nodes.h"
 #include "daemon/peer.h"
+#include "daemon/pointers.h"
 #include "daemon/rate.h"
 #include "daemon/readers.h"
+#include "daemon/retention.h"
 #include "daemon/sequencer.h"
 #include "daemon/session.h"
 #include "daemon/supervisor.h"
@@ -44,6 +48,7 @@ struct groupd {
 	struct session_host host;
 	struct registry registry;
 	struct sequencer sequencer;
+	struct pointers pointers; /* of a shared store */
 	struct fence fence;
 	struct readers readers;
 	struct readers verifier;
@@ -52,8 +57,11 @@ struct groupd {
 	struct media media;
 	struct media_keeper keeper;
 	struct import_keeper imports;
+	struct retention retention;
 	struct rate rate;
 	struct handlers handlers;
+	struct bus bus;
+	struct nodes nodes; /* where the store is shared */
 	struct listener listener;
 	struct lobby lobby;
 	struct tickets tickets;
@@ -61,15 +69,19 @@ struct groupd {
 	uv_timer_t expiry; /* of tokens */
 	bool hosting;
 	bool sequencing;
+	bool pointing;
 	bool fencing;
 	bool reading;
 	bool verifying;
 	bool moving;
 	bool copying; /* the whole */
 	bool keeping;
+	bool retaining;
 	bool listening;
 	bool receiving; /* the lobby */
+	bool hinting;	/* the bus */
 	bool supervising;
+	bool sharing;	       /* the nodes */
 	bool closing;	       /* a part is being closed */
 	bool verify_abandoned; /* a VERIFY, a backup or a restore still runs: do
 				  not free */
@@ -85,9 +97,9 @@ struct groupd {
 int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 		 const struct env *env, struct err *err);
 /* Applies what may change while it runs: trusted_users, max_message_bytes,
- * media_max_bytes, rate_messages_per_second, max_connections_per_user,
- * tls_cert and tls_key, whose files are read again. On failure nothing has
- * changed. Blocking. */
+ * media_max_bytes, retention, rate_messages_per_second,
+ * max_connections_per_user, tls_cert and tls_key, whose files are read again.
+ * On failure nothing has changed. Blocking. */
 int groupd_reload(struct groupd *g, const struct config *fresh,
 		  struct err *err);
 /* Stops in order; cb when the memory is the caller's. Blocks for the batch

@@ -121,6 +121,29 @@ int request_find_group(struct request *r, struct store *store, uint64_t id,
 	return rc;
 }
 
+int request_see_pointer(struct request *r, struct store *store,
+			struct wire_group *g)
+{
+	struct pointers *pointers = r->handlers->pointers;
+	struct pointers_view view;
+	uint64_t group_id = g->group_id;
+	int rc;
+
+	if (pointers == NULL)
+		return 0;
+	rc = pointers_see(pointers, store, request_user(r), g, &view, &r->err);
+	if (rc <= 0)
+		return rc;
+	rc = store_find_group(store, group_id, str_of(""), request_user(r), g,
+			      &r->err);
+	if (rc < 0)
+		return rc;
+	g->last_read_seq = view.last_read_seq;
+	g->read_off = view.read_off;
+	g->mentions = view.mentions;
+	return 0;
+}
+
 static void request_free(struct request *r)
 {
 	if (r->pending.group != NULL)
@@ -193,6 +216,13 @@ static void settle(struct request *r, int rc)
 	assert(rc < 0 || r->err.code == ERR_NONE);
 }
 
+/* As the lanes say it (sequencer.h): the store is away. */
+static void note_away(struct request *r, const struct store *store)
+{
+	if (r->err.code == ERR_UNAVAILABLE && store_is_shared(store))
+		r->err.retry_after_ms = SEQUENCER_RETRY_MS;
+}
+
 static void run_read(struct readers_job *job, struct store *store)
 {
 	struct request *r = request_of_job(job);
@@ -205,10 +235,12 @@ static void run_read(struct readers_job *job, struct store *store)
 	}
 	rc = store_snapshot(store, &r->err);
 	if (rc == 0) {
-		rc = r->handler->read(r, store);
+		rc = r->handler->read != NULL ? r->handler->read(r, store)
+					      : r->handler->buffered(r, store);
 		store_release(store);
 	}
 	settle(r, rc);
+	note_away(r, store);
 }
 
 static void read_done(struct readers_job *job)
@@ -222,7 +254,7 @@ static int run_write(struct sequencer_op *op, struct store *store,
 	struct request *r = of_op(op);
 	int rc;
 
-	r->err.code = ERR_NONE;
+	r->err = *err;
 	rc = r->handler->write(r, store, events);
 	settle(r, rc);
 	*err = r->err;
@@ -259,7 +291,7 @@ static uint64_t group_of(const struct request *r)
 	}
 }
 
-static int submit_write(struct request *r)
+int request_write(struct request *r)
 {
 	r->op.bytes = r->frame.len;
 	r->op.run = run_write;
@@ -272,6 +304,16 @@ static void run_prepare(struct readers_job *job, struct store *store)
 	struct request *r = request_of_job(job);
 
 	settle(r, r->handler->prepare(r, store));
+	note_away(r, store);
+}
+
+/* The job has waited for too long. */
+static void note_late(struct readers_job *job)
+{
+	struct request *r = request_of_job(job);
+
+	err_set(&r->err, ERR_UNAVAILABLE, "The store cannot be reached now");
+	r->err.retry_after_ms = SEQUENCER_RETRY_MS;
 }
 
 static void overloaded(struct request *r)
@@ -284,10 +326,16 @@ static void prepare_done(struct readers_job *job)
 {
 	struct request *r = request_of_job(job);
 
-	if (r->err.code == ERR_NONE && submit_write(r) == 0)
+	r->op.came_ns = job->since_ns;
+	if (r->err.code == ERR_NONE && request_write(r) == 0)
 		return;
 	if (r->err.code == ERR_NONE)
 		overloaded(r);
+	request_finish(r);
+}
+
+void request_go_on(struct request *r)
+{
 	request_finish(r);
 }
 
@@ -295,6 +343,8 @@ static int submit_job(struct request *r)
 {
 	const struct handlers *h = r->handlers;
 
+	if (!r->handler->verifier && !r->handler->mover && !r->handler->whole)
+		r->job.late = note_late;
 	return readers_submit(r->handler->verifier ? h->verifier
 			      : r->handler->mover  ? h->movers
 			      : r->handler->whole  ? &h->whole->worker
@@ -319,8 +369,10 @@ static int submit(struct request *r)
 {
 	if (r->handler->read != NULL)
 		return request_read_again(r);
+	if (r->handler->buffered != NULL && r->handlers->pointers != NULL)
+		return request_read_again(r);
 	if (r->handler->prepare == NULL)
-		return submit_write(r);
+		return request_write(r);
 	r->job.run = run_prepare;
 	r->job.done = prepare_done;
 	return submit_job(r);

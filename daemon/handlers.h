@@ -20,10 +20,13 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/bus.h"
 #include "daemon/group.h"
 #include "daemon/import_keeper.h"
 #include "daemon/media.h"
+#include "daemon/nodes.h"
 #include "daemon/peer.h"
+#include "daemon/pointers.h"
 #include "daemon/rate.h"
 #include "daemon/readers.h"
 #include "daemon/sequencer.h"
@@ -43,6 +46,9 @@ struct handlers {
 	struct media *media;
 	struct import_keeper *imports;
 	struct sequencer *sequencer;
+	struct nodes *nodes;	   /* NULL: the store is not shared */
+	struct pointers *pointers; /* NULL: the store is not shared */
+	struct bus *bus;
 	const struct tickets *tickets;
 	struct rate *rate;
 	const struct env *env;
@@ -57,6 +63,9 @@ struct handlers {
 	void (*greeted)(void *data, struct peer *peer, struct str agent);
 	/* The loop's figures, as wire records. */
 	void (*figures)(void *data, struct buf *out);
+	/* Something happened that no lane does: as sequencer_options.on_event.
+	 */
+	void (*event)(void *data, struct event *e);
 	/* The same of /metrics, as text. */
 	void (*metrics)(void *data, struct buf *out);
 	void *data;
@@ -74,9 +83,12 @@ struct handler {
 	void (*here)(struct request *r);
 	/* Reader: fills the answer or refuses. */
 	int (*read)(struct request *r, struct store *store);
-	/* Lane: the same, inside the transaction. */
+	/* Lane: the same, inside the transaction. Of SEND: after its append,
+	 * with its refusal in r->err (sequencer.h). */
 	int (*write)(struct request *r, struct store *store,
 		     struct list *events);
+	/* Reader, in place of write where the store is shared. */
+	int (*buffered)(struct request *r, struct store *store);
 	/* Reader, before write: may block; refuses by an errno. */
 	int (*prepare)(struct request *r, struct store *store);
 	/* Loop, before it is submitted. */
@@ -96,6 +108,14 @@ struct request_media {
 	uint8_t hash[STORE_HASH];
 	uint64_t size;
 	bool forgotten; /* committed, so the upload is not needed */
+};
+
+/* SET_READ on a shared store. */
+struct request_pointer {
+	bool buffered; /* a reader has checked it */
+	uint64_t seq;
+	uint64_t stored; /* what the store has */
+	char group[WIRE_NAME_MAX + 1];
 };
 
 /* One request, from its frame to its answer. */
@@ -123,6 +143,10 @@ struct request {
 	/* Each for the type that needs it. */
 	struct buf extra; /* new users (names), figures, or metrics */
 	bool want;	  /* SEND: somebody watches */
+	uint64_t known;	  /* SEND, EDIT_MEMBERS: the next seq, or the version
+			     that was told here, when it came; 0: nobody
+			     watches */
+	struct store_append append; /* SEND */
 	struct wire_body_sent sent;
 	uint64_t charged; /* SEND: messages that the user's rate gave */
 	struct err over;  /* SEND: it gave none, so only what was stored
@@ -131,10 +155,16 @@ struct request {
 	char token[WIRE_TOKEN_MAX + 1];
 	uint64_t expires_ms;
 	uint64_t revocations;	      /* OPEN_PRINCIPAL: when it was read */
+	uint64_t user_version;	      /* OPEN_PRINCIPAL */
 	struct group_pending pending; /* WATCH */
+	bool baseline;		      /* WATCH: reads the next one, too */
+	struct store_version version;
 	struct wire_body_watching watching;
 	struct request_media media;
-	uint64_t online; /* GET_INFO */
+	struct request_pointer pointer;
+	/* GET_INFO: how many are online, and whether all nodes were asked. */
+	struct bus_online online;
+	bool asked;
 
 	/* private: handlers.c */
 	struct readers_job job;
@@ -170,6 +200,14 @@ int request_charge(struct request *r, uint64_t n, bool known);
 int request_check_over(struct request *r);
 /* Loop: the answer SENT, with what the user may still send. */
 int request_answer_sent(struct request *r);
+/* Reader: the group that request_find_group() found, with the pointer that is
+ * not stored yet. */
+int request_see_pointer(struct request *r, struct store *store,
+			struct wire_group *g);
+/* To the group's lane. -EBUSY */
+int request_write(struct request *r);
+/* What finish() said it waits for has come: finish() again, on the loop. */
+void request_go_on(struct request *r);
 /* Once more to the readers. -EBUSY */
 int request_read_again(struct request *r);
 /* From finish(): work that blocks first, then finish() again. -EBUSY */

@@ -218,8 +218,12 @@ static int read_metrics(struct request *r, struct store *store)
 {
 	struct wire_body_metrics answer;
 	struct store_size size;
+	bool found;
 	int rc = store_size(store, &size, &r->err);
 
+	/* For /readyz: whether it answers. */
+	if (rc == 0 && store_is_shared(store))
+		rc = store_find_user(store, str_of("root"), &found, &r->err);
 	if (rc < 0)
 		return rc;
 	metrics_put_store(&r->extra, &size);

@@ -173,6 +173,7 @@ static int begin_send_media(struct request *r)
 			       body->content.len, r->max_content);
 	r->want =
 		groups_watched(&r->handlers->registry->groups, body->group_id);
+	r->known = nodes_next(r->handlers->nodes, r->body.send_media.group_id);
 	/* As of SEND: what was sent before is answered as it was then. */
 	return request_charge(r, 1, r->resent || body->batch_id.len > 0);
 }
@@ -223,7 +224,7 @@ static int write_send_media(struct request *r, struct store *store,
 				  .content = body->content,
 				  .size = r->media.size };
 	struct media *media = r->handlers->media;
-	bool fresh = false;
+	struct media_placing placing = { .upload = &u, .hash = op.hash };
 	int rc = check_upload(r, store);
 
 	op.only_known = r->over.code != ERR_NONE;
@@ -233,12 +234,12 @@ static int write_send_media(struct request *r, struct store *store,
 	/* First: an upload that was dropped just now is refused before
 	 * anything is stored, so nobody ends others' transaction with it. */
 	if (r->media.found && !op.only_known)
-		rc = media_place(media, &u, op.hash, &fresh, &r->err);
+		rc = media_ready(media, &placing, &r->err);
 	if (rc < 0)
 		return rc;
 	rc = store_add_media(store, &op, &r->err);
-	if (fresh && (rc < 0 || op.sent.duplicate != 0))
-		media_remove(media, op.hash, NULL);
+	if (rc < 0 || op.sent.duplicate != 0)
+		media_undo(media, &placing);
 	if (rc < 0) {
 		request_note_refusal(r, store, body->group_id);
 		return rc;
@@ -251,7 +252,7 @@ static int write_send_media(struct request *r, struct store *store,
 		r->op.appended = 1;
 		/* An error of the disk ends the transaction, so nothing is
 		 * committed whose bytes are not there. */
-		rc = media_settle(media, op.hash, &r->err);
+		rc = media_settle(media, &placing, &r->err);
 		if (rc < 0)
 			return rc;
 		if (request_tell_sent(r, events, &op.sent, op.mentions) < 0)

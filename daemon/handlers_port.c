@@ -44,6 +44,8 @@ static int export_group(struct request *r, struct store *store,
 	struct wire_port_group out = { .group_id = g->group_id,
 				       .epoch = g->epoch,
 				       .first_seq = g->first_seq,
+				       .first_off = g->first_off,
+				       .first_jsonl_off = g->first_jsonl_off,
 				       .last_seq = g->last_seq,
 				       .member_count = g->member_count };
 	struct wire_info info;
@@ -141,6 +143,12 @@ static int export_part(struct request *r, struct store *store,
 		page->limit = UINT64_MAX;
 		page->max_bytes = WIRE_TEXT_MAX;
 		page->before = at_most(body->last_seq, group->last_seq) + 1;
+		if (body->after_seq + 1 < group->first_seq)
+			return err_set(&r->err, ERR_EPOCH_CHANGED,
+				       "The messages before %" PRIu64
+				       " went while it was exported: begin "
+				       "again",
+				       group->first_seq);
 		return store_scan(store, group->group_id, body->after_seq,
 				  page_add_message, page, &r->err);
 	case PORT_MEDIA:
@@ -335,6 +343,9 @@ static int write_begin(struct request *r, struct store *store,
 	rc = store_import_begin(store, &group, &id, &r->err);
 	if (rc < 0)
 		return is_fault(&r->err) ? at_line(r) : rc;
+	rc = import_keeper_note(r->handlers->imports, id, &r->err);
+	if (rc < 0)
+		return rc;
 	e = event_add(events, EVENT_IMPORTING, id);
 	if (e == NULL)
 		return request_no_memory(r);
@@ -387,22 +398,22 @@ static int write_messages(struct request *r, struct store *store,
 	return request_answer_ok(r, count);
 }
 
-/* As SEND_MEDIA: the bytes are there for good before they are anybody's. */
+/* As SEND_MEDIA: the bytes are there for good before that is committed. */
 static int write_media(struct request *r, struct store *store,
 		       const struct store_import *op)
 {
 	const struct media_upload u = upload_of(r, op->import_id);
 	struct media *media = r->handlers->media;
-	bool fresh = false;
-	int rc = media_place(media, &u, r->media.hash, &fresh, &r->err);
+	struct media_placing placing = { .upload = &u, .hash = r->media.hash };
+	int rc = media_ready(media, &placing, &r->err);
 
 	if (rc < 0)
 		return rc;
 	rc = store_import_media(store, op, &r->err);
-	if (rc < 0 && fresh)
-		media_remove(media, r->media.hash, NULL);
+	if (rc < 0)
+		media_undo(media, &placing);
 	if (rc == 0)
-		rc = media_settle(media, r->media.hash, &r->err);
+		rc = media_settle(media, &placing, &r->err);
 	return rc < 0 ? rc : request_answer_ok(r, 0);
 }
 

@@ -37,6 +37,9 @@ static int read_find_group(struct request *r, struct store *store)
 		note_refusal(r, store);
 		return rc;
 	}
+	rc = request_see_pointer(r, store, &group);
+	if (rc < 0)
+		return rc;
 	memcpy(&answer, &group, sizeof(answer));
 	return request_answer(r, &answer);
 }
@@ -44,6 +47,38 @@ static int read_find_group(struct request *r, struct store *store)
 static int add_group(void *data, const struct wire_group *g)
 {
 	return page_add(data, &wire_schema_group, g);
+}
+
+/* Only now that the walk is over may the handle be asked something else. */
+static int see_pointers(struct request *r, struct store *store,
+			struct buf *records)
+{
+	struct str groups = buf_str(records);
+	struct buf seen = { 0 };
+	struct wire_group g;
+	int rc = 0;
+
+	while (rc >= 0 && wire_next(&groups, &wire_schema_group, &g) > 0) {
+		struct pointers_view view;
+
+		rc = pointers_see(r->handlers->pointers, store, request_user(r),
+				  &g, &view, &r->err);
+		if (rc > 0) {
+			g.last_read_seq = view.last_read_seq;
+			g.read_off = view.read_off;
+			g.mentions = view.mentions;
+		}
+		wire_put(&seen, &wire_schema_group, &g);
+	}
+	if (rc >= 0 && seen.failed)
+		rc = request_no_memory(r);
+	if (rc < 0) {
+		buf_release(&seen);
+		return rc;
+	}
+	buf_release(records);
+	*records = seen;
+	return 0;
 }
 
 static int read_list_groups(struct request *r, struct store *store)
@@ -56,6 +91,9 @@ static int read_list_groups(struct request *r, struct store *store)
 				   add_group, &page, &r->err);
 
 	rc = page_error(r, &page, rc);
+	if (rc == 0 && r->handlers->pointers != NULL &&
+	    pointers_are_there(r->handlers->pointers))
+		rc = see_pointers(r, store, &page.records);
 	answer =
 		(struct wire_body_group_list){ .groups = buf_str(&page.records),
 					       .complete = page.complete };
@@ -240,8 +278,35 @@ static int begin_get_info(struct request *r)
 	const struct group *group = groups_find(&r->handlers->registry->groups,
 						r->body.get_info.group_id);
 
-	r->online = group == NULL ? 0 : group_online(group);
+	r->online.group_id = r->body.get_info.group_id;
+	r->online.local = group == NULL ? 0 : group_online(group);
+	r->asked = bus_online_known(r->handlers->bus, &r->online);
 	return 0;
+}
+
+/* Once all nodes are counted, with what that came to. */
+static void on_online(struct bus_online *q)
+{
+	struct request *r = container_of(q, struct request, online);
+
+	if (q->count == q->local || r->handlers->stopping ||
+	    request_read_again(r) < 0)
+		request_go_on(r);
+}
+
+/* Only for who may see the group are the other nodes asked. */
+static bool finish_get_info(struct request *r)
+{
+	uint64_t before = r->online.count;
+
+	if (r->asked || r->err.code != ERR_NONE || r->handlers->stopping)
+		return false;
+	r->asked = true;
+	r->online.cb = on_online;
+	list_init(&r->online.link);
+	if (!bus_online(r->handlers->bus, &r->online))
+		return true;
+	return r->online.count != before && request_read_again(r) == 0;
 }
 
 static int read_get_info(struct request *r, struct store *store)
@@ -259,14 +324,24 @@ static int read_get_info(struct request *r, struct store *store)
 	}
 	r->group_id = group_id;
 	memcpy(&answer, &info, sizeof(answer));
-	answer.online = r->online;
+	answer.online = r->online.count;
 	return request_answer(r, &answer);
 }
 
+struct mentioning {
+	struct page page;
+	struct request *r;
+};
+
 static int add_mention(void *data, const struct wire_mention *m)
 {
-	struct page *page = data;
+	struct mentioning *all = data;
+	struct page *page = &all->page;
+	struct pointers *pointers = all->r->handlers->pointers;
 
+	if (pointers != NULL && m->seq <= pointers_find(pointers, m->group_id,
+							request_user(all->r)))
+		return 0;
 	if (page->records.len > 0 &&
 	    page->records.len + m->content.len > page->max_bytes)
 		page->limit = 0;
@@ -276,22 +351,26 @@ static int add_mention(void *data, const struct wire_mention *m)
 static int read_list_mentions(struct request *r, struct store *store)
 {
 	const struct wire_body_list_mentions *body = &r->body.list_mentions;
-	struct page page = { .limit = page_limit(body->limit),
-			     .max_bytes = WIRE_TEXT_MAX,
-			     .complete = true };
+	struct mentioning all = {
+		.page = { .limit = page_limit(body->limit),
+			  .max_bytes = WIRE_TEXT_MAX,
+			  .complete = true },
+		.r = r,
+	};
+	struct page *page = &all.page;
 	struct wire_body_mention_list answer;
 	int rc = store_list_mentions(store, request_user(r), body->after_group,
-				     body->after_seq, add_mention, &page,
+				     body->after_seq, add_mention, &all,
 				     &r->err);
 
-	rc = page_error(r, &page, rc);
+	rc = page_error(r, page, rc);
 	answer = (struct wire_body_mention_list){
-		.mentions = buf_str(&page.records),
-		.complete = page.complete,
+		.mentions = buf_str(&page->records),
+		.complete = page->complete,
 	};
 	if (rc == 0)
 		rc = request_answer(r, &answer);
-	buf_release(&page.records);
+	buf_release(&page->records);
 	return rc;
 }
 
@@ -318,6 +397,7 @@ const struct handler handlers_reading[] = {
 	{ .type = WIRE_LIST_MEMBERS, .read = read_list_members },
 	{ .type = WIRE_GET_INFO,
 	  .begin = begin_get_info,
+	  .finish = finish_get_info,
 	  .read = read_get_info },
 	{ .type = WIRE_LIST_MENTIONS, .read = read_list_mentions },
 	{ .type = WIRE_GET_SPACE, .read = read_get_space },

@@ -108,6 +108,27 @@ static int read_ticket(struct request *r)
 	return rc;
 }
 
+static int take_user_version(void *data, struct str user, uint64_t version)
+{
+	struct request *r = data;
+
+	(void)user;
+	r->user_version = version;
+	return 0;
+}
+
+/* What he is added to from now on is told. Who is no user yet has 0. */
+static int read_user_version(struct request *r, struct store *store)
+{
+	const struct str user = request_user(r);
+
+	r->user_version = 0;
+	if (r->handlers->nodes == NULL)
+		return 0;
+	return store_list_user_versions(store, &user, 1, take_user_version, r,
+					&r->err);
+}
+
 static int read_open(struct request *r, struct store *store)
 {
 	const struct wire_body_open_principal *body = &r->body.open_principal;
@@ -126,6 +147,8 @@ static int read_open(struct request *r, struct store *store)
 		rc = auth_uid_name((uid_t)body->uid, r->user, &r->err);
 		r->admin = body->uid == 0 || body->uid == r->handlers->own_uid;
 	}
+	if (rc == 0)
+		rc = read_user_version(r, store);
 	if (rc < 0)
 		return rc;
 	answer.name = request_user(r);
@@ -174,7 +197,9 @@ static bool finish_open(struct request *r)
 		memcpy(p->hash, r->hash, sizeof(p->hash));
 		p->admin = r->admin;
 		p->expires_ms = r->expires_ms;
-		if (principal_ready(p) == 0)
+		if (principal_ready(p) == 0 &&
+		    nodes_open(r->handlers->nodes, request_user(r),
+			       r->user_version) == 0)
 			return false;
 		request_no_memory(r);
 	}
@@ -193,10 +218,23 @@ static void do_close(struct request *r)
 
 static int begin_watch(struct request *r)
 {
+	int rc;
+
 	r->pending.principal = r->principal_serial;
 	r->pending.kind = r->body.watch.kind;
-	return groups_begin(&r->handlers->registry->groups,
-			    r->body.watch.group_id, &r->pending);
+	rc = groups_begin(&r->handlers->registry->groups,
+			  r->body.watch.group_id, &r->pending);
+	r->baseline =
+		rc == 0 && nodes_needs(r->handlers->nodes, r->pending.group);
+	return rc;
+}
+
+static int take_version(void *data, const struct store_version *v)
+{
+	struct request *r = data;
+
+	r->version = *v;
+	return 0;
 }
 
 static int read_watch(struct request *r, struct store *store)
@@ -205,6 +243,8 @@ static int read_watch(struct request *r, struct store *store)
 	int rc = request_find_group(r, store, r->body.watch.group_id,
 				    str_of(""), &group);
 
+	if (rc == 0)
+		rc = request_see_pointer(r, store, &group);
 	if (rc < 0)
 		return rc;
 	r->watching = (struct wire_body_watching){
@@ -213,25 +253,59 @@ static int read_watch(struct request *r, struct store *store)
 		.last_seq = group.last_seq,
 		.last_read_seq = group.last_read_seq,
 	};
-	return 0;
+	if (!r->baseline)
+		return 0;
+	return store_list_versions(store, &group.group_id, 1, take_version, r,
+				   &r->err);
 }
 
 /* The members changed while it was read. */
 static bool watch_again(struct request *r)
 {
 	r->pending.stale = false;
+	r->baseline = nodes_needs(r->handlers->nodes, r->pending.group);
 	return read_anew(r);
+}
+
+/* What other nodes write comes from now on. */
+static void add_watch(struct request *r, struct principal *p)
+{
+	struct nodes *nodes = r->handlers->nodes;
+	struct interest *i = principal_add_watch(
+		p, r->pending.group, (enum watch_kind)r->body.watch.kind,
+		r->watching.last_seq);
+
+	if (i == NULL) {
+		err_set(&r->err, ERR_UNAVAILABLE,
+			"Too many watches on this connection");
+		return;
+	}
+	if (nodes_watch(nodes, r->pending.group, &r->version, i->told) < 0) {
+		watch_drop(principal_watch(p, r->body.watch.group_id));
+		request_no_memory(r);
+		return;
+	}
+	/* What comes later is told; so this is what was told until now. */
+	r->watching.last_seq = i->told;
+	request_answer(r, &r->watching);
+}
+
+/* The watches that were there when it began are gone, and with them what was
+ * known of the group. */
+static bool lacks_baseline(const struct request *r)
+{
+	return r->err.code == ERR_NONE && !r->baseline &&
+	       nodes_needs(r->handlers->nodes, r->pending.group);
 }
 
 static bool finish_watch(struct request *r)
 {
 	struct principal *p = request_principal(r);
-	struct interest *i;
 
 	/* begin_watch() did not run: refused before. */
 	if (r->pending.group == NULL)
 		return false;
-	if (r->pending.stale && watch_again(r))
+	if ((r->pending.stale || lacks_baseline(r)) && watch_again(r))
 		return true;
 	if (r->err.code != ERR_NONE)
 		return false;
@@ -245,17 +319,12 @@ static bool finish_watch(struct request *r)
 			"The watch was ended before it was made");
 		return false;
 	}
-	i = principal_add_watch(p, r->pending.group,
-				(enum watch_kind)r->body.watch.kind,
-				r->watching.last_seq);
-	if (i == NULL) {
+	if (r->handlers->registry->doubtful && r->peer->mount) {
 		err_set(&r->err, ERR_UNAVAILABLE,
-			"Too many watches on this connection");
+			"groupd does not hear from its store");
 		return false;
 	}
-	/* What comes later is told; so this is what was told until now. */
-	r->watching.last_seq = i->told;
-	request_answer(r, &r->watching);
+	add_watch(r, p);
 	return false;
 }
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests that write to groups; on the group's lane, in its transaction. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "daemon/auth.h"
 #include "daemon/handlers.h"
 #include "lib/json.h"
 
-/* The bound that may have changed since the store was opened. */
+/* Loop: the bound that may have changed since the store was opened. */
 static int check_items(struct request *r)
 {
 	struct str items = r->body.send.items;
@@ -54,9 +55,23 @@ static int charge_send(struct request *r)
 
 static int begin_send(struct request *r)
 {
-	r->want = groups_watched(&r->handlers->registry->groups,
-				 r->body.send.group_id);
-	return charge_send(r);
+	const struct wire_body_send *body = &r->body.send;
+	int rc = check_items(r);
+
+	r->want =
+		groups_watched(&r->handlers->registry->groups, body->group_id);
+	r->known = nodes_next(r->handlers->nodes, body->group_id);
+	if (rc == 0)
+		rc = charge_send(r);
+	r->append = (struct store_append){
+		.group_id = body->group_id,
+		.user = request_user(r),
+		.batch_id = body->batch_id,
+		.items = body->items,
+		.only_known = r->over.code != ERR_NONE,
+	};
+	r->op.append = &r->append;
+	return rc;
 }
 
 static bool finish_send(struct request *r)
@@ -71,6 +86,7 @@ int request_tell_sent(struct request *r, struct list *events,
 {
 	const struct event news = { .first_seq = sent->first_seq,
 				    .last_seq = sent->last_seq,
+				    .next_seq = r->known,
 				    .want = r->want,
 				    .mentions = mentions };
 
@@ -79,33 +95,23 @@ int request_tell_sent(struct request *r, struct list *events,
 	return 0;
 }
 
+/* The lane has appended it. */
 static int write_send(struct request *r, struct store *store,
 		      struct list *events)
 {
-	const struct wire_body_send *body = &r->body.send;
-	struct store_append op = {
-		.group_id = body->group_id,
-		.user = request_user(r),
-		.batch_id = body->batch_id,
-		.items = body->items,
-		.only_known = r->over.code != ERR_NONE,
-	};
-	int rc = check_items(r);
+	const struct store_append *op = &r->append;
 
-	if (rc < 0)
-		return rc;
-	rc = store_append(store, &op, &r->err);
-	if (rc < 0) {
-		request_note_refusal(r, store, body->group_id);
-		return rc;
+	if (r->err.code != ERR_NONE) {
+		request_note_refusal(r, store, op->group_id);
+		return err_rc(&r->err);
 	}
-	r->group_id = body->group_id;
-	r->sent = op.sent;
+	r->group_id = op->group_id;
+	r->sent = op->sent;
 	if (request_check_over(r) < 0)
 		return err_rc(&r->err);
-	if (op.sent.duplicate == 0) {
-		r->op.appended = op.sent.last_seq - op.sent.first_seq + 1;
-		if (request_tell_sent(r, events, &op.sent, op.mentions) < 0)
+	if (op->sent.duplicate == 0) {
+		r->op.appended = op->sent.last_seq - op->sent.first_seq + 1;
+		if (request_tell_sent(r, events, &op->sent, op->mentions) < 0)
 			return err_rc(&r->err);
 	}
 	return 0;
@@ -158,21 +164,6 @@ static int prepare_edits(struct request *r, struct store *store,
 	return r->extra.failed ? request_no_memory(r) : 0;
 }
 
-int request_add_users(struct request *r, struct store *store)
-{
-	struct str names = buf_str(&r->extra);
-	struct wire_name name;
-	bool added;
-
-	while (wire_next(&names, &wire_schema_name, &name) > 0) {
-		int rc = store_add_user(store, name.name, &added, &r->err);
-
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
 int request_prepare_user(struct request *r, struct store *store,
 			 struct str user)
 {
@@ -215,6 +206,56 @@ struct event *request_members_event(struct request *r, struct store *store,
 	return e;
 }
 
+static int begin_edit_members(struct request *r)
+{
+	r->known = nodes_version(r->handlers->nodes,
+				 r->body.edit_members.group_id);
+	return 0;
+}
+
+/* The changes of other nodes that come before ours. */
+struct before {
+	struct list *events;
+	uint64_t version; /* of our first one */
+};
+
+static int take_version(void *data, const struct store_version *v)
+{
+	uint64_t *version = data;
+
+	*version = v->member_version;
+	return 0;
+}
+
+static int take_before(void *data, const struct store_member_change *c)
+{
+	struct before *b = data;
+
+	return c->version >= b->version ? 1 : event_add_change(b->events, c);
+}
+
+/* Where nodes share the store: which version ours have made, in the
+ * transaction that holds the group, and what of others is to be told before
+ * them. */
+static int add_before(struct request *r, struct store *store,
+		      struct list *events, size_t count, uint64_t *version)
+{
+	uint64_t group_id = r->body.edit_members.group_id;
+	struct before before = { .events = events };
+	int rc;
+
+	*version = 0;
+	if (r->handlers->nodes == NULL)
+		return 0;
+	rc = store_list_versions(store, &group_id, 1, take_version, version,
+				 &r->err);
+	before.version = *version - count + 1;
+	if (rc < 0 || r->known == 0 || r->known + 1 >= before.version)
+		return rc;
+	return store_list_changes(store, group_id, r->known, take_before,
+				  &before, &r->err);
+}
+
 static int write_edit_members(struct request *r, struct store *store,
 			      struct list *events)
 {
@@ -222,7 +263,8 @@ static int write_edit_members(struct request *r, struct store *store,
 	struct store_edit op = { .group_id = body->group_id,
 				 .by = request_user(r),
 				 .edits = body->edits };
-	struct event *e;
+	struct event *e = NULL;
+	uint64_t version;
 	int rc = request_add_users(r, store);
 
 	if (rc < 0)
@@ -234,14 +276,18 @@ static int write_edit_members(struct request *r, struct store *store,
 	}
 	r->group_id = body->group_id;
 	if (op.count > 0) {
-		e = request_members_event(r, store, events, EVENT_MEMBERS,
-					  body->group_id);
+		rc = add_before(r, store, events, op.count, &version);
+		if (rc == 0)
+			e = request_members_event(r, store, events,
+						  EVENT_MEMBERS,
+						  body->group_id);
 		if (e == NULL) {
 			free(op.changes);
-			return err_rc(&r->err);
+			return rc < 0 ? rc : err_rc(&r->err);
 		}
 		e->changes = op.changes;
 		e->count = op.count;
+		e->version = version;
 	} else {
 		free(op.changes);
 	}
@@ -387,6 +433,63 @@ static int write_set_read(struct request *r, struct store *store,
 	return request_answer_ok(r, stored);
 }
 
+/* The same where the store is shared: checked here, and then kept until it is
+ * written with others. */
+static int read_set_read(struct request *r, struct store *store)
+{
+	const struct wire_body_set_read *body = &r->body.set_read;
+	struct request_pointer *p = &r->pointer;
+	struct wire_group group;
+	int rc = request_find_group(r, store, body->group_id, str_of(""),
+				    &group);
+
+	if (rc < 0)
+		return rc;
+	p->seq = body->seq == WIRE_READ_ALL ? group.last_seq : body->seq;
+	if (p->seq > group.last_seq)
+		return err_set(&r->err, ERR_BAD_REQUEST,
+			       "There is no message %" PRIu64
+			       " yet: the last is %" PRIu64,
+			       p->seq, group.last_seq);
+	p->stored = group.last_read_seq;
+	str_to_cstr(group.name, p->group, sizeof(p->group));
+	p->buffered = true;
+	return request_answer_ok(r, p->stored);
+}
+
+static bool finish_set_read(struct request *r)
+{
+	struct request_pointer *p = &r->pointer;
+	struct handlers *h = r->handlers;
+	struct event e = { .kind = EVENT_READ,
+			   .group_id = r->group_id,
+			   .last_seq = p->seq,
+			   .session = r->peer->session.serial,
+			   .request = r->id };
+	uint64_t known;
+	int rc;
+
+	if (r->err.code != ERR_NONE || !p->buffered)
+		return false;
+	known = pointers_find(h->pointers, r->group_id, request_user(r));
+	if (known < p->stored)
+		known = p->stored;
+	if (p->seq <= known) {
+		request_answer_ok(r, known);
+		return false;
+	}
+	rc = pointers_move(h->pointers, r->group_id, request_user(r), p->seq);
+	if (rc < 0) {
+		p->buffered = false;
+		return request_write(r) == 0;
+	}
+	str_to_cstr(str_of(p->group), e.group, sizeof(e.group));
+	str_to_cstr(request_user(r), e.by, sizeof(e.by));
+	h->event(h->data, &e);
+	request_answer_ok(r, p->seq);
+	return false;
+}
+
 /* It is as the request wants it: sent before, it may have been done. */
 static bool is_set(const struct wire_info *is,
 		   const struct wire_body_set_info *want)
@@ -401,6 +504,17 @@ static bool is_set(const struct wire_info *is,
 		is->max_members == want->max_members);
 }
 
+/* Other nodes write, too: nobody changes it between the look and the change. */
+static int lock_info(struct request *r, struct store *store)
+{
+	const struct store_set_info nothing = {
+		.group_id = r->body.set_info.group_id, .by = request_user(r)
+	};
+
+	return store_is_shared(store) ? store_set_info(store, &nothing, &r->err)
+				      : 0;
+}
+
 /* In the transaction that changes it. */
 static int check_info_tag(struct request *r, struct store *store)
 {
@@ -411,6 +525,9 @@ static int check_info_tag(struct request *r, struct store *store)
 
 	if (body->if_tag == 0)
 		return 0;
+	rc = lock_info(r, store);
+	if (rc < 0)
+		return rc;
 	rc = store_get_info(store, body->group_id, request_user(r), &info,
 			    &r->err);
 	if (rc < 0)
@@ -456,13 +573,17 @@ const struct handler handlers_writing[] = {
 	  .write = write_send,
 	  .finish = finish_send },
 	{ .type = WIRE_EDIT_MEMBERS,
+	  .begin = begin_edit_members,
 	  .prepare = prepare_edit_members,
 	  .write = write_edit_members },
 	{ .type = WIRE_CREATE_GROUP,
 	  .prepare = prepare_create_group,
 	  .write = write_create_group },
 	{ .type = WIRE_DELETE_GROUP, .write = write_delete_group },
-	{ .type = WIRE_SET_READ, .write = write_set_read },
+	{ .type = WIRE_SET_READ,
+	  .write = write_set_read,
+	  .buffered = read_set_read,
+	  .finish = finish_set_read },
 	{ .type = WIRE_SET_INFO, .write = write_set_info },
 	{ .type = WIRE_NONE },
 };

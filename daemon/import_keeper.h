@@ -8,9 +8,15 @@
  *                           \--lost--> lane: drop, drop ... --> gone
  *
  * What a groupd that was killed left behind is looked for at start, before
- * anybody can begin another one.
+ * anybody can begin another one. Where the store is shared, those of other
+ * nodes are not touched: each node notes its own in DATA/imports, a file of
+ * the import's number each, and drops only those. What a node leaves that does
+ * not come back is found by the others, who look now and then for what nobody
+ * has been at for an hour (store_next_import()):
  *
- * The loop, but for what it gives to the lane.
+ *   import_keeper_tick --> reader: look --> lane: still so? drop, drop ...
+ *
+ * The loop, but for what it gives to the lane and to the reader.
  */
 #ifndef GROUPFS_DAEMON_IMPORT_KEEPER_H
 #define GROUPFS_DAEMON_IMPORT_KEEPER_H
@@ -21,12 +27,16 @@
 
 #include "daemon/event.h"
 #include "daemon/media.h"
+#include "daemon/readers.h"
 #include "daemon/sequencer.h"
 #include "daemon/session.h"
 #include "lib/list.h"
 #include "lib/str.h"
 
-enum { IMPORT_KEEPER_MAX = 64 /* imports at once, dropped ones too */ };
+enum {
+	IMPORT_KEEPER_MAX = 64,		 /* imports at once, dropped ones too */
+	IMPORT_KEEPER_MS = 5 * 60 * 1000 /* from look to look */
+};
 
 /* The key of the one upload of an import's files. */
 #define IMPORT_KEEPER_UPLOAD "import"
@@ -35,7 +45,10 @@ struct import_keeper {
 	struct session_host *host; /* borrowed, as the next two */
 	struct sequencer *sequencer;
 	struct media *media;
-	/* One was taken away: its media files may be garbage. */
+	struct readers *readers; /* borrowed; NULL: the store is ours alone */
+	int notes;		 /* DATA/imports; -1: as well */
+	/* One was taken away: its media files may be garbage. Set by the
+	 * caller, as data, before it starts. */
 	void (*on_gone)(void *data);
 	void *data;
 
@@ -46,15 +59,34 @@ struct import_keeper {
 	struct sequencer_op find;
 	uint64_t found[IMPORT_KEEPER_MAX];
 	size_t nfound;
+	bool looking;
+	uint64_t next_ms; /* when to look again */
+	struct readers_job look;
+	uint64_t left[IMPORT_KEEPER_MAX];
+	size_t nleft;
 };
 
-/* Begins with looking for what was left behind. */
-void import_keeper_start(struct import_keeper *k, struct session_host *host,
-			 struct sequencer *sequencer, struct media *media,
-			 void (*on_gone)(void *data), void *data);
-/* Nothing more is given to the lane. */
+/* Of a store that nodes share: where each notes its own, and what looks for
+ * those of others. */
+struct import_keeper_shared {
+	const char *notes; /* the directory, made in one that is there */
+	struct readers *readers;
+};
+
+/* Begins with looking for what was left behind. shared: NULL where the store is
+ * ours alone. */
+int import_keeper_start(struct import_keeper *k, struct session_host *host,
+			struct sequencer *sequencer, struct media *media,
+			const struct import_keeper_shared *shared,
+			struct err *err);
+/* Often; now_ms of a clock that only grows. */
+void import_keeper_tick(struct import_keeper *k, uint64_t now_ms);
+/* Before an import that has begun is committed; any thread. */
+int import_keeper_note(const struct import_keeper *k, uint64_t import_id,
+		       struct err *err);
+/* Nothing more is given to lane and reader. */
 void import_keeper_stop(struct import_keeper *k);
-/* After the sequencer is closed. Takes a zeroed one. */
+/* After readers and sequencer are closed. Takes one that was not started. */
 void import_keeper_release(struct import_keeper *k);
 
 /* Whether one more may begin. */

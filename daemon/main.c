@@ -133,6 +133,19 @@ static void raise_limits(void)
 	}
 }
 
+static void say_serving(const struct program *p)
+{
+	struct buf store = { 0 };
+
+	store_show(&store, p->config.store);
+	log_info("serving: store=%s socket=%s listen=%s", buf_cstr(&store),
+		 p->config.socket,
+		 p->groupd.supervisor.bound_len == 0
+			 ? "none"
+			 : p->groupd.supervisor.address);
+	buf_release(&store);
+}
+
 static int run(struct program *p)
 {
 	struct err err;
@@ -156,11 +169,7 @@ static int run(struct program *p)
 	p->groupd.data = p;
 	p->groupd.on_restart = on_restart;
 	if (status == EXIT_SUCCESS) {
-		log_info("serving: store=%s socket=%s listen=%s",
-			 p->config.store, p->config.socket,
-			 p->groupd.supervisor.bound_len == 0
-				 ? "none"
-				 : p->groupd.supervisor.address);
+		say_serving(p);
 		service_start(&p->service, &p->loop, &p->groupd);
 	} else {
 		stop(p);

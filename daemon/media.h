@@ -7,17 +7,27 @@
  *   ab/abcdef...                    content by its SHA-256, each once
  *
  *   media_resize(0), media_write ... -> media_seal (hash, fsync)
- *     -> media_place, media_settle, in the store's transaction
+ *     -> media_ready, the store's verb, media_settle, in one transaction
  *     -> media_forget
  *
- * media_place() gives the content its second name and keeps the first one,
- * so that whatever becomes of the transaction, the upload is still there: it
- * can be placed again, and where it never comes to that, media_tidy() finds
- * by the two names a content that may be nobody's.
+ * Placing gives the content its second name and keeps the first one, so that
+ * whatever becomes of the transaction, the upload is still there: it can be
+ * placed again, and where it never comes to that, media_tidy() finds by the
+ * two names a content that may be nobody's.
+ *
+ * Where nodes share a store they share DATA/media, and no lane keeps one from
+ * removing what another is placing. What does is the store's lock on the hash:
+ * who adds it has the lock from the verb to the end of the transaction, and
+ * places between the two; who removes it has asked under the lock who has it
+ * (store_hash_used(), store_next_garbage()). A node that has lost its lock and
+ * does not know yet is stopped by what it saw before it asked: whoever places a
+ * content sets its time, and whoever removes one gives it another name first
+ * and looks whether that has changed. Who comes too late to set the time finds
+ * no content, and places his own.
  *
  * Nothing is remembered in memory, so uploads go on after a restart. All but
- * place, settle and remove may be called by any thread at once; those by the
- * lane. All block.
+ * ready, undo, settle and remove may be called by any thread at once; those by
+ * the lane. All block.
  */
 #ifndef GROUPFS_DAEMON_MEDIA_H
 #define GROUPFS_DAEMON_MEDIA_H
@@ -27,6 +37,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "lib/buf.h"
 #include "lib/env.h"
@@ -45,6 +56,7 @@ struct media {
 	int root;	       /* DATA/media */
 	int incoming;
 	atomic_uint_fast64_t max_bytes;
+	bool shared; /* other nodes have it, too; set before it is used */
 	/* Read: one file is written. Write: files get other names. */
 	pthread_rwlock_t lock;
 };
@@ -75,14 +87,21 @@ int media_write(struct media *m, const struct media_upload *u, uint64_t off,
 int media_seal(struct media *m, const struct media_upload *u,
 	       uint8_t hash[STORE_HASH], uint64_t *size, bool *found,
 	       struct err *err);
-/* Puts a sealed upload's content under its hash. *fresh: it was not there, so
- * who goes no further takes it away again, by media_remove(). `bad_request`
- * where the upload is gone: its user may drop it at any time. */
-int media_place(struct media *m, const struct media_upload *u,
-		const uint8_t hash[STORE_HASH], bool *fresh, struct err *err);
-/* What was placed is there for good. */
-int media_settle(struct media *m, const uint8_t hash[STORE_HASH],
-		 struct err *err);
+/* A sealed upload on its way to its place. Borrowed, but for what is media's.
+ */
+struct media_placing {
+	const struct media_upload *upload;
+	const uint8_t *hash;
+	bool fresh; /* its content was not there, and is now */
+};
+/* Before the store's verb: `bad_request` where the upload is gone, as its user
+ * may drop it at any time. Its content is placed, unless nodes share. */
+int media_ready(struct media *m, struct media_placing *p, struct err *err);
+/* The verb did not add it: what was placed for it is taken away. */
+void media_undo(struct media *m, struct media_placing *p);
+/* After the verb, before the commit: the content is in its place, for good.
+ * Any error is one that ends the transaction. */
+int media_settle(struct media *m, struct media_placing *p, struct err *err);
 /* The upload's own name goes. */
 void media_forget(struct media *m, const struct media_upload *u);
 /* The same for one that is given up: where its content may be stored, its
@@ -100,9 +119,17 @@ bool media_is_sound(struct media *m, const uint8_t hash[STORE_HASH],
  * of it by media_is_sound() before anything names it. */
 int media_put(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
 	      struct str data, struct err *err);
-/* Removes a content that is nobody's. One that is gone already is no error. */
+/* What a content was like before the store was asked who has it. */
+struct media_seen {
+	uint64_t inode; /* 0: there was none, or nobody else removes any */
+	struct timespec placed;
+};
+void media_look(const struct media *m, const uint8_t hash[STORE_HASH],
+		struct media_seen *seen);
+/* Removes a content that is nobody's. One that is gone already is no error.
+ * 1: it stays for now, since another node has placed it after it was seen. */
 int media_remove(struct media *m, const uint8_t hash[STORE_HASH],
-		 struct err *err);
+		 const struct media_seen *seen, struct err *err);
 
 /* Removes the uploads that nobody has written for MEDIA_STALE_MS. doubt() is
  * told the content of those that may be stored and nobody's; true: their name

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -74,35 +75,92 @@ static int make_dir(struct media *m, const struct blob_path *blob,
 	return errno == EEXIST ? 0 : media_failed(err, "store");
 }
 
-int media_place(struct media *m, const struct media_upload *u,
-		const uint8_t hash[STORE_HASH], bool *fresh, struct err *err)
+/* Where nobody else can remove it, its time says nothing. */
+static int touch(const struct media *m, const struct blob_path *blob)
+{
+	return m->shared ? utimensat(m->root, blob->text, NULL,
+				     AT_SYMLINK_NOFOLLOW)
+			 : 0;
+}
+
+/* Its second name, or the one that it has. 0, or -1 and errno. */
+static int put_name(struct media *m, const char *sealed,
+		    const struct blob_path *blob, bool *fresh)
+{
+	enum { TRIES = 100 };
+
+	for (int i = 0; i < TRIES; i++) {
+		*fresh = linkat(m->incoming, sealed, m->root, blob->text, 0) ==
+			 0;
+		if (!*fresh && errno != EEXIST)
+			return -1;
+		/* Else it was just taken away. */
+		if (touch(m, blob) == 0)
+			return 0;
+		if (errno != ENOENT)
+			return -1;
+	}
+	return -1;
+}
+
+static int place(struct media *m, struct media_placing *p, struct err *err)
 {
 	struct buf sealed = { 0 };
 	struct blob_path blob;
-	int rc = media_put_path(&sealed, u, MEDIA_SEALED, err);
+	int rc = media_put_path(&sealed, p->upload, MEDIA_SEALED, err);
 
-	*fresh = false;
-	put_blob(&blob, hash);
+	put_blob(&blob, p->hash);
 	if (rc == 0)
 		rc = make_dir(m, &blob, err);
-	if (rc == 0 &&
-	    linkat(m->incoming, buf_cstr(&sealed), m->root, blob.text, 0) == 0)
-		*fresh = true;
-	else if (rc == 0 && errno == ENOENT)
-		rc = media_not_begun(err);
-	else if (rc == 0 && errno != EEXIST)
-		rc = media_failed(err, "store");
+	if (rc == 0 && put_name(m, buf_cstr(&sealed), &blob, &p->fresh) < 0)
+		rc = errno == ENOENT ? media_not_begun(err)
+				     : media_failed(err, "store");
 	buf_release(&sealed);
 	return rc;
 }
 
-int media_settle(struct media *m, const uint8_t hash[STORE_HASH],
-		 struct err *err)
+/* Whether it could be placed. */
+static int look(const struct media *m, const struct media_placing *p,
+		struct err *err)
+{
+	struct buf sealed = { 0 };
+	int rc = media_put_path(&sealed, p->upload, MEDIA_SEALED, err);
+
+	if (rc == 0 && faccessat(m->incoming, buf_cstr(&sealed), F_OK, 0) < 0)
+		rc = errno == ENOENT ? media_not_begun(err)
+				     : media_failed(err, "store");
+	buf_release(&sealed);
+	return rc;
+}
+
+int media_ready(struct media *m, struct media_placing *p, struct err *err)
+{
+	p->fresh = false;
+	return m->shared ? look(m, p, err) : place(m, p, err);
+}
+
+/* It was there when the verb began: the refusal is one to come again after. */
+static int place_late(struct media *m, struct media_placing *p, struct err *err)
+{
+	int rc = place(m, p, err);
+
+	if (rc < 0 && err != NULL && err->code == ERR_BAD_REQUEST)
+		rc = err_set(err, ERR_UNAVAILABLE,
+			     "The upload was dropped while it was sent");
+	return rc;
+}
+
+int media_settle(struct media *m, struct media_placing *p, struct err *err)
 {
 	struct blob_path blob;
+	int rc = m->shared ? place_late(m, p, err) : 0;
 
-	put_blob(&blob, hash);
-	return media_sync_dir(m->root, blob.dir) < 0
+	if (rc < 0)
+		return rc;
+	put_blob(&blob, p->hash);
+	/* A node that has lost its lock may have taken it away since. */
+	return faccessat(m->root, blob.text, F_OK, 0) < 0 ||
+			       media_sync_dir(m->root, blob.dir) < 0
 		       ? media_failed(err, "store")
 		       : 0;
 }
@@ -177,15 +235,85 @@ int media_put(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
 	return rc;
 }
 
+void media_look(const struct media *m, const uint8_t hash[STORE_HASH],
+		struct media_seen *seen)
+{
+	struct blob_path blob;
+	struct stat st;
+
+	*seen = (struct media_seen){ 0 };
+	put_blob(&blob, hash);
+	if (m->shared &&
+	    fstatat(m->root, blob.text, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		*seen = (struct media_seen){ st.st_ino, st.st_mtim };
+}
+
+static bool is_as_seen(const struct stat *st, const struct media_seen *seen)
+{
+	return st->st_ino == seen->inode &&
+	       st->st_mtim.tv_sec == seen->placed.tv_sec &&
+	       st->st_mtim.tv_nsec == seen->placed.tv_nsec;
+}
+
+/* "ab/abcdef...-going": no content has such a name. */
+static int remove_shared(struct media *m, const struct blob_path *blob,
+			 const struct media_seen *seen, struct err *err)
+{
+	struct buf going = { 0 };
+	struct stat st;
+	int rc = 0;
+
+	buf_printf(&going, "%s-going", blob->text);
+	if (going.failed) {
+		rc = media_no_memory(err);
+		goto release;
+	}
+	if (renameat(m->root, blob->text, m->root, buf_cstr(&going)) < 0) {
+		rc = errno == ENOENT ? 0 : media_failed(err, "remove");
+		goto release;
+	}
+	if (fstatat(m->root, buf_cstr(&going), &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !is_as_seen(&st, seen))
+		rc = 1;
+	/* A link does not take the place of what was placed since. */
+	if (rc == 1 &&
+	    linkat(m->root, buf_cstr(&going), m->root, blob->text, 0) < 0 &&
+	    errno != EEXIST)
+		rc = media_failed(err, "keep");
+	else if (unlinkat(m->root, buf_cstr(&going), 0) < 0 && errno != ENOENT)
+		rc = media_failed(err, "remove");
+release:
+	buf_release(&going);
+	return rc;
+}
+
+static int remove_ours(struct media *m, const struct blob_path *blob,
+		       struct err *err)
+{
+	if (unlinkat(m->root, blob->text, 0) < 0 && errno != ENOENT)
+		return media_failed(err, "remove");
+	/* The last one of its folder; any other keeps it. */
+	unlinkat(m->root, blob->dir, AT_REMOVEDIR);
+	return 0;
+}
+
 int media_remove(struct media *m, const uint8_t hash[STORE_HASH],
-		 struct err *err)
+		 const struct media_seen *seen, struct err *err)
 {
 	struct blob_path blob;
 
 	put_blob(&blob, hash);
-	if (unlinkat(m->root, blob.text, 0) < 0 && errno != ENOENT)
-		return media_failed(err, "remove");
-	/* The last one of its folder; any other keeps it. */
-	unlinkat(m->root, blob.dir, AT_REMOVEDIR);
-	return 0;
+	return m->shared ? remove_shared(m, &blob, seen, err)
+			 : remove_ours(m, &blob, err);
+}
+
+/* What is fresh was placed at once, so nodes do not share. */
+void media_undo(struct media *m, struct media_placing *p)
+{
+	struct blob_path blob;
+
+	put_blob(&blob, p->hash);
+	if (p->fresh)
+		remove_ours(m, &blob, NULL);
+	p->fresh = false;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/media_keeper.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/list.h"
@@ -8,14 +9,20 @@
 
 /* The sweep. */
 
-/* Removes a content unless somebody has it. */
+/* Removes a content unless somebody has it; then it is garbage no longer. 1: it
+ * stays for now. */
 static int release(struct media *media, struct store *store,
 		   const uint8_t hash[STORE_HASH], struct err *err)
 {
+	struct media_seen seen;
 	bool used;
-	int rc = store_hash_used(store, hash, &used, err);
+	int rc;
 
-	return rc < 0 || used ? rc : media_remove(media, hash, err);
+	media_look(media, hash, &seen);
+	rc = store_hash_used(store, hash, &used, err);
+	if (rc == 0 && !used)
+		rc = media_remove(media, hash, &seen, err);
+	return rc == 0 ? store_drop_garbage(store, hash, err) : rc;
 }
 
 static int run_sweep(struct sequencer_op *op, struct store *store,
@@ -34,9 +41,8 @@ static int run_sweep(struct sequencer_op *op, struct store *store,
 		if (rc <= 0)
 			break;
 		rc = release(k->media, store, hash, err);
-		if (rc == 0)
-			rc = store_drop_garbage(store, hash, err);
-		if (rc < 0)
+		/* The timer comes back to one that stays. */
+		if (rc != 0)
 			break;
 	}
 	return rc < 0 ? rc : 0;
@@ -114,6 +120,11 @@ static void run_tidy(struct readers_job *job, struct store *store)
 	media_tidy(k->media, doubt, k);
 }
 
+static int compare_hashes(const void *a, const void *b)
+{
+	return memcmp(a, b, STORE_HASH);
+}
+
 static int run_decide(struct sequencer_op *op, struct store *store,
 		      struct list *events, struct err *err)
 {
@@ -124,9 +135,17 @@ static int run_decide(struct sequencer_op *op, struct store *store,
 	/* What is in doubt stays so until the next time. */
 	if (atomic_load(&k->held) > 0)
 		k->ndoubts = 0;
-	for (size_t i = 0; i < k->ndoubts && rc == 0; i++)
+	/* By the order in which all lock them (drop_media()). */
+	qsort(k->doubts, k->ndoubts, STORE_HASH, compare_hashes);
+	for (size_t i = 0; i < k->ndoubts && rc >= 0;) {
 		rc = release(k->media, store, k->doubts[i], err);
-	return rc;
+		if (rc <= 0)
+			i++;
+		else
+			memmove(&k->doubts[i], &k->doubts[i + 1],
+				(--k->ndoubts - i) * sizeof(k->doubts[0]));
+	}
+	return rc < 0 ? rc : 0;
 }
 
 static void tidy_done(struct readers_job *job);

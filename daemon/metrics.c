@@ -118,6 +118,69 @@ static void put_registry(struct buf *out, const struct registry *r)
 			 r->groups.by_id.count);
 }
 
+static void put_bus(struct buf *out, const struct bus *bus)
+{
+	static const char name[] = "groupfs_bus_hints_total";
+	const struct bus_figures *f = &bus->figures;
+
+	exposition_gauge(out, "groupfs_bus_up",
+			 "Whether Redis is there; 0 also where there is no "
+			 "bus.",
+			 f->state == BUS_UP);
+	exposition_family(out, name, "counter",
+			  "Hints between nodes: published, received, dropped "
+			  "because Redis was not there or slow, and what came "
+			  "and was none.");
+	exposition_sample(out, name, "what=\"published\"", f->published);
+	exposition_sample(out, name, "what=\"received\"", f->received);
+	exposition_sample(out, name, "what=\"dropped\"", f->dropped);
+	exposition_sample(out, name, "what=\"rubbish\"", f->rubbish);
+	exposition_counter(out, "groupfs_bus_refused_total",
+			   "Commands that Redis answered with an error.",
+			   f->refused);
+	exposition_counter(out, "groupfs_bus_connects_total",
+			   "How often Redis was there again.", f->connects);
+	exposition_gauge(out, "groupfs_bus_subscriptions",
+			 "Groups and users whose hints come.",
+			 f->subscriptions);
+	exposition_gauge(out, "groupfs_nodes",
+			 "Nodes that were heard of lately, this one too.",
+			 f->nodes);
+}
+
+/* Families of a node that is alone say 0. */
+static void put_nodes(struct buf *out, const struct nodes *n)
+{
+	static const struct nodes_figures none = {
+		.seconds.kind = HISTOGRAM_DURATION, .lag.kind = HISTOGRAM_DELAY
+	};
+	const struct nodes_figures *f = n == NULL ? &none : &n->figures;
+
+	exposition_gauge(out, "groupfs_store_silent",
+			 "Whether a store that nodes share has not answered "
+			 "for so long that nobody knows who is a member.",
+			 n != NULL && n->doubtful);
+	exposition_counter(out, "groupfs_remote_messages_total",
+			   "Messages of other nodes that were told here.",
+			   f->messages);
+	exposition_counter(out, "groupfs_remote_changes_total",
+			   "Changes of members by other nodes that were told "
+			   "here.",
+			   f->changes);
+	exposition_family(out, "groupfs_remote_lag_seconds", "histogram",
+			  "From the time of a message of another node to when "
+			  "it was told here.");
+	exposition_histogram(out, "groupfs_remote_lag_seconds", "", &f->lag);
+	exposition_family(out, "groupfs_sweep_seconds", "histogram",
+			  "How long it took to look at all groups and users "
+			  "that are watched and connected here.");
+	exposition_histogram(out, "groupfs_sweep_seconds", "", &f->seconds);
+	exposition_counter(out, "groupfs_sweep_failures_total",
+			   "Looks into the shared store that it did not "
+			   "answer.",
+			   f->failures);
+}
+
 /* The gateways. */
 
 /* One sample a gateway of what field() says of its report. */
@@ -326,6 +389,8 @@ void metrics_put_loop(struct buf *out, struct groupd *g)
 	put_queues(out, g);
 	put_sessions(out, g);
 	put_registry(out, &g->registry);
+	put_bus(out, &g->bus);
+	put_nodes(out, g->handlers.nodes);
 	put_gateways(out, &g->supervisor);
 	put_started(out, g->started_ms);
 }

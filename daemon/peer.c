@@ -185,7 +185,11 @@ void principal_close(struct principal *p)
 		connections_drop(&r->connections, str_of(p->user),
 				 p->connections);
 		r->principals--;
-		r->people -= registry_user(r, str_of(p->user)) == NULL;
+		if (registry_user(r, str_of(p->user)) == NULL) {
+			r->people--;
+			if (r->on_left != NULL)
+				r->on_left(r->data, str_of(p->user));
+		}
 	}
 	list_remove(&p->expiring);
 	table_remove(&p->peer->principals, &p->by_id);
@@ -285,6 +289,30 @@ static struct watch *watch_new(struct principal *p, struct group *group,
 	return w;
 }
 
+static void arrive(struct watch *w)
+{
+	const struct registry *r = w->interest->peer->registry;
+	const struct group *group = w->interest->group;
+	struct str user = str_of(w->principal->user);
+
+	w->present = group_arrive(w->interest->group, user);
+	if (r->on_presence != NULL && w->present != NULL &&
+	    w->present->watches == 1)
+		r->on_presence(r->presence_data, group->id, user, true);
+}
+
+static void leave(struct watch *w)
+{
+	const struct registry *r = w->interest->peer->registry;
+	struct group *group = w->interest->group;
+
+	if (r->on_presence != NULL && w->present->watches == 1)
+		r->on_presence(r->presence_data, group->id,
+			       str_of(w->principal->user), false);
+	group_leave(group, w->present);
+	w->present = NULL;
+}
+
 struct interest *principal_add_watch(struct principal *p, struct group *group,
 				     enum watch_kind kind, uint64_t last_seq)
 {
@@ -297,7 +325,7 @@ struct interest *principal_add_watch(struct principal *p, struct group *group,
 	if (kind == WATCH_QUIET)
 		w->quiet = true;
 	else if (w->present == NULL)
-		w->present = group_arrive(group, str_of(p->user));
+		arrive(w);
 	if (w->present != NULL || w->quiet)
 		return w->interest;
 	watch_drop(w);
@@ -309,8 +337,7 @@ void watch_end(struct watch *w, enum watch_kind kind)
 	if (kind == WATCH_QUIET) {
 		w->quiet = false;
 	} else if (w->present != NULL) {
-		group_leave(w->interest->group, w->present);
-		w->present = NULL;
+		leave(w);
 	}
 	if (w->present == NULL && !w->quiet)
 		watch_drop(w);
@@ -321,7 +348,7 @@ void watch_drop(struct watch *w)
 	struct interest *i = w->interest;
 
 	if (w->present != NULL)
-		group_leave(i->group, w->present);
+		leave(w);
 	table_remove(&i->peer->watches, &w->by_key);
 	list_remove(&w->of_principal);
 	list_remove(&w->of_interest);

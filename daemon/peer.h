@@ -46,6 +46,17 @@ struct registry {
 	size_t principals;
 	size_t people; /* users that have one, or more */
 	size_t watches;
+	/* Nobody knows who is a member now (daemon/nodes.h): messages are not
+	 * handed out, those who watch must read the log and are checked. */
+	bool doubtful;
+	/* The user's last principal is gone. May be NULL. */
+	void (*on_left)(void *data, struct str user);
+	void *data;
+	/* A user is in a group now, with his first watch that is present, or
+	 * is not any more. May be NULL. */
+	void (*on_presence)(void *data, uint64_t group_id, struct str user,
+			    bool here);
+	void *presence_data;
 };
 
 struct peer {

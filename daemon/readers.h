@@ -29,6 +29,11 @@ struct readers_job {
 	void (*run)(struct readers_job *job, struct store *store);
 	/* On the loop, once; may free the job. */
 	void (*done)(struct readers_job *job);
+	/* Loop, on a shared store: it was not run, for it has waited for too
+	 * long (daemon/late.h); done comes next. It has a deadline when it
+	 * runs, too. NULL: it waits as long as it takes, and has none. */
+	void (*late)(struct readers_job *job);
+	uint64_t since_ns; /* the readers': when it was submitted */
 };
 
 enum { READERS_MAX = 8 };
@@ -47,11 +52,13 @@ struct readers {
 	size_t queued;
 	size_t busy;
 	bool stop;
+	bool shared; /* the store */
 	size_t queue_max;
 	size_t count;		  /* threads that run */
 	struct histogram seconds; /* how long each job ran; any thread */
 	struct reader reader[READERS_MAX];
 	struct mailbox done;
+	uv_timer_t look; /* runs while something waits */
 	void (*on_close)(struct readers *r);
 	void *data; /* the caller's */
 };
@@ -60,7 +67,7 @@ struct readers {
 int readers_start(struct readers *r, uv_loop_t *loop, size_t count,
 		  size_t queue_max, const char *url,
 		  const struct store_options *options, struct err *err);
-/* 0, or -EBUSY when the queue is full or closing: done will not run. */
+/* 0, or -EBUSY when the queue is full or closing: done will not run. Loop. */
 int readers_submit(struct readers *r, struct readers_job *job);
 /* Jobs queued or running. */
 size_t readers_load(struct readers *r);

@@ -1,38 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/sequencer.h"
+#include "daemon/sequencer_private.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "lib/table.h"
+#include "daemon/late.h"
 #include "lib/log.h"
 
 enum { EXIT_UNKNOWN = 3 };
 
-/* What went into one transaction. */
-struct batch {
-	struct list link;
-	struct list ops;
-	size_t count;
-	struct list events;
-};
-
-static struct sequencer_op *op_of(struct list *el)
-{
-	return container_of(el, struct sequencer_op, link);
-}
-
 /* Whether there is no room for op in this transaction. */
-static bool is_full(const struct batch *batch, size_t bytes,
-		    const struct sequencer_op *op)
+static bool is_full(const struct lane *lane, const struct batch *batch,
+		    size_t bytes, const struct sequencer_op *op)
 {
 	const struct sequencer_op *first;
 
 	if (batch->count == 0)
 		return false;
 	first = container_of(batch->ops.next, const struct sequencer_op, link);
+	if (lane->sequencer->shared &&
+	    (first->append == NULL || op->append == NULL))
+		return true;
 	return first->alone || op->alone ||
 	       batch->count == SEQUENCER_BATCH_OPS ||
 	       bytes + op->bytes > SEQUENCER_BATCH_BYTES;
@@ -54,14 +45,11 @@ static bool take(struct lane *lane, struct batch *batch)
 	size_t bytes = 0;
 
 	pthread_mutex_lock(&lane->lock);
-	while (list_empty(&lane->pending) && !lane->stop) {
-		atomic_store(&lane->alive_ns, 0);
-		pthread_cond_wait(&lane->wake, &lane->lock);
-	}
+	(void)lane_wait(lane);
 	while (!list_empty(&lane->pending)) {
 		struct sequencer_op *op = op_of(lane->pending.next);
 
-		if (is_full(batch, bytes, op))
+		if (is_full(lane, batch, bytes, op))
 			break;
 		list_remove(&op->link);
 		list_push(&batch->ops, &op->link);
@@ -96,6 +84,24 @@ static void fail_all(struct batch *batch, const struct err *err)
 	events_clear(&batch->events);
 }
 
+static int run_op(struct sequencer_op *op, struct store *store,
+		  struct list *events)
+{
+	int rc = 0;
+
+	op->err = (struct err){ .code = ERR_NONE };
+	op->appended = 0;
+	if (op->append != NULL)
+		rc = store_append(store, op->append, &op->err);
+	if (rc < 0 && op->err.code == ERR_NONE)
+		err_set(&op->err, ERR_UNAVAILABLE, NULL);
+	rc = op->run(op, store, events, &op->err);
+	assert(rc < 0 || op->err.code == ERR_NONE);
+	if (rc < 0 && op->err.code == ERR_NONE)
+		err_set(&op->err, ERR_UNAVAILABLE, NULL);
+	return rc;
+}
+
 /* Runs all ops but skip; who ended the transaction
  * is returned in *culprit. */
 static int run_ops(struct lane *lane, struct batch *batch,
@@ -113,13 +119,8 @@ static int run_ops(struct lane *lane, struct batch *batch,
 
 		if (op == skip)
 			continue;
-		op->err = (struct err){ .code = ERR_NONE };
-		op->appended = 0;
 		is_alive(lane);
-		rc = op->run(op, lane->store, &batch->events, &op->err);
-		assert(rc < 0 || op->err.code == ERR_NONE);
-		if (rc < 0 && op->err.code == ERR_NONE)
-			err_set(&op->err, ERR_UNAVAILABLE, NULL);
+		rc = run_op(op, lane->store, &batch->events);
 		if (rc < 0 && ends_transaction(&op->err)) {
 			*culprit = op;
 			*err = op->err;
@@ -140,6 +141,15 @@ static void unknown_outcome(struct sequencer *q, const struct err *err)
 	log_error("stopped, outcome of a commit is unknown: why=\"%s\"",
 		  err->text);
 	_exit(EXIT_UNKNOWN);
+}
+
+static void note_largest(struct sequencer_figures *f, uint64_t ops)
+{
+	uint_fast64_t was = atomic_load(&f->largest);
+
+	while (ops > was &&
+	       !atomic_compare_exchange_weak(&f->largest, &was, ops))
+		;
 }
 
 static void count_batch(struct sequencer *q, const struct batch *batch,
@@ -163,8 +173,7 @@ static void count_batch(struct sequencer *q, const struct batch *batch,
 	histogram_add(&f->messages, messages, 1);
 	histogram_add(&f->seconds, duration_ns, 1);
 	atomic_fetch_add(&f->refused, batch->count - done);
-	if (done > atomic_load(&f->largest))
-		atomic_store(&f->largest, done);
+	note_largest(f, done);
 }
 
 static void clear_errors(struct batch *batch, const struct sequencer_op *skip)
@@ -197,50 +206,166 @@ static int run_transaction(struct lane *lane, struct batch *batch,
 	return store_commit(lane->store, err);
 }
 
-static void run_batch(struct lane *lane, struct batch *batch)
+/* The same, until the store does not undo it. */
+static int run_until_kept(struct lane *lane, struct batch *batch,
+			  struct err *err)
+{
+	for (int tries = 1;; tries++) {
+		int rc = run_transaction(lane, batch, err);
+
+		if (rc == 0 || rc == -EINPROGRESS || tries == SEQUENCER_TRIES ||
+		    !store_was_undone(lane->store))
+			return rc;
+		log_info("runs a batch again: ops=%zu why=\"%s\"", batch->count,
+			 err->text);
+		atomic_fetch_add(&lane->sequencer->figures.rollbacks, 1);
+		store_rollback(lane->store);
+		clear_errors(batch, NULL);
+		events_clear(&batch->events);
+		*err = (struct err){ .code = ERR_NONE };
+	}
+}
+
+/* It is stored: what follows from it is told, or watchers would miss it. */
+static void end_append(struct lane *lane, struct batch *batch,
+		       struct sequencer_op *op, const struct err *refused)
+{
+	for (;;) {
+		int rc;
+
+		op->err = *refused;
+		op->appended = 0;
+		rc = op->run(op, lane->store, &batch->events, &op->err);
+		assert(rc < 0 || op->err.code == ERR_NONE);
+		if (rc == 0 || refused->code != ERR_NONE ||
+		    op->err.code != ERR_UNAVAILABLE)
+			return;
+		usleep(10000);
+	}
+}
+
+/* Nothing but appends. */
+static int run_appends(struct lane *lane, struct batch *batch, struct err *err)
+{
+	size_t n = 0;
+	int rc;
+
+	for (struct list *el = batch->ops.next; el != &batch->ops;
+	     el = el->next)
+		lane->appends[n++] = op_of(el)->append;
+	rc = store_append_all(lane->store, lane->appends, lane->errs, n, err);
+	if (rc < 0)
+		return rc;
+	n = 0;
+	for (struct list *el = batch->ops.next; el != &batch->ops;
+	     el = el->next) {
+		is_alive(lane);
+		end_append(lane, batch, op_of(el), &lane->errs[n++]);
+	}
+	return 0;
+}
+
+/* Among the lanes, that is; but who is alone there may be held up for long. */
+static int come_together(struct sequencer *q, const struct batch *batch,
+			 uint64_t since_ns)
+{
+	struct timespec late = late_time(since_ns, LATE_ANSWER_MS);
+
+	if (!q->shared)
+		return pthread_rwlock_wrlock(&q->together);
+	return op_of(batch->ops.next)->alone
+		       ? pthread_rwlock_clockwrlock(&q->together,
+						    CLOCK_MONOTONIC, &late)
+		       : pthread_rwlock_clockrdlock(&q->together,
+						    CLOCK_MONOTONIC, &late);
+}
+
+/* When the first of them came. */
+static uint64_t since(const struct batch *batch)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (struct list *el = batch->ops.next; el != &batch->ops;
+	     el = el->next) {
+		if (op_of(el)->since_ns < first)
+			first = op_of(el)->since_ns;
+	}
+	return first;
+}
+
+static int carry_out(struct lane *lane, struct batch *batch, struct err *err)
+{
+	struct sequencer *q = lane->sequencer;
+	const struct sequencer_op *first = op_of(batch->ops.next);
+	int rc;
+
+	store_set_deadline(lane->store, late_deadline_ms(since(batch)));
+	rc = come_together(q, batch, since(batch));
+	if (rc != 0)
+		return err_set(err, ERR_UNAVAILABLE, NULL);
+	rc = q->shared && first->append != NULL
+		     ? run_appends(lane, batch, err)
+		     : run_until_kept(lane, batch, err);
+	/* Before the lock goes: what was not committed is nobody's. */
+	if (rc < 0)
+		store_rollback(lane->store);
+	pthread_rwlock_unlock(&q->together);
+	return rc;
+}
+
+static void fail_batch(struct lane *lane, struct batch *batch, int rc,
+		       struct err *err)
+{
+	struct sequencer *q = lane->sequencer;
+
+	if (rc == -EINPROGRESS) {
+		err->code = ERR_OUTCOME_UNKNOWN;
+		atomic_fetch_add(&q->figures.unknown, batch->count);
+	}
+	if (err->code == ERR_NONE)
+		err_set(err, ERR_UNAVAILABLE, NULL);
+	log_warn("failed a batch: ops=%zu why=\"%s\"", batch->count, err->text);
+	atomic_fetch_add(&q->figures.rollbacks, 1);
+	fail_all(batch, err);
+	for (struct list *el = batch->ops.next; q->shared && el != &batch->ops;
+	     el = el->next) {
+		if (op_of(el)->err.code == ERR_UNAVAILABLE)
+			op_of(el)->err.retry_after_ms = SEQUENCER_RETRY_MS;
+	}
+}
+
+/* Negative: nobody knows what the store did, or it did nothing. */
+static int run_batch(struct lane *lane, struct batch *batch)
 {
 	struct sequencer *q = lane->sequencer;
 	struct err err = { .code = ERR_NONE };
 	uint64_t began = uv_hrtime();
-	int rc = run_transaction(lane, batch, &err);
+	int rc = carry_out(lane, batch, &err);
 
-	if (rc == -EINPROGRESS)
+	if (rc == -EINPROGRESS && !q->shared)
 		unknown_outcome(q, &err);
 	if (rc < 0) {
-		if (err.code == ERR_NONE)
-			err_set(&err, ERR_UNAVAILABLE, NULL);
-		log_warn("failed a batch: ops=%zu why=\"%s\"", batch->count,
-			 err.text);
-		store_rollback(lane->store);
-		atomic_fetch_add(&q->figures.rollbacks, 1);
-		fail_all(batch, &err);
-		return;
+		fail_batch(lane, batch, rc, &err);
+		return err.code == ERR_OUT_OF_SPACE ? 0 : rc;
 	}
 	count_batch(q, batch, uv_hrtime() - began);
 	for (struct list *el = batch->events.next; el != &batch->events;
 	     el = el->next) {
 		struct event *e = container_of(el, struct event, link);
 
-		if (e->kind == EVENT_MESSAGES)
-			event_load(e, lane->store);
+		if (e->kind != EVENT_MESSAGES)
+			continue;
+		event_mark(&lane->marks, e);
+		event_load(e, lane->store);
 	}
-}
-
-/* A lane cannot go on without its batch struct: it waits for memory. */
-static struct batch *batch_new(void)
-{
-	struct batch *batch;
-
-	while ((batch = calloc(1, sizeof(*batch))) == NULL)
-		usleep(10000);
-	list_init(&batch->ops);
-	list_init(&batch->events);
-	return batch;
+	return 0;
 }
 
 static void *lane_main(void *arg)
 {
 	struct lane *lane = arg;
+	struct sequencer *q = lane->sequencer;
+	bool away;
 
 	pthread_setname_np(pthread_self(), "lane");
 	for (;;) {
@@ -251,8 +376,12 @@ static void *lane_main(void *arg)
 			atomic_store(&lane->alive_ns, 0);
 			return NULL;
 		}
-		run_batch(lane, batch);
-		mailbox_post(&lane->sequencer->done, &batch->link);
+		away = run_batch(lane, batch) < 0;
+		mailbox_post(&q->done, &batch->link);
+		if (away && q->shared)
+			lane_doubt(lane);
+		else
+			atomic_store(&q->away, false);
 	}
 }
 
@@ -281,12 +410,20 @@ static void on_batch(void *data, struct list *el)
 		struct event *e = container_of(l, struct event, link);
 
 		messages_only = messages_only && (e->kind == EVENT_MESSAGES ||
-						  e->kind == EVENT_READ);
+						  e->kind == EVENT_READ ||
+						  e->kind == EVENT_FLOOR);
 		q->options.on_event(q->options.data, e);
 	}
 	if (messages_only || q->options.on_told == NULL ||
 	    q->options.on_told(q->options.data, &batch->link))
 		sequencer_release(q, &batch->link);
+}
+
+static void lane_free(struct lane *lane)
+{
+	store_close(lane->store);
+	free(lane->appends);
+	free(lane->errs);
 }
 
 static void lane_stop(struct lane *lane)
@@ -296,7 +433,7 @@ static void lane_stop(struct lane *lane)
 	pthread_cond_signal(&lane->wake);
 	pthread_mutex_unlock(&lane->lock);
 	pthread_join(lane->thread, NULL);
-	store_close(lane->store);
+	lane_free(lane);
 	pthread_mutex_destroy(&lane->lock);
 	pthread_cond_destroy(&lane->wake);
 }
@@ -313,11 +450,19 @@ static int lane_start(struct sequencer *q, struct err *err)
 	rc = store_open(&lane->store, q->options.url, &store, err);
 	if (rc < 0)
 		return rc;
+	q->shared = store_is_shared(lane->store);
+	lane->appends =
+		calloc(SEQUENCER_BATCH_OPS, sizeof(struct store_append *));
+	lane->errs = calloc(SEQUENCER_BATCH_OPS, sizeof(*lane->errs));
+	if (lane->appends == NULL || lane->errs == NULL) {
+		lane_free(lane);
+		return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
+	}
 	list_init(&lane->pending);
 	pthread_mutex_init(&lane->lock, NULL);
 	pthread_cond_init(&lane->wake, NULL);
 	if (pthread_create(&lane->thread, NULL, lane_main, lane) != 0) {
-		store_close(lane->store);
+		lane_free(lane);
 		return err_set(err, ERR_UNAVAILABLE, "Cannot start a thread");
 	}
 	q->lanes++;
@@ -327,6 +472,18 @@ static int lane_start(struct sequencer *q, struct err *err)
 static void on_failed_start(struct mailbox *m)
 {
 	(void)m;
+}
+
+/* One that is alone waits for no more than what has begun. */
+static void init_lock(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attr;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(
+		&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
 }
 
 int sequencer_start(struct sequencer *q, uv_loop_t *loop,
@@ -344,79 +501,42 @@ int sequencer_start(struct sequencer *q, uv_loop_t *loop,
 	rc = mailbox_start(&q->done, loop, on_batch, q);
 	if (rc < 0)
 		return err_set(err, ERR_UNAVAILABLE, "%s", uv_strerror(rc));
-	while (q->lanes < options->lanes) {
+	init_lock(&q->together);
+	do {
 		rc = lane_start(q, err);
 		if (rc < 0)
 			goto stop;
-	}
+	} while (q->shared && q->lanes < options->lanes);
+	uv_timer_init(loop, &q->look);
+	q->look.data = q;
 	return 0;
 stop:
 	for (size_t i = 0; i < q->lanes; i++)
 		lane_stop(&q->lane[i]);
+	pthread_rwlock_destroy(&q->together);
 	mailbox_close(&q->done, on_failed_start);
 	return rc;
 }
 
-int sequencer_submit(struct sequencer *q, uint64_t group_id,
-		     struct sequencer_op *op)
+static void on_look_closed(uv_handle_t *handle)
 {
-	struct lane *lane = &q->lane[table_hash_u64(group_id) % q->lanes];
-	int rc = -EBUSY;
+	struct sequencer *q = handle->data;
 
-	pthread_mutex_lock(&lane->lock);
-	if (!lane->stop && lane->pending_ops < SEQUENCER_QUEUE_OPS &&
-	    (lane->pending_ops == 0 ||
-	     lane->pending_bytes + op->bytes <= SEQUENCER_QUEUE_BYTES)) {
-		list_push(&lane->pending, &op->link);
-		lane->pending_ops++;
-		lane->pending_bytes += op->bytes;
-		/* One that does not even wake is seen, too. */
-		if (atomic_load(&lane->alive_ns) == 0)
-			is_alive(lane);
-		pthread_cond_signal(&lane->wake);
-		rc = 0;
-	}
-	pthread_mutex_unlock(&lane->lock);
-	return rc;
-}
-
-size_t sequencer_queued(struct sequencer *q)
-{
-	size_t queued = 0;
-
-	for (size_t i = 0; i < q->lanes; i++) {
-		pthread_mutex_lock(&q->lane[i].lock);
-		queued += q->lane[i].pending_ops;
-		pthread_mutex_unlock(&q->lane[i].lock);
-	}
-	return queued;
-}
-
-uint64_t sequencer_stalled_ns(const struct sequencer *q)
-{
-	uint64_t stalled = 0;
-
-	for (size_t i = 0; i < q->lanes; i++) {
-		uint64_t alive = atomic_load(&q->lane[i].alive_ns);
-		uint64_t now = uv_hrtime();
-
-		if (alive != 0 && now > alive && now - alive > stalled)
-			stalled = now - alive;
-	}
-	return stalled;
+	q->on_close(q);
 }
 
 static void on_mailbox_closed(struct mailbox *m)
 {
 	struct sequencer *q = container_of(m, struct sequencer, done);
 
-	q->on_close(q);
+	uv_close((uv_handle_t *)&q->look, on_look_closed);
 }
 
 void sequencer_close(struct sequencer *q, void (*cb)(struct sequencer *q))
 {
 	for (size_t i = 0; i < q->lanes; i++)
 		lane_stop(&q->lane[i]);
+	pthread_rwlock_destroy(&q->together);
 	q->on_close = cb;
 	mailbox_close(&q->done, on_mailbox_closed);
 }

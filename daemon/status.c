@@ -28,6 +28,26 @@ void status_number(struct buf *out, const char *name, uint64_t value)
 	buf_release(&text);
 }
 
+void status_store(struct buf *out, const char *url)
+{
+	struct buf shown = { 0 };
+
+	store_show(&shown, url);
+	status_text(out, "store", buf_cstr(&shown));
+	buf_release(&shown);
+}
+
+int status_wrap_store(const char *url, struct err *err)
+{
+	struct buf shown = { 0 };
+	int rc;
+
+	store_show(&shown, url);
+	rc = err_wrap(err, "store %s", buf_cstr(&shown));
+	buf_release(&shown);
+	return rc;
+}
+
 static void ratio(struct buf *out, const char *name, uint64_t a, uint64_t b)
 {
 	struct buf text = { 0 };
@@ -152,7 +172,49 @@ void status_sequencer(struct buf *out, struct sequencer *q)
 	status_times(out, "commit", &f->seconds);
 	status_number(out, "writes_refused", atomic_load(&f->refused));
 	status_number(out, "rollbacks", atomic_load(&f->rollbacks));
+	status_number(out, "writes_unknown", atomic_load(&f->unknown));
 	status_number(out, "writes_queued", sequencer_queued(q));
+}
+
+void status_bus(struct buf *out, const struct bus *bus)
+{
+	const struct bus_figures *f = &bus->figures;
+	struct buf text = { 0 };
+
+	bus_describe(bus, &text);
+	status_text(out, "bus", buf_cstr(&text));
+	buf_release(&text);
+	if (!bus_is_on(bus))
+		return;
+	status_text(out, "bus_redis", bus_shown_url(bus));
+	status_number(out, "nodes", f->nodes);
+	status_number(out, "hints_published", f->published);
+	status_number(out, "hints_dropped", f->dropped);
+	status_number(out, "hints_received", f->received);
+	status_number(out, "hints_rubbish", f->rubbish);
+	status_number(out, "bus_refused", f->refused);
+	status_number(out, "bus_connects", f->connects);
+	status_number(out, "bus_subscriptions", f->subscriptions);
+	status_number(out, "users_present", f->present);
+}
+
+void status_nodes(struct buf *out, const struct nodes *n)
+{
+	const struct nodes_figures *f;
+
+	status_text(out, "store_shared", n == NULL ? "no" : "yes");
+	if (n == NULL)
+		return;
+	f = &n->figures;
+	status_text(out, "store_silent", n->doubtful ? "yes" : "no");
+	status_number(out, "hints_heeded", f->news);
+	status_number(out, "hints_passed_over", f->dropped);
+	status_number(out, "remote_messages", f->messages);
+	status_number(out, "remote_changes", f->changes);
+	status_times(out, "remote_lag", &f->lag);
+	status_number(out, "sweeps", f->sweeps);
+	status_number(out, "sweep_failures", f->failures);
+	status_times(out, "sweep", &f->seconds);
 }
 
 void status_registry(struct buf *out, const struct registry *r)

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "fs/file.h"
 #include "fs/handle.h"
 
 enum { PIECES = 3 /* one is read while two come, from two threads */ };
@@ -100,7 +99,7 @@ static void wake(struct ahead *a, bool failed)
 		if (failed && !fs->client.online)
 			waited_note(&fs->waited, (uint64_t)op->tid,
 				    uv_now(fs->loop));
-		file_ops_of(op->kind)->read(op);
+		op->run(op);
 	}
 	handle_drop(h);
 }

@@ -32,7 +32,8 @@ struct ahead;
 /* Whether the first byte of a read is in memory, or coming. */
 bool ahead_has(const struct op *op);
 /* A read by one who may, within a log of that size: true when it was taken
- * over, to be answered from memory, now or when the bytes come. */
+ * over, to be answered from memory, now or when the bytes come: then op->run is
+ * called, with op->off as it is now. */
 bool ahead_serve(struct op *op, uint64_t size);
 /* The bytes to ask groupd for in place of op->size, for a read that
  * ahead_serve() did not take. */

@@ -4,6 +4,7 @@
  * and as one object. Admins edit them (file_edit.c).
  */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "fs/file.h"
 #include "lib/json.h"
@@ -17,6 +18,10 @@ static int render(struct buf *out, const struct wire_body_info *info)
 
 	buf_append_char(&compact, '{');
 	json_put_info_fields(&compact, info);
+	/* Where position 0 of `messages` lies in the whole log. */
+	if (info->first_off > 0)
+		buf_printf(&compact, ",\"first_off\":%" PRIu64,
+			   info->first_off);
 	buf_append_char(&compact, '}');
 	rc = compact.failed
 		     ? -ENOMEM

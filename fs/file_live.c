@@ -117,12 +117,40 @@ static struct source *next_source(struct live *live)
 	return container_of(live->ready.next, struct source, ready);
 }
 
+static void wake(struct feed_sub *sub);
+
+/* It goes on with the first message that is held. False: its end is another, or
+ * there is no memory. */
+static bool go_on(struct source *s)
+{
+	struct live *live = s->live;
+	struct handle *h = live->handle;
+	struct err err = s->sub.err;
+	uint64_t after_seq = s->sub.cut_seq - 1;
+
+	if (s->sub.state != FEED_ENDED || s->sub.cut_seq == 0 || h->stale)
+		return false;
+	feed_unsubscribe(&s->sub);
+	if (live->partial == s) {
+		live->partial = NULL;
+		live->skip = 0;
+		live->broken = true;
+	}
+	if (feed_subscribe(&h->fs->feed, &s->sub, &h->owner->principal,
+			   s->group_id, after_seq, wake) != 0)
+		return false;
+	live->cut = err;
+	return true;
+}
+
 /* Puts as much as there is, up to op->size, into op->body. 0, or why there is
  * nothing and never will be. */
 static int fill(struct live *live, struct op *op)
 {
 	struct source *s;
 
+	if (live->cut.code != ERR_NONE)
+		return -ESTALE;
 	if (!buf_reserve(&op->body, op->size))
 		return -ENOMEM;
 	if (live->broken && op->size > 0)
@@ -132,6 +160,8 @@ static int fill(struct live *live, struct op *op)
 		int rc = fill_from(s, op);
 
 		list_remove(&s->ready);
+		if (rc < 0 && go_on(s))
+			return -ESTALE;
 		if (rc < 0 && live->all && s->sub.state == FEED_ENDED) {
 			source_free(s);
 			continue;
@@ -165,7 +195,12 @@ static bool serve(struct live *live, struct op *op)
 		op_reply_buf(op, op->body.data, op->body.len);
 		return true;
 	}
-	if (rc < 0 && end_of(live) != NULL)
+	if (rc < 0 && live->cut.code != ERR_NONE) {
+		const struct err cut = live->cut;
+
+		live->cut.code = ERR_NONE;
+		op_fail(op, &cut);
+	} else if (rc < 0 && end_of(live) != NULL)
 		op_fail(op, end_of(live));
 	else if (rc < 0)
 		op_reply_err(op, -rc);
@@ -330,6 +365,8 @@ static unsigned int events_of(struct live *live)
 	struct str prefix, text;
 	struct source *s;
 
+	if (live->cut.code != ERR_NONE)
+		return POLLIN | POLLERR;
 	while ((s = next_source(live)) != NULL) {
 		int rc = next_line(s, &prefix, &text);
 
@@ -337,7 +374,8 @@ static unsigned int events_of(struct live *live)
 			feed_unread(&s->sub);
 		if (rc == 1)
 			return POLLIN;
-		if (rc < 0 && !(live->all && s->sub.state == FEED_ENDED))
+		if (rc < 0 &&
+		    (go_on(s) || !(live->all && s->sub.state == FEED_ENDED)))
 			return POLLIN | POLLERR;
 		if (rc < 0)
 			source_free(s);

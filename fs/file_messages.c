@@ -7,6 +7,7 @@
  * write or the close.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/fuse.h>
 
 #include "fs/ahead.h"
@@ -20,9 +21,33 @@ static uint64_t log_size(const struct op *op)
 	return op->kind == KIND_JSONL ? op->group.jsonl_size : op->group.size;
 }
 
+/* Where the file that the op is about begins in the log. */
+static uint64_t log_begin(const struct op *op)
+{
+	if (op->floor == NULL)
+		return 0;
+	return op->kind == KIND_JSONL ? op->floor->jsonl_off : op->floor->off;
+}
+
+/* By path it is what begins at the first message that is held. */
+static bool find_begin(struct op *op)
+{
+	const struct op_group *g = &op->group;
+
+	if (op->what != OP_LOOKUP || g->first_seq <= 1)
+		return true;
+	op->floor = floors_get(&op->fs->floors, op->group_id, g->first_seq,
+			       g->first_off, g->first_jsonl_off);
+	return op->floor != NULL;
+}
+
 static void messages_stat(struct op *op)
 {
-	file_stat_done(op, log_size(op), op->group.mtime_ms);
+	if (!find_begin(op)) {
+		op_reply_err(op, ENOMEM);
+		return;
+	}
+	file_stat_done(op, log_size(op) - log_begin(op), op->group.mtime_ms);
 }
 
 static int ask_text(struct op *op)
@@ -124,13 +149,27 @@ static bool serve_recent(struct op *op)
 /* By a member, and how long the log is is known. */
 static void read_known(struct op *op)
 {
+	const struct op_group *g = &op->group;
+	struct err err;
+
+	/* What is gone is gone, be it still in memory. */
+	if (op->off <
+	    (op->kind == KIND_JSONL ? g->first_jsonl_off : g->first_off)) {
+		err_set(&err, ERR_EPOCH_CHANGED,
+			"The messages before %" PRIu64
+			" are not kept any more: open it again",
+			g->first_seq);
+		op_fail(op, &err);
+		return;
+	}
 	if (op->off >= log_size(op) || op->size == 0)
 		op_reply_buf(op, NULL, 0);
 	else if (!ahead_serve(op, log_size(op)) && !serve_recent(op))
 		ask_groupd(op);
 }
 
-static void messages_read(struct op *op)
+/* op->off is a place in the log. */
+static void read_log(struct op *op)
 {
 	if (op_knows_group(op))
 		read_known(op);
@@ -138,6 +177,13 @@ static void messages_read(struct op *op)
 		op_find_group(op, read_known);
 	else
 		ask_groupd(op);
+}
+
+static void messages_read(struct op *op)
+{
+	op->off += log_begin(op);
+	op->run = read_log;
+	read_log(op);
 }
 
 /* The write is done: what remains of it waits. */

@@ -25,6 +25,8 @@ struct handle *handle_new(struct op *op, int flags)
 	h->owner = user_hold(op->user);
 	if (op->scratch != NULL)
 		h->scratch = scratch_hold(op->scratch);
+	if (op->floor != NULL)
+		h->floor = floor_hold(&op->fs->floors, op->floor);
 	if ((flags & O_ACCMODE) != O_RDONLY)
 		h->opener = tgid_of(op->tid);
 	str_to_cstr(str_of(op->name), h->group, sizeof(h->group));
@@ -56,6 +58,7 @@ void handle_drop(struct handle *h)
 	if (h->upload != NULL)
 		upload_closed(h->upload);
 	upload_drop(h->upload);
+	floor_drop(&h->fs->floors, h->floor);
 	if (h->scratch != NULL)
 		scratch_drop(&h->fs->scratch, h->scratch, uv_now(h->fs->loop));
 	ahead_free(h->ahead);

@@ -33,6 +33,7 @@ struct handle {
 	bool stale;		       /* opened before a restore */
 	struct user *owner;	       /* held: who opened it */
 	struct scratch_file *scratch;  /* held; KIND_SCRATCH only */
+	struct floor *floor;	       /* held: of a log that was cut before */
 
 	/* Writing. */
 	struct op *current;  /* borrowed: the one that acts */

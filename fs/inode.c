@@ -29,6 +29,8 @@ static const struct kind_info KINDS[KIND_COUNT] = {
 	[KIND_MEDIA_FILE] = { NULL, KIND_MEDIA, S_IFREG | 0400 },
 	[KIND_SCRATCH] = { NULL, KIND_GROUP, S_IFREG | 0600 },
 	[KIND_UPLOAD] = { NULL, KIND_MEDIA, S_IFREG | 0600 },
+	[KIND_CUT_MESSAGES] = { NULL, KIND_GROUP, S_IFREG | 0600 },
+	[KIND_CUT_JSONL] = { NULL, KIND_GROUP, S_IFREG | 0600 },
 };
 
 const struct kind_info *kind_info(enum kind kind)

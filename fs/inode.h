@@ -10,6 +10,8 @@
  *       name ...    KIND_ME_...      id 0
  *     GROUP/        KIND_GROUP       id: group_id
  *       messages    KIND_MESSAGES    id: group_id
+ *                   KIND_CUT_...     id: a number of fs/floors; once its
+ *                                    beginning is not kept any more
  *       SCRATCH     KIND_SCRATCH     id: a number of fs/scratch
  *       media/      KIND_MEDIA       id: group_id
  *         FILE      KIND_MEDIA_FILE  id: media_id
@@ -47,6 +49,8 @@ enum kind {
 	KIND_MEDIA_FILE = 20,
 	KIND_SCRATCH = 21,
 	KIND_UPLOAD = 22,
+	KIND_CUT_MESSAGES = 23,
+	KIND_CUT_JSONL = 24,
 	KIND_COUNT
 };
 

@@ -236,6 +236,17 @@ free_entry:
 	return NULL;
 }
 
+/* An event may be here before an answer that knows less. */
+static void set_floor(struct entry *e, uint64_t seq, uint64_t off,
+		      uint64_t jsonl_off)
+{
+	if (seq <= e->group.first_seq)
+		return;
+	e->group.first_seq = seq;
+	e->group.first_off = off;
+	e->group.first_jsonl_off = jsonl_off;
+}
+
 void known_learn(struct known *k, struct user *user,
 		 const struct wire_body_group *g, uint64_t asked)
 {
@@ -264,6 +275,7 @@ void known_learn(struct known *k, struct user *user,
 			e->group.mtime_ms = g->mtime_ms;
 		}
 		e->group.role = (enum role)g->role;
+		set_floor(e, g->first_seq, g->first_off, g->first_jsonl_off);
 	}
 	watch(e);
 }
@@ -289,8 +301,20 @@ static void invalidate(struct known *k, uint64_t group_id)
 		/* A group that was restored has another log. */
 		e->reaches = 0;
 		e->group.last_seq = 0;
+		e->group.first_seq = 0;
 	}
 	k->changes++;
+}
+
+static void move_floor(struct known *k, const struct wire_body_ev_floor *ev)
+{
+	for (struct list *l = k->order.next; l != &k->order; l = l->next) {
+		struct entry *e = container_of(l, struct entry, order);
+
+		if (e->group.group_id == ev->group_id)
+			set_floor(e, ev->first_seq, ev->first_off,
+				  ev->first_jsonl_off);
+	}
 }
 
 void known_on_event(struct known *k, const struct wire_header *header,
@@ -300,6 +324,8 @@ void known_on_event(struct known *k, const struct wire_header *header,
 
 	if (header->type == WIRE_EV_MEMBER)
 		invalidate(k, b->ev_member.group_id);
+	else if (header->type == WIRE_EV_FLOOR)
+		move_floor(k, &b->ev_floor);
 	else if (header->type == WIRE_EV_DELETED)
 		invalidate(k, b->ev_deleted.group_id);
 }

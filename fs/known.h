@@ -45,6 +45,9 @@ struct known_group {
 	uint64_t size;
 	uint64_t jsonl_size;
 	uint64_t mtime_ms;
+	uint64_t first_seq;
+	uint64_t first_off;
+	uint64_t first_jsonl_off;
 };
 
 struct known {

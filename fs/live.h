@@ -26,6 +26,9 @@ struct source {
 };
 
 struct live {
+	/* Messages that were to be read are not kept any more: the next read
+	 * says so, and the one behind it goes on with what is. */
+	struct err cut;
 	struct handle *handle; /* borrowed: it owns this */
 	struct list sources;
 	struct list ready;

@@ -121,6 +121,7 @@ static void close_all(struct app *app)
 			container_of(fs->handles.next, struct handle, link));
 	uploads_release(fs);
 	scratch_release(&fs->scratch);
+	floors_release(&fs->floors);
 	known_release(&fs->known);
 	users_release(&fs->users);
 	feed_close(&fs->feed, feed_closed);
@@ -207,6 +208,7 @@ static int start_groupfs(struct app *app, const struct mount_options *o)
 		.path = buf_cstr(&o->socket),
 		.agent = "groupfs/" GROUPFS_VERSION,
 		.data = app,
+		.patient = true,
 		.on_event = on_event,
 		.on_state = on_state,
 		.on_restored = on_restored
@@ -221,6 +223,7 @@ static int start_groupfs(struct app *app, const struct mount_options *o)
 	list_init(&fs->handles);
 	list_init(&fs->uploads);
 	scratch_init(&fs->scratch, env_system());
+	floors_init(&fs->floors);
 	list_init(&fs->streams);
 	list_init(&fs->listings);
 	users_init(&fs->users, &app->loop, &fs->client);

@@ -53,6 +53,23 @@ static int stale_error(const struct op *op, const struct handle *h, bool fresh)
 		       : ESTALE;
 }
 
+/* What was found as a log that begins later is that log, from there on. */
+static bool find_floor(struct groupfs *fs, struct op *op)
+{
+	enum kind kind =
+		op->kind == KIND_CUT_MESSAGES ? KIND_MESSAGES : KIND_JSONL;
+
+	if (op->kind != KIND_CUT_MESSAGES && op->kind != KIND_CUT_JSONL)
+		return true;
+	op->floor = floors_find(&fs->floors, op->id);
+	if (op->floor == NULL)
+		return false;
+	op->kind = kind;
+	op->id = op->floor->group_id;
+	op->group_id = op->id;
+	return true;
+}
+
 struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 		  struct handle *handle)
 {
@@ -76,6 +93,9 @@ struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 		op->group_id = op->id;
 	else if (handle != NULL)
 		op->group_id = handle->group_id;
+	error = ESTALE;
+	if (!find_floor(fs, op))
+		goto refuse;
 	if (op->kind == KIND_SCRATCH)
 		error = find_scratch(fs, op, ctx->uid, handle);
 	if (op->kind == KIND_SCRATCH && error != 0)
@@ -99,6 +119,7 @@ struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 drop_scratch:
 	if (op->scratch != NULL)
 		scratch_drop(&fs->scratch, op->scratch, uv_now(fs->loop));
+	floor_drop(&fs->floors, op->floor);
 refuse:
 	free(op);
 	fuse_reply_err(req, error);
@@ -301,7 +322,10 @@ static void group_found(struct op *op, const void *body)
 				       .members_ms = g->members_ms,
 				       .read_off = g->read_off,
 				       .last_read_seq = g->last_read_seq,
-				       .last_seq = g->last_seq };
+				       .last_seq = g->last_seq,
+				       .first_seq = g->first_seq,
+				       .first_off = g->first_off,
+				       .first_jsonl_off = g->first_jsonl_off };
 	str_to_cstr(g->name, op->name, sizeof(op->name));
 	known_learn(&op->fs->known, op->user, g, op->asked);
 	op->then(op);
@@ -335,7 +359,10 @@ bool op_knows_group(struct op *op)
 				       .size = g.size,
 				       .jsonl_size = g.jsonl_size,
 				       .mtime_ms = g.mtime_ms,
-				       .last_seq = g.last_seq };
+				       .last_seq = g.last_seq,
+				       .first_seq = g.first_seq,
+				       .first_off = g.first_off,
+				       .first_jsonl_off = g.first_jsonl_off };
 	str_to_cstr(str_of(g.name), op->name, sizeof(op->name));
 	return true;
 }

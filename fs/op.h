@@ -27,6 +27,7 @@
 #include <sys/stat.h>
 #include <uv.h>
 
+#include "fs/floors.h"
 #include "fs/inode.h"
 #include "fs/known.h"
 #include "fs/scratch.h"
@@ -50,6 +51,7 @@ struct groupfs {
 	struct waited waited;	    /* threads */
 	struct waited waited_files; /* that are written, by inode */
 	struct scratch scratch;
+	struct floors floors;
 	struct list ops;     /* all that the kernel waits for */
 	struct list stalled; /* the client was full: asked again */
 	struct list handles;
@@ -102,6 +104,9 @@ struct op_group {
 	uint64_t read_off;
 	uint64_t last_read_seq;
 	uint64_t last_seq;
+	uint64_t first_seq;
+	uint64_t first_off;
+	uint64_t first_jsonl_off;
 };
 
 struct op {
@@ -119,6 +124,7 @@ struct op {
 	struct handle *handle; /* held; NULL for those by path */
 	struct upload *upload; /* held; NULL for what is about none */
 	struct scratch_file *scratch; /* held; KIND_SCRATCH, or renamed */
+	struct floor *floor; /* held: where this log begins; NULL: at 0 */
 	bool interrupted;
 
 	/* How it waits: on one of these lists, or for groupd. */
@@ -157,6 +163,9 @@ struct op {
  * not exist. */
 struct op *op_new(fuse_req_t req, enum op_what what, fuse_ino_t ino,
 		  struct handle *handle);
+
+/* The number of what the op is about, unmarked. */
+uint64_t op_inode(const struct op *op);
 
 void op_ask(struct op *op, op_ask_fn ask, op_answer_cb answer);
 int op_submit(struct op *op, enum wire_type type, const void *body);

@@ -24,6 +24,7 @@ static void finish(struct op *op)
 	buf_release(&op->body);
 	buf_release(&op->file);
 	buf_release(&op->target);
+	floor_drop(&fs->floors, op->floor);
 	if (op->scratch != NULL)
 		scratch_drop(&fs->scratch, op->scratch, uv_now(fs->loop));
 	if (h != NULL) {
@@ -87,10 +88,19 @@ static struct stat stat_of(const struct op *op, uint64_t ino, enum kind kind,
 			      .st_ctim = t };
 }
 
+uint64_t op_inode(const struct op *op)
+{
+	if (op->floor == NULL)
+		return inode_of(op->id, op->kind);
+	return inode_of(op->floor->number, op->kind == KIND_JSONL
+						   ? KIND_CUT_JSONL
+						   : KIND_CUT_MESSAGES);
+}
+
 void op_reply_attr(struct op *op, uint64_t size, uint64_t mtime_ms)
 {
-	const struct stat st = stat_of(op, inode_of(op->id, op->kind), op->kind,
-				       size, mtime_ms);
+	const struct stat st =
+		stat_of(op, op_inode(op), op->kind, size, mtime_ms);
 
 	op_reply_stat(op, &st);
 }

@@ -80,8 +80,8 @@ void file_stat_done(struct op *op, uint64_t size, uint64_t mtime_ms)
 {
 	switch (op->what) {
 	case OP_LOOKUP:
-		op_reply_entry(op, inode_of(op->group_id, op->kind), size,
-			       mtime_ms);
+		op->id = op->group_id;
+		op_reply_entry(op, op_inode(op), size, mtime_ms);
 		break;
 	case OP_SETATTR:
 		answer_setattr(op, size, mtime_ms);

@@ -21,6 +21,24 @@ void dir_add(struct buf *list, uint64_t ino, enum kind kind, struct str name)
 	listing_add(list, &e);
 }
 
+/* The number that a lookup of the name gives. */
+static uint64_t fixed_inode(struct op *op, enum kind kind)
+{
+	const struct op_group *g = &op->group;
+	struct floor *floor = NULL;
+	uint64_t ino = inode_of(op->group_id, kind);
+
+	if ((kind == KIND_MESSAGES || kind == KIND_JSONL) && g->first_seq > 1)
+		floor = floors_get(&op->fs->floors, op->group_id, g->first_seq,
+				   g->first_off, g->first_jsonl_off);
+	if (floor != NULL)
+		ino = inode_of(floor->number, kind == KIND_JSONL
+						      ? KIND_CUT_JSONL
+						      : KIND_CUT_MESSAGES);
+	floor_drop(&op->fs->floors, floor);
+	return ino;
+}
+
 static void add_fixed(struct op *op)
 {
 	struct buf *list = &op->handle->text;
@@ -39,8 +57,8 @@ static void add_fixed(struct op *op)
 		if (!kind_is_dir((enum kind)k) &&
 		    file_ops_of((enum kind)k) == NULL)
 			continue;
-		dir_add(list, inode_of(op->group_id, (enum kind)k),
-			(enum kind)k, str_of(info->name));
+		dir_add(list, fixed_inode(op, (enum kind)k), (enum kind)k,
+			str_of(info->name));
 	}
 }
 

@@ -169,7 +169,8 @@ static void on_welcome(struct client_private *p, const struct wire_header *h,
 static bool is_event(enum wire_type type)
 {
 	return (type >= WIRE_EV_MESSAGES && type <= WIRE_EV_BYE) ||
-	       type == WIRE_EV_READ || type == WIRE_EV_MENTION;
+	       type == WIRE_EV_READ || type == WIRE_EV_MENTION ||
+	       type == WIRE_EV_FLOOR;
 }
 
 /* No one touches the frame after it ran callbacks: they may have ended the

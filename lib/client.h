@@ -60,8 +60,12 @@ struct client_request {
 	uint64_t deadline_ms; /* uv_now() time; 0: none */
 	uint32_t id;
 	enum wire_type type;
-	bool sent;   /* on the current connection or an earlier one */
-	bool oneway; /* the client's own: of this connection only */
+	bool sent;    /* on the current connection or an earlier one */
+	bool undone;  /* and what was answered last says that it is not done */
+	bool unknown; /* an answer said so */
+	uint64_t again_ms; /* while it waits to be sent again */
+	unsigned tries;	   /* that groupd's store did not answer */
+	bool oneway;	   /* the client's own: of this connection only */
 };
 
 enum client_principal_state {
@@ -102,7 +106,13 @@ struct client_options {
 	const char *path;  /* groupd's socket; copied. NULL: passive, the
 			      connections come from client_attach() */
 	const char *agent; /* "groupfs/1.0"; copied */
-	void *data;	   /* the caller's, in client->data */
+	/* While groupd cannot reach its store (`unavailable` with a time to
+	 * come again) or does not know what became of a request
+	 * (`outcome_unknown`), requests are sent again, with the keys that
+	 * they have, until their deadlines. Else these are answers like any
+	 * other, and so it is for what waits for a principal meanwhile. */
+	bool patient;
+	void *data; /* the caller's, in client->data */
 
 	/* An event of groupd: body is a struct wire_body_ev_*, borrowed until
 	 * it returns. EV_PRINCIPAL is handled by the client itself. Required.

@@ -17,6 +17,7 @@ void pending_init(struct pending *t)
 	list_init(&t->waiting);
 	list_init(&t->queue);
 	list_init(&t->sent);
+	list_init(&t->later);
 	list_init(&t->failing);
 	list_init(&t->order);
 }

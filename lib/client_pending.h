@@ -4,8 +4,9 @@
  * bounded in bytes, kept in the order in which they were submitted.
  *
  * A request is on one list at a time: `waiting` (for a connection or for its
- * principal), `queue` (to be written), `sent`, or `failing` (to be called
- * back with an error in the next loop turn). Private to lib/client*.c.
+ * principal), `queue` (to be written), `sent`, `later` (to be sent again) or
+ * `failing` (to be called back with an error in the next loop turn). Private to
+ * lib/client*.c.
  */
 #ifndef GROUPFS_LIB_CLIENT_PENDING_H
 #define GROUPFS_LIB_CLIENT_PENDING_H
@@ -20,6 +21,7 @@ struct pending {
 	struct list waiting; /* without principal; others wait in theirs */
 	struct list queue;
 	struct list sent; /* in the order of the wire */
+	struct list later;
 	struct list failing;
 	struct list order;		 /* all, by req->order */
 	struct client_request **buckets; /* owned; by id */

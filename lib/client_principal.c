@@ -74,6 +74,10 @@ static void open_done(struct client_request *req, const struct err *err,
 	if (err != NULL && err->code == ERR_UNAVAILABLE &&
 	    open_on_wire(p, pr)) {
 		/* Not a refusal: ask again with the next tick. */
+		if (!p->options.patient && err->retry_after_ms > 0) {
+			list_splice(&p->pending.failing, &pr->waiting);
+			client_next_turn(p);
+		}
 		list_remove(&req->link);
 		list_push(&p->reopen, &req->link);
 		client_requests_need_tick(p);

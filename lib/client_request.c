@@ -10,8 +10,12 @@
 #include <stdlib.h>
 
 #include "lib/client_private.h"
+#include "lib/env.h"
 
-enum { TICK_MS = 100 /* how late a deadline may be seen */ };
+enum {
+	TICK_MS = 100, /* how late a deadline may be seen */
+	AGAIN_MAX_MS = 1000
+};
 
 void client_request_finish(struct client_request *req, const struct err *err,
 			   const void *body)
@@ -103,14 +107,35 @@ static void expire(struct client_private *p)
 			container_of(expired.next, struct client_request, link);
 		struct err err;
 
-		if (req->sent && is_write(req->type))
+		if (req->sent && !req->undone && is_write(req->type))
 			err_set(&err, ERR_OUTCOME_UNKNOWN, NULL);
+		else if (req->tries > 0 && p->c->online)
+			err_set(&err, ERR_UNAVAILABLE,
+				"groupd did not reach its store in time");
 		else if (p->c->online)
 			err_set(&err, ERR_UNAVAILABLE,
 				"groupd did not answer in time");
 		else
 			err_set(&err, ERR_UNAVAILABLE, "%s", p->c->why);
 		client_request_finish(req, &err, NULL);
+	}
+}
+
+/* Those whose time has come. */
+static void send_again(struct client_private *p)
+{
+	struct list *next;
+
+	for (struct list *l = p->pending.later.next; l != &p->pending.later;
+	     l = next) {
+		struct client_request *req =
+			container_of(l, struct client_request, link);
+
+		next = l->next;
+		if (req->again_ms > uv_now(p->loop))
+			continue;
+		list_remove(&req->link);
+		place(p, req);
 	}
 }
 
@@ -124,7 +149,9 @@ static void tick_cb(uv_timer_t *timer)
 		client_next_turn(p);
 	}
 	expire(p);
+	send_again(p);
 	if (p->pending.timed == 0 && list_empty(&p->reopen) &&
+	    list_empty(&p->pending.later) &&
 	    !uv_is_closing((uv_handle_t *)timer))
 		uv_timer_stop(timer);
 }
@@ -166,6 +193,7 @@ static void take_back(struct client_private *p, struct list *list)
 
 void client_requests_take_back(struct client_private *p)
 {
+	take_back(p, &p->pending.later);
 	take_back(p, &p->pending.queue);
 	take_back(p, &p->pending.sent);
 	take_back(p, &p->reopen);
@@ -232,11 +260,37 @@ void client_requests_flush(struct client_private *p)
 				wire_mark_resent(&req->frame);
 			buf_append(out, req->frame.data, req->frame.len);
 			req->sent = true;
+			req->undone = false;
 			list_push(&p->pending.sent, &req->link);
 		}
 		if (client_conn_flush(p->conn) != 0)
 			client_lose(p, "The connection to groupd failed");
 	}
+}
+
+/* Whether groupd said only that its store is away. Half of the wait is random,
+ * so that many do not come as one. */
+static bool is_put_off(struct client_private *p, struct client_request *req,
+		       const struct err *err)
+{
+	uint64_t wait = (uint64_t)TICK_MS << (req->tries < 4 ? req->tries : 4);
+
+	if (!p->options.patient || req->oneway ||
+	    !(err->code == ERR_OUTCOME_UNKNOWN ||
+	      (err->code == ERR_UNAVAILABLE && err->retry_after_ms > 0)))
+		return false;
+	if (wait > AGAIN_MAX_MS)
+		wait = AGAIN_MAX_MS;
+	req->again_ms =
+		uv_now(p->loop) + env_spread(env_system(), wait / 2, wait / 2);
+	/* Once unknown, it stays so until it is known. */
+	req->undone = err->code == ERR_UNAVAILABLE && !req->unknown;
+	req->unknown = !req->undone;
+	req->tries++;
+	list_remove(&req->link);
+	list_push(&p->pending.later, &req->link);
+	client_requests_need_tick(p);
+	return true;
 }
 
 bool client_requests_answer(struct client_private *p,
@@ -260,6 +314,8 @@ bool client_requests_answer(struct client_private *p,
 	err.retry_after_ms = body->error.retry_after_ms;
 	err.rate_limit = body->error.rate_limit;
 	err.rate_reset_ms = body->error.rate_reset_ms;
+	if (is_put_off(p, req, &err))
+		return true;
 	client_request_finish(req, &err, NULL);
 	return true;
 }
@@ -315,6 +371,10 @@ int client_submit(struct client *c, struct client_request *req,
 	req->cb = cb;
 	req->type = type;
 	req->oneway = false;
+	req->sent = false;
+	req->undone = false;
+	req->unknown = false;
+	req->tries = 0;
 	req->deadline_ms = timeout_ms == 0 ? 0 : uv_now(p->loop) + timeout_ms;
 	rc = pending_add(&p->pending, req, pr == NULL ? 0 : pr->id, body);
 	if (rc != 0)

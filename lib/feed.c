@@ -299,6 +299,11 @@ void feed_on_event(struct feed *f, const struct wire_header *header,
 		if (g != NULL && b->ev_member.change == MEMBER_REMOVED)
 			feed_group_end(g, &b->ev_member.user, ERR_NOT_MEMBER);
 		break;
+	case WIRE_EV_FLOOR:
+		g = feed_group_find(f->p, b->ev_floor.group_id);
+		if (g != NULL)
+			feed_group_floor(g, &b->ev_floor);
+		break;
 	case WIRE_EV_DELETED:
 		g = feed_group_find(f->p, b->ev_deleted.group_id);
 		if (g != NULL)

@@ -79,8 +79,12 @@ struct feed_sub {
 	bool from_pointer;
 	bool waking;
 
-	/* Last: it is large, and read once. */
+	/* Last: it is large, and read once. Where it ended because messages are
+	 * not kept any more: of which log, and the first that is held; else 0.
+	 */
 	struct err err; /* once FEED_ENDED */
+	uint64_t cut_epoch;
+	uint64_t cut_seq;
 };
 
 /* A group that this process watches. */
@@ -121,8 +125,8 @@ void feed_on_restored(struct feed *f);
  * is checked by groupd, now and after each reconnect, and ended at once when
  * he is removed (`not_member`); a principal that is REFUSED reads nothing more,
  * and the next feed_read() ends it. An after_seq that is not there yet ends it
- * with `bad_request`; one before what is kept, with `epoch_changed`. 0 or
- * -ENOMEM.
+ * with `bad_request`; one before what is kept, with `epoch_changed`, but for 0:
+ * that is from the first that is held on. 0 or -ENOMEM.
  */
 int feed_subscribe(struct feed *f, struct feed_sub *sub,
 		   struct client_principal *principal, uint64_t group_id,

@@ -147,6 +147,9 @@ void feed_sub_detach(struct feed_sub *sub);
 void feed_sub_end(struct feed_sub *sub, const struct err *err);
 /* The messages after its cursor are not kept any more. */
 void feed_sub_end_cut(struct feed_sub *sub, uint64_t first_seq);
+/* What is held begins later now. */
+void feed_group_floor(struct feed_group_private *g,
+		      const struct wire_body_ev_floor *ev);
 /* Wakes all of the group that are live. */
 void feed_group_wake(struct feed_group_private *g);
 /* Ends all subs; user: only of that user's principals. The group may go. */

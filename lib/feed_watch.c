@@ -149,8 +149,11 @@ void feed_sub_end_cut(struct feed_sub *sub, uint64_t first_seq)
 	struct err err;
 
 	err_set(&err, ERR_EPOCH_CHANGED,
-		"The log begins at %llu now: older messages are not kept",
+		"The messages before %llu are not kept any more: start again "
+		"from there",
 		(unsigned long long)first_seq);
+	sub->cut_epoch = sub->group->epoch;
+	sub->cut_seq = first_seq;
 	feed_sub_end(sub, &err);
 }
 
@@ -218,6 +221,9 @@ static void start_sub(struct feed_sub *sub, uint64_t last_read)
 	struct feed_group_private *g = sub->group->p;
 	struct err err;
 
+	/* From the start: of what there is. */
+	if (!sub->from_pointer && sub->cursor == 0 && is_cut(g, 0))
+		sub->cursor = g->pub.first_seq - 1;
 	if (sub->from_pointer) {
 		sub->cursor = last_read < g->pub.last_seq ? last_read
 							  : g->pub.last_seq;
@@ -239,6 +245,15 @@ static void start_sub(struct feed_sub *sub, uint64_t last_read)
 	sub->state = FEED_LIVE;
 	sub->start_seq = g->pub.last_seq;
 	feed_wake(g->feed, sub);
+}
+
+/* Who is before it is told when he reads on and has to pull: what is in memory
+ * is what it was, and may be read. */
+void feed_group_floor(struct feed_group_private *g,
+		      const struct wire_body_ev_floor *ev)
+{
+	if (ev->first_seq > g->pub.first_seq)
+		g->pub.first_seq = ev->first_seq;
 }
 
 void feed_watch_start_sub(struct feed_watch *w, struct feed_sub *sub,
@@ -268,7 +283,8 @@ static void on_watching(struct feed_watch *w,
 	}
 	g->known = true;
 	g->pub.epoch = a->epoch;
-	g->pub.first_seq = a->first_seq;
+	if (changed || a->first_seq > g->pub.first_seq)
+		g->pub.first_seq = a->first_seq;
 	if (grown)
 		g->pub.last_seq = a->last_seq;
 	for (struct list *l = w->subs.next, *n; l != &w->subs; l = n) {

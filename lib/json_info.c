@@ -43,7 +43,7 @@ static bool is_known(struct str key)
 	static const char *const KEYS[] = { "name",	  "description",
 					    "avatar_url", "created_by",
 					    "created_at", "max_members",
-					    "settings" };
+					    "first_off",  "settings" };
 
 	for (size_t i = 0; i < sizeof(KEYS) / sizeof(KEYS[0]); i++) {
 		if (str_eq(key, str_of(KEYS[i])))

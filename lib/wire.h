@@ -32,7 +32,7 @@
 #include "lib/str.h"
 
 enum {
-	WIRE_VERSION = 4,
+	WIRE_VERSION = 5,
 	WIRE_HEADER = 16,	     /* bytes */
 	WIRE_FRAME_MAX = 16 << 20,   /* bytes of body */
 	WIRE_NAME_MAX = 64,	     /* a group's name, bytes */
@@ -224,7 +224,8 @@ enum port_part {
 	F(num, joined_ms, WIRE_U64)
 
 /* A whole group as it is exported and imported, and a member of it. epoch and
- * member_count: of what was exported; an import makes its own. first_seq: 1.
+ * member_count: of what was exported; an import makes its own. first_off,
+ * first_jsonl_off: where the lines of first_seq begin.
  * joined_seq: the last message when he joined: what he was mentioned in before
  * does not count. last_read_seq: PORT_UNKNOWN where it is not said. */
 #define WIRE_PORT_GROUP_FIELDS(F)                                              \
@@ -237,6 +238,8 @@ enum port_part {
 	F(num, max_members, WIRE_U64)                                          \
 	F(num, epoch, WIRE_U64)                                                \
 	F(num, first_seq, WIRE_U64)                                            \
+	F(num, first_off, WIRE_U64)                                            \
+	F(num, first_jsonl_off, WIRE_U64)                                      \
 	F(num, last_seq, WIRE_U64)                                             \
 	F(num, member_count, WIRE_U64)                                         \
 	F(str, settings, WIRE_SETTINGS_MAX)
@@ -689,7 +692,8 @@ enum port_part {
  * principal of the user, but to no mount. EV_READ: his pointer moved forward,
  * other than by a message of his own; request: the id of the SET_READ, to the
  * session that asked, else 0. EV_MENTION: he is mentioned by name; it comes
- * behind the message, if that comes at all. */
+ * behind the message, if that comes at all. EV_FLOOR: what is held of the log
+ * of a group that is watched begins at first_seq now, at these offsets. */
 #define WIRE_EV_MESSAGES_FIELDS(F)                                             \
 	F(num, group_id, WIRE_U64)                                             \
 	F(str, messages, WIRE_FRAME_MAX)
@@ -717,6 +721,11 @@ enum port_part {
 	F(str, user, WIRE_USER_MAX)                                            \
 	F(num, seq, WIRE_U64)                                                  \
 	F(str, sender, WIRE_USER_MAX)
+#define WIRE_EV_FLOOR_FIELDS(F)                                                \
+	F(num, group_id, WIRE_U64)                                             \
+	F(num, first_seq, WIRE_U64)                                            \
+	F(num, first_off, WIRE_U64)                                            \
+	F(num, first_jsonl_off, WIRE_U64)
 #define WIRE_EV_PRINCIPAL_FIELDS(F) F(num, code, 255)
 #define WIRE_EV_BYE_FIELDS(F)	    F(num, retry_after_ms, 3600000)
 
@@ -802,7 +811,8 @@ enum port_part {
 	M(EXPORT, export, 95, EXPORTED)                                        \
 	M(EXPORTED, exported, 96, NONE)                                        \
 	M(IMPORT, import, 97, OK)                                              \
-	M(IMPORT_BYTES, import_bytes, 98, OK)
+	M(IMPORT_BYTES, import_bytes, 98, OK)                                  \
+	M(EV_FLOOR, ev_floor, 99, NONE)
 
 enum wire_type {
 	WIRE_NONE = 0,

@@ -1,21 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs from Debian what is missing for the parts named: run, test, lint,
-# bench, deb.
+# bench, deb, cluster.
 # sh scripts/deps.sh run test
 set -eu
 
 # curl is what README.md and the manual pages use.
-run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev
+run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev libpq-dev libhiredis-dev
 	libuv1-dev libwebsockets-dev libwebsockets-evlib-uv libjansson-dev
 	libssl-dev libarchive-dev curl"
 # util-linux, passwd and procps are in every Debian but the smallest.
 test="libcmocka-dev python3 python3-websockets python3-prometheus-client
 	python3-jsonschema curl jq sqlite3 procps util-linux passwd iproute2 vim nano ed patch
 	busybox less gawk mawk rsync inotify-tools socat pv moreutils
-	bsdextrautils openssl chromium mandoc zsh"
+	bsdextrautils openssl chromium mandoc zsh postgresql"
 # What the examples are for.
 test="$test fzf git nginx tmux python3-yaml"
+# Redis' program itself, without the package that makes a service of it.
+test="$test redis-tools"
 # Node.js may be here from elsewhere, with an npm that Debian's conflicts with.
 command -v npm >/dev/null || test="$test nodejs npm"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc"
@@ -23,6 +25,9 @@ lint="clang clang-format clang-tidy cppcheck shellcheck mandoc"
 bench="mosquitto nats-server redis-server jq curl python3"
 # `make deb`, and its test in a machine of its own.
 deb="debhelper dpkg-dev lintian debootstrap systemd-container curl python3"
+# What the nodes of a cluster share: its example, its tests and its benchmark.
+cluster="postgresql-15 postgresql-client-15 postgresql-contrib redis-server redis-tools
+	iproute2 util-linux"
 
 missing=
 for part in "$@"; do
@@ -32,8 +37,9 @@ for part in "$@"; do
 	lint) packages=$lint ;;
 	bench) packages=$bench ;;
 	deb) packages=$deb ;;
+	cluster) packages=$cluster ;;
 	*)
-		echo "deps.sh: no such part: $part (run, test, lint, bench, deb)" >&2
+		echo "deps.sh: no such part: $part (run, test, lint, bench, deb, cluster)" >&2
 		exit 2
 		;;
 	esac
@@ -56,6 +62,16 @@ if [ "$(id -u)" != 0 ]; then
 	as_root=sudo
 fi
 echo "Installing from Debian:$missing"
+# Where PostgreSQL is installed, Debian makes a database and starts it. The tests
+# have their own, and nobody asked for that one.
+no_database=/etc/postgresql-common/createcluster.d/groupfs-tests.conf
+case "$missing " in
+*" postgresql "*)
+	trap '$as_root rm -f "$no_database"' EXIT
+	$as_root sh -c 'mkdir -p "${1%/*}" &&
+		echo "create_main_cluster = off" >"$1"' sh "$no_database"
+	;;
+esac
 # $missing and $as_root are lists of words.
 # shellcheck disable=SC2086
 {

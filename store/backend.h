@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/move.h"
 #include "store/store.h"
 
 /* First member of each back end's struct. */
@@ -26,12 +27,18 @@ struct store {
 	struct store_options options; /* defaults filled in */
 	bool in_transaction;	      /* kept by store.c */
 	bool in_snapshot;	      /* kept by store.c */
+	bool moving;		      /* kept by move.c: import_* keep what
+					 they are given */
 	/* Set by the back end: the transaction cannot go on (-EIO, -ENOSPC);
 	 * store.c refuses all but rollback. */
 	bool broken;
+	/* Set by the back end with it: store_was_undone(). */
+	bool undone;
 	/* Set by the back end: nobody knows what is on disk. Every verb is
 	 * refused with -EINPROGRESS from then on. */
 	bool dead;
+	uint64_t deadline_ms; /* of store_set_deadline(); a back end that
+				 machines share keeps it */
 };
 
 /* Each op keeps the contract of the verb of its name in store.h; what is said
@@ -51,6 +58,12 @@ struct store_ops {
 	 * input_check_items(). What goes out of op is zeroed. */
 	int (*append)(struct store *s, struct store_append *op, size_t count,
 		      struct err *err);
+	/* counts[i] is to ops[i] what count is to append(); errs[i] of one that
+	 * was refused already is set. NULL: store.c does it by begin, append
+	 * and commit. */
+	int (*append_all)(struct store *s, struct store_append *const *ops,
+			  const size_t *counts, struct err *errs, size_t n,
+			  struct err *err);
 	/* op->members decodes; its ops are EDIT_ADD or EDIT_ADMIN. */
 	int (*create_group)(struct store *s, struct store_create *op,
 			    struct err *err);
@@ -70,7 +83,13 @@ struct store_ops {
 			 struct store_append *message, struct err *err);
 	int (*drop_garbage)(struct store *s, const uint8_t hash[STORE_HASH],
 			    struct err *err);
-	/* What needs no stored data is checked (store/import.c). */
+	/* op->limit is at least 1; what goes out is zeroed. */
+	int (*trim)(struct store *s, struct store_trim *op, struct err *err);
+	int (*list_overdue)(struct store *s, const struct store_keep *keep,
+			    size_t count, uint64_t *after_id,
+			    store_overdue_fn fn, void *data, struct err *err);
+	/* What needs no stored data is checked (store/import.c). With
+	 * s->moving these are as move.h says. */
 	int (*import_begin)(struct store *s,
 			    const struct wire_port_group *group,
 			    uint64_t *import_id, struct err *err);
@@ -146,15 +165,71 @@ struct store_ops {
 			 struct err *err);
 	int (*list_contents)(struct store *s, store_content_fn fn, void *data,
 			     struct err *err);
+	/* Of a store that is shared (and of the memory's, which tests share):
+	 * the others have none of these five. */
+	bool shared;
+	int (*list_versions)(struct store *s, const uint64_t *group_ids,
+			     size_t count, store_version_fn fn, void *data,
+			     struct err *err);
+	int (*list_changes)(struct store *s, uint64_t group_id,
+			    uint64_t after_version, store_member_change_fn fn,
+			    void *data, struct err *err);
+	int (*list_user_versions)(struct store *s, const struct str *users,
+				  size_t count, store_user_version_fn fn,
+				  void *data, struct err *err);
+	int (*list_user_changes)(struct store *s, struct str user,
+				 uint64_t after_version,
+				 store_member_change_fn fn, void *data,
+				 struct err *err);
+	/* NULL: store.c calls find_token() for each. */
+	int (*list_gone_tokens)(struct store *s,
+				const uint8_t (*hashes)[STORE_TOKEN_HASH],
+				size_t count, store_gone_fn fn, void *data,
+				struct err *err);
+	/* NULL: store.c calls set_read() for each. */
+	int (*flush_reads)(struct store *s,
+			   const struct store_pointer *pointers, size_t count,
+			   struct err *err);
 	int (*identity)(struct store *s, uint64_t *identity, struct err *err);
 	int (*copy)(struct store *s, const struct store_copy *copy,
 		    struct err *err);
 	int (*renew)(struct store *s, struct err *err);
+
+	/* move.h. kind is one of its three; a callback may not use s. */
+	int (*list_loose)(struct store *s, enum store_loose_kind kind,
+			  store_loose_fn fn, void *data, struct err *err);
+	int (*next_group)(struct store *s, uint64_t after_id,
+			  uint64_t *group_id, struct str *key, struct err *err);
+	int (*list_keys)(struct store *s, uint64_t group_id, store_key_fn fn,
+			 void *data, struct err *err);
+	int (*get_numbers)(struct store *s, struct store_numbers *out,
+			   struct err *err);
+	int (*moved_from)(struct store *s, uint64_t *identity, struct err *err);
+	/* The store is empty: it is noted whose it will be. */
+	int (*move_begin)(struct store *s, uint64_t identity, struct err *err);
+	/* Those below: s->moving. */
+	int (*move_reset)(struct store *s, struct err *err);
+	int (*move_loose)(struct store *s, const struct store_loose *rows,
+			  size_t count, struct err *err);
+	/* Names and ids are well formed. */
+	int (*move_keys)(struct store *s, uint64_t import_id,
+			 const struct store_key *keys, size_t count,
+			 struct err *err);
+	int (*move_end)(struct store *s, const struct store_numbers *numbers,
+			struct err *err);
+
+	/* NULL: it is always there. */
+	int (*reach)(struct store *s, struct err *err);
 };
 
+/* move.c: `unavailable` for a store that is being filled, but with
+ * options.moving. */
+int move_check_open(struct store *s, struct err *err);
 /* Whether the handle can do anything; whether it can write. */
 int store_check_alive(struct store *s, struct err *err);
 int store_check_writer(struct store *s, struct err *err);
+/* One who has no valid name is a member of nothing: `no_such_group`. */
+int store_check_actor(struct str user, struct err *err);
 
 /* A mention is a message and its group. */
 static inline struct wire_mention store_mention_of(uint64_t group_id,
@@ -176,6 +251,8 @@ int sqlite_store_open(struct store **out, const char *path,
 /* store_exchange() of such a path. */
 int sqlite_store_exchange(const char *path, const char *fresh, const char *kept,
 			  struct err *err);
+int postgres_store_open(struct store **out, const char *url,
+			const struct store_options *options, struct err *err);
 int memory_store_open(struct store **out, const char *name,
 		      const struct store_options *options, struct err *err);
 

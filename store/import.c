@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/import.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 #include "lib/text.h"
@@ -22,6 +23,14 @@ int import_refuse_unknown(struct err *err)
 		err, ERR_BAD_REQUEST,
 		"There is no such import: it was broken off, and nothing "
 		"of it is left");
+}
+
+int import_refuse_id(uint64_t group_id, struct err *err)
+{
+	return err_set(err, ERR_BAD_REQUEST,
+		       "Group %" PRIu64 " cannot have this number here: it is "
+		       "not above those of all others, or too large",
+		       group_id);
 }
 
 int import_refuse_list(struct err *err)
@@ -79,6 +88,11 @@ uint64_t import_pointer(const struct wire_port_member *m, uint64_t last_seq)
 	return last_seq > STORE_HISTORY ? last_seq - STORE_HISTORY : 0;
 }
 
+uint64_t import_now_ms(const struct store *s)
+{
+	return s->moving ? UINT64_MAX : env_now_ms(s->options.env);
+}
+
 bool import_is_recent(uint64_t time_ms, uint64_t now_ms, uint64_t window_ms)
 {
 	return time_ms > now_ms || now_ms - time_ms < window_ms;
@@ -93,7 +107,24 @@ static int check_time(uint64_t time_ms, uint64_t now_ms, const char *what,
 		       "%s lies more than a day in the future", what);
 }
 
-static int check_group(const struct wire_port_group *g, uint64_t now_ms,
+/* What is kept begins behind what is not; before message 1 there is none. */
+static int check_floor(const struct wire_port_group *g, struct err *err)
+{
+	if (g->first_seq < 1 || g->first_seq > g->last_seq + 1)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "first_seq is from 1 to one behind last_seq");
+	if (g->first_seq == 1 && (g->first_off > 0 || g->first_jsonl_off > 0))
+		return err_set(err, ERR_BAD_REQUEST,
+			       "Message 1 begins at offset 0");
+	if (g->first_off > IMPORT_OFF_MAX ||
+	    g->first_jsonl_off > IMPORT_OFF_MAX)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "The offset of the first message is out of "
+			       "range");
+	return 0;
+}
+
+static int check_group(const struct store *s, const struct wire_port_group *g,
 		       struct err *err)
 {
 	const struct store_set_info info = { .set = INFO_ALL,
@@ -109,15 +140,12 @@ static int check_group(const struct wire_port_group *g, uint64_t now_ms,
 	if (rc == 0)
 		rc = input_check_info(&info, err);
 	if (rc == 0)
-		rc = check_time(g->created_ms, now_ms, "created_at", err);
-	if (rc == 0 && g->first_seq != 1)
-		rc = err_set(err, ERR_BAD_REQUEST,
-			     "Only a history from message 1 on can be "
-			     "imported");
+		rc = check_time(g->created_ms, import_now_ms(s), "created_at",
+				err);
 	if (rc == 0 && g->last_seq > UINT32_MAX)
 		rc = err_set(err, ERR_GROUP_FULL,
 			     "No group can have so many messages");
-	return rc;
+	return rc < 0 ? rc : check_floor(g, err);
 }
 
 int import_check_member(const struct wire_port_member *m, uint64_t last_seq,
@@ -186,7 +214,7 @@ int store_import_begin(struct store *s, const struct wire_port_group *group,
 
 	*import_id = 0;
 	if (rc == 0)
-		rc = check_group(group, env_now_ms(s->options.env), err);
+		rc = check_group(s, group, err);
 	return rc < 0 ? rc : s->ops->import_begin(s, group, import_id, err);
 }
 
@@ -235,6 +263,7 @@ int store_import_end(struct store *s, struct store_import_end *op,
 
 	op->group_id = 0;
 	op->existed = false;
+	assert(s->moving == (op->kept != NULL));
 	if (rc == 0 && op->key.len > WIRE_KEY_MAX)
 		rc = err_set(err, ERR_BAD_REQUEST, "The key is too long");
 	return rc < 0 ? rc : s->ops->import_end(s, op, err);

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "lib/json.h"
 #include "lib/text.h"
+#include "store/keep.h"
 
 static int check_mentions(struct str mentions, struct err *err)
 {
@@ -106,21 +106,23 @@ int input_refuse_reply(uint64_t reply_to, size_t n, size_t count,
 	return count > 1 ? err_wrap(err, "line %zu", n) : rc;
 }
 
+int input_refuse_gone(uint64_t first_seq, struct err *err)
+{
+	return err_set(err, ERR_EPOCH_CHANGED,
+		       "The messages before %" PRIu64
+		       " are not kept any more: start again from there",
+		       first_seq);
+}
+
 int input_check_settings(struct str settings, struct err *err)
 {
-	struct json *json;
+	struct store_keep keep;
 
-	if (settings.len == 0)
-		return 0;
 	if (settings.len > WIRE_SETTINGS_MAX)
 		return err_set(err, ERR_TOO_LARGE, "The settings are too long");
 	if (!text_is_utf8(settings))
 		return err_set(err, ERR_BAD_UTF8, NULL);
-	if (json_parse(&json, settings, WIRE_SETTINGS_MAX, NULL) < 0)
-		return err_set(err, ERR_BAD_REQUEST,
-			       "The settings must be a JSON object");
-	json_free(json);
-	return 0;
+	return keep_of_settings(settings, &keep, err);
 }
 
 int input_check_description(struct str description, struct err *err)

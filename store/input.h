@@ -42,8 +42,12 @@ int input_refuse_reply(uint64_t reply_to, size_t n, size_t count,
 int input_check_edits(struct str edits, bool creating, size_t *count,
 		      struct err *err);
 
+/* The refusal of a read from below the floor. */
+int input_refuse_gone(uint64_t first_seq, struct err *err);
+
 int input_check_description(struct str description, struct err *err);
-/* What a group's settings may be: a JSON object, or empty. */
+/* What a group's settings may be: a JSON object, or empty; with a retention as
+ * store/keep.h says. */
 int input_check_settings(struct str settings, struct err *err);
 /* What op->set names of a group's metadata; how many members there are is
  * left to the back end. */

@@ -92,6 +92,10 @@ bool mem_copy_content(struct mem_content *out, const struct mem_content *in)
 				     .max_members = in->max_members,
 				     .info_ms = in->info_ms,
 				     .members_ms = in->members_ms,
+				     .member_version = in->member_version,
+				     .first_seq = in->first_seq,
+				     .first_off = in->first_off,
+				     .first_jsonl_off = in->first_jsonl_off,
 				     .deleted = in->deleted,
 				     .importing = in->importing };
 	if (mem_copy(&out->members, &in->members, sizeof(struct mem_member)) &&
@@ -140,6 +144,8 @@ int mem_touch(struct store *base, struct mem_group *g, struct err *err)
 
 void mem_free_group(struct mem_group *g)
 {
+	if (g->replaced != NULL)
+		mem_free_group(g->replaced);
 	mem_cut_messages(g, 0);
 	free(g->messages.data);
 	mem_release_content(&g->content);
@@ -248,13 +254,13 @@ bool mem_find_user(struct store *base, struct str name, size_t *at)
 
 struct mem_message *mem_message(const struct mem_group *g, uint64_t seq)
 {
-	assert(seq >= 1 && seq <= g->messages.count);
-	return (struct mem_message *)g->messages.data + (seq - 1);
+	assert(seq > g->base_seq && seq <= mem_last_seq(g));
+	return (struct mem_message *)g->messages.data + (seq - g->base_seq - 1);
 }
 
 uint64_t mem_last_seq(const struct mem_group *g)
 {
-	return g->messages.count;
+	return g->base_seq + g->messages.count;
 }
 
 uint64_t mem_size(const struct mem_group *g)
@@ -262,7 +268,7 @@ uint64_t mem_size(const struct mem_group *g)
 	const struct mem_message *last;
 
 	if (g->messages.count == 0)
-		return 0;
+		return g->content.first_off;
 	last = mem_message(g, mem_last_seq(g));
 	return last->m.off + last->m.len;
 }
@@ -272,7 +278,7 @@ uint64_t mem_jsonl_size(const struct mem_group *g)
 	const struct mem_message *last;
 
 	if (g->messages.count == 0)
-		return 0;
+		return g->content.first_jsonl_off;
 	last = mem_message(g, mem_last_seq(g));
 	return last->m.jsonl_off + last->m.jsonl_len;
 }
@@ -280,8 +286,15 @@ uint64_t mem_jsonl_size(const struct mem_group *g)
 uint64_t mem_last_ms(const struct mem_group *g)
 {
 	if (g->messages.count == 0)
-		return g->created_ms;
+		return g->base_ms > 0 ? g->base_ms : g->created_ms;
 	return mem_message(g, mem_last_seq(g))->m.time_ms;
+}
+
+uint64_t mem_pointer(const struct mem_group *g, const struct mem_member *m)
+{
+	uint64_t below = g->content.first_seq - 1;
+
+	return m->last_read_seq > below ? m->last_read_seq : below;
 }
 
 static bool copy_globals(struct mem_globals *out, const struct mem_globals *in)
@@ -313,6 +326,7 @@ static int mem_begin(struct store *base, struct err *err)
 
 	mem_lock(base);
 	db->globals.groups = db->groups.count;
+	db->globals.changes = db->changes.count;
 	if (copy_globals(&db->saved, &db->globals))
 		return 0;
 	mem_unlock(base);
@@ -328,6 +342,9 @@ static int mem_commit(struct store *base, struct err *err)
 	for (size_t i = 0; i < db->groups.count; i++) {
 		struct mem_group *g = groups[i];
 
+		if (g->replaced != NULL)
+			mem_free_group(g->replaced);
+		g->replaced = NULL;
 		mem_release_content(&g->saved);
 		g->touched = false;
 		if (g->content.deleted) {
@@ -336,9 +353,24 @@ static int mem_commit(struct store *base, struct err *err)
 			g->content.deleted = true;
 		}
 	}
+	mem_forget_changes(db);
 	release_globals(&db->saved);
 	mem_unlock(base);
 	return 0;
+}
+
+/* The group that has a slot when the transaction is undone. */
+static struct mem_group *take_back(struct mem_group **slot)
+{
+	struct mem_group *g = *slot;
+
+	while (g->replaced != NULL) {
+		*slot = g->replaced;
+		g->replaced = NULL;
+		mem_free_group(g);
+		g = *slot;
+	}
+	return g;
 }
 
 static void mem_rollback(struct store *base)
@@ -346,10 +378,11 @@ static void mem_rollback(struct store *base)
 	struct mem_db *db = mem_of(base)->db;
 	struct mem_group **groups = db->groups.data;
 
+	db->changes.count = db->saved.changes;
 	while (db->groups.count > db->saved.groups)
 		mem_free_group(groups[--db->groups.count]);
 	for (size_t i = 0; i < db->groups.count; i++) {
-		struct mem_group *g = groups[i];
+		struct mem_group *g = take_back(&groups[i]);
 		struct mem_content saved = g->saved;
 
 		if (!g->touched)
@@ -380,6 +413,7 @@ static void free_db(struct mem_db *db)
 	for (size_t i = 0; i < db->groups.count; i++)
 		mem_free_group(groups[i]);
 	free(groups);
+	free(db->changes.data);
 	release_globals(&db->globals);
 	pthread_mutex_destroy(&db->mutex);
 	free(db->name);
@@ -394,7 +428,7 @@ static void mem_close(struct store *base)
 
 	pthread_mutex_lock(&registry_mutex);
 	if (!base->options.read_only)
-		db->has_writer = false;
+		db->writers--;
 	last = --db->handles == 0;
 	if (last)
 		list_remove(&db->link);
@@ -419,6 +453,8 @@ static const struct store_ops memory_ops = {
 	.set_info = mem_set_info,
 	.add_media = mem_add_media,
 	.drop_garbage = mem_drop_garbage,
+	.trim = mem_trim,
+	.list_overdue = mem_list_overdue,
 	.import_begin = mem_import_begin,
 	.import_members = mem_import_members,
 	.import_messages = mem_import_messages,
@@ -450,9 +486,23 @@ static const struct store_ops memory_ops = {
 	.verify = mem_verify,
 	.count_all = mem_count_all,
 	.list_contents = mem_list_contents,
+	.list_versions = mem_list_versions,
+	.list_changes = mem_list_changes,
+	.list_user_versions = mem_list_user_versions,
+	.list_user_changes = mem_list_user_changes,
 	.identity = mem_identity,
 	.copy = mem_copy_store,
 	.renew = mem_renew,
+	.list_loose = mem_list_loose,
+	.next_group = mem_next_group,
+	.list_keys = mem_list_keys,
+	.get_numbers = mem_get_numbers,
+	.moved_from = mem_moved_from,
+	.move_begin = mem_move_begin,
+	.move_reset = mem_move_reset,
+	.move_loose = mem_move_loose,
+	.move_keys = mem_move_keys,
+	.move_end = mem_move_end,
 };
 
 static struct mem_db *new_db(const char *name)
@@ -495,7 +545,8 @@ static int join_db(struct memory_store *s, const char *name, struct err *err)
 		err_set(err, ERR_UNAVAILABLE, "There is no store at %s", name);
 		return -ENOENT;
 	}
-	if (db != NULL && db->has_writer && !s->base.options.read_only) {
+	if (db != NULL && db->writers > 0 && !s->base.options.read_only &&
+	    !s->ops.shared) {
 		err_set(err, ERR_UNAVAILABLE,
 			"Another groupd is writing to the store %s", name);
 		return -EBUSY;
@@ -506,9 +557,16 @@ static int join_db(struct memory_store *s, const char *name, struct err *err)
 		return mem_no_memory(&s->base, err);
 	db->handles++;
 	if (!s->base.options.read_only)
-		db->has_writer = true;
+		db->writers++;
 	s->db = db;
 	return 0;
+}
+
+static bool is_shared_name(const char *name)
+{
+	static const char prefix[] = "shared/";
+
+	return strncmp(name, prefix, sizeof(prefix) - 1) == 0;
 }
 
 int memory_store_open(struct store **out, const char *name,
@@ -519,7 +577,9 @@ int memory_store_open(struct store **out, const char *name,
 
 	if (s == NULL)
 		return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
-	s->base.ops = &memory_ops;
+	s->ops = memory_ops;
+	s->ops.shared = is_shared_name(name);
+	s->base.ops = &s->ops;
 	s->base.options = *options;
 	pthread_mutex_lock(&registry_mutex);
 	rc = join_db(s, name, err);

@@ -10,9 +10,16 @@
  *   memory_read.c    the reading verbs
  *   memory_media.c   media files and what became garbage of them
  *   memory_import.c  whole groups from elsewhere
+ *   memory_move.c    another store, moved into this one
+ *   memory_shared.c  changes of members, noted for other nodes
+ *   memory_trim.c    retention
  *
  * One mutex a store: held over a transaction or a snapshot, else over each
  * verb. It is recursive, so a callback may call verbs of its own handle.
+ *
+ * A store whose name begins with "shared/" is one that nodes share: it has any
+ * number of writer handles. Its transactions follow each other, like those of
+ * all others here.
  */
 #ifndef GROUPFS_STORE_MEMORY_H
 #define GROUPFS_STORE_MEMORY_H
@@ -86,7 +93,11 @@ struct mem_content {
 	uint64_t max_members;
 	uint64_t info_ms;
 	uint64_t members_ms;
+	uint64_t member_version;
 	size_t messages;
+	uint64_t first_seq; /* the floor; what is below stays in memory */
+	uint64_t first_off;
+	uint64_t first_jsonl_off;
 	bool deleted;
 	bool importing; /* an import: no group yet */
 };
@@ -100,15 +111,33 @@ struct mem_group {
 	char key[WIRE_KEY_MAX];
 	size_t key_len;
 	uint64_t import_last_seq;  /* that its import must come to */
+	uint64_t base_seq;	   /* messages begin behind it, */
+	uint64_t base_ms;	   /* of the last before; 0: created_ms */
 	struct mem_array messages; /* .count as content.messages */
 	struct mem_content content;
 	struct mem_content saved; /* while touched */
 	bool touched;		  /* by the open transaction */
+	/* The deleted group whose id this one has, until the transaction in
+	 * which it got it ends; owned. */
+	struct mem_group *replaced;
 };
 
 struct mem_user {
 	char name[WIRE_USER_MAX + 1];
+	uint64_t created_ms;
+	uint64_t version; /* of the changes of his groups */
 };
+
+/* What happened to one member. */
+struct mem_change {
+	uint64_t group_id;
+	uint64_t version;      /* the group's */
+	uint64_t user_version; /* his */
+	struct store_change change;
+	char group[WIRE_NAME_MAX + 1];
+	char by[WIRE_USER_MAX + 1];
+};
+enum { MEM_CHANGES_KEPT = 1000 };
 
 struct mem_token {
 	uint64_t token_id;
@@ -123,28 +152,32 @@ struct mem_globals {
 	struct mem_array users; /* by name */
 	struct mem_array tokens;
 	struct mem_array garbage; /* of struct mem_hash, in their order */
-	size_t groups;
+	size_t groups; /* how many there are, for a rollback, as the next */
+	size_t changes;
 	uint64_t last_token_id;
 	uint64_t last_media_id;
 	uint64_t generation; /* of dedupe */
 	uint64_t generation_start_ms;
+	uint64_t identity;   /* 0 until somebody asks */
+	uint64_t moved_from; /* 0: nothing is being moved */
 };
 
 /* One store; handles of the same name share it. */
 struct mem_db {
 	struct list link;
-	uint64_t identity; /* 0 until somebody asks */
-	char *name;	   /* owned */
+	char *name; /* owned */
 	unsigned handles;
-	bool has_writer;
+	unsigned writers;
 	pthread_mutex_t mutex;
-	struct mem_array groups; /* of struct mem_group *, by id from 1 */
+	struct mem_array groups;  /* of struct mem_group *, by id from 1 */
+	struct mem_array changes; /* of struct mem_change, as they happened */
 	struct mem_globals globals;
 	struct mem_globals saved; /* while a transaction is open */
 };
 
 struct memory_store {
 	struct store base;
+	struct store_ops ops; /* base's: some stores are shared */
 	struct mem_db *db;
 };
 
@@ -185,6 +218,8 @@ uint64_t mem_size(const struct mem_group *g);
 uint64_t mem_jsonl_size(const struct mem_group *g);
 uint64_t mem_last_ms(const struct mem_group *g);
 struct mem_message *mem_message(const struct mem_group *g, uint64_t seq);
+/* The read pointer as others see it: not below the floor. */
+uint64_t mem_pointer(const struct mem_group *g, const struct mem_member *m);
 
 /* Where a name is or belongs in an array of structs that begin with it. */
 bool mem_find_name(const struct mem_array *a, size_t size, struct str name,
@@ -202,10 +237,14 @@ int mem_add_message(struct store *base, struct mem_group *g,
 /* seq: of the message that mentions. */
 int mem_add_mention(struct store *base, struct mem_group *g, uint64_t seq,
 		    struct str name, bool everyone, struct err *err);
-/* As sq_remember_client_id(). */
-int mem_remember_client_id(struct store *base, struct mem_group *g,
-			   const struct wire_message *m, uint64_t now_ms,
-			   struct err *err);
+/* As sq_remember(). */
+int mem_remember(struct store *base, struct mem_group *g,
+		 const struct store_key *k, struct err *err);
+/* memory_move.c: a new, empty group of an id behind those of all others. */
+int mem_put_group(struct store *base, const struct wire_port_group *group,
+		  struct mem_group **out, struct err *err);
+/* Whether this is remembered still. */
+bool mem_is_remembered(struct store *base, const struct mem_dedupe *d);
 /* Whether a file of this name may come with that message. */
 bool mem_is_message_of_media(const struct mem_group *g, struct str name,
 			     uint64_t seq);
@@ -219,8 +258,21 @@ int mem_insert_media(struct store *base, struct mem_group *g,
 		     struct err *err);
 void mem_find_sent_media(const struct mem_group *g, struct store_media *op,
 			 const struct wire_body_sent *sent);
-/* Makes garbage of what only this group has. */
+/* Makes garbage of a hash that no group and no import but `except` (may be
+ * NULL) has; and of all that only this group has. */
+int mem_make_garbage(struct store *base, const uint8_t hash[STORE_HASH],
+		     const struct mem_group *except, struct err *err);
 int mem_drop_media(struct store *base, struct mem_group *g, struct err *err);
+
+/* memory_shared.c: notes what was done to members, who are users; the same of
+ * all members, who were added or are removed. */
+int mem_note_changes(struct store *base, struct mem_group *g, struct str by,
+		     const struct store_change *changes, size_t count,
+		     struct err *err);
+int mem_note_all(struct store *base, struct mem_group *g, struct str by,
+		 enum member_change change, struct err *err);
+/* With a commit: the oldest go. */
+void mem_forget_changes(struct mem_db *db);
 
 /* The operations. */
 int mem_append(struct store *base, struct store_append *op, size_t count,
@@ -231,6 +283,10 @@ int mem_set_info(struct store *base, const struct store_set_info *op,
 		 struct err *err);
 int mem_drop_garbage(struct store *base, const uint8_t hash[STORE_HASH],
 		     struct err *err);
+int mem_trim(struct store *base, struct store_trim *op, struct err *err);
+int mem_list_overdue(struct store *base, const struct store_keep *keep,
+		     size_t count, uint64_t *after_id, store_overdue_fn fn,
+		     void *data, struct err *err);
 int mem_set_read(struct store *base, uint64_t group_id, struct str user,
 		 uint64_t seq, uint64_t *stored, struct err *err);
 int mem_create_group(struct store *base, struct store_create *op,
@@ -301,7 +357,36 @@ int mem_count_all(struct store *base, struct store_totals *out,
 		  struct err *err);
 int mem_list_contents(struct store *base, store_content_fn fn, void *data,
 		      struct err *err);
+int mem_list_versions(struct store *base, const uint64_t *group_ids,
+		      size_t count, store_version_fn fn, void *data,
+		      struct err *err);
+int mem_list_changes(struct store *base, uint64_t group_id,
+		     uint64_t after_version, store_member_change_fn fn,
+		     void *data, struct err *err);
+int mem_list_user_versions(struct store *base, const struct str *users,
+			   size_t count, store_user_version_fn fn, void *data,
+			   struct err *err);
+int mem_list_user_changes(struct store *base, struct str user,
+			  uint64_t after_version, store_member_change_fn fn,
+			  void *data, struct err *err);
 int mem_identity(struct store *base, uint64_t *identity, struct err *err);
+int mem_list_loose(struct store *base, enum store_loose_kind kind,
+		   store_loose_fn fn, void *data, struct err *err);
+int mem_next_group(struct store *base, uint64_t after_id, uint64_t *group_id,
+		   struct str *key, struct err *err);
+int mem_list_keys(struct store *base, uint64_t group_id, store_key_fn fn,
+		  void *data, struct err *err);
+int mem_get_numbers(struct store *base, struct store_numbers *out,
+		    struct err *err);
+int mem_moved_from(struct store *base, uint64_t *identity, struct err *err);
+int mem_move_begin(struct store *base, uint64_t identity, struct err *err);
+int mem_move_reset(struct store *base, struct err *err);
+int mem_move_loose(struct store *base, const struct store_loose *rows,
+		   size_t count, struct err *err);
+int mem_move_keys(struct store *base, uint64_t import_id,
+		  const struct store_key *keys, size_t count, struct err *err);
+int mem_move_end(struct store *base, const struct store_numbers *numbers,
+		 struct err *err);
 int mem_copy_store(struct store *base, const struct store_copy *copy,
 		   struct err *err);
 int mem_renew(struct store *base, struct err *err);

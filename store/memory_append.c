@@ -24,17 +24,21 @@ struct append {
 	size_t duplicates;
 };
 
+/* What is two generations old is forgotten. */
+bool mem_is_remembered(struct store *base, const struct mem_dedupe *d)
+{
+	return d->generation + 1 >= mem_of(base)->db->globals.generation;
+}
+
 static const struct mem_dedupe *find_dedupe(struct append *a, char kind,
 					    struct str id)
 {
 	const struct mem_dedupe *all = a->g->content.dedupe.data;
-	uint64_t now = mem_of(a->base)->db->globals.generation;
 
 	for (size_t i = 0; i < a->g->content.dedupe.count; i++) {
 		const struct mem_dedupe *d = &all[i];
 
-		/* What is two generations old is forgotten. */
-		if (d->kind == kind && d->generation + 1 >= now &&
+		if (d->kind == kind && mem_is_remembered(a->base, d) &&
 		    str_eq(str_of(d->user), a->op->user) &&
 		    str_eq(str_make(d->id, d->id_len), id))
 			return d;
@@ -247,7 +251,8 @@ static int append_item(struct append *a, const struct wire_item *item,
 		note_item(a, &d->sent, true);
 		return 0;
 	}
-	if (item->reply_to > mem_last_seq(a->g))
+	if (item->reply_to > mem_last_seq(a->g) ||
+	    (item->reply_to > 0 && item->reply_to < a->g->content.first_seq))
 		return input_refuse_reply(item->reply_to, a->n, a->count, err);
 	return store_item(a, item, err);
 }
@@ -378,22 +383,25 @@ int mem_add_media(struct store *base, struct store_media *op,
 	return append(&a, err);
 }
 
-int mem_remember_client_id(struct store *base, struct mem_group *g,
-			   const struct wire_message *m, uint64_t now_ms,
-			   struct err *err)
+int mem_remember(struct store *base, struct mem_group *g,
+		 const struct store_key *k, struct err *err)
 {
-	struct store_append op = { .user = m->sender };
-	struct append a = { .base = base, .op = &op, .g = g, .now_ms = now_ms };
-	const struct mem_dedupe *d = find_dedupe(&a, 'i', m->client_id);
-	const struct wire_body_sent sent = { .first_seq = m->seq,
-					     .last_seq = m->seq,
-					     .offset = m->off,
-					     .time_ms = m->time_ms };
+	struct store_append op = { .user = k->user };
+	struct append a = { .base = base,
+			    .op = &op,
+			    .g = g,
+			    .now_ms = env_now_ms(base->options.env) };
+	const struct wire_body_sent sent = { .first_seq = k->first_seq,
+					     .last_seq = k->last_seq,
+					     .offset = k->off,
+					     .time_ms = k->time_ms,
+					     .warnings = k->warnings };
+	char kind = k->batch ? 'b' : 'i';
+	const struct mem_dedupe *d = find_dedupe(&a, kind, k->id);
 
 	if (d != NULL)
-		return import_refuse_client_id(m->sender, d->sent.first_seq,
-					       err);
-	return put_dedupe(&a, 'i', m->client_id, &sent, err);
+		return import_refuse_client_id(k->user, d->sent.first_seq, err);
+	return put_dedupe(&a, kind, k->id, &sent, err);
 }
 
 int mem_set_read(struct store *base, uint64_t group_id, struct str user,
@@ -416,9 +424,9 @@ int mem_set_read(struct store *base, uint64_t group_id, struct str user,
 	rc = mem_touch(base, g, err);
 	if (rc < 0)
 		return rc;
-	moved = seq > m->last_read_seq;
+	moved = seq > mem_pointer(g, m);
 	if (moved)
 		m->last_read_seq = seq;
-	*stored = m->last_read_seq;
+	*stored = mem_pointer(g, m);
 	return moved;
 }

@@ -23,6 +23,10 @@ static int set_group(struct store *base, struct mem_group *g,
 	c->max_members = group->max_members;
 	g->created_ms = group->created_ms;
 	g->import_last_seq = group->last_seq;
+	g->base_seq = group->first_seq - 1;
+	c->first_seq = group->first_seq;
+	c->first_off = group->first_off;
+	c->first_jsonl_off = group->first_jsonl_off;
 	if (!mem_set_text(&c->description, group->description) ||
 	    !mem_set_text(&c->avatar_url, group->avatar_url) ||
 	    !mem_set_text(&c->settings, group->settings))
@@ -35,9 +39,18 @@ int mem_import_begin(struct store *base, const struct wire_port_group *group,
 {
 	struct mem_group *g;
 
+	int rc;
+
 	if (mem_group_by_name(base, group->name) != NULL)
 		return err_set(err, ERR_GROUP_EXISTS, NULL);
-	g = mem_new_group(base, group->name, group->created_by, str_of(""));
+	if (base->moving) {
+		rc = mem_put_group(base, group, &g, err);
+		if (rc < 0)
+			return rc;
+	} else {
+		g = mem_new_group(base, group->name, group->created_by,
+				  str_of(""));
+	}
 	if (g == NULL)
 		return mem_no_memory(base, err);
 	*import_id = g->group_id;
@@ -108,6 +121,19 @@ static int import_mentions(const struct importing *i,
 	return rc;
 }
 
+static int remember(const struct importing *i, const struct wire_message *m,
+		    struct err *err)
+{
+	const struct store_key key = { .user = m->sender,
+				       .id = m->client_id,
+				       .first_seq = m->seq,
+				       .last_seq = m->seq,
+				       .off = m->off,
+				       .time_ms = m->time_ms };
+
+	return mem_remember(i->base, i->g, &key, err);
+}
+
 static int import_message(const struct importing *i,
 			  const struct wire_message *in, struct err *err)
 {
@@ -124,9 +150,9 @@ static int import_message(const struct importing *i,
 		return rc;
 	m.off = mem_size(i->g);
 	m.jsonl_off = mem_jsonl_size(i->g);
-	if (m.client_id.len > 0 &&
+	if (m.client_id.len > 0 && !i->base->moving &&
 	    import_is_recent(m.time_ms, i->now_ms, o->dedupe_window_ms))
-		rc = mem_remember_client_id(i->base, i->g, &m, i->now_ms, err);
+		rc = remember(i, &m, err);
 	if (rc == 0)
 		rc = mem_add_message(i->base, i->g, &m, err);
 	if (rc == 0)
@@ -158,7 +184,7 @@ static int run_verb(struct store *base, const struct store_import *op,
 	struct importing i = { .base = base,
 			       .g = mem_import(base, op->import_id),
 			       .op = op,
-			       .now_ms = env_now_ms(base->options.env) };
+			       .now_ms = import_now_ms(base) };
 	struct mem_content before;
 	int rc;
 
@@ -215,6 +241,7 @@ int mem_import_media(struct store *base, const struct store_import *op,
 	sent.time_ms = m->time_ms;
 	file.user = m->sender;
 	memcpy(file.hash, media->hash.data, STORE_HASH);
+	file.media_id = base->moving ? media->media_id : 0;
 	return mem_insert_media(base, g, &file, &sent, err);
 }
 
@@ -253,6 +280,8 @@ int mem_import_end(struct store *base, struct store_import_end *op,
 		return import_refuse_full(g->content.members.count,
 					  g->content.max_members, err);
 	rc = mem_touch(base, g, err);
+	if (rc == 0)
+		rc = mem_note_all(base, g, str_of(""), MEMBER_ADDED, err);
 	if (rc < 0)
 		return rc;
 	if (op->key.len > 0)
@@ -260,6 +289,12 @@ int mem_import_end(struct store *base, struct store_import_end *op,
 	g->key_len = op->key.len;
 	g->content.info_ms = now_ms;
 	g->content.members_ms = now_ms;
+	if (op->kept != NULL) {
+		g->epoch = op->kept->epoch;
+		g->base_ms = op->kept->mtime_ms;
+		g->content.info_ms = op->kept->info_ms;
+		g->content.members_ms = op->kept->members_ms;
+	}
 	g->content.importing = false;
 	op->group_id = g->group_id;
 	return 0;
@@ -287,6 +322,9 @@ int mem_next_import(struct store *base, uint64_t after_id, uint64_t *import_id,
 	int rc = 0;
 
 	(void)err;
+	/* Who was at one when, is not kept: other handles find none. */
+	if (base->ops->shared && base->options.read_only)
+		return 0;
 	mem_lock(base);
 	for (uint64_t id = after_id + 1; rc == 0 && id <= db->groups.count;
 	     id++) {

@@ -72,7 +72,9 @@ int mem_insert_media(struct store *base, struct mem_group *g,
 	m = mem_insert(&g->content.media, at, sizeof(*m));
 	if (m == NULL)
 		return mem_no_memory(base, err);
-	m->media_id = ++mem_of(base)->db->globals.last_media_id;
+	m->media_id = op->media_id != 0
+			      ? op->media_id
+			      : ++mem_of(base)->db->globals.last_media_id;
 	m->seq = sent->first_seq;
 	m->time_ms = sent->time_ms;
 	m->size = op->size;
@@ -94,24 +96,30 @@ void mem_find_sent_media(const struct mem_group *g, struct store_media *op,
 	}
 }
 
-int mem_drop_media(struct store *base, struct mem_group *g, struct err *err)
+int mem_make_garbage(struct store *base, const uint8_t hash[STORE_HASH],
+		     const struct mem_group *except, struct err *err)
 {
 	struct mem_array *garbage = &mem_of(base)->db->globals.garbage;
-	const struct mem_media *all = g->content.media.data;
+	struct mem_hash *made;
+	size_t at;
 
-	for (size_t i = 0; i < g->content.media.count; i++) {
-		struct mem_hash *hash;
-		size_t at;
-
-		if (is_used(base, all[i].hash, g) ||
-		    find_garbage(base, all[i].hash, &at))
-			continue;
-		hash = mem_insert(garbage, at, sizeof(*hash));
-		if (hash == NULL)
-			return mem_no_memory(base, err);
-		memcpy(hash->bytes, all[i].hash, STORE_HASH);
-	}
+	if (is_used(base, hash, except) || find_garbage(base, hash, &at))
+		return 0;
+	made = mem_insert(garbage, at, sizeof(*made));
+	if (made == NULL)
+		return mem_no_memory(base, err);
+	memcpy(made->bytes, hash, STORE_HASH);
 	return 0;
+}
+
+int mem_drop_media(struct store *base, struct mem_group *g, struct err *err)
+{
+	const struct mem_media *all = g->content.media.data;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < g->content.media.count; i++)
+		rc = mem_make_garbage(base, all[i].hash, g, err);
+	return rc;
 }
 
 static struct wire_media media_of(const struct mem_group *g,

@@ -8,6 +8,7 @@
 
 #include "lib/json.h"
 #include "lib/text.h"
+#include "store/input.h"
 
 /* Whether a mention is one of this member that he has not read. */
 static bool is_news(const struct mem_mention *mention,
@@ -38,9 +39,11 @@ static void read_group(struct mem_group *g, const struct mem_member *member,
 		.name = str_of(g->name),
 		.epoch = g->epoch,
 		.role = ROLE_NONE,
-		.first_seq = 1,
+		.first_seq = g->content.first_seq,
 		.last_seq = mem_last_seq(g),
+		.first_off = g->content.first_off,
 		.size = mem_size(g),
+		.first_jsonl_off = g->content.first_jsonl_off,
 		.jsonl_size = mem_jsonl_size(g),
 		.mtime_ms = mem_last_ms(g),
 		.member_count = g->content.members.count,
@@ -48,15 +51,15 @@ static void read_group(struct mem_group *g, const struct mem_member *member,
 		.info_ms = g->content.info_ms,
 		.members_ms = g->content.members_ms,
 		.created_by = str_of(g->created_by),
+		.read_off = g->content.first_off,
 	};
 	if (member == NULL)
 		return;
 	out->role = member->role;
-	out->last_read_seq = member->last_read_seq;
-	out->read_off =
-		member->last_read_seq >= mem_last_seq(g)
-			? out->size
-			: mem_message(g, member->last_read_seq + 1)->m.off;
+	out->last_read_seq = mem_pointer(g, member);
+	out->read_off = out->last_read_seq >= mem_last_seq(g)
+				? out->size
+				: mem_message(g, out->last_read_seq + 1)->m.off;
 	out->mentions = count_mentions(g, member);
 }
 
@@ -139,8 +142,11 @@ int mem_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
 	mem_lock(base);
 	g = mem_group(base, group_id);
 	if (g != NULL && after_seq < mem_last_seq(g)) {
-		for (uint64_t seq = after_seq + 1;
-		     rc == 0 && seq <= mem_last_seq(g); seq++)
+		uint64_t seq = after_seq + 1;
+
+		if (seq < g->content.first_seq)
+			seq = g->content.first_seq;
+		for (; rc == 0 && seq <= mem_last_seq(g); seq++)
 			rc = fn(data, &mem_message(g, seq)->m);
 	}
 	mem_unlock(base);
@@ -153,10 +159,15 @@ int mem_seek(struct store *base, uint64_t group_id, enum log_format format,
 	struct mem_group *g;
 	int rc = -ENOENT;
 
-	(void)err;
 	mem_lock(base);
 	g = mem_group(base, group_id);
-	for (uint64_t i = 1; g != NULL && rc < 0 && i <= mem_last_seq(g); i++) {
+	if (g != NULL && off < (format == LOG_JSONL ? g->content.first_jsonl_off
+						    : g->content.first_off)) {
+		rc = input_refuse_gone(g->content.first_seq, err);
+		g = NULL;
+	}
+	for (uint64_t i = g == NULL ? 0 : g->content.first_seq;
+	     g != NULL && rc < 0 && i <= mem_last_seq(g); i++) {
 		const struct wire_message *m = &mem_message(g, i)->m;
 		bool jsonl = format == LOG_JSONL;
 		uint64_t at = jsonl ? m->jsonl_off : m->off;
@@ -196,6 +207,7 @@ int mem_get_info(struct store *base, uint64_t group_id, struct str user,
 			.created_ms = g->created_ms,
 			.info_ms = g->content.info_ms,
 			.max_members = g->content.max_members,
+			.first_off = g->content.first_off,
 			.settings = text_of(&g->content.settings),
 		};
 	mem_unlock(base);
@@ -392,10 +404,11 @@ int mem_disk_size(struct store *base, struct store_size *out, struct err *err)
 
 static void verify_group(const struct mem_group *g, struct store_verify *v)
 {
-	uint64_t off = 0;
-	uint64_t jsonl_off = 0;
+	uint64_t off = g->content.first_off;
+	uint64_t jsonl_off = g->content.first_jsonl_off;
 
-	for (uint64_t seq = 1; seq <= mem_last_seq(g); seq++) {
+	for (uint64_t seq = g->content.first_seq; seq <= mem_last_seq(g);
+	     seq++) {
 		const struct wire_message *m = &mem_message(g, seq)->m;
 		char text[160];
 
@@ -421,7 +434,7 @@ bool mem_is_message_of_media(const struct mem_group *g, struct str name,
 	struct buf url = { 0 };
 	bool same;
 
-	if (seq < 1 || seq > mem_last_seq(g))
+	if (seq < g->content.first_seq || seq > mem_last_seq(g))
 		return false;
 	m = &mem_message(g, seq)->m;
 	text_media_url(&url, name);

@@ -90,7 +90,9 @@ int mem_count_all(struct store *base, struct store_totals *out, struct err *err)
 		const struct mem_group *g = mem_group(base, id);
 
 		out->groups += g != NULL;
-		out->messages += g == NULL ? 0 : g->content.messages;
+		if (g != NULL)
+			out->messages +=
+				mem_last_seq(g) + 1 - g->content.first_seq;
 	}
 	rc = list_contents(base, add_content, out, err);
 	mem_unlock(base);
@@ -103,9 +105,9 @@ int mem_identity(struct store *base, uint64_t *identity, struct err *err)
 
 	(void)err;
 	mem_lock(base);
-	if (db->identity == 0)
-		db->identity = env_random_u64(base->options.env) | 1;
-	*identity = db->identity;
+	if (db->globals.identity == 0)
+		db->globals.identity = env_random_u64(base->options.env) | 1;
+	*identity = db->globals.identity;
 	mem_unlock(base);
 	return 0;
 }
@@ -132,6 +134,6 @@ int mem_renew(struct store *base, struct err *err)
 		if (g != NULL)
 			g->epoch = env_random_u64(base->options.env);
 	}
-	db->identity = env_random_u64(base->options.env) | 1;
+	db->globals.identity = env_random_u64(base->options.env) | 1;
 	return 0;
 }

@@ -56,6 +56,7 @@ static int add_member(struct editing *e, size_t at, struct str name,
 	m->joined_ms = env_now_ms(e->base->options.env);
 	m->joined_seq = last;
 	m->last_read_seq = last > STORE_HISTORY ? last - STORE_HISTORY : 0;
+	m->last_read_seq = mem_pointer(e->g, m);
 	return note_change(e, MEMBER_ADDED, role, name, m->last_read_seq, err);
 }
 
@@ -159,6 +160,9 @@ int mem_edit_members(struct store *base, struct store_edit *op, struct err *err)
 	if (!mem_copy_content(&before, &g->content))
 		return mem_no_memory(base, err);
 	rc = apply_edits(&e, op->edits, err);
+	if (rc == 0)
+		rc = mem_note_changes(base, g, op->by, op->changes, op->count,
+				      err);
 	if (rc < 0) {
 		mem_release_content(&g->content);
 		g->content = before;
@@ -192,6 +196,7 @@ struct mem_group *mem_new_group(struct store *base, struct str name,
 	g->content.info_ms = g->created_ms;
 	g->content.members_ms = g->created_ms;
 	g->content.max_members = STORE_MEMBERS_MAX;
+	g->content.first_seq = 1;
 	str_to_cstr(name, g->name, sizeof(g->name));
 	str_to_cstr(creator, g->created_by, sizeof(g->created_by));
 	if (key.len > 0)
@@ -230,6 +235,9 @@ int mem_create_group(struct store *base, struct store_create *op,
 	rc = add_member(&e, 0, op->creator, ROLE_ADMIN, err);
 	if (rc == 0)
 		rc = apply_edits(&e, op->members, err);
+	if (rc == 0)
+		rc = mem_note_changes(base, g, op->creator, edit.changes,
+				      edit.count, err);
 	free(edit.changes);
 	if (rc < 0) {
 		mem_of(base)->db->groups.count--;
@@ -254,6 +262,8 @@ int mem_delete_group(struct store *base, uint64_t group_id, struct str by,
 	rc = mem_touch(base, g, err);
 	if (rc == 0)
 		rc = mem_drop_media(base, g, err);
+	if (rc == 0)
+		rc = mem_note_all(base, g, by, MEMBER_REMOVED, err);
 	if (rc == 0)
 		g->content.deleted = true;
 	return rc;
@@ -314,6 +324,7 @@ int mem_add_user(struct store *base, struct str name, bool *added,
 	if (user == NULL)
 		return mem_no_memory(base, err);
 	str_to_cstr(name, user->name, sizeof(user->name));
+	user->created_ms = env_now_ms(base->options.env);
 	return 0;
 }
 

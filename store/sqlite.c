@@ -120,6 +120,8 @@ static const struct store_ops sqlite_ops = {
 	.set_info = sq_set_info,
 	.add_media = sq_add_media,
 	.drop_garbage = sq_drop_garbage,
+	.trim = sq_trim,
+	.list_overdue = sq_list_overdue,
 	.import_begin = sq_import_begin,
 	.import_members = sq_import_members,
 	.import_messages = sq_import_messages,
@@ -154,6 +156,16 @@ static const struct store_ops sqlite_ops = {
 	.identity = sq_identity,
 	.copy = sq_copy,
 	.renew = sq_renew,
+	.list_loose = sq_list_loose,
+	.next_group = sq_next_group,
+	.list_keys = sq_list_keys,
+	.get_numbers = sq_get_numbers,
+	.moved_from = sq_moved_from,
+	.move_begin = sq_move_begin,
+	.move_reset = sq_move_reset,
+	.move_loose = sq_move_loose,
+	.move_keys = sq_move_keys,
+	.move_end = sq_move_end,
 };
 
 static int on_wal(void *data, sqlite3 *db, const char *name, int pages)

@@ -12,6 +12,8 @@
  *   sqlite_users.c    users, tokens, counts
  *   sqlite_read.c     groups as users see them, messages, byte offsets
  *   sqlite_import.c   whole groups from elsewhere
+ *   sqlite_move.c     another store, moved into this one
+ *   sqlite_trim.c     retention
  *   sqlite_copy.c     the store as a whole: copied, renewed, exchanged
  *   sqlite_verify.c   the audit
  *
@@ -31,7 +33,7 @@
 
 enum {
 	SQ_APPLICATION_ID = 0x474D5347, /* 'GMSG' */
-	SQ_USER_VERSION = 3,
+	SQ_USER_VERSION = 4,
 	SQ_CHECKPOINT_PAGES = 500, /* bounds the WAL and the longest commit */
 	SQ_BUSY_MS = 5000,
 	SQ_ALIVE_STEPS = 100000, /* of its machine: some milliseconds */
@@ -89,8 +91,9 @@ enum {
 			 "WHERE name=?1")                                      \
 	X(INSERT_GROUP,                                                        \
 	  "INSERT INTO groups(name,epoch,created_by,create_key,created_ms,"    \
-	  "description,settings,max_members,tail_ms,info_ms,members_ms) "      \
-	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?5,?5,?5)")                          \
+	  "description,settings,max_members,tail_ms,info_ms,members_ms,"       \
+	  "keep_ms,keep_messages,keep_bytes) "                                 \
+	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?5,?5,?5,?9,?10,?11)")               \
 	X(INFO, "SELECT g.group_id,g.name,g.description,g.avatar_url,"         \
 		"g.created_by,g.created_ms,g.info_ms,g.max_members,"           \
 		"g.first_off,g.settings,m.role FROM groups g "                 \
@@ -102,6 +105,10 @@ enum {
 		    "avatar_url=CASE WHEN ?2&2 THEN ?4 ELSE avatar_url END,"   \
 		    "settings=CASE WHEN ?2&4 THEN ?5 ELSE settings END,"       \
 		    "max_members=CASE WHEN ?2&8 THEN ?6 ELSE max_members END," \
+		    "keep_ms=CASE WHEN ?2&4 THEN ?8 ELSE keep_ms END,"         \
+		    "keep_messages=CASE WHEN ?2&4 THEN ?9 "                    \
+		    "ELSE keep_messages END,"                                  \
+		    "keep_bytes=CASE WHEN ?2&4 THEN ?10 ELSE keep_bytes END,"  \
 		    "info_ms=max(info_ms,?7) WHERE group_id=?1")               \
 	X(DELETE_GROUP, "DELETE FROM groups WHERE group_id=?1")                \
 	X(DELETE_MESSAGES, "DELETE FROM messages WHERE id BETWEEN ?1 AND ?2")  \
@@ -120,8 +127,8 @@ enum {
 	X(DELETE_MEDIA, "DELETE FROM media WHERE group_id=?1")                 \
                                                                                \
 	X(INSERT_MEDIA,                                                        \
-	  "INSERT INTO media(group_id,name,seq,time_ms,size,hash,sender) "     \
-	  "VALUES(?1,?2,?3,?4,?5,?6,?7)")                                      \
+	  "INSERT INTO media(group_id,name,seq,time_ms,size,hash,sender,"      \
+	  "media_id) VALUES(?1,?2,?3,?4,?5,?6,?7,nullif(?8,0))")               \
 	X(MEDIA_OF_SEQ, "SELECT media_id FROM media "                          \
 			"WHERE group_id=?1 AND seq=?2")                        \
 	X(MEDIA_BY_ID, SQ_MEDIA_COLUMNS "FROM media WHERE media_id=?1")        \
@@ -133,6 +140,33 @@ enum {
 	X(HASH_USED, "SELECT 1 FROM media WHERE hash=?1 LIMIT 1")              \
 	X(GARBAGE, "SELECT hash FROM garbage ORDER BY hash LIMIT 1")           \
 	X(DROP_GARBAGE, "DELETE FROM garbage WHERE hash=?1")                   \
+                                                                               \
+	X(FLOOR, SQ_FLOOR_COLUMNS "FROM groups WHERE group_id=?1")             \
+	X(FLOORS, SQ_FLOOR_COLUMNS "FROM groups WHERE group_id>?1 "            \
+				   "ORDER BY group_id LIMIT ?2")               \
+	X(FLOORS_KEPT, SQ_FLOOR_COLUMNS                                        \
+	  "FROM groups INDEXED BY groups_kept WHERE group_id>?1 "              \
+	  "AND (" SQ_IS_KEPT ") ORDER BY group_id LIMIT ?2")                   \
+	X(TIME_OF, "SELECT time_ms FROM messages WHERE id=?1")                 \
+	X(TRIM_ROWS, "SELECT id,off+len,jsonl_off+jsonl_len,mentions "         \
+		     "FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id")   \
+	/* The last one stays: what is counted from it on goes on. */          \
+	X(TRIM_MENTIONS,                                                       \
+	  "DELETE FROM mentions WHERE name=?1 AND group_id=?2 AND seq<("       \
+	  "SELECT max(seq) FROM mentions WHERE name=?1 AND group_id=?2 "       \
+	  "AND seq<=?3)")                                                      \
+	X(TRIM_EVERYONE,                                                       \
+	  "DELETE FROM everyone WHERE group_id=?1 AND seq<(SELECT max(seq) "   \
+	  "FROM everyone WHERE group_id=?1 AND seq<?2)")                       \
+	X(FILE_BELOW, "SELECT media_id,hash FROM media "                       \
+		      "WHERE group_id=?1 AND seq<?2 ORDER BY seq LIMIT 1")     \
+	X(DELETE_FILE, "DELETE FROM media WHERE media_id=?1")                  \
+	X(GARBAGE_IF_UNUSED,                                                   \
+	  "INSERT OR IGNORE INTO garbage(hash) SELECT ?1 "                     \
+	  "WHERE NOT EXISTS (SELECT 1 FROM media WHERE hash=?1)")              \
+	X(SET_FLOOR, "UPDATE groups SET first_seq=?2,first_off=?3,"            \
+		     "first_jsonl_off=?4,tail_seq=?5,tail_off=?6,"             \
+		     "tail_jsonl=?7,tail_ms=?8 WHERE group_id=?1")             \
                                                                                \
 	/* An import has members, but is no group yet. */                      \
 	X(ROLE, "SELECT m.role FROM members m JOIN groups g "                  \
@@ -159,9 +193,9 @@ enum {
 	X(DELETE_META, "DELETE FROM meta WHERE k=?1")                          \
 	X(NEXT_IMPORT, "SELECT k FROM meta WHERE k>?1 AND k<'import0' "        \
 		       "ORDER BY k LIMIT 1")                                   \
-	X(RESERVE_GROUP, "INSERT INTO groups(name,epoch,created_by,"           \
+	X(RESERVE_GROUP, "INSERT INTO groups(group_id,name,epoch,created_by,"  \
 			 "created_ms,max_members,tail_ms) "                    \
-			 "VALUES('!',0,'!',0,0,0)")                            \
+			 "VALUES(nullif(?1,0),'!',0,'!',0,0,0)")               \
 	X(JOINED, "SELECT joined_seq FROM members "                            \
 		  "WHERE group_id=?1 AND name=?2")                             \
 	X(COUNT_MEMBERS, "SELECT count(*),coalesce(sum(role=1),0) "            \
@@ -169,8 +203,11 @@ enum {
 	X(SHOW_GROUP,                                                          \
 	  "INSERT INTO groups(group_id,name,epoch,created_by,create_key,"      \
 	  "created_ms,description,avatar_url,settings,max_members,"            \
-	  "member_count,tail_ms,info_ms,members_ms) "                          \
-	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?6,?12,?12)")             \
+	  "member_count,info_ms,members_ms,keep_ms,keep_messages,keep_bytes,"  \
+	  "first_seq,first_off,first_jsonl_off,tail_seq,tail_off,tail_jsonl,"  \
+	  "tail_ms) "                                                          \
+	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"     \
+	  "?17,?18,?19,?20,?21,?22,?23)")                                      \
 	X(DROP_MESSAGES,                                                       \
 	  "DELETE FROM messages WHERE id IN (SELECT id FROM messages "         \
 	  "WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3)")                  \
@@ -217,7 +254,8 @@ enum {
 	  "-(SELECT count(*) FROM everyone WHERE group_id=?2 AND seq>?3 "      \
 	  "AND seq<=(SELECT joined_seq FROM members WHERE group_id=?2 "        \
 	  "AND name=?1) AND sender=?1)")                                       \
-	X(MENTION_GROUPS, "SELECT g.group_id,g.name,m.last_read_seq "          \
+	X(MENTION_GROUPS, "SELECT g.group_id,g.name,"                          \
+			  "max(m.last_read_seq,g.first_seq-1) "                \
 			  "FROM members m JOIN groups g "                      \
 			  "ON g.group_id=m.group_id "                          \
 			  "WHERE m.name=?1 AND g.name>=?2 ORDER BY g.name")    \
@@ -241,12 +279,15 @@ enum {
 	  "SELECT x.media_id,x.name,x.seq,x.time_ms,x.hash,x.sender,"          \
 	  "m.type,m.media_url,m.time_ms,m.sender FROM media x "                \
 	  "LEFT JOIN messages m ON m.id=(x.group_id<<32|x.seq)")               \
+	/* The first that is held may have another number than 1 only where    \
+	 * retention took those before it: then it lies below the floor. */    \
 	X(MISCOUNTED,                                                          \
-	  "SELECT (SELECT count(*) FROM (SELECT n,row_number() OVER "          \
-	  "(PARTITION BY name,group_id ORDER BY seq) r FROM mentions) "        \
-	  "WHERE n<>r)+(SELECT count(*) FROM (SELECT n,row_number() OVER "     \
-	  "(PARTITION BY group_id ORDER BY seq) r FROM everyone) "             \
-	  "WHERE n<>r)")                                                       \
+	  "SELECT (SELECT count(*) FROM (SELECT group_id,seq,n,lag(n) OVER "   \
+	  "(PARTITION BY name,group_id ORDER BY seq) p FROM mentions) t "      \
+	  "WHERE " SQ_IS_MISCOUNTED                                            \
+	  ")+(SELECT count(*) FROM (SELECT group_id,seq,n,lag(n) OVER "        \
+	  "(PARTITION BY group_id ORDER BY seq) p FROM everyone) t "           \
+	  "WHERE " SQ_IS_MISCOUNTED ")")                                       \
 	X(USED_GARBAGE, "SELECT count(*) FROM garbage g WHERE EXISTS "         \
 			"(SELECT 1 FROM media m WHERE m.hash=g.hash)")         \
 	X(INTEGRITY, "PRAGMA integrity_check(100)")                            \
@@ -258,6 +299,25 @@ enum {
 	X(CONTENTS,                                                            \
 	  "SELECT hash,max(size) FROM media GROUP BY hash ORDER BY hash")      \
 	X(NEXT_GROUP, "SELECT min(group_id) FROM groups WHERE group_id>?1")    \
+	X(NEXT_KEY, "SELECT group_id,create_key FROM groups "                  \
+		    "WHERE group_id>?1 ORDER BY group_id LIMIT 1")             \
+	X(LOOSE_USERS, "SELECT name,created_ms FROM users ORDER BY name")      \
+	X(LOOSE_TOKENS, "SELECT name,created_ms,token_id,expires_ms,hash "     \
+			"FROM tokens ORDER BY token_id")                       \
+	X(LOOSE_GARBAGE, "SELECT hash FROM garbage ORDER BY hash")             \
+	X(PUT_USER, "INSERT INTO users(name,created_ms) VALUES(?1,?2) "        \
+		    "ON CONFLICT(name) DO UPDATE SET created_ms=?2")           \
+	X(PUT_TOKEN,                                                           \
+	  "REPLACE INTO tokens(name,created_ms,token_id,expires_ms,hash) "     \
+	  "VALUES(?1,?2,?3,?4,?5)")                                            \
+	X(PUT_GARBAGE, "INSERT OR IGNORE INTO garbage(hash) VALUES(?1)")       \
+	X(KEYS_OF, "SELECT name,key,first_seq,last_seq,off,time_ms,warnings "  \
+		   "FROM dedupe_0 WHERE group_id=?1 UNION ALL "                \
+		   "SELECT name,key,first_seq,last_seq,off,time_ms,warnings "  \
+		   "FROM dedupe_1 WHERE group_id=?1")                          \
+	X(LAST_NUMBER, "SELECT seq FROM sqlite_sequence WHERE name=?1")        \
+	X(FORGET_NUMBER, "DELETE FROM sqlite_sequence WHERE name=?1")          \
+	X(PUT_NUMBER, "INSERT INTO sqlite_sequence(name,seq) VALUES(?1,?2)")   \
 	X(SET_EPOCH, "UPDATE groups SET epoch=?2 WHERE group_id=?1")
 
 #define SQ_GROUP_COLUMNS                                                       \
@@ -265,6 +325,14 @@ enum {
 	"g.tail_seq,g.tail_off,g.tail_ms,g.member_count,g.created_ms,"         \
 	"g.created_by,m.role,m.last_read_seq,g.first_jsonl_off,g.tail_jsonl,"  \
 	"g.info_ms,g.members_ms "
+#define SQ_IS_KEPT "keep_ms>0 OR keep_messages>0 OR keep_bytes>0"
+#define SQ_FLOOR_COLUMNS                                                       \
+	"SELECT group_id,first_seq,first_off,first_jsonl_off,tail_seq,"        \
+	"tail_off,tail_jsonl,tail_ms,keep_ms,keep_messages,keep_bytes "
+/* Of a row of mentions or everyone, with p, the n of the one before. */
+#define SQ_IS_MISCOUNTED                                                       \
+	"n<>coalesce(p+1,CASE WHEN n>0 AND seq<(SELECT first_seq FROM "        \
+	"groups g WHERE g.group_id=t.group_id) THEN n ELSE 1 END)"
 #define SQ_MESSAGE_COLUMNS                                                     \
 	"SELECT id,off,len,jsonl_off,jsonl_len,time_ms,type,reply_to,sender,"  \
 	"media_url,mentions,client_id,content,rv "
@@ -411,11 +479,27 @@ int sq_role(struct sqlite_store *s, uint64_t group_id, struct str user,
 /* Stores m as it is, offsets and lengths too. */
 int sq_insert_message(struct sqlite_store *s, uint64_t group_id,
 		      const struct wire_message *m, struct err *err);
-/* Remembers the client_id of an imported message, from now on for a window;
- * refuses one that is known. */
-int sq_remember_client_id(struct sqlite_store *s, uint64_t group_id,
-			  const struct wire_message *m, uint64_t now_ms,
-			  struct err *err);
+/* Remembers a key of an imported group, from now on for a window; refuses one
+ * that is known. */
+int sq_remember(struct sqlite_store *s, uint64_t group_id,
+		const struct store_key *k, struct err *err);
+
+/* sqlite_trim.c */
+
+/* Where what is held of a group's log begins, where it ends, and what its
+ * settings say of how much is kept. 1; 0: there is no such group. */
+struct sq_floor {
+	uint64_t group_id;
+	uint64_t seq;
+	uint64_t off;
+	uint64_t jsonl_off;
+	struct sq_tail tail;
+	struct store_keep keep;
+};
+int sq_floor(struct sqlite_store *s, uint64_t group_id, struct sq_floor *out,
+	     struct err *err);
+/* Binds what settings say of it to three parameters from i on. */
+void sq_bind_keep(sqlite3_stmt *st, int i, struct str settings);
 
 /* sqlite_mentions.c */
 
@@ -448,6 +532,10 @@ int sq_append(struct store *base, struct store_append *op, size_t count,
 	      struct err *err);
 int sq_add_media(struct store *base, struct store_media *op,
 		 struct store_append *message, struct err *err);
+int sq_trim(struct store *base, struct store_trim *op, struct err *err);
+int sq_list_overdue(struct store *base, const struct store_keep *keep,
+		    size_t count, uint64_t *after_id, store_overdue_fn fn,
+		    void *data, struct err *err);
 int sq_set_read(struct store *base, uint64_t group_id, struct str user,
 		uint64_t seq, uint64_t *stored, struct err *err);
 int sq_create_group(struct store *base, struct store_create *op,
@@ -521,11 +609,35 @@ int sq_count_all(struct store *base, struct store_totals *out, struct err *err);
 int sq_list_contents(struct store *base, store_content_fn fn, void *data,
 		     struct err *err);
 int sq_identity(struct store *base, uint64_t *identity, struct err *err);
+int sq_list_loose(struct store *base, enum store_loose_kind kind,
+		  store_loose_fn fn, void *data, struct err *err);
+int sq_next_group(struct store *base, uint64_t after_id, uint64_t *group_id,
+		  struct str *key, struct err *err);
+int sq_list_keys(struct store *base, uint64_t group_id, store_key_fn fn,
+		 void *data, struct err *err);
+int sq_get_numbers(struct store *base, struct store_numbers *out,
+		   struct err *err);
+int sq_moved_from(struct store *base, uint64_t *identity, struct err *err);
+int sq_move_begin(struct store *base, uint64_t identity, struct err *err);
+int sq_move_reset(struct store *base, struct err *err);
+int sq_move_loose(struct store *base, const struct store_loose *rows,
+		  size_t count, struct err *err);
+int sq_move_keys(struct store *base, uint64_t import_id,
+		 const struct store_key *keys, size_t count, struct err *err);
+int sq_move_end(struct store *base, const struct store_numbers *numbers,
+		struct err *err);
 int sq_copy(struct store *base, const struct store_copy *copy, struct err *err);
 int sq_renew(struct store *base, struct err *err);
 
+/* sqlite_import.c: `bad_request` where no such import was begun. */
+int sq_check_import(struct sqlite_store *s, uint64_t import_id,
+		    struct err *err);
+/* sqlite_copy.c: 1: there is a group behind *group_id, which becomes that. */
+int sq_next_group_id(struct sqlite_store *s, uint64_t *group_id,
+		     struct err *err);
 /* sqlite_copy.c: gives a store an identity that has none. Writer, at open. */
 int sq_make_identity(struct sqlite_store *s, struct err *err);
+int sq_set_identity(struct sqlite_store *s, uint64_t identity, struct err *err);
 /* sqlite.c: takes PATH.lock: -EBUSY when another has it. */
 int sq_take_lock(struct sqlite_store *s, struct err *err);
 /* Has what was renamed or made in the folder of a path survive a crash. */

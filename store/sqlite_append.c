@@ -188,6 +188,8 @@ int sq_find_member(struct sqlite_store *s, uint64_t group_id, struct str user,
 	out->tail.time_ms = sq_column(st, 8);
 	out->max_members = sq_column(st, 9);
 	sqlite3_reset(st);
+	if (out->last_read_seq + 1 < out->first_seq)
+		out->last_read_seq = out->first_seq - 1;
 	return sq_tail(s, group_id, &out->tail, err);
 }
 
@@ -315,7 +317,8 @@ static int append_item(struct append *a, const struct wire_item *item,
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
 	}
-	if (item->reply_to > a->tail.seq)
+	if (item->reply_to > a->tail.seq ||
+	    (item->reply_to > 0 && item->reply_to < a->sender.first_seq))
 		return input_refuse_reply(item->reply_to, a->n, a->count, err);
 	if (a->tail.seq == SQ_SEQ_MAX)
 		return err_set(err, ERR_GROUP_FULL,
@@ -476,22 +479,24 @@ int sq_add_media(struct store *base, struct store_media *op,
 	return append(&a, err);
 }
 
-int sq_remember_client_id(struct sqlite_store *s, uint64_t group_id,
-			  const struct wire_message *m, uint64_t now_ms,
-			  struct err *err)
+int sq_remember(struct sqlite_store *s, uint64_t group_id,
+		const struct store_key *k, struct err *err)
 {
-	struct store_append op = { .group_id = group_id, .user = m->sender };
-	struct append a = { .s = s, .op = &op, .now_ms = now_ms };
-	struct dedupe_key key = make_key('i', m->client_id);
+	struct store_append op = { .group_id = group_id, .user = k->user };
+	struct append a = { .s = s,
+			    .op = &op,
+			    .now_ms = env_now_ms(s->base.options.env) };
+	struct dedupe_key key = make_key(k->batch ? 'b' : 'i', k->id);
 	struct dedupe d;
 	int rc = get_dedupe(&a, &key, &d, err);
 
 	if (rc > 0)
-		return import_refuse_client_id(m->sender, d.first_seq, err);
-	d = (struct dedupe){ .first_seq = m->seq,
-			     .last_seq = m->seq,
-			     .off = m->off,
-			     .time_ms = m->time_ms };
+		return import_refuse_client_id(k->user, d.first_seq, err);
+	d = (struct dedupe){ .first_seq = k->first_seq,
+			     .last_seq = k->last_seq,
+			     .off = k->off,
+			     .time_ms = k->time_ms,
+			     .warnings = k->warnings };
 	return rc < 0 ? rc : put_dedupe(&a, &key, &d, err);
 }
 

@@ -64,10 +64,14 @@ int sq_identity(struct store *base, uint64_t *identity, struct err *err)
 	return sq_get_meta(sq_of(base), identity_key, identity, err);
 }
 
-static int set_identity(struct sqlite_store *s, struct err *err)
+int sq_set_identity(struct sqlite_store *s, uint64_t identity, struct err *err)
 {
-	return sq_set_meta(s, identity_key,
-			   env_random_u64(s->base.options.env) | 1, err);
+	return sq_set_meta(s, identity_key, identity, err);
+}
+
+static int new_identity(struct sqlite_store *s, struct err *err)
+{
+	return sq_set_identity(s, env_random_u64(s->base.options.env) | 1, err);
 }
 
 int sq_make_identity(struct sqlite_store *s, struct err *err)
@@ -76,12 +80,11 @@ int sq_make_identity(struct sqlite_store *s, struct err *err)
 	int rc = sq_get_meta(s, identity_key, &identity, err);
 
 	/* One statement is a transaction. */
-	return rc < 0 || identity != 0 ? rc : set_identity(s, err);
+	return rc < 0 || identity != 0 ? rc : new_identity(s, err);
 }
 
-/* 1: there is one behind *group_id. */
-static int next_group(struct sqlite_store *s, uint64_t *group_id,
-		      struct err *err)
+int sq_next_group_id(struct sqlite_store *s, uint64_t *group_id,
+		     struct err *err)
 {
 	sqlite3_stmt *st = sq_use(s, SQ_NEXT_GROUP);
 	int rc;
@@ -102,7 +105,7 @@ int sq_renew(struct store *base, struct err *err)
 	uint64_t group_id = 0;
 	int rc;
 
-	while ((rc = next_group(s, &group_id, err)) > 0) {
+	while ((rc = sq_next_group_id(s, &group_id, err)) > 0) {
 		sqlite3_stmt *st = sq_use(s, SQ_SET_EPOCH);
 
 		sq_bind(st, 1, group_id);
@@ -111,7 +114,7 @@ int sq_renew(struct store *base, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
-	return rc < 0 ? rc : set_identity(s, err);
+	return rc < 0 ? rc : new_identity(s, err);
 }
 
 /* Copying. */

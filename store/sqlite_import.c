@@ -48,7 +48,7 @@ static int enter(struct importing *i, struct sqlite_store *s,
 	int rc;
 
 	i->s = s;
-	i->now_ms = env_now_ms(s->base.options.env);
+	i->now_ms = import_now_ms(&s->base);
 	if (import_id > SQ_GROUP_MAX)
 		return import_refuse_unknown(err);
 	sq_bind_text(st, 1, str_of(key.text));
@@ -64,13 +64,25 @@ static int enter(struct importing *i, struct sqlite_store *s,
 		return sq_no_memory(s, err);
 	if (wire_get(buf_str(&i->row), &wire_schema_port_group, &i->group) < 0)
 		return sq_fail(s, SQLITE_CORRUPT, err);
-	i->tail.time_ms = i->group.created_ms;
+	i->tail = (struct sq_tail){ .seq = i->group.first_seq - 1,
+				    .off = i->group.first_off,
+				    .jsonl_off = i->group.first_jsonl_off,
+				    .time_ms = i->group.created_ms };
 	return sq_tail(s, import_id, &i->tail, err);
 }
 
 static void leave(struct importing *i)
 {
 	buf_release(&i->row);
+}
+
+int sq_check_import(struct sqlite_store *s, uint64_t import_id, struct err *err)
+{
+	struct importing i = { 0 };
+	int rc = enter(&i, s, import_id, err);
+
+	leave(&i);
+	return rc;
 }
 
 static int check_name(struct sqlite_store *s, struct str name, struct err *err)
@@ -84,12 +96,16 @@ static int check_name(struct sqlite_store *s, struct str name, struct err *err)
 	return rc > 0 ? err_set(err, ERR_GROUP_EXISTS, NULL) : rc;
 }
 
-/* A row that is there for a moment takes an id that nobody gets again. */
-static int reserve_id(struct sqlite_store *s, uint64_t *id, struct err *err)
+/* A row that is there for a moment takes an id that nobody gets again; wanted
+ * 0: any. */
+static int reserve_id(struct sqlite_store *s, uint64_t wanted, uint64_t *id,
+		      struct err *err)
 {
-	sqlite3_stmt *st;
-	int rc = sq_run(s, sq_use(s, SQ_RESERVE_GROUP), err);
+	sqlite3_stmt *st = sq_use(s, SQ_RESERVE_GROUP);
+	int rc;
 
+	sq_bind(st, 1, wanted);
+	rc = sq_run(s, st, err);
 	if (rc < 0)
 		return rc;
 	*id = (uint64_t)sqlite3_last_insert_rowid(s->db);
@@ -123,18 +139,43 @@ static int put_row(struct sqlite_store *s, uint64_t import_id,
 	return rc;
 }
 
+/* The id of a group that is moved, behind all groups that are there; an import
+ * of it that was dropped leaves it free. */
+static int check_id(struct sqlite_store *s, uint64_t id, struct err *err)
+{
+	struct import_key key;
+	uint64_t at_least = id - 1;
+	sqlite3_stmt *st;
+	int rc;
+
+	if (id == 0 || id > SQ_GROUP_MAX)
+		return import_refuse_id(id, err);
+	rc = sq_next_group_id(s, &at_least, err);
+	if (rc != 0)
+		return rc < 0 ? rc : import_refuse_id(id, err);
+	key = key_of(id);
+	st = sq_use(s, SQ_META_GET);
+	sq_bind_text(st, 1, str_of(key.text));
+	rc = sq_step(s, st, err);
+	sqlite3_reset(st);
+	return rc > 0 ? import_refuse_id(id, err) : rc;
+}
+
 int sq_import_begin(struct store *base, const struct wire_port_group *group,
 		    uint64_t *import_id, struct err *err)
 {
 	struct sqlite_store *s = sq_of(base);
+	uint64_t wanted = base->moving ? group->group_id : 0;
 	uint64_t id = 0;
 	int rc = check_name(s, group->name, err);
 
+	if (rc == 0 && base->moving)
+		rc = check_id(s, wanted, err);
 	if (rc == 0)
 		rc = sq_save(s, err);
 	if (rc < 0)
 		return rc;
-	rc = reserve_id(s, &id, err);
+	rc = reserve_id(s, wanted, &id, err);
 	if (rc == 0)
 		rc = put_row(s, id, group, err);
 	rc = sq_end_save(s, rc, err);
@@ -230,28 +271,59 @@ int sq_import_members(struct store *base, const struct store_import *op,
 
 /* Messages. */
 
+/* Whether its client_id is remembered here: who moves a store brings what is
+ * remembered of it by itself. */
+static bool is_remembered(const struct importing *i,
+			  const struct wire_message *m)
+{
+	const struct store *base = &i->s->base;
+
+	return m->client_id.len > 0 && !base->moving &&
+	       import_is_recent(m->time_ms, i->now_ms,
+				base->options.dedupe_window_ms);
+}
+
+static int remember(const struct importing *i, const struct wire_message *m,
+		    struct err *err)
+{
+	const struct store_key key = { .user = m->sender,
+				       .id = m->client_id,
+				       .first_seq = m->seq,
+				       .last_seq = m->seq,
+				       .off = m->off,
+				       .time_ms = m->time_ms };
+
+	return sq_remember(i->s, i->op->import_id, &key, err);
+}
+
+static struct import_point point_of(const struct importing *i)
+{
+	return (struct import_point){ .next_seq = i->tail.seq + 1,
+				      .last_seq = i->group.last_seq,
+				      .after_ms = i->tail.time_ms,
+				      .now_ms = i->now_ms,
+				      .max_content =
+					      i->s->base.options.max_content };
+}
+
 static int import_message(struct importing *i, const struct wire_message *in,
 			  struct err *err)
 {
-	const struct store_options *o = &i->s->base.options;
-	const struct import_point point = { .next_seq = i->tail.seq + 1,
-					    .last_seq = i->group.last_seq,
-					    .after_ms = i->tail.time_ms,
-					    .now_ms = i->now_ms,
-					    .max_content = o->max_content };
+	struct import_point point;
 	uint64_t group_id = i->op->import_id;
 	struct wire_message m = *in;
-	int rc = import_check_message(in, &point, err);
+	int rc;
 
+	point = point_of(i);
+	rc = import_check_message(in, &point, err);
 	if (rc < 0)
 		return rc;
 	m.off = i->tail.off;
 	m.jsonl_off = i->tail.jsonl_off;
 	m.len = text_render_len(&m);
 	m.jsonl_len = json_message_line_len(&m);
-	if (m.client_id.len > 0 &&
-	    import_is_recent(m.time_ms, i->now_ms, o->dedupe_window_ms))
-		rc = sq_remember_client_id(i->s, group_id, &m, i->now_ms, err);
+	if (is_remembered(i, &m))
+		rc = remember(i, &m, err);
 	if (rc == 0)
 		rc = sq_insert_message(i->s, group_id, &m, err);
 	if (rc == 0 && m.mentions.len > 0)
@@ -321,6 +393,8 @@ int sq_import_media(struct store *base, const struct store_import *op,
 	struct sqlite_store *s = sq_of(base);
 	struct importing i = { .op = op };
 	struct store_media file = { .group_id = op->import_id,
+				    .media_id =
+					    base->moving ? media->media_id : 0,
 				    .name = media->name,
 				    .size = media->size };
 	struct wire_body_sent sent = { .first_seq = media->seq };
@@ -398,16 +472,41 @@ static int delete_meta(struct sqlite_store *s, uint64_t import_id,
 	return sq_run(s, st, err);
 }
 
+/* What a new group has of its own. */
+static struct wire_group new_group(const struct importing *i)
+{
+	const struct store *base = &i->s->base;
+
+	return (struct wire_group){ .epoch = env_random_u64(base->options.env),
+				    .info_ms = i->now_ms,
+				    .members_ms = i->now_ms,
+				    .mtime_ms = i->tail.time_ms };
+}
+
+/* The end of a log is its last message, where there is one. */
+static void bind_tail(sqlite3_stmt *st, const struct importing *i,
+		      const struct wire_group *own)
+{
+	bool empty = i->group.first_seq > i->group.last_seq;
+
+	sq_bind(st, 20, empty ? i->tail.seq : 0);
+	sq_bind(st, 21, empty ? i->tail.off : 0);
+	sq_bind(st, 22, empty ? i->tail.jsonl_off : 0);
+	sq_bind(st, 23, empty ? own->mtime_ms : i->group.created_ms);
+}
+
 static int show_group(struct importing *i, const struct store_import_end *op,
 		      uint64_t members, struct err *err)
 {
 	sqlite3_stmt *st = sq_use(i->s, SQ_SHOW_GROUP);
 	const struct wire_port_group *g = &i->group;
+	const struct wire_group own =
+		op->kept != NULL ? *op->kept : new_group(i);
 	int rc;
 
 	sq_bind(st, 1, op->import_id);
 	sq_bind_text(st, 2, g->name);
-	sq_bind(st, 3, env_random_u64(i->s->base.options.env));
+	sq_bind(st, 3, own.epoch);
 	sq_bind_text(st, 4, g->created_by);
 	sq_bind_bytes(st, 5, op->key);
 	sq_bind(st, 6, g->created_ms);
@@ -416,7 +515,13 @@ static int show_group(struct importing *i, const struct store_import_end *op,
 	sq_bind_text(st, 9, g->settings);
 	sq_bind(st, 10, g->max_members);
 	sq_bind(st, 11, members);
-	sq_bind(st, 12, i->now_ms);
+	sq_bind(st, 12, own.info_ms);
+	sq_bind(st, 13, own.members_ms);
+	sq_bind_keep(st, 14, g->settings);
+	sq_bind(st, 17, g->first_seq);
+	sq_bind(st, 18, g->first_off);
+	sq_bind(st, 19, g->first_jsonl_off);
+	bind_tail(st, i, &own);
 	rc = sq_run(i->s, st, err);
 	return rc < 0 ? rc : delete_meta(i->s, op->import_id, err);
 }

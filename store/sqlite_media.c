@@ -44,6 +44,7 @@ int sq_insert_media(struct sqlite_store *s, struct store_media *op,
 	sq_bind(st, 5, op->size);
 	sq_bind_hash(st, 6, op->hash);
 	sq_bind_text(st, 7, op->user);
+	sq_bind(st, 8, op->media_id);
 	rc = sq_run(s, st, err);
 	if (rc < 0)
 		return rc;

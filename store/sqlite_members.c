@@ -290,6 +290,7 @@ static int insert_group(struct sqlite_store *s, struct store_create *op,
 	sq_bind_text(st, 6, op->description);
 	sq_bind_text(st, 7, op->settings);
 	sq_bind(st, 8, STORE_MEMBERS_MAX);
+	sq_bind_keep(st, 9, op->settings);
 	rc = sq_run(s, st, err);
 	if (rc < 0)
 		return rc;
@@ -445,6 +446,7 @@ int sq_set_info(struct store *base, const struct store_set_info *op,
 	sq_bind_text(st, 5, op->settings);
 	sq_bind(st, 6, op->max_members);
 	sq_bind(st, 7, env_now_ms(base->options.env));
+	sq_bind_keep(st, 8, op->settings);
 	return sq_run(s, st, err);
 }
 

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "store/input.h"
+
 /* 0 goes on, 1 ends: what a walk returns in the end. */
 static int end_walk(sqlite3_stmt *st, int rc)
 {
@@ -88,6 +90,8 @@ static int read_group(struct sqlite_store *s, sqlite3_stmt *st, struct str user,
 		return 0;
 	g->role = sq_column(st, 11);
 	g->last_read_seq = sq_column(st, 12);
+	if (g->last_read_seq + 1 < g->first_seq)
+		g->last_read_seq = g->first_seq - 1;
 	if (g->last_read_seq >= g->last_seq)
 		g->read_off = g->size;
 	else
@@ -324,28 +328,19 @@ static int step_to(struct sqlite_store *s, struct search *q, struct err *err)
 static int begin_search(struct sqlite_store *s, struct search *q,
 			struct err *err)
 {
-	struct sq_tail tail = { 0 };
-	sqlite3_stmt *st;
-	uint64_t len;
-	int rc = sq_tail(s, q->group_id, &tail, err);
+	bool jsonl = q->format == LOG_JSONL;
+	struct sq_floor floor;
+	int rc = sq_floor(s, q->group_id, &floor, err);
 
-	if (rc < 0)
-		return rc;
-	q->high = tail.seq;
-	q->high_off = q->format == LOG_JSONL ? tail.jsonl_off : tail.off;
-	if (q->off >= q->high_off)
-		return -ENOENT;
-	st = sq_use(s, SQ_LINES);
-	sq_bind(st, 1, sq_id(q->group_id, 0));
-	sq_bind(st, 2, sq_id(q->group_id, SQ_SEQ_MAX));
-	rc = sq_step(s, st, err);
 	if (rc <= 0)
 		return rc < 0 ? rc : -ENOENT;
-	q->low = sq_seq(sq_column(st, 0));
-	read_line(q, st, &q->low_off, &len);
-	sqlite3_reset(st);
-	/* Before the first line: what retention took away. */
-	return q->off < q->low_off ? -ENOENT : 0;
+	q->high = floor.tail.seq;
+	q->high_off = jsonl ? floor.tail.jsonl_off : floor.tail.off;
+	q->low = floor.seq;
+	q->low_off = jsonl ? floor.jsonl_off : floor.off;
+	if (q->off >= q->high_off)
+		return -ENOENT;
+	return q->off < q->low_off ? input_refuse_gone(floor.seq, err) : 0;
 }
 
 static int search(struct sqlite_store *s, struct search *q, struct err *err)

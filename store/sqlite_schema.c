@@ -184,6 +184,20 @@ static const char schema_3[] =
 	"  FROM everyone_2;"
 	"DROP TABLE everyone_2;";
 
+/*
+ * Version 4: a group may say how much of its log is kept. The columns are what
+ * its settings say, read when they are written; the index has only the groups
+ * that say anything, so that to look for them costs what they are. What
+ * settings from before said under this name was the users' own and drops
+ * nothing: it counts once they are written again.
+ */
+static const char schema_4[] =
+	"ALTER TABLE groups ADD COLUMN keep_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE groups ADD COLUMN "
+	"  keep_messages INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE groups ADD COLUMN keep_bytes INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX groups_kept ON groups(group_id) WHERE " SQ_IS_KEPT ";";
+
 static int copy_messages(struct sqlite_store *s, struct err *err);
 
 /* Each brings a store from version `from` to from + 1, in one transaction
@@ -196,6 +210,7 @@ static const struct migration {
 	{ 0, schema_1, NULL },
 	{ 1, schema_2, copy_messages },
 	{ 2, schema_3, NULL },
+	{ 3, schema_4, NULL },
 };
 
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == SQ_USER_VERSION,

@@ -16,8 +16,25 @@ static const struct scheme {
 		    const struct store_options *options, struct err *err);
 } schemes[] = {
 	{ "sqlite:", sqlite_store_open },
+	{ "postgresql:", postgres_store_open },
+	{ "postgres:", postgres_store_open },
 	{ "memory:", memory_store_open },
 };
+
+static int open_scheme(struct store **out, const struct scheme *scheme,
+		       const char *rest, const struct store_options *options,
+		       struct err *err)
+{
+	int rc = scheme->open(out, rest, options, err);
+
+	if (rc == 0)
+		rc = move_check_open(*out, err);
+	if (rc < 0) {
+		store_close(*out);
+		*out = NULL;
+	}
+	return rc;
+}
 
 int store_open(struct store **out, const char *url,
 	       const struct store_options *options, struct err *err)
@@ -39,10 +56,12 @@ int store_open(struct store **out, const char *url,
 			continue;
 		if (url[len] == '\0')
 			break;
-		return schemes[i].open(out, url + len, &filled, err);
+		return open_scheme(out, &schemes[i], url + len, &filled, err);
 	}
 	return err_set(err, ERR_BAD_REQUEST,
-		       "A store is sqlite:PATH or memory:NAME, not %s", url);
+		       "A store is sqlite:PATH, postgresql://HOST/DATABASE or "
+		       "memory:NAME, not %s",
+		       url);
 }
 
 void store_close(struct store *s)
@@ -88,6 +107,7 @@ int store_begin(struct store *s, struct err *err)
 		return err_set(err, ERR_BAD_REQUEST,
 			       "This handle of the store only reads");
 	assert(!s->in_transaction && !s->in_snapshot);
+	s->undone = false;
 	rc = store_check_alive(s, err);
 	if (rc < 0)
 		return rc;
@@ -144,32 +164,11 @@ void store_release(struct store *s)
 	s->in_snapshot = false;
 }
 
-/* One who has no valid name is a member of nothing. */
-static int check_actor(struct str user, struct err *err)
+int store_check_actor(struct str user, struct err *err)
 {
 	if (text_is_user_name(user))
 		return 0;
 	return err_set(err, ERR_NO_SUCH_GROUP, NULL);
-}
-
-int store_append(struct store *s, struct store_append *op, struct err *err)
-{
-	size_t count = 0;
-	int rc = store_check_writer(s, err);
-
-	op->sent = (struct wire_body_sent){ 0 };
-	op->end_off = 0;
-	op->mentions = false;
-	if (rc == 0)
-		rc = check_actor(op->user, err);
-	if (rc == 0 && op->batch_id.len > WIRE_KEY_MAX)
-		rc = err_set(err, ERR_BAD_REQUEST, "The batch_id is too long");
-	if (rc == 0)
-		rc = input_check_items(op->items, s->options.max_content,
-				       &count, err);
-	if (rc < 0)
-		return rc;
-	return s->ops->append(s, op, count, err);
 }
 
 static int check_create(const struct store_create *op, struct err *err)
@@ -211,7 +210,7 @@ int store_delete_group(struct store *s, uint64_t group_id, struct str by,
 	int rc = store_check_writer(s, err);
 
 	if (rc == 0)
-		rc = check_actor(by, err);
+		rc = store_check_actor(by, err);
 	if (rc < 0)
 		return rc;
 	return s->ops->delete_group(s, group_id, by, err);
@@ -225,7 +224,7 @@ int store_edit_members(struct store *s, struct store_edit *op, struct err *err)
 	op->changes = NULL;
 	op->count = 0;
 	if (rc == 0)
-		rc = check_actor(op->by, err);
+		rc = store_check_actor(op->by, err);
 	if (rc == 0)
 		rc = input_check_edits(op->edits, false, &count, err);
 	if (rc < 0)
@@ -239,7 +238,7 @@ int store_set_read(struct store *s, uint64_t group_id, struct str user,
 	int rc = store_check_writer(s, err);
 
 	if (rc == 0)
-		rc = check_actor(user, err);
+		rc = store_check_actor(user, err);
 	if (rc < 0)
 		return rc;
 	return s->ops->set_read(s, group_id, user, seq, stored, err);
@@ -251,7 +250,7 @@ int store_set_info(struct store *s, const struct store_set_info *op,
 	int rc = store_check_writer(s, err);
 
 	if (rc == 0)
-		rc = check_actor(op->by, err);
+		rc = store_check_actor(op->by, err);
 	if (rc == 0)
 		rc = input_check_info(op, err);
 	if (rc < 0)
@@ -315,7 +314,7 @@ int store_add_media(struct store *s, struct store_media *op, struct err *err)
 	op->media_id = 0;
 	op->mentions = false;
 	if (rc == 0)
-		rc = check_actor(op->user, err);
+		rc = store_check_actor(op->user, err);
 	if (rc == 0 && op->batch_id.len > WIRE_KEY_MAX)
 		rc = err_set(err, ERR_BAD_REQUEST, "The batch_id is too long");
 	if (rc == 0 && !text_is_file_name(op->name))
@@ -396,7 +395,7 @@ int store_find_group(struct store *s, uint64_t group_id, struct str name,
 
 	*out = (struct wire_group){ 0 };
 	if (rc == 0 && user.len > 0)
-		rc = check_actor(user, err);
+		rc = store_check_actor(user, err);
 	if (rc < 0)
 		return rc;
 	return s->ops->find_group(s, group_id, name, user, out, err);
@@ -439,7 +438,7 @@ int store_get_info(struct store *s, uint64_t group_id, struct str user,
 
 	*out = (struct wire_info){ 0 };
 	if (rc == 0 && user.len > 0)
-		rc = check_actor(user, err);
+		rc = store_check_actor(user, err);
 	if (rc < 0)
 		return rc;
 	return s->ops->get_info(s, group_id, user, out, err);
@@ -453,7 +452,7 @@ int store_find_media(struct store *s, uint64_t media_id, uint64_t group_id,
 
 	*out = (struct wire_media){ 0 };
 	if (rc == 0 && user.len > 0)
-		rc = check_actor(user, err);
+		rc = store_check_actor(user, err);
 	if (rc < 0)
 		return rc;
 	return s->ops->find_media(s, media_id, group_id, name, user, out, err);

@@ -19,6 +19,9 @@
  *  - seq is gapless from 1, off and jsonl_off are the exact byte offsets of
  *    the message's lines (text_render(), json_put_message_line()), all given
  *    inside the transaction. time_ms never goes back within a group.
+ *  - What is held of a log begins at its floor, first_seq, and is gapless from
+ *    there; only store_trim() moves it, and only forward. No verb shows
+ *    anything of a message below it, but what store_trim() says.
  *  - Membership, role, dedupe and size are checked inside the transaction.
  *  - There is one writer of a store at a time, also over processes: a second
  *    open for writing is refused (-EBUSY). A reader handle cannot write.
@@ -47,6 +50,7 @@ enum {
 	STORE_EVERYONE_MAX =
 		100, /* members above which @everyone is for admins */
 	STORE_MEMBERS_MAX = 1000000,
+	STORE_TRIM_BYTES = 1 << 20, /* of lines, in one store_trim() */
 	STORE_HASH = WIRE_HASH
 };
 
@@ -58,14 +62,18 @@ struct store_options {
 	uint64_t dedupe_window_ms; /* a client_id is remembered at least so
 				      long; 0: 24 h */
 	bool read_only;		   /* a reader handle */
+	bool moving;		   /* opens what is being moved (move.h); then
+				      there is one writer, also of a store
+				      that is shared: -EBUSY */
 	/* Called now and then while a verb works for long, on its thread; not
 	 * to use the handle. NULL: never. */
 	void (*alive)(void *data);
 	void *alive_data; /* borrowed while open */
 };
 
-/* url: "sqlite:PATH" or "memory:NAME". Makes a new store where there is none
- * (writers only). Owned by the caller: store_close(). */
+/* url: "sqlite:PATH", "postgresql:" and what libpq says of it, or
+ * "memory:NAME". Makes a new store where there is none (writers only). Owned by
+ * the caller: store_close(). */
 int store_open(struct store **out, const char *url,
 	       const struct store_options *options, struct err *err);
 /* Rolls back what is open. Takes NULL. */
@@ -73,6 +81,9 @@ void store_close(struct store *s);
 
 /* Writer: a transaction. store_rollback() also after -EIO, -ENOSPC. */
 int store_begin(struct store *s, struct err *err);
+/* Whether the transaction that was begun last failed for no fault of its own:
+ * it and another node's waited for each other. It may be run once more. */
+bool store_was_undone(const struct store *s);
 int store_commit(struct store *s, struct err *err);
 void store_rollback(struct store *s);
 
@@ -98,6 +109,17 @@ struct store_append {
 	bool mentions;	  /* a message that is new mentions somebody */
 };
 int store_append(struct store *s, struct store_append *op, struct err *err);
+
+/*
+ * A whole transaction of appends, for a lane that has nothing else to do: each
+ * as store_append() would, in this order, refused by itself (errs[i], and what
+ * goes out of ops[i] is zeroed); then the commit. Where the store lies beyond
+ * a network it costs one round trip. Outside of a transaction; what it returns
+ * is what store_commit() would: 0 also when all were refused, and after an
+ * error nothing is stored (-EINPROGRESS: nobody knows).
+ */
+int store_append_all(struct store *s, struct store_append *const *ops,
+		     struct err *errs, size_t count, struct err *err);
 
 /* The messages that this transaction appended to the group can be read with
  * store_scan() on the writer handle, inside the transaction and after it. */
@@ -153,7 +175,8 @@ int store_set_read(struct store *s, uint64_t group_id, struct str user,
 /* Changes what `set` names of a group's metadata, together, and its info_ms;
  * with nothing named, only asks whether `by` may. For its admins: `not_admin`.
  * avatar_url: without spaces and control characters. settings: a JSON object
- * or empty, kept as it is written. max_members: from 1 to STORE_MEMBERS_MAX,
+ * or empty, kept as it is written; its `retention`, if there is one, is what
+ * store/keep.h reads. max_members: from 1 to STORE_MEMBERS_MAX,
  * and not below how many there are: `bad_request`. */
 struct store_set_info {
 	uint64_t group_id;
@@ -169,12 +192,13 @@ int store_set_info(struct store *s, const struct store_set_info *op,
 
 /*
  * Appends a media message and the file that it brings: the bytes themselves
- * lie elsewhere, by their hash, and are there for good before this is called.
+ * lie elsewhere, by their hash, and are there for good before the commit.
  * The message's media_url is "media/" and the name, percent-encoded
  * (text_media_url()). `bad_name` when the name is none (text_is_file_name()),
  * `file_exists` when the group has a file of this name. A batch_id already
  * used gives the first one's numbers, as in store_append(), and its media_id
- * whatever the name is now. The hash is garbage no longer.
+ * whatever the name is now. The hash is garbage no longer; and where the store
+ * is shared, until the end of the transaction nobody else takes it for garbage.
  */
 struct store_media {
 	uint64_t group_id;
@@ -192,7 +216,8 @@ struct store_media {
 };
 int store_add_media(struct store *s, struct store_media *op, struct err *err);
 
-/* Files that have become nobody's (the last group that had them was deleted):
+/* Files that have become nobody's (the last group that had them was deleted,
+ * or the last message that brought them was trimmed):
  * 1 and the hash of one of them; 0: none. It stays until store_drop_garbage()
  * or store_add_media(). Reads only, on any handle; but only inside the
  * transaction that drops it is it certain that no file has this hash. */
@@ -200,6 +225,59 @@ int store_next_garbage(struct store *s, uint8_t hash[STORE_HASH],
 		       struct err *err);
 int store_drop_garbage(struct store *s, const uint8_t hash[STORE_HASH],
 		       struct err *err);
+
+/*
+ * Retention. Messages go from the front of a log, whole, and its floor moves
+ * to what is the first then (last_seq + 1 where none is left; the end of the
+ * log stays where it was). Numbers, offsets and times of those that stay are
+ * what they were. With a message go its media file (its hash becomes garbage
+ * where nobody else has it) and that it mentions somebody. What stays:
+ *  - dedupe: who sends it again is told its numbers, `duplicate`, with a
+ *    media_id of 0.
+ *  - replies to it, as they are. A new reply to it is `bad_request`, as to a
+ *    message that never was: input_refuse_reply().
+ *  - read pointers. One below the floor stands for first_seq - 1 wherever it is
+ *    asked for (struct wire_group, store_set_read()), so that unread messages
+ *    and mentions are those that are held; an export gives it as it is.
+ */
+
+/* What is kept of a log: what any of these bounds excludes, goes. 0: no such
+ * bound. */
+struct store_keep {
+	uint64_t age_ms;   /* a message that is older goes */
+	uint64_t messages; /* this many, the newest */
+	uint64_t bytes;	   /* of lines in `messages`, of the newest */
+};
+
+/* Takes some of what is not kept: at most `limit` messages (at least 1), and
+ * no more than STORE_TRIM_BYTES of lines and one message, so that no
+ * transaction is long. A group's own `retention` counts as well, as it is
+ * inside of the transaction: of each two bounds the one that keeps less. 0
+ * also when there was nothing to take. `no_such_group`. Messages of the same
+ * transaction are taken too: have it begin with none. Of a store that is
+ * shared, where another is at this group in this moment: nothing, and 0. */
+struct store_trim {
+	uint64_t group_id;
+	struct store_keep keep; /* of all groups */
+	uint64_t limit;
+	/* out */
+	uint64_t first_seq; /* the floor now, and where its lines begin */
+	uint64_t first_off;
+	uint64_t first_jsonl_off;
+	uint64_t trimmed; /* messages that this call took */
+	uint64_t left;	  /* those that the next ones will take */
+};
+int store_trim(struct store *s, struct store_trim *op, struct err *err);
+
+/* Which groups store_trim() would take something of: fn is called for each
+ * among the next `count` groups above *after_id, by id, and *after_id moves to
+ * the last one that was looked at. 1 while there are more; 0 at the end. A
+ * group that nothing bounds is not looked at, and costs nothing. Any handle.
+ * What fn returns is as in the reading verbs below. */
+typedef int (*store_overdue_fn)(void *data, uint64_t group_id);
+int store_list_overdue(struct store *s, const struct store_keep *keep,
+		       size_t count, uint64_t *after_id, store_overdue_fn fn,
+		       void *data, struct err *err);
 
 /*
  * A whole group from elsewhere, with its numbers, times and senders: put
@@ -219,25 +297,26 @@ struct store_import {
 	struct str records; /* wire list */
 	uint64_t line;
 };
-/* group: epoch, group_id and member_count do not count. The id is the group's
- * in the end, and is never used again. `group_exists`, `bad_name`, and what
- * metadata is refused with. */
+/* group: epoch, group_id and member_count do not count. Its first message has
+ * first_seq (from 1; last_seq + 1 where none is left) and the offsets first_off
+ * and first_jsonl_off. The id is the group's in the end, and is never used
+ * again. `group_exists`, `bad_name`, and what metadata is refused with. */
 int store_import_begin(struct store *s, const struct wire_port_group *group,
 		       uint64_t *import_id, struct err *err);
 /* Records of `port_member`, who must be users: `no_such_user`. A read pointer
  * that is not known is that of a new member. */
 int store_import_members(struct store *s, const struct store_import *op,
 			 struct err *err);
-/* Records of `message`: seq goes on without a gap, time_ms does not go back,
+/* Records of `message`: seq goes on without a gap, reply_to is below it, even
+ * below first_seq, time_ms does not go back,
  * all else as in store_append(); the sender need not be anybody. mentions are
  * recorded as they are, for those who were members since. A client_id that is
  * younger than the dedupe window is remembered, and `bad_request` where it is
  * already; older ones are only kept. */
 int store_import_messages(struct store *s, const struct store_import *op,
 			  struct err *err);
-/* One record of `media`: the file of a media message that is there. Its bytes
- * are there for good before this is called. media_id, time_ms and sender do not
- * count. */
+/* One record of `media`: the file of a media message that is there; as
+ * store_add_media(). media_id, time_ms and sender do not count. */
 int store_import_media(struct store *s, const struct store_import *op,
 		       struct err *err);
 /* The group is there, with a new epoch: `group_exists`, or `bad_request` where
@@ -247,6 +326,9 @@ struct store_import_end {
 	uint64_t import_id;
 	struct str name;
 	struct str key;
+	/* Of a store that is being moved (move.h), else NULL: the epoch, where
+	 * the log begins, info_ms, members_ms and mtime_ms that it keeps. */
+	const struct wire_group *kept;
 	/* out */
 	uint64_t group_id;
 	bool existed;
@@ -258,7 +340,9 @@ int store_import_end(struct store *s, struct store_import_end *op,
  * finds it. */
 int store_import_drop(struct store *s, uint64_t import_id, struct err *err);
 /* 1: *import_id is the first import above after_id that was begun and not
- * ended; 0: there is none. Any handle. */
+ * ended; 0: there is none. Any handle. Of a store that is shared only those
+ * that this handle has begun, and those that nobody has been at for an hour:
+ * what another node is at is not found. */
 int store_next_import(struct store *s, uint64_t after_id, uint64_t *import_id,
 		      struct err *err);
 
@@ -296,13 +380,15 @@ typedef int (*store_token_fn)(void *data, const struct wire_token_info *t);
 int store_list_groups(struct store *s, struct str user, struct str after,
 		      store_group_fn fn, void *data, struct err *err);
 
-/* Messages with seq > after_seq, ascending, to the end or until fn ends. */
+/* Messages with seq > after_seq, ascending, to the end or until fn ends. From
+ * below the floor on they begin at it: in one view with store_find_group() the
+ * caller knows. */
 int store_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
 	       store_message_fn fn, void *data, struct err *err);
 
 /* The seq of the message whose line in the log of that format holds byte off,
  * and the offset of that line. -ENOENT when off is at or behind the end (err
- * stays untouched). */
+ * stays untouched); `epoch_changed` when it is below the floor. */
 int store_seek(struct store *s, uint64_t group_id, enum log_format format,
 	       uint64_t off, uint64_t *seq, uint64_t *line_off,
 	       struct err *err);
@@ -322,7 +408,8 @@ typedef int (*store_media_fn)(void *data, const struct wire_media *m);
 /* A group's media files by name (byte order), after a name. */
 int store_list_media(struct store *s, uint64_t group_id, struct str after,
 		     store_media_fn fn, void *data, struct err *err);
-/* Whether any media file of any group has this hash. */
+/* Whether any media file of any group has this hash. Inside a transaction that
+ * stays so until its end: nobody else adds or drops it meanwhile. */
 int store_hash_used(struct store *s, const uint8_t hash[STORE_HASH], bool *used,
 		    struct err *err);
 
@@ -384,6 +471,95 @@ struct store_size {
 int store_size(struct store *s, struct store_size *out, struct err *err);
 
 /*
+ * A store that several machines share. Others write to it while this one does,
+ * so what they did is asked for: by number, which is cheap, and then the
+ * changes of members themselves, each of which is kept for a while.
+ */
+
+/* Whether it is shared: then it may be opened for writing more than once, and
+ * a handle goes on after -EINPROGRESS, with another connection. Any handle. */
+bool store_is_shared(const struct store *s);
+
+/* Whether the handle reaches its store, of which nothing is asked. At once
+ * where it is connected; else it connects, which may take seconds whatever the
+ * deadline: `unavailable`. Outside of transactions and snapshots. */
+int store_reach(struct store *s, struct err *err);
+/* What is asked from now on is given up at that time (CLOCK_MONOTONIC, in ms):
+ * `unavailable`, or the outcome is unknown, as when a connection is lost. What
+ * walks over all there is has its own time, and so has the rest of its
+ * transaction. 0: none. Of a store that is not shared: nothing. */
+void store_set_deadline(struct store *s, uint64_t at_ms);
+
+/* Where groups are now. member_version: grows by one with each change of a
+ * member (added, removed, promoted, demoted), from 0: those whom a new group
+ * has were added to it. Groups that are not there are left out; the order is
+ * any. `bad_request`, as the next three, from a store that notes no changes. */
+struct store_version {
+	uint64_t group_id;
+	uint64_t last_seq;
+	uint64_t member_version;
+	uint64_t info_ms;
+	/* The floor. */
+	uint64_t first_seq;
+	uint64_t first_off;
+	uint64_t first_jsonl_off;
+};
+typedef int (*store_version_fn)(void *data, const struct store_version *v);
+int store_list_versions(struct store *s, const uint64_t *group_ids,
+			size_t count, store_version_fn fn, void *data,
+			struct err *err);
+
+/* The changes of a group's members after a version, ascending. When the first
+ * is not after_version + 1, those before it are not kept any more. None of a
+ * group that is not there. */
+struct store_member_change {
+	uint64_t group_id;
+	uint64_t version;
+	enum member_change change;
+	enum role role;
+	struct str group; /* its name */
+	struct str user;
+	struct str by;
+	uint64_t last_read_seq; /* of one who was added */
+};
+typedef int (*store_member_change_fn)(void *data,
+				      const struct store_member_change *c);
+int store_list_changes(struct store *s, uint64_t group_id,
+		       uint64_t after_version, store_member_change_fn fn,
+		       void *data, struct err *err);
+
+/* The same by user: a number that grows by one with each change of what he is
+ * in a group (users that are not there are left out), and those changes after
+ * it: `version` of them is the user's, not the group's. A deleted group has
+ * removed its members. */
+typedef int (*store_user_version_fn)(void *data, struct str user,
+				     uint64_t version);
+int store_list_user_versions(struct store *s, const struct str *users,
+			     size_t count, store_user_version_fn fn, void *data,
+			     struct err *err);
+int store_list_user_changes(struct store *s, struct str user,
+			    uint64_t after_version, store_member_change_fn fn,
+			    void *data, struct err *err);
+
+/* Which of these tokens are none any more, or have expired: called with the
+ * index of each, in any order. */
+typedef int (*store_gone_fn)(void *data, size_t index);
+int store_list_gone_tokens(struct store *s,
+			   const uint8_t (*hashes)[STORE_TOKEN_HASH],
+			   size_t count, store_gone_fn fn, void *data,
+			   struct err *err);
+
+/* Writer: moves pointers forward, as store_set_read() does, of those that are
+ * members, and no further than the last message; others are passed over. */
+struct store_pointer {
+	uint64_t group_id;
+	struct str user;
+	uint64_t seq;
+};
+int store_flush_reads(struct store *s, const struct store_pointer *pointers,
+		      size_t count, struct err *err);
+
+/*
  * The store as a whole: copied while it is in use, and put back.
  */
 
@@ -425,6 +601,9 @@ int store_copy(struct store *s, const struct store_copy *copy, struct err *err);
  * What was known of it before is not true of it any more. */
 int store_renew(struct store *s, struct err *err);
 
+/* The URL as it may be shown, without a password: what stands between the
+ * user's name and the @, and all that comes behind a ? if that is about one. */
+void store_show(struct buf *out, const char *url);
 /* Whether store_exchange() can be done with url, and the name of its file,
  * appended to path: `bad_request` for a store that lies in no file. */
 int store_file(const char *url, struct buf *path, struct err *err);

@@ -46,11 +46,42 @@ int store_renew(struct store *s, struct err *err)
 	return rc < 0 ? rc : s->ops->renew(s, err);
 }
 
+void store_show(struct buf *out, const char *url)
+{
+	const char *scheme = strstr(url, "://");
+	const char *query = strchr(url, '?');
+	const char *end = url + strlen(url);
+	const char *at = NULL;
+	const char *colon;
+
+	if (scheme == NULL) {
+		buf_append_str(out, str_of(url));
+		return;
+	}
+	scheme += strlen("://");
+	if (query != NULL && strstr(query, "password") != NULL)
+		end = query;
+	/* A password may have any of these in it, but for the last one. */
+	for (const char *p = scheme; p < end; p++) {
+		if (*p == '@')
+			at = p;
+	}
+	buf_append(out, url, (size_t)(scheme - url));
+	if (at != NULL) {
+		colon = memchr(scheme, ':', (size_t)(at - scheme));
+		buf_append(out, scheme,
+			   (size_t)((colon != NULL ? colon : at) - scheme));
+		scheme = at;
+	}
+	buf_append(out, scheme, (size_t)(end - scheme));
+}
+
 int store_file(const char *url, struct buf *path, struct err *err)
 {
 	if (strncmp(url, sqlite, sizeof(sqlite) - 1) != 0)
 		return err_set(err, ERR_BAD_REQUEST,
-			       "The store %s lies in no file", url);
+			       "Nodes share this store, and it lies in no "
+			       "file here: see groupd-cluster(7)");
 	buf_append_str(path, str_of(url + sizeof(sqlite) - 1));
 	return path->failed ? err_set(err, ERR_UNAVAILABLE,
 				      "groupd is out of memory")

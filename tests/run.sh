@@ -88,7 +88,6 @@ reach_for_all() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups \
 		test -r "$top/README.md" 2>/dev/null && return
 	tree=$(mktemp -d /var/tmp/groupfs-tree.XXXXXX) || exit 1
-	trap 'rm -rf "$out" "$tree"' EXIT
 	chmod 755 "$tree"
 	cp -a "$top/." "$tree" || exit 1
 	echo "# from a copy that all users can read: $tree"
@@ -111,7 +110,16 @@ run_all() {
 }
 
 out=$(mktemp -d) || exit 1
-trap 'rm -rf "$out"' EXIT
+# Where the first test that needs PostgreSQL starts it, for all of them; it ends
+# with this script (tests/support/postgres.sh).
+GROUPFS_TEST_POSTGRES=$(mktemp -d /var/tmp/groupfs-postgres.XXXXXX) || exit 1
+GROUPFS_TEST_POSTGRES_OWNER=$$
+export GROUPFS_TEST_POSTGRES GROUPFS_TEST_POSTGRES_OWNER
+clean() {
+	rm -rf "$out" ${tree:+"$tree"}
+	rmdir "$GROUPFS_TEST_POSTGRES" 2>/dev/null
+}
+trap clean EXIT
 trap 'exit 130' INT TERM HUP
 : >"$out/sums"
 [ "$(id -u)" != 0 ] || reach_for_all

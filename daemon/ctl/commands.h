@@ -27,6 +27,7 @@ struct ctl_command {
 	int min;	    /* arguments */
 	int max;
 	unsigned int takes; /* the bits of its options */
+	bool alone;	    /* groupd is not asked: ctl is NULL */
 };
 
 enum ctl_exit ctl_follow(struct ctl *ctl, const struct ctl_options *o, int argc,
@@ -76,6 +77,11 @@ enum ctl_exit ctl_backup(struct ctl *ctl, const struct ctl_options *o, int argc,
 			 char **argv);
 enum ctl_exit ctl_restore(struct ctl *ctl, const struct ctl_options *o,
 			  int argc, char **argv);
+
+enum ctl_exit ctl_migrate(struct ctl *ctl, const struct ctl_options *o,
+			  int argc, char **argv);
+enum ctl_exit ctl_schema(struct ctl *ctl, const struct ctl_options *o, int argc,
+			 char **argv);
 
 /* Reads a whole backup, and complains about what is wrong. */
 struct bundle_manifest;

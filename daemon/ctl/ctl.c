@@ -149,6 +149,7 @@ enum ctl_exit ctl_open(struct ctl *ctl, const char *path)
 		.path = path,
 		.agent = "groupctl/" GROUPFS_VERSION,
 		.data = ctl,
+		.patient = true,
 		.on_event = on_event,
 		.on_state = on_state,
 		.on_restored = on_restored,

@@ -15,7 +15,8 @@ struct exporting {
 	struct port_counts counts;
 	struct progress progress;
 	uint64_t group_id;
-	uint64_t last_seq; /* of the first look: nothing later is in it */
+	uint64_t before_seq; /* what is kept begins behind it */
+	uint64_t last_seq;   /* of the first look: nothing later is in it */
 };
 
 static enum ctl_exit out_of_step(void)
@@ -47,6 +48,7 @@ static enum ctl_exit export_head(struct exporting *e, const char *name)
 	    1)
 		return out_of_step();
 	e->group_id = head.group.group_id;
+	e->before_seq = head.group.first_seq - 1;
 	e->last_seq = head.group.last_seq;
 	port_put_head(&e->out.pending, &head, env_now_ms(env_system()));
 	return CTL_OK;
@@ -104,11 +106,11 @@ static enum ctl_exit export_page(struct exporting *e, uint64_t *seq)
 static enum ctl_exit export_messages(struct exporting *e)
 {
 	enum ctl_exit rc = CTL_OK;
-	uint64_t seq = 0;
+	uint64_t seq = e->before_seq;
 
 	while (rc == CTL_OK && seq < e->last_seq) {
 		rc = export_page(e, &seq);
-		progress_set(&e->progress, seq);
+		progress_set(&e->progress, seq - e->before_seq);
 	}
 	return rc;
 }
@@ -213,7 +215,7 @@ static enum ctl_exit export_all(struct exporting *e, const char *name)
 	enum ctl_exit rc = export_head(e, name);
 
 	progress_start(&e->progress, "exporting", PROGRESS_COUNT, "messages",
-		       e->last_seq);
+		       e->last_seq - e->before_seq);
 	e->ctl->progress = &e->progress;
 	if (rc == CTL_OK)
 		rc = export_members(e);

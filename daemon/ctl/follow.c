@@ -98,11 +98,16 @@ static void source_ended(struct source *s)
 	} else if (err.code == ERR_EPOCH_CHANGED && !s->restored) {
 		struct str name = str_of(s->name);
 
-		ctl_complain("%s: the log was restored, or its beginning is "
-			     "gone (epoch_changed): it goes on from your read "
-			     "pointer",
-			     s->name);
-		if (follow_add(f, s->group_id, name, FEED_FROM_POINTER) != 0)
+		bool cut = s->sub.cut_seq > 0;
+
+		ctl_complain("%s: %s", s->name,
+			     cut ? err.text
+				 : "the log was restored (epoch_changed): it "
+				   "goes on from your read pointer");
+		/* What is kept no more is said; what is kept is shown. */
+		if (follow_add(f, s->group_id, name,
+			       cut ? s->sub.cut_seq - 1 : FEED_FROM_POINTER) !=
+		    0)
 			f->rc = CTL_REFUSED;
 	} else if (f->all) {
 		follow_note(f, "%s: %s", s->name, err.text);

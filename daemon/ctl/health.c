@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/text.h"
 #include "lib/wire.h"
@@ -191,6 +192,29 @@ static void warn_load(struct warnings *w, struct str figures)
 		     number_of(figures, "lagging_sessions"));
 }
 
+static bool is_down(struct str bus)
+{
+	static const char down[] = "down";
+
+	return bus.len >= sizeof(down) - 1 &&
+	       memcmp(bus.data, down, sizeof(down) - 1) == 0;
+}
+
+static void warn_nodes(struct warnings *w, struct str figures)
+{
+	struct str bus = text_of(figures, "bus");
+
+	if (str_eq(text_of(figures, "store_silent"), str_of("yes")))
+		warn(w, HEALTH_BAD,
+		     "the store does not answer: mounts are cut off until it "
+		     "does");
+	if (is_down(bus))
+		warn(w, HEALTH_NOTE,
+		     "the bus is %.*s; what other nodes write comes up to a "
+		     "second late",
+		     (int)bus.len, bus.data);
+}
+
 enum health health_warnings(struct buf *out, const struct terminal *t,
 			    struct str figures)
 {
@@ -198,6 +222,7 @@ enum health health_warnings(struct buf *out, const struct terminal *t,
 
 	for (w.only = HEALTH_BAD; w.only > HEALTH_GOOD; w.only--) {
 		warn_gateways(&w, figures);
+		warn_nodes(&w, figures);
 		warn_disk(&w, figures);
 		warn_load(&w, figures);
 	}
@@ -334,6 +359,32 @@ static void put_gateways(struct buf *out, const struct terminal *t,
 	buf_append_char(out, '\n');
 }
 
+/* Where there is more than one. */
+static void put_nodes(struct buf *out, const struct terminal *t,
+		      struct str figures)
+{
+	struct str bus = text_of(figures, "bus");
+
+	if (!str_eq(text_of(figures, "store_shared"), str_of("yes")))
+		return;
+	label(out, t, "nodes");
+	if (number_of(figures, "nodes") > 0)
+		buf_printf(out, "%" PRIu64 "; ", number_of(figures, "nodes"));
+	buf_append_str(out, str_of("bus "));
+	terminal_escape(out, bus);
+	buf_append_char(out, '\n');
+	label(out, t, "");
+	count(out, number_of(figures, "remote_messages"), "message");
+	buf_append_str(out, str_of(" of others"));
+	if (number_of(figures, "remote_messages") > 0) {
+		buf_append_str(out, str_of(": "));
+		put_times(out, figures, "remote_lag_p50_ms",
+			  "remote_lag_p99_ms");
+	} else {
+		buf_append_char(out, '\n');
+	}
+}
+
 enum health health_screen(struct buf *out, const struct terminal *t,
 			  struct str figures)
 {
@@ -346,6 +397,7 @@ enum health health_screen(struct buf *out, const struct terminal *t,
 	put_store(out, t, figures);
 	put_online(out, t, figures);
 	put_work(out, t, figures);
+	put_nodes(out, t, figures);
 	put_gateways(out, t, figures);
 	out->failed = out->failed || warnings.failed;
 	buf_release(&warnings);

@@ -236,6 +236,32 @@ static const struct ctl_command commands[] = {
 	  .max = 1,
 	  .takes = TAKES_YES },
 
+	{ .noun = "migrate",
+	  .args = "FROM TO",
+	  .what = "move a store to the cluster",
+	  .about = "Moves the store FROM, that no groupd has open, into TO, "
+		   "which is new: all of it,\nwith the same numbers and "
+		   "times. What was broken off goes on when it is called\n"
+		   "again. In the end both are compared; until then no groupd "
+		   "opens TO. FROM is\nsqlite:PATH, TO postgresql://... "
+		   "as in groupd.conf(5).",
+	  .run = ctl_migrate,
+	  .min = 2,
+	  .max = 2,
+	  .takes = TAKES_DATA,
+	  .alone = true },
+
+	{ .noun = "schema",
+	  .args = "",
+	  .what = "print the tables of a PostgreSQL store",
+	  .about = "Prints what groupd makes in an empty database of "
+		   "PostgreSQL, for psql. groupd makes\nit by itself where it "
+		   "is missing; only a database of Citus is to be given it\n"
+		   "before, with --citus.",
+	  .run = ctl_schema,
+	  .takes = TAKES_CITUS,
+	  .alone = true },
+
 	{ .what = "Help" },
 	{ .noun = "help",
 	  .args = "[COMMAND]",
@@ -253,7 +279,7 @@ static enum ctl_exit run(const struct ctl_command *c,
 	struct ctl ctl;
 	enum ctl_exit rc;
 
-	if (c->run == ctl_verify && argc > 0)
+	if (c->alone || (c->run == ctl_verify && argc > 0))
 		return c->run(NULL, &a->options, argc, argv);
 	if (a->socket != NULL) {
 		buf_append_str(&path, str_of(a->socket));

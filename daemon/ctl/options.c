@@ -65,6 +65,7 @@ READ_FLAG(add_users)
 READ_FLAG(no_media)
 READ_FLAG(verify)
 READ_FLAG(yes)
+READ_FLAG(citus)
 #undef READ_FLAG
 
 static bool read_after(struct ctl_options *o, const char *text)
@@ -111,6 +112,12 @@ static bool read_client_id(struct ctl_options *o, const char *text)
 static bool read_media(struct ctl_options *o, const char *text)
 {
 	o->media = text;
+	return text[0] != '\0';
+}
+
+static bool read_data(struct ctl_options *o, const char *text)
+{
+	o->data = text;
 	return text[0] != '\0';
 }
 
@@ -178,6 +185,11 @@ static const struct ctl_option rows[] = {
 	  "leave out the bytes of media files", read_no_media, NULL },
 	{ TAKES_VERIFY, "verify", NULL,
 	  "have groupd check all of the copy first", read_verify, NULL },
+	{ TAKES_DATA, "data", "DIR",
+	  "the data folder of the new groupd: has it the media files?",
+	  read_data, "a folder's name" },
+	{ TAKES_CITUS, "citus", NULL, "spread over the machines of Citus",
+	  read_citus, NULL },
 	{ TAKES_YES, "yes", NULL, "do not ask", read_yes, NULL },
 	{ TAKES_JSON, "json", NULL, "print JSON, one object a line", read_json,
 	  NULL },

@@ -38,6 +38,8 @@ enum {
 	TAKES_NO_MEDIA = 1 << 17,
 	TAKES_VERIFY = 1 << 18,
 	TAKES_YES = 1 << 19,
+	TAKES_DATA = 1 << 20,
+	TAKES_CITUS = 1 << 21,
 };
 
 enum ctl_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
@@ -66,6 +68,8 @@ struct ctl_options {
 	bool no_media;
 	bool verify;
 	bool yes;
+	bool citus;
+	const char *data; /* a folder; NULL: not given */
 };
 
 struct ctl_option {

@@ -77,6 +77,10 @@ void port_put_head(struct buf *b, const struct port_head *head, uint64_t now_ms)
 	buf_append_char(b, ',');
 	json_put_epoch(b, g->epoch);
 	put_u64(b, "first_seq", g->first_seq);
+	if (g->first_seq > 1) {
+		put_u64(b, "first_off", g->first_off);
+		put_u64(b, "first_jsonl_off", g->first_jsonl_off);
+	}
 	put_u64(b, "last_seq", g->last_seq);
 	buf_printf(b, ",\"media\":%s", head->media ? "true" : "false");
 	put_time(b, "exported_at", now_ms);
@@ -240,7 +244,8 @@ int port_get_head(const struct json *j, struct port_head *head,
 		"type",	      "version",     "name",	   "description",
 		"avatar_url", "created_by",  "created_at", "max_members",
 		"settings",   "epoch",	     "first_seq",  "last_seq",
-		"media",      "exported_at", NULL
+		"media",      "exported_at", "first_off",  "first_jsonl_off",
+		NULL
 	};
 	struct wire_port_group *g = &head->group;
 	int rc = check_version(j, err);
@@ -257,6 +262,12 @@ int port_get_head(const struct json *j, struct port_head *head,
 	if (rc == 0)
 		rc = need_u64(j, "last_seq", &g->last_seq, err);
 	if (rc == 0)
+		rc = json_get_u64(j, "first_off", INT64_MAX, &g->first_off,
+				  err);
+	if (rc >= 0)
+		rc = json_get_u64(j, "first_jsonl_off", INT64_MAX,
+				  &g->first_jsonl_off, err);
+	if (rc >= 0)
 		rc = json_get_bool(j, "media", &head->media, err);
 	return rc < 0 ? rc : 0;
 }

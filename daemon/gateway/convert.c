@@ -20,6 +20,24 @@ int convert_get_role(const struct json *j, enum role *role, struct err *err)
 	return 1;
 }
 
+bool convert_is_cut(uint64_t after_seq, uint64_t first_seq, struct err *err)
+{
+	if (after_seq == 0 || after_seq + 1 >= first_seq)
+		return false;
+	err_set(err, ERR_EPOCH_CHANGED,
+		"The messages before %" PRIu64
+		" are not kept any more: start again from there",
+		first_seq);
+	return true;
+}
+
+void convert_put_start(struct buf *b, uint64_t epoch, uint64_t first_seq)
+{
+	buf_append_char(b, ',');
+	json_put_epoch(b, epoch);
+	buf_printf(b, ",\"first_seq\":%" PRIu64, first_seq);
+}
+
 int convert_put_page(struct buf *b, const struct convert_page *asked,
 		     const struct wire_body_messages *page)
 {

@@ -19,6 +19,13 @@ struct convert_page {
 
 /* Appends "epoch":…,"messages":[…],"complete":…, without braces. 0 or
  * -EBADMSG when the list is damaged. */
+/* Whether a page that begins behind after_seq would have to show messages that
+ * are not kept any more; 0 is from the first that is held on. Then fills err.
+ */
+bool convert_is_cut(uint64_t after_seq, uint64_t first_seq, struct err *err);
+/* Appends ,"epoch":"…","first_seq":N, which come with epoch_changed. */
+void convert_put_start(struct buf *b, uint64_t epoch, uint64_t first_seq);
+
 int convert_put_page(struct buf *b, const struct convert_page *asked,
 		     const struct wire_body_messages *page);
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemon/gateway/convert.h"
 #include "daemon/gateway/query.h"
 #include "daemon/gateway/reporter.h"
 #include "lib/env.h"
@@ -23,12 +24,24 @@ static void upgrade_required(struct http_request *r)
 		       "Upgrade: websocket\r\n", NULL);
 }
 
+static void on_ready(struct client_request *req, const struct err *err,
+		     const void *body)
+{
+	struct http_request *r = req->data;
+
+	(void)body;
+	if (http_replied(r, err))
+		healthz(r);
+}
+
+/* Asked for what a reader of groupd's finds in its store: whether it can. */
 static void readyz(struct http_request *r)
 {
+	struct wire_body_get_metrics body = { 0 };
 	struct err err;
 
 	if (r->gw->client.online && !r->gw->stopping) {
-		healthz(r);
+		http_submit(r, WIRE_GET_METRICS, &body, on_ready);
 		return;
 	}
 	err_set(&err, ERR_UNAVAILABLE, NULL);
@@ -151,4 +164,15 @@ void rest_random_key(char out[33])
 
 	snprintf(out, 33, "%016" PRIx64 "%016" PRIx64, env_random_u64(env),
 		 env_random_u64(env));
+}
+
+void rest_epoch_changed(struct http_request *r, const struct err *err,
+			uint64_t epoch, uint64_t first_seq)
+{
+	struct buf extra = { 0 };
+
+	convert_put_start(&extra, epoch, first_seq);
+	http_fail_with(r, err_http_status(err->code), err->code, err->text,
+		       NULL, buf_cstr(&extra));
+	buf_release(&extra);
 }

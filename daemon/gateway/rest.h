@@ -58,4 +58,8 @@ int rest_get_key(const struct http_request *r, struct str *key,
 /* A key that no other request has, for what groupd must not do twice. */
 void rest_random_key(char out[33]);
 
+/* Answers with a refusal that says from where to start again. */
+void rest_epoch_changed(struct http_request *r, const struct err *err,
+			uint64_t epoch, uint64_t first_seq);
+
 #endif

@@ -83,19 +83,6 @@ void rest_send(struct http_request *r)
 		http_with_group(r, send_item);
 }
 
-static void epoch_changed(struct http_request *r,
-			  const struct wire_body_messages *page)
-{
-	struct buf extra = { 0 };
-
-	buf_append_char(&extra, ',');
-	json_put_epoch(&extra, page->epoch);
-	buf_printf(&extra, ",\"first_seq\":%" PRIu64, page->first_seq);
-	http_fail_with(r, err_http_status(ERR_EPOCH_CHANGED), ERR_EPOCH_CHANGED,
-		       err_sentence(ERR_EPOCH_CHANGED), NULL, buf_cstr(&extra));
-	buf_release(&extra);
-}
-
 static void on_page(struct client_request *req, const struct err *err,
 		    const void *body)
 {
@@ -103,11 +90,17 @@ static void on_page(struct client_request *req, const struct err *err,
 	struct convert_page asked = { .after_seq = r->after_seq,
 				      .before_seq = r->before_seq };
 	const struct wire_body_messages *page = body;
+	struct err changed;
 
 	if (!http_replied(r, err))
 		return;
 	if (r->has_epoch && page->epoch != r->epoch) {
-		epoch_changed(r, page);
+		err_set(&changed, ERR_EPOCH_CHANGED, NULL);
+		rest_epoch_changed(r, &changed, page->epoch, page->first_seq);
+		return;
+	}
+	if (convert_is_cut(r->after_seq, page->first_seq, &changed)) {
+		rest_epoch_changed(r, &changed, page->epoch, page->first_seq);
 		return;
 	}
 	buf_append_char(&r->text, '{');

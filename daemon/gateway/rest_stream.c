@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "daemon/gateway/convert.h"
 #include "daemon/gateway/headers.h"
 #include "daemon/gateway/query.h"
 #include "daemon/gateway/rest.h"
@@ -82,6 +83,8 @@ static void put_end(struct http_stream *s)
 	buf_printf(&data,
 		   "{\"code\":\"%s\",\"detail\":", err_name(s->sub.err.code));
 	json_put_str(&data, str_of(s->sub.err.text));
+	if (s->sub.cut_seq > 0)
+		convert_put_start(&data, s->sub.cut_epoch, s->sub.cut_seq);
 	buf_append_char(&data, '}');
 	put_event(&s->r->out, "end", &data);
 }
@@ -144,6 +147,9 @@ static void on_wake(struct feed_sub *sub)
 	s->ready = true;
 	if (s->began)
 		http_wake(s->r);
+	else if (sub->state == FEED_ENDED && sub->cut_seq > 0)
+		rest_epoch_changed(s->r, &sub->err, sub->cut_epoch,
+				   sub->cut_seq);
 	else if (sub->state == FEED_ENDED)
 		http_fail(s->r, &sub->err);
 	else if (sub->state == FEED_LIVE)

@@ -198,14 +198,24 @@ static void on_page(struct client_request *req, const struct err *err,
 {
 	struct ws_command *cmd = req->data;
 	struct convert_page asked = { .after_seq = cmd->after_seq };
+	const struct wire_body_messages *page = body;
 	struct buf b = { 0 };
+	struct err cut;
 
 	if (!ws_command_replied(cmd, err))
 		return;
+	if (convert_is_cut(cmd->after_seq, page->first_seq, &cut)) {
+		ws_command_put_group(&b, cmd);
+		convert_put_start(&b, page->epoch, page->first_seq);
+		ws_put_error(cmd->conn, buf_str(&cmd->id), &cut, buf_cstr(&b));
+		buf_release(&b);
+		ws_command_end(cmd);
+		return;
+	}
 	ws_frame_begin(&b, "messages", buf_str(&cmd->id));
 	ws_command_put_group(&b, cmd);
 	buf_append_char(&b, ',');
-	if (convert_put_page(&b, &asked, body) < 0)
+	if (convert_put_page(&b, &asked, page) < 0)
 		b.failed = true;
 	buf_append_char(&b, '}');
 	ws_put(cmd->conn, &b);

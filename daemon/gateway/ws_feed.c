@@ -235,6 +235,8 @@ static void end_sub(struct ws_sub *sub)
 {
 	struct ws_conn *c = sub->conn;
 	struct err err = sub->feed.err;
+	uint64_t cut_epoch = sub->feed.cut_epoch;
+	uint64_t cut_seq = sub->feed.cut_seq;
 	char name[WIRE_NAME_MAX + 1];
 	struct buf extra = { 0 };
 
@@ -246,6 +248,8 @@ static void end_sub(struct ws_sub *sub)
 	}
 	buf_append_str(&extra, str_of(",\"group\":"));
 	json_put_str(&extra, str_of(name));
+	if (cut_seq > 0)
+		convert_put_start(&extra, cut_epoch, cut_seq);
 	ws_put_error(c, str_of(""), &err, buf_cstr(&extra));
 	buf_release(&extra);
 }

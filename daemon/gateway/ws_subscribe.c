@@ -4,23 +4,20 @@
  */
 #include <inttypes.h>
 
+#include "daemon/gateway/convert.h"
 #include "daemon/gateway/ws_command.h"
 #include "lib/text.h"
 
 static void subscribe_next(struct ws_command *cmd);
 
-static void fail_epoch(struct ws_command *cmd)
+static void fail_epoch(struct ws_command *cmd, const struct err *err)
 {
 	struct buf extra = { 0 };
-	struct err err;
 
-	err_set(&err, ERR_EPOCH_CHANGED, NULL);
 	ws_command_put_group(&extra, cmd);
-	buf_append_char(&extra, ',');
-	json_put_epoch(&extra, cmd->resolve.group.epoch);
-	buf_printf(&extra, ",\"first_seq\":%" PRIu64,
-		   cmd->resolve.group.first_seq);
-	ws_put_error(cmd->conn, buf_str(&cmd->id), &err, buf_cstr(&extra));
+	convert_put_start(&extra, cmd->resolve.group.epoch,
+			  cmd->resolve.group.first_seq);
+	ws_put_error(cmd->conn, buf_str(&cmd->id), err, buf_cstr(&extra));
 	buf_release(&extra);
 }
 
@@ -57,8 +54,12 @@ static void subscribe_one(struct ws_command *cmd)
 	if (rc >= 0)
 		rc = json_get_str(j, "epoch", 16, &epoch, &err);
 	buf_printf(&mine, "%016" PRIx64, g->epoch);
-	if (rc == 1 && !str_eq(epoch, buf_str(&mine)))
-		fail_epoch(cmd);
+	if (rc == 1 && !str_eq(epoch, buf_str(&mine))) {
+		err_set(&err, ERR_EPOCH_CHANGED, NULL);
+		fail_epoch(cmd, &err);
+	} else if (rc >= 0 && after != FEED_FROM_POINTER &&
+		   convert_is_cut(after, g->first_seq, &err))
+		fail_epoch(cmd, &err);
 	else if (rc >= 0)
 		rc = ws_subscribe(cmd->conn, g->group_id, g->name, after, &err);
 	buf_release(&mine);

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Proves the one-way includes of ARCHITECTURE.md:
-#   lib <- store <- daemon, lib <- daemon/gateway, lib <- daemon/ctl, lib <- fs
+#   lib <- store <- daemon, lib <- daemon/gateway, lib <- daemon/ctl, lib <- fs,
+#   and store <- of daemon/ctl migrate and schema alone
 # and that each third-party library stays in its place.
 set -eu
 failed=0
@@ -30,8 +31,10 @@ refuse '^daemon/[^/]*$' '^"(fs|tests|daemon/gateway|daemon/ctl)/' \
 	'the core knows lib/ and store/ only'
 refuse '^daemon/gateway/' '^"(store|fs|tests|daemon/ctl|daemon/[^/]*[.]h)' \
 	'the gateway knows lib/ only'
-refuse '^daemon/ctl/' '^"(store|fs|tests|daemon/gateway|daemon/[^/]*[.]h)' \
+refuse '^daemon/ctl/' '^"(fs|tests|daemon/gateway|daemon/[^/]*[.]h)' \
 	'groupctl knows lib/ only'
+refuse '^daemon/ctl/([a-ln-r]|m[^i]|s[^c]|[t-z])' '^"store/' \
+	'of groupctl, only migrate and schema know store/'
 refuse '^fs/' '^"(store|daemon|tests)/' 'fs/ knows lib/ only'
 refuse '^(lib|store|daemon|fs)/' '^"[^/]*"$' \
 	'includes are written from the root ("lib/buf.h")'
@@ -51,6 +54,7 @@ place '^store/' '^<sqlite3' SQLite
 place '^lib/json[.]c$' '^<jansson' jansson
 place '^daemon/(digest|certificate|gateway/(intercept|tls)|ctl/(base64|checksum))[.]c$' '^<openssl' OpenSSL
 place '^daemon/ctl/bundle' '^<archive' libarchive
+place '^daemon/bus_redis' '^<hiredis' hiredis
 place '^(lib/(client|feed)[^/]*|daemon/.*|fs/[^/]*)$' '^<uv' libuv
 
 [ $failed = 0 ] && echo "layers: includes go one way"

@@ -6,7 +6,7 @@ missing=0
 for file in "$@"; do
 	name=${file##*/}
 	stem=${name%.*}
-	if ! grep -qE "\`$stem(\.[ch])?\`" ARCHITECTURE.md; then
+	if ! grep -qE "\`$stem(\.([ch]|sql))?\`" ARCHITECTURE.md; then
 		echo "map: ARCHITECTURE.md does not name $file" >&2
 		missing=1
 	fi

@@ -90,6 +90,7 @@ void talk_start(struct talk *t)
 {
 	struct client_options options = { .agent = "test/1",
 					  .data = t,
+					  .patient = t->patient,
 					  .on_event = event_cb,
 					  .on_state = state_cb,
 					  .on_restored = restored_cb };

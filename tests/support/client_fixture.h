@@ -26,7 +26,8 @@ struct talk {
 	uint64_t values[TALK_REQUESTS];
 	size_t done; /* callbacks, of all */
 	bool closing, closed;
-	bool silent; /* SET_READ is not answered */
+	bool silent;  /* SET_READ is not answered */
+	bool patient; /* of its struct client_options */
 
 	/* What the peer saw: seqs of SET_READ, and who asked. */
 	uint64_t seen[4 * TALK_REQUESTS];

@@ -2,7 +2,10 @@
 #include "tests/support/faulty_store.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "store/backend.h"
 
@@ -14,8 +17,10 @@ struct fault {
 
 struct faulty_store {
 	struct store base;
-	struct store *inner; /* owned */
-	unsigned calls[FAULTY_VERBS];
+	struct store_ops ops; /* base's: shared as inner is */
+	struct store *inner;  /* owned */
+	atomic_bool let_go;
+	atomic_uint calls[FAULTY_VERBS];
 	struct fault faults[FAULTY_VERBS];
 };
 
@@ -34,7 +39,7 @@ static const struct fault *count_call(struct store *s, enum faulty_verb verb)
 {
 	struct faulty_store *f = faulty_of(s);
 	const struct fault *fault = &f->faults[verb];
-	unsigned call = ++f->calls[verb];
+	unsigned call = atomic_fetch_add(&f->calls[verb], 1) + 1;
 
 	if (fault->first == 0 || call < fault->first ||
 	    call - fault->first >= fault->times)
@@ -42,10 +47,27 @@ static const struct fault *count_call(struct store *s, enum faulty_verb verb)
 	return fault;
 }
 
+static bool is_over(const struct store *s)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return s->deadline_ms != 0 &&
+	       (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 >=
+		       s->deadline_ms;
+}
+
+static void be_silent(struct store *s)
+{
+	while (!atomic_load(&faulty_of(s)->let_go) && !is_over(s))
+		usleep(1000);
+}
+
 static int fail_verb(struct store *s, const struct fault *fault,
 		     struct err *err)
 {
 	s->broken = s->in_transaction;
+	s->undone = fault->kind == FAULTY_UNDONE;
 	if (fault->kind == FAULTY_FULL)
 		return err_set(err, ERR_OUT_OF_SPACE, NULL);
 	return err_set(err, ERR_UNAVAILABLE, "The store failed as planned");
@@ -57,6 +79,13 @@ static int pass(struct store *s, int rc)
 	s->broken = inner_of(s)->broken;
 	s->dead = inner_of(s)->dead;
 	return rc;
+}
+
+static int lose_answer(struct store *s, struct err *err)
+{
+	s->dead = !store_is_shared(s);
+	err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
+	return -EINPROGRESS;
 }
 
 static void faulty_close(struct store *s)
@@ -87,11 +116,9 @@ static int faulty_commit(struct store *s, struct err *err)
 	} else {
 		store_rollback(inner_of(s));
 	}
-	if (fault->kind == FAULTY_IO || fault->kind == FAULTY_FULL)
+	if (fault->kind != FAULTY_LOST && fault->kind != FAULTY_STORED)
 		return fail_verb(s, fault, err);
-	s->dead = true;
-	err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
-	return -EINPROGRESS;
+	return lose_answer(s, err);
 }
 
 static void faulty_rollback(struct store *s)
@@ -122,6 +149,29 @@ static int faulty_append(struct store *s, struct store_append *op, size_t count,
 	if (fault != NULL)
 		return fail_verb(s, fault, err);
 	return pass(s, store_append(inner_of(s), op, err));
+}
+
+/* The inner store checks and counts anew. */
+static int faulty_append_all(struct store *s, struct store_append *const *ops,
+			     const size_t *counts, struct err *errs, size_t n,
+			     struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_APPEND_ALL);
+
+	(void)counts;
+	if (fault == NULL)
+		return pass(s,
+			    store_append_all(inner_of(s), ops, errs, n, err));
+	if (fault->kind == FAULTY_IO || fault->kind == FAULTY_FULL)
+		return fail_verb(s, fault, err);
+	if (fault->kind == FAULTY_SILENT)
+		be_silent(s);
+	if (fault->kind == FAULTY_STORED) {
+		int rc = store_append_all(inner_of(s), ops, errs, n, err);
+
+		assert(rc == 0);
+	}
+	return lose_answer(s, err);
 }
 
 static int faulty_create_group(struct store *s, struct store_create *op,
@@ -412,9 +462,81 @@ static int faulty_list_contents(struct store *s, store_content_fn fn,
 	return pass(s, store_list_contents(inner_of(s), fn, data, err));
 }
 
+static int faulty_list_versions(struct store *s, const uint64_t *group_ids,
+				size_t count, store_version_fn fn, void *data,
+				struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_LIST_VERSIONS);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_list_versions(inner_of(s), group_ids, count, fn,
+					   data, err));
+}
+
+static int faulty_list_changes(struct store *s, uint64_t group_id,
+			       uint64_t after_version,
+			       store_member_change_fn fn, void *data,
+			       struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_LIST_CHANGES);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_list_changes(inner_of(s), group_id, after_version,
+					  fn, data, err));
+}
+
+static int faulty_list_user_versions(struct store *s, const struct str *users,
+				     size_t count, store_user_version_fn fn,
+				     void *data, struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_LIST_USER_VERSIONS);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_list_user_versions(inner_of(s), users, count, fn,
+						data, err));
+}
+
+static int faulty_list_user_changes(struct store *s, struct str user,
+				    uint64_t after_version,
+				    store_member_change_fn fn, void *data,
+				    struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_LIST_USER_CHANGES);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_list_user_changes(inner_of(s), user, after_version,
+					       fn, data, err));
+}
+
+static int faulty_flush_reads(struct store *s,
+			      const struct store_pointer *pointers,
+			      size_t count, struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_FLUSH_READS);
+
+	if (fault != NULL)
+		return fail_verb(s, fault, err);
+	return pass(s, store_flush_reads(inner_of(s), pointers, count, err));
+}
+
 static int faulty_identity(struct store *s, uint64_t *identity, struct err *err)
 {
 	return pass(s, store_identity(inner_of(s), identity, err));
+}
+
+static int faulty_reach(struct store *s, struct err *err)
+{
+	const struct fault *fault = count_call(s, FAULTY_REACH);
+
+	if (fault == NULL)
+		return pass(s, store_reach(inner_of(s), err));
+	if (fault->kind == FAULTY_SILENT)
+		be_silent(s);
+	return fail_verb(s, fault, err);
 }
 
 static int faulty_copy(struct store *s, const struct store_copy *copy,
@@ -436,6 +558,7 @@ static const struct store_ops faulty_ops = {
 	.snapshot = faulty_snapshot,
 	.release = faulty_release,
 	.append = faulty_append,
+	.append_all = faulty_append_all,
 	.create_group = faulty_create_group,
 	.delete_group = faulty_delete_group,
 	.edit_members = faulty_edit_members,
@@ -474,9 +597,15 @@ static const struct store_ops faulty_ops = {
 	.verify = faulty_verify,
 	.count_all = faulty_count_all,
 	.list_contents = faulty_list_contents,
+	.list_versions = faulty_list_versions,
+	.list_changes = faulty_list_changes,
+	.list_user_versions = faulty_list_user_versions,
+	.list_user_changes = faulty_list_user_changes,
+	.flush_reads = faulty_flush_reads,
 	.identity = faulty_identity,
 	.copy = faulty_copy,
 	.renew = faulty_renew,
+	.reach = faulty_reach,
 };
 
 struct store *faulty_store_new(struct store *inner)
@@ -485,7 +614,9 @@ struct store *faulty_store_new(struct store *inner)
 
 	if (f == NULL)
 		return NULL;
-	f->base.ops = &faulty_ops;
+	f->ops = faulty_ops;
+	f->ops.shared = store_is_shared(inner);
+	f->base.ops = &f->ops;
 	f->base.options = inner->options;
 	f->inner = inner;
 	return &f->base;
@@ -496,14 +627,21 @@ void faulty_store_plan(struct store *s, enum faulty_verb verb,
 {
 	struct faulty_store *f = faulty_of(s);
 
-	assert(s->ops == &faulty_ops && verb < FAULTY_VERBS && nth > 0);
-	assert(verb == FAULTY_COMMIT || kind == FAULTY_IO ||
-	       kind == FAULTY_FULL);
+	assert(s->ops->close == faulty_close && verb < FAULTY_VERBS && nth > 0);
+	assert(verb == FAULTY_COMMIT || verb == FAULTY_APPEND_ALL ||
+	       verb == FAULTY_REACH || kind == FAULTY_IO ||
+	       kind == FAULTY_FULL || kind == FAULTY_UNDONE);
 	f->faults[verb] = (struct fault){ kind, f->calls[verb] + nth, times };
+}
+
+void faulty_store_let_go(struct store *s)
+{
+	assert(s->ops->close == faulty_close);
+	atomic_store(&faulty_of(s)->let_go, true);
 }
 
 unsigned faulty_store_calls(const struct store *s, enum faulty_verb verb)
 {
-	assert(s->ops == &faulty_ops && verb < FAULTY_VERBS);
+	assert(s->ops->close == faulty_close && verb < FAULTY_VERBS);
 	return ((const struct faulty_store *)(const void *)s)->calls[verb];
 }

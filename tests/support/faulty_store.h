@@ -16,20 +16,33 @@ enum faulty_verb {
 	FAULTY_COMMIT,
 	FAULTY_SNAPSHOT,
 	FAULTY_APPEND,
+	FAULTY_APPEND_ALL,
 	FAULTY_ADD_MEDIA,
 	FAULTY_EDIT_MEMBERS,
 	FAULTY_CREATE_GROUP,
 	FAULTY_SET_READ,
+	FAULTY_FLUSH_READS,
 	FAULTY_SCAN,
 	FAULTY_FIND_GROUP,
+	FAULTY_LIST_VERSIONS,
+	FAULTY_LIST_CHANGES,
+	FAULTY_LIST_USER_VERSIONS,
+	FAULTY_LIST_USER_CHANGES,
+	FAULTY_REACH,
 	FAULTY_VERBS
 };
 
 enum faulty_kind {
-	FAULTY_IO,    /* -EIO: roll back */
-	FAULTY_FULL,  /* -ENOSPC, out_of_space: roll back */
-	FAULTY_LOST,  /* commit: -EINPROGRESS, nothing was stored */
-	FAULTY_STORED /* commit: -EINPROGRESS, all was stored */
+	FAULTY_IO,     /* -EIO: roll back */
+	FAULTY_FULL,   /* -ENOSPC, out_of_space: roll back */
+	FAULTY_UNDONE, /* -EIO: roll back, it may be run again */
+	/* commit, append_all: -EINPROGRESS; the handle goes on when inner is
+	 * shared. */
+	FAULTY_LOST,   /* nothing was stored */
+	FAULTY_STORED, /* all was stored */
+	/* append_all, reach: no answer comes, until faulty_store_let_go() or
+	 * the handle's deadline; then as FAULTY_LOST, or FAULTY_IO. */
+	FAULTY_SILENT
 };
 
 /* Takes inner over: store_close() closes both. NULL without memory. */
@@ -39,6 +52,9 @@ struct store *faulty_store_new(struct store *inner);
  * after it, fail so. A verb has one fault at a time. */
 void faulty_store_plan(struct store *s, enum faulty_verb verb,
 		       enum faulty_kind kind, unsigned nth, unsigned times);
+
+/* Any thread: who waits so is let go, and nobody waits any more. */
+void faulty_store_let_go(struct store *s);
 
 /* How often the verb was called. */
 unsigned faulty_store_calls(const struct store *s, enum faulty_verb verb);

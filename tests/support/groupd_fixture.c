@@ -29,6 +29,8 @@ static void on_quit(uv_async_t *async)
 {
 	struct fixture *f = async->data;
 
+	if (f->on_ending != NULL)
+		f->on_ending(f);
 	groupd_stop(&f->groupd, on_stopped);
 }
 
@@ -61,6 +63,8 @@ void start_fixture(struct fixture *f)
 			 f->env == NULL ? env_system() : f->env, &err) < 0)
 		fail_msg("%s", err.text);
 	f->groupd.data = f;
+	if (f->on_started != NULL)
+		f->on_started(f);
 	assert_int_equal(pthread_create(&f->thread, NULL, run_loop, f), 0);
 }
 

@@ -31,6 +31,11 @@ struct fixture {
 	struct config config;
 	const struct env *env; /* the system's, unless changed before */
 	struct groupd groupd;
+	/* May be NULL. Before its thread runs; on the thread, before it ends.
+	 */
+	void (*on_started)(struct fixture *f);
+	void (*on_ending)(struct fixture *f);
+	void *data; /* theirs */
 	uv_loop_t loop;
 	uv_async_t quit;
 	pthread_t thread;

@@ -37,7 +37,7 @@ struct store *fixture_open(struct store_fixture *f, bool read_only)
 	return s;
 }
 
-void fixture_init(struct store_fixture *f, const char *scheme)
+static void init(struct store_fixture *f, const char *scheme, bool shared)
 {
 	memset(f, 0, sizeof(*f));
 	f->env = (struct env){ fake_now, fake_random, f };
@@ -45,8 +45,17 @@ void fixture_init(struct store_fixture *f, const char *scheme)
 	snprintf(f->dir, sizeof(f->dir), "/tmp/groupfs-store-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->path, sizeof(f->path), "%s/test.db", f->dir);
-	snprintf(f->url, sizeof(f->url), "%s:%s", scheme, f->path);
+	if (strcmp(scheme, "postgres") == 0)
+		postgres_create(f->url);
+	else
+		snprintf(f->url, sizeof(f->url), "%s:%s%s", scheme,
+			 shared ? "shared/" : "", f->path);
 	f->s = fixture_open(f, false);
+}
+
+void fixture_init(struct store_fixture *f, const char *scheme)
+{
+	init(f, scheme, false);
 }
 
 void fixture_release(struct store_fixture *f)
@@ -61,6 +70,8 @@ void fixture_release(struct store_fixture *f)
 		unlink(path);
 	}
 	assert_int_equal(rmdir(f->dir), 0);
+	if (strncmp(f->url, "postgresql:", strlen("postgresql:")) == 0)
+		postgres_drop(f->url);
 }
 
 void fixture_reopen(struct store_fixture *f)
@@ -194,6 +205,15 @@ void fixture_verify(struct store_fixture *f)
 		fail_msg("verify: %s", f->err.text);
 }
 
+bool fixture_seeks(const struct store_fixture *f, struct str text, uint64_t off)
+{
+	bool is_end = off == 0 || text.data[off - 1] == '\n' ||
+		      text.data[off] == '\n';
+
+	return is_end || off % 31 == 0 ||
+	       strncmp(f->url, "postgresql:", strlen("postgresql:")) != 0;
+}
+
 struct wire_group fixture_find(struct store_fixture *f, uint64_t group_id,
 			       const char *user)
 {
@@ -205,24 +225,34 @@ struct wire_group fixture_find(struct store_fixture *f, uint64_t group_id,
 	return g;
 }
 
-static int start(void **state, const char *scheme)
+static int start(void **state, const char *scheme, bool shared)
 {
 	struct store_fixture *f = malloc(sizeof(*f));
 
 	assert_non_null(f);
-	fixture_init(f, scheme);
+	init(f, scheme, shared);
 	*state = f;
 	return 0;
 }
 
 int fixture_start_sqlite(void **state)
 {
-	return start(state, "sqlite");
+	return start(state, "sqlite", false);
 }
 
 int fixture_start_memory(void **state)
 {
-	return start(state, "memory");
+	return start(state, "memory", false);
+}
+
+int fixture_start_shared_memory(void **state)
+{
+	return start(state, "memory", true);
+}
+
+int fixture_start_postgres(void **state)
+{
+	return start(state, "postgres", true);
 }
 
 int fixture_stop(void **state)

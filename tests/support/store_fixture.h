@@ -11,24 +11,25 @@
 
 #include "lib/buf.h"
 #include "store/store.h"
+#include "tests/support/postgres_fixture.h"
 
 struct store_fixture {
 	struct env env; /* now_ms is the field below, random a counter's */
 	uint64_t now_ms;
 	uint64_t random;
 	char dir[64];
-	char url[192];
+	char url[POSTGRES_URL];
 	char path[128];	 /* of a sqlite store */
 	struct store *s; /* the writer */
 	struct err err;
 };
 
-/* scheme: "sqlite" or "memory". Opens the writer; release closes it and
- * removes the directory. */
+/* scheme: "sqlite", "memory" or "postgres". Opens the writer; release closes it
+ * and removes the directory, or the database. */
 void fixture_init(struct store_fixture *f, const char *scheme);
 void fixture_release(struct store_fixture *f);
 struct store *fixture_open(struct store_fixture *f, bool read_only);
-/* Closes the writer and opens it again (sqlite only: memory forgets). */
+/* Closes the writer and opens it again (memory forgets). */
 void fixture_reopen(struct store_fixture *f);
 
 void fixture_begin(struct store_fixture *f);
@@ -53,20 +54,32 @@ int fixture_edit_one(struct store_fixture *f, uint64_t group_id, const char *by,
 		     enum edit_op op, const char *name);
 /* Fails the test when the store's audit finds a fault. */
 void fixture_verify(struct store_fixture *f);
+/* Whether to ask in which line of text byte off lies: always; but where each
+ * question is a round trip, only of the ends of a line, and one byte of 31. */
+bool fixture_seeks(const struct store_fixture *f, struct str text,
+		   uint64_t off);
 struct wire_group fixture_find(struct store_fixture *f, uint64_t group_id,
 			       const char *user);
 
 /* The set-up and the end of a test whose state is a struct store_fixture. */
 int fixture_start_sqlite(void **state);
 int fixture_start_memory(void **state);
+int fixture_start_shared_memory(void **state);
+int fixture_start_postgres(void **state);
 int fixture_stop(void **state);
 
-/* Two rows of a table of tests: once on each back end. */
-#define FIXTURE_ON_EACH(test)                                                  \
-	{ "sqlite: " #test, test, fixture_start_sqlite, fixture_stop, NULL },  \
+/* A row of a table of tests: on one back end, or once on each. */
+#define FIXTURE_ON(scheme, test)                                               \
 	{                                                                      \
-		"memory: " #test, test, fixture_start_memory, fixture_stop,    \
-			NULL                                                   \
+#scheme ": " #test, test, fixture_start_##scheme,              \
+			fixture_stop, NULL                                     \
 	}
+#define FIXTURE_ON_EACH(test)                                                  \
+	FIXTURE_ON(sqlite, test), FIXTURE_ON(memory, test),                    \
+		FIXTURE_ON(postgres, test)
+
+/* Once on each back end that nodes can share. */
+#define FIXTURE_ON_SHARED(test)                                                \
+	FIXTURE_ON(shared_memory, test), FIXTURE_ON(postgres, test)
 
 #endif

@@ -11,7 +11,8 @@
 find "$EX" -type f ! -name README.md -printf '%P\n' | sort >"$T/files"
 missing=$(while read -r file; do
 	grep -qF "($file)" "$EX/README.md" || echo "$file: not in README.md"
-	grep -qF "\$EX/$file" "$HERE"/89-*.sh "$HERE"/90-*.sh ||
+	grep -qF "\$EX/$file" "$HERE"/89-*.sh "$HERE"/90-*.sh \
+		"$TOP"/tests/cluster/[0-9]*.sh ||
 		echo "$file: not run by a test"
 done <"$T/files")
 is "README.md names each file, and a test runs it" "$missing" ""
@@ -25,7 +26,7 @@ is "each of its blocks is run, too" "$missing" ""
 
 # groupd.conf: each key is there, and each default is one.
 ok "groupd.conf" "$BUILD/groupd" --check -c "$EX/groupd.conf"
-sed -E '/^#(tls_|store|data|socket)/d; s/^#([a-z_]+ = )/\1/; s/= groupfs$/= root/' \
+sed -E '/^#(tls_|store|bus|data|socket)/d; s/^#([a-z_]+ = )/\1/; s/= groupfs$/= root/' \
 	"$EX/groupd.conf" \
 	>"$T/all.conf"
 ok "what is commented out in it is right" sh -c \

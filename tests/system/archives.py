@@ -165,9 +165,13 @@ def deep(parts, path):
 
 
 def older(parts, path):
-    """As groupd wrote it before mentions were numbered."""
+    """As groupd wrote it before mentions were numbered, and logs cut."""
     rest = parts_by_name(parts)[:-1]
     changed = with_database(rest, sql(
+        "DROP INDEX groups_kept",
+        "ALTER TABLE groups DROP COLUMN keep_ms",
+        "ALTER TABLE groups DROP COLUMN keep_messages",
+        "ALTER TABLE groups DROP COLUMN keep_bytes",
         "ALTER TABLE mentions DROP COLUMN n",
         "ALTER TABLE everyone DROP COLUMN n",
         "DELETE FROM meta WHERE k='identity'",

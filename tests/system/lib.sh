@@ -345,12 +345,17 @@ cleanup() {
 			[ -s "$log" ] && diag "$log: $(tail -n 20 "$log")"
 		done
 	fi
+	[ -z "${GROUPFS_TEST_CLUSTER:-}" ] || forget_database
 	[ -n "${GROUPFS_TEST_KEEP:-}" ] || rm -rf "$T"
 	exit "$rc"
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 trap 'exit 141' PIPE
+
+# Two nodes that share a store, where all of the above has one groupd.
+# shellcheck source=tests/cluster/nodes.sh
+[ -z "${GROUPFS_TEST_CLUSTER:-}" ] || . "$TOP/tests/cluster/nodes.sh"
 
 # The last line of a test: stops what runs, looks for what the sanitizers
 # reported, prints the plan.

@@ -22,7 +22,8 @@ ELSEWHERE = {
     "fusermount3(1)": "fuse3", "inotify(7)": "manpages", "mkdir(1)":
     "coreutils", "mmap(2)": "manpages-dev", "mount(8)": "mount",
     "mount.fuse3(8)": "fuse3", "mv(1)": "coreutils", "patch(1)": "patch",
-    "poll(2)": "manpages-dev", "read(2)": "manpages-dev",
+    "poll(2)": "manpages-dev", "psql(1)": "postgresql-client",
+    "read(2)": "manpages-dev",
     "rename(2)": "manpages-dev", "rsync(1)": "rsync",
     "sendfile(2)": "manpages-dev", "sh(1)": "dash", "splice(2)":
     "manpages-dev", "statx(2)": "manpages-dev", "systemd(1)": "systemd",

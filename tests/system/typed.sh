@@ -72,6 +72,20 @@ before_groupd_api_7() {
 	as alice 'head -c 100000 /dev/urandom > ~/photo.jpg'
 }
 
+# Database and Redis are here, under their names; db2 is a standby that is
+# away.
+before_groupd_cluster_7() {
+	printf '127.0.0.1 %s\n' db1 redis1 >>/etc/hosts
+	echo '127.0.0.2 db2' >>/etc/hosts
+	install -d -o postgres /var/run/postgresql /var/lib/postgresql
+	engine=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+	su postgres -c "cd && $engine/initdb -D /var/lib/postgresql/data -A trust &&
+		$engine/pg_ctl -D /var/lib/postgresql/data -w -l /tmp/postgres.log \
+		-o '-k /var/run/postgresql' start" || return
+	redis-server --save '' --daemonize yes
+	mkdir -p /var/backups
+}
+
 # ---- what they and the table use
 
 wait_until() {
@@ -155,6 +169,11 @@ is_read_live() {
 is_a_configuration() {
 	cat >/etc/groupd.conf
 	groupd --check && stop_groupd && start_groupd
+}
+
+is_a_node() {
+	cat >/etc/groupd.conf
+	start_groupd
 }
 
 # What is mounted by it stays, for the examples below it.

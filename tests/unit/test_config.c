@@ -39,6 +39,8 @@ static void every_key_is_taken(void **state)
 				 "max_message_bytes = 1000\n"
 				 "media_max_bytes = 3M\n"
 				 "dedupe_window = 2d\n"
+				 "retention = days=30, bytes=7 messages=9\n"
+				 "retention_interval = 90\n"
 				 "rate_messages_per_second = 1000000\n"
 				 "max_connections_per_user = 20\n"
 				 "max_connections_per_address = 30\n",
@@ -63,6 +65,10 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(c->max_message_bytes, 1000);
 	assert_int_equal(c->media_max_bytes, 3 << 20);
 	assert_int_equal(c->dedupe_window_ms, 172800000);
+	assert_int_equal(c->retention.age_ms, UINT64_C(2592000000));
+	assert_int_equal(c->retention.messages, 9);
+	assert_int_equal(c->retention.bytes, 7);
+	assert_int_equal(c->retention_interval, 90000);
 	assert_int_equal(c->rate_messages_per_second, 1000000);
 	assert_int_equal(c->max_connections_per_user, 20);
 	assert_int_equal(c->max_connections_per_address, 30);
@@ -86,6 +92,12 @@ static void bad_lines_are_refused_with_file_and_line(void **state)
 		{ "media_max_bytes = 0",
 		  "groupd.conf:1: media_max_bytes: not a "
 		  "size from 1 to 64G" },
+		{ "retention = 30d", "not days=N, messages=N, bytes=N" },
+		{ "retention = hours=3", "not days=N" },
+		{ "retention =", "a value is missing" },
+		{ "retention = days=0", "from 1 to 36500" },
+		{ "retention = messages=x", "not a number from 1" },
+		{ "retention_interval = 0", "from 1s to 365d" },
 		{ "media_max_bytes = 65G", "not a size" },
 		{ "media_max_bytes = 18446744073709551615K", "not a size" },
 		{ "media_max_bytes = M", "not a size" },
@@ -99,7 +111,17 @@ static void bad_lines_are_refused_with_file_and_line(void **state)
 		{ "just words", "groupd.conf:1: not KEY = VALUE" },
 		{ "trusted_users = no-such-user-here", "no such local user" },
 		{ "allowed_origins = example.com", "an origin is SCHEME" },
-		{ "bus = redis://x", "bus: not supported by this version yet" },
+		{ "bus = nats://x", "groupd.conf:1: bus: not redis://HOST" },
+		{ "bus = rediss://x", "bus: this version speaks no TLS" },
+		{ "bus = redis://:6379", "bus: the host is missing" },
+		{ "bus = redis://h:65536", "bus: the port is not a number" },
+		{ "bus = redis://h/x", "bus: the database is not a number" },
+		{ "bus = redis://u@h", "bus: before the @ stands USER" },
+		{ "bus = redis://:%0@h", "bus: the user or the password" },
+		{ "bus = redis://:%00@h", "bus: the user or the password" },
+		{ "bus = redis://[::1", "bus: not [HOST]:PORT" },
+		{ "bus = unix://run/s", "bus: the path of a Unix socket" },
+		{ "bus = unix:///s?x=1", "bus: behind the ? stands db=" },
 		{ "tls_cert =", "groupd.conf:1: tls_cert: a value is missing" },
 		{ "tls-key = /x\ntls_key = /x", "groupd.conf:2: tls_key is "
 						"set twice" },

@@ -77,6 +77,11 @@ static void what_is_wrong_is_said(void **state)
 		{ "commit_p99_ms", "250.000", HEALTH_NOTE, "over 250 ms" },
 		{ "lagging_subscribers", "1", HEALTH_NOTE, "than is sent: 1" },
 		{ "lagging_sessions", "2", HEALTH_NOTE, "do not read: 2" },
+		{ "store_silent", "yes", HEALTH_BAD, "mounts are cut off" },
+		{ "store_silent", "no", HEALTH_GOOD, NULL },
+		{ "bus", "down since X: why", HEALTH_NOTE,
+		  "the bus is down since X: why; what other" },
+		{ "bus", "up since X", HEALTH_GOOD, NULL },
 	};
 
 	(void)state;

@@ -218,8 +218,21 @@ static void one_before_what_is_kept_is_told_so_at_its_start(void **state)
 	until_state(f, 0, FEED_ENDED);
 	assert_int_equal(f->sub[0].err.code, ERR_EPOCH_CHANGED);
 	assert_non_null(strstr(f->sub[0].err.text, "51"));
+	assert_int_equal(f->sub[0].cut_seq, 51);
 	until_state(f, 1, FEED_LIVE);
 	read_to(f, 1, 100);
+}
+
+static void from_the_start_is_from_what_is_kept_on(void **state)
+{
+	struct fixture *f = *state;
+
+	f->groups.g[0].last_seq = 100;
+	f->groups.g[0].first_seq = 51;
+	subscribe(f, 0, 0, 0);
+	until_state(f, 0, FEED_LIVE);
+	assert_int_equal(f->sub[0].cursor, 50);
+	read_to(f, 0, 100);
 }
 
 static void one_that_lags_behind_what_is_kept_is_told_so(void **state)
@@ -503,6 +516,7 @@ int main(void)
 		T(a_bye_does_nothing_to_the_subs),
 		T(messages_that_cannot_be_decoded_lose_the_connection),
 		T(one_before_what_is_kept_is_told_so_at_its_start),
+		T(from_the_start_is_from_what_is_kept_on),
 		T(one_that_lags_behind_what_is_kept_is_told_so),
 		T(a_pointer_before_what_is_kept_starts_at_its_first),
 		T(a_removed_one_ends_and_another_user_goes_on),

@@ -396,6 +396,19 @@ static void the_last_group_takes_its_contents_with_it(void **state)
 	hang_up(&c);
 }
 
+static void share_store(struct fixture *f)
+{
+	snprintf(f->config.store, sizeof(f->config.store), "memory:shared/%s",
+		 buf_cstr(&f->dir));
+}
+
+static int set_up_shared(void **state)
+{
+	return set_up_changed(state, true, share_store);
+}
+
+#define TEST_SHARED(name)                                                      \
+	cmocka_unit_test_setup_teardown(name, set_up_shared, tear_down)
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, set_up, tear_down),              \
 		cmocka_unit_test_setup_teardown(name, set_up_memory,           \
@@ -408,8 +421,11 @@ int main(void)
 		TEST(a_send_that_is_repeated_is_answered_as_the_first),
 		TEST(a_batch_id_is_known_again_whatever_the_upload),
 		TEST(a_name_is_taken_once_and_can_be_changed),
+		TEST_SHARED(a_name_is_taken_once_and_can_be_changed),
 		TEST(what_is_not_sent_is_not_stored),
+		TEST_SHARED(what_is_not_sent_is_not_stored),
 		TEST(a_drop_while_it_is_sent_harms_nobody),
+		TEST_SHARED(a_drop_while_it_is_sent_harms_nobody),
 		TEST(files_are_listed_by_name_page_by_page),
 		TEST(to_others_nothing_is_there),
 		TEST(an_upload_is_its_users_alone),

@@ -99,9 +99,11 @@ static int seal(struct fixture *f, const struct media_upload *u)
 
 static int place(struct fixture *f, const struct media_upload *u)
 {
-	int rc = media_place(&f->media, u, f->hash, &f->fresh, &f->err);
+	struct media_placing p = { .upload = u, .hash = f->hash };
+	int rc = media_ready(&f->media, &p, &f->err);
 
-	return rc < 0 ? rc : media_settle(&f->media, f->hash, &f->err);
+	f->fresh = p.fresh;
+	return rc < 0 ? rc : media_settle(&f->media, &p, &f->err);
 }
 
 /* A sealed and placed upload of this text. */
@@ -219,8 +221,8 @@ static void the_same_content_is_stored_once(void **state)
 	assert_int_equal(count_files(f, ""), 0);
 	assert_int_equal(count_files(f, "v"), 1);
 	is_content(f, 0, 9, "same");
-	assert_int_equal(media_remove(&f->media, f->hash, &f->err), 0);
-	assert_int_equal(media_remove(&f->media, f->hash, &f->err), 0);
+	assert_int_equal(media_remove(&f->media, f->hash, NULL, &f->err), 0);
+	assert_int_equal(media_remove(&f->media, f->hash, NULL, &f->err), 0);
 	assert_int_equal(count_files(f, "v"), 0);
 }
 
@@ -396,7 +398,7 @@ static void an_upload_goes_on_after_a_restart(void **state)
 	media_forget(&f->media, &u);
 	is_content(f, 0, 100, "hello world");
 	/* What is gone cannot be placed. */
-	assert_int_equal(media_remove(&f->media, f->hash, &f->err), 0);
+	assert_int_equal(media_remove(&f->media, f->hash, NULL, &f->err), 0);
 	assert_int_equal(place(f, &u), -EINVAL);
 	assert_int_equal(f->err.code, ERR_BAD_REQUEST);
 }
@@ -413,12 +415,41 @@ static void others_cannot_look_into_it(void **state)
 	buf_release(&path);
 }
 
+/* Another node has placed it since it was seen, by a lock that this one has
+ * lost and does not know of. */
+static void what_is_placed_meanwhile_is_not_removed(void **state)
+{
+	struct fixture *f = *state;
+	const struct media_upload u = upload("alice", "k1");
+	const struct media_upload again = upload("bob", "k2");
+	struct media_seen seen;
+	uint8_t hash[STORE_HASH];
+
+	f->media.shared = true;
+	media_look(&f->media, f->hash, &seen);
+	placed(f, &u, "hello");
+	memcpy(hash, f->hash, sizeof(hash));
+	assert_int_equal(media_remove(&f->media, hash, &seen, &f->err), 1);
+	is_content(f, 0, 5, "hello");
+	/* The second placing counts as well as the first. */
+	media_look(&f->media, hash, &seen);
+	usleep(20000); /* the file system's clock has steps */
+	placed(f, &again, "hello");
+	assert_int_equal(media_remove(&f->media, hash, &seen, &f->err), 1);
+	is_content(f, 0, 5, "hello");
+	media_look(&f->media, hash, &seen);
+	assert_int_equal(media_remove(&f->media, hash, &seen, &f->err), 0);
+	assert_int_equal(count_files(f, " -v"), 0);
+	assert_int_equal(media_remove(&f->media, hash, &seen, &f->err), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha_256_is_that_of_the_standard),
+		TEST(what_is_placed_meanwhile_is_not_removed),
 		TEST(pieces_in_any_order_make_the_content),
 		TEST(an_upload_is_resized_both_ways),
 		TEST(the_same_content_is_stored_once),

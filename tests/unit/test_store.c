@@ -128,6 +128,8 @@ static void every_byte_is_found_in_its_line(void **state)
 			line++;
 			line_off = off;
 		}
+		if (!fixture_seeks(f, buf_str(&text), off))
+			continue;
 		assert_int_equal(
 			store_seek(f->s, g, LOG_TEXT, off, &seq, &at, &f->err),
 			0);
@@ -670,17 +672,25 @@ static void tokens_end_and_are_revoked(void **state)
 	fixture_commit(f);
 }
 
-static void there_is_one_writer_and_readers_do_not_write(void **state)
+static void there_is_one_writer(void **state)
 {
 	struct store_fixture *f = *state;
 	struct store_options options = { .env = &f->env };
-	struct store *reader = fixture_open(f, true);
 	struct store *second = NULL;
 
 	assert_int_equal(store_open(&second, f->url, &options, &f->err),
 			 -EBUSY);
 	assert_null(second);
 	assert_true(strlen(f->err.text) > 0);
+}
+
+static void readers_do_not_write(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_options options = { .env = &f->env };
+	struct store *reader = fixture_open(f, true);
+	struct store *second = NULL;
+
 	assert_true(store_begin(reader, &f->err) < 0);
 	assert_int_equal(store_snapshot(reader, &f->err), 0);
 	store_release(reader);
@@ -711,7 +721,10 @@ int main(void)
 		FIXTURE_ON_EACH(pointers_only_move_forward),
 		FIXTURE_ON_EACH(groups_are_listed_by_name),
 		FIXTURE_ON_EACH(tokens_end_and_are_revoked),
-		FIXTURE_ON_EACH(there_is_one_writer_and_readers_do_not_write),
+		/* Several machines write to a shared one. */
+		FIXTURE_ON(sqlite, there_is_one_writer),
+		FIXTURE_ON(memory, there_is_one_writer),
+		FIXTURE_ON_EACH(readers_do_not_write),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

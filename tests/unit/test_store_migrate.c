@@ -16,6 +16,7 @@
 
 #include "lib/json.h"
 #include "lib/text.h"
+#include "tests/support/store_3.h"
 #include "tests/support/store_fixture.h"
 
 /* Version 1 as it was released. Never to be changed. */
@@ -298,7 +299,7 @@ static void version_1_gains_the_offsets_of_its_json(void **state)
 	assert_int_equal(fixture_find(f, 4, "bob").jsonl_size, 0);
 	store_close(f->s);
 	f->s = NULL;
-	assert_int_equal(number(f, "PRAGMA user_version"), 3);
+	assert_int_equal(number(f, "PRAGMA user_version"), 4);
 	assert_int_equal(number(f, "SELECT count(*) FROM sqlite_schema WHERE "
 				   "name IN ('messages_1',"
 				   "'mentions_2','everyone_2')"),
@@ -398,6 +399,51 @@ static void a_migration_that_fails_changes_nothing(void **state)
 	assert_log(f, 3);
 }
 
+/* What its settings said of retention was free text then: it drops nothing
+ * until somebody says it again. */
+static void version_3_gains_a_retention(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_trim op = { .group_id = 1, .limit = 100 };
+	struct store_set_info info = { .group_id = 1,
+				       .by = str_of("root"),
+				       .set = INFO_SETTINGS };
+	struct wire_info was;
+	char settings[64];
+	sqlite3 *db = NULL;
+
+	store_close(f->s);
+	f->s = NULL;
+	assert_int_equal(remove(f->path), 0);
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	for (size_t i = 0; store_3[i] != NULL; i++)
+		assert_int_equal(sqlite3_exec(db, store_3[i], NULL, NULL, NULL),
+				 SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(number(f, "PRAGMA user_version"), 3);
+	f->s = fixture_open(f, false);
+	fixture_verify(f);
+	assert_int_equal(fixture_find(f, 1, "bob").mentions, 4);
+	assert_int_equal(fixture_find(f, 1, "bob").size, 238);
+	fixture_begin(f);
+	assert_int_equal(store_trim(f->s, &op, &f->err), 0);
+	assert_int_equal(op.first_seq, 1);
+	assert_int_equal(store_get_info(f->s, 1, str_of("root"), &was, &f->err),
+			 0);
+	assert_true(str_to_cstr(was.settings, settings, sizeof(settings)));
+	info.settings = str_of(settings);
+	assert_int_equal(store_set_info(f->s, &info, &f->err), 0);
+	assert_int_equal(store_trim(f->s, &op, &f->err), 0);
+	assert_int_equal(op.first_seq, 5);
+	assert_int_equal(op.first_off, 185);
+	fixture_commit(f);
+	fixture_verify(f);
+	store_close(f->s);
+	f->s = NULL;
+	assert_int_equal(number(f, "PRAGMA user_version"), 4);
+	f->s = fixture_open(f, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +451,9 @@ int main(void)
 			version_1_gains_the_offsets_of_its_json,
 			fixture_start_sqlite, fixture_stop),
 		cmocka_unit_test_setup_teardown(version_1_keeps_all_it_had,
+						fixture_start_sqlite,
+						fixture_stop),
+		cmocka_unit_test_setup_teardown(version_3_gains_a_retention,
 						fixture_start_sqlite,
 						fixture_stop),
 		cmocka_unit_test_setup_teardown(

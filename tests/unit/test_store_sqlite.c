@@ -67,9 +67,9 @@ static void foreign_newer_and_damaged_files_are_refused(void **state)
 
 	store_close(f->s);
 	f->s = NULL;
-	run_sql(f, "PRAGMA user_version=4");
-	assert_refused(f, "format 4");
-	run_sql(f, "PRAGMA user_version=3; PRAGMA application_id=7");
+	run_sql(f, "PRAGMA user_version=5");
+	assert_refused(f, "format 5");
+	run_sql(f, "PRAGMA user_version=4; PRAGMA application_id=7");
 	assert_refused(f, "another program");
 	run_sql(f, "PRAGMA application_id=0x474D5347");
 	fixture_reopen(f);

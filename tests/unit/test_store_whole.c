@@ -115,6 +115,20 @@ static void renewing_changes_epochs_and_identity_alone(void **state)
 	fixture_verify(f);
 }
 
+/* Nobody else may go on with what he knew of it. */
+static void a_shared_store_is_not_renewed(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t identity = identity_of(f->s);
+
+	fixture_begin(f);
+	assert_int_equal(store_renew(f->s, &f->err), -EINVAL);
+	assert_int_equal(f->err.code, ERR_BAD_REQUEST);
+	assert_non_null(strstr(f->err.text, "groupd-cluster(7)"));
+	fixture_commit(f);
+	assert_true(identity_of(f->s) == identity);
+}
+
 static void a_reader_cannot_renew(void **state)
 {
 	struct store_fixture *f = *state;
@@ -124,7 +138,7 @@ static void a_reader_cannot_renew(void **state)
 	store_close(reader);
 }
 
-static void a_store_in_memory_is_not_copied(void **state)
+static void a_store_in_no_file_is_not_copied(void **state)
 {
 	struct store_fixture *f = *state;
 	const struct store_copy copy = { .path = "/nonexistent/copy" };
@@ -425,28 +439,25 @@ static void what_is_kept_overwrites_nothing(void **state)
 	assert_int_equal(last_of(f->s, 1), 6);
 }
 
-#define ON_SQLITE(test)                                                        \
-	{                                                                      \
-#test, test, fixture_start_sqlite, fixture_stop, NULL          \
-	}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_ON_EACH(all_is_counted_and_each_content_once),
-		FIXTURE_ON_EACH(renewing_changes_epochs_and_identity_alone),
+		FIXTURE_ON(sqlite, renewing_changes_epochs_and_identity_alone),
+		FIXTURE_ON(memory, renewing_changes_epochs_and_identity_alone),
+		FIXTURE_ON(postgres, a_shared_store_is_not_renewed),
 		FIXTURE_ON_EACH(a_reader_cannot_renew),
-		{ "a_store_in_memory_is_not_copied",
-		  a_store_in_memory_is_not_copied, fixture_start_memory,
-		  fixture_stop, NULL },
-		ON_SQLITE(a_copy_is_what_the_snapshot_sees),
-		ON_SQLITE(a_copy_that_is_given_up_leaves_nothing),
-		ON_SQLITE(a_copy_overwrites_nothing),
-		ON_SQLITE(the_identity_is_kept),
-		ON_SQLITE(an_exchange_goes_on_from_any_point),
-		ON_SQLITE(an_exchange_needs_no_old_store),
-		ON_SQLITE(a_store_that_is_written_is_not_exchanged),
-		ON_SQLITE(what_is_kept_overwrites_nothing),
+		FIXTURE_ON(memory, a_store_in_no_file_is_not_copied),
+		FIXTURE_ON(postgres, a_store_in_no_file_is_not_copied),
+		FIXTURE_ON(sqlite, a_copy_is_what_the_snapshot_sees),
+		FIXTURE_ON(sqlite, a_copy_that_is_given_up_leaves_nothing),
+		FIXTURE_ON(sqlite, a_copy_overwrites_nothing),
+		FIXTURE_ON(sqlite, the_identity_is_kept),
+		FIXTURE_ON(postgres, the_identity_is_kept),
+		FIXTURE_ON(sqlite, an_exchange_goes_on_from_any_point),
+		FIXTURE_ON(sqlite, an_exchange_needs_no_old_store),
+		FIXTURE_ON(sqlite, a_store_that_is_written_is_not_exchanged),
+		FIXTURE_ON(sqlite, what_is_kept_overwrites_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,8 +241,11 @@ function enter() {
 
 /* What groupd says no to, in its words. */
 class Refusal extends Error {
-	constructor(code, message, status = 0, retryAfter = 0) {
+	constructor(code, message, status = 0, retryAfter = 0, problem = {}) {
 		super(message);
+		// Where to begin again, of epoch_changed.
+		this.epoch = problem.epoch;
+		this.first_seq = problem.first_seq;
 		this.code = code;
 		this.status = status;
 		this.retryAfter = retryAfter;
@@ -253,7 +256,7 @@ async function refusalOf(answer) {
 	const problem = await answer.json().catch(() => ({}));
 	return new Refusal(problem.code ?? 'unavailable',
 		problem.detail ?? problem.title ?? `The answer was ${answer.status}`,
-		answer.status, Number(answer.headers.get('Retry-After') ?? 0) * 1000);
+		answer.status, Number(answer.headers.get('Retry-After') ?? 0) * 1000, problem);
 }
 
 const authorization = () => ({ Authorization: `Bearer ${session.token}` });
@@ -552,7 +555,9 @@ function onError(f) {
 	const g = groups.get(f.group);
 	if (f.id?.startsWith?.(READ)) onReadRefused(f);
 	if (f.id !== undefined && outbox.onRefused(f)) return;
-	if (f.code === 'epoch_changed' && g !== undefined) restored(g, f.epoch);
+	if (f.code === 'epoch_changed' && g !== undefined) {
+		if (changed(g, f)) resubscribe(g);
+	}
 	else if (f.code === 'no_such_group' && g !== undefined) dropGroup(f.group, `You are no longer a member of ${f.group}, or it was deleted.`);
 	else if (g !== undefined) { g.sync = 'live'; checkLive(); }
 	if (f.code === 'unavailable') suspectCore();
@@ -639,6 +644,31 @@ function dropGroup(name, otherwise) {
 	checkLive();
 }
 
+/* What was asked for is of another log, or not kept any more. True: it is the
+ * same log, which goes on at its first message. */
+function changed(g, { epoch, first_seq }) {
+	if (g.epoch !== '' && epoch !== g.epoch) {
+		restored(g, epoch);
+		return false;
+	}
+	g.epoch = epoch;
+	g.first_seq = first_seq;
+	g.last_seq = Math.max(g.last_seq, first_seq - 1);
+	drawGroups();
+	if (view.group !== g) return true;
+	if (view.hi < first_seq - 1) view.load(view.atEnd ? 0 : first_seq);
+	else view.drawEdge();
+	return true;
+}
+
+function resubscribe(g) {
+	g.sync = 'catching up';
+	tell({ type: 'unsubscribe', group: g.name });
+	tell({ type: 'subscribe', groups: [{ group: g.name, after_seq: g.last_seq }] });
+	tell({ type: 'subscribe' });
+	checkLive();
+}
+
 /* Another log by the same name: nothing that was shown is certain. */
 async function restored(g, epoch) {
 	groups.delete(g.name);
@@ -649,9 +679,7 @@ async function restored(g, epoch) {
 	const now = groups.get(g.name);
 	if (now === undefined) return;
 	now.epoch = epoch ?? now.epoch;
-	tell({ type: 'unsubscribe', group: g.name });
-	tell({ type: 'subscribe', groups: [{ group: g.name, after_seq: now.last_seq }] });
-	tell({ type: 'subscribe' });
+	resubscribe(now);
 	if (open) {
 		say(`The log of ${g.name} was restored from a backup: this is what it has now`);
 		route();
@@ -1201,7 +1229,7 @@ const view = {
 		const g = this.group;
 		const serial = ++this.serial;
 		const stop = () => this.serial !== serial;
-		const from = seq > 0 ? seq : unreadOf(g) > PAGE ? g.last_read_seq + 1 : 0;
+		let from = seq > 0 ? seq : unreadOf(g) > PAGE ? g.last_read_seq + 1 : 0;
 		this.clear();
 		outbox.draw();
 		$('older').textContent = 'Loading…';
@@ -1211,6 +1239,7 @@ const view = {
 			const was = g.last_seq;
 			learn(info);
 			if (was > info.last_seq) g.last_seq = was;
+			if (from > 0) from = Math.max(from, g.first_seq);
 			drawHead();
 			const pages = await patiently(() => Promise.all(from > 0
 				? [this.page(`before_seq=${from}&limit=40`), this.page(`after_seq=${from - 1}&limit=${PAGE}`)]
@@ -1231,7 +1260,7 @@ const view = {
 	failed(refusal) {
 		const g = this.group;
 		if (g === null) return;
-		if (refusal.code === 'epoch_changed') restored(g);
+		if (refusal.code === 'epoch_changed') changed(g, refusal);
 		else if (refusal.code === 'no_such_group') dropGroup(g.name, `You are no longer a member of ${g.name}, or it was deleted.`);
 		else $('older').textContent = refusal.message;
 	},
@@ -1340,8 +1369,9 @@ const view = {
 		if (this.group === null) return;
 		const first = this.lo <= this.group.first_seq;
 		$('older').textContent = this.loading.older ? 'Loading…'
-			: this.msgs.length === 0 ? (this.group.last_seq === 0 ? 'Nothing was said here yet.' : 'Loading…')
-				: first ? 'This is the beginning.' : '';
+			: this.msgs.length === 0 ? (this.group.last_seq === 0 ? 'Nothing was said here yet.'
+				: this.group.first_seq > this.group.last_seq ? 'Nothing of it is kept any more.' : 'Loading…')
+				: !first ? '' : this.group.first_seq > 1 ? 'Older messages are not kept.' : 'This is the beginning.';
 	},
 
 	/* A new message: shown where its place is loaded, else only counted. */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of the sequencer.
+ *
+ *   sequencer.c       lanes: batches and their transactions
+ *   sequencer_wait.c  what waits on a lane, and for how long
+ */
+#ifndef GROUPFS_DAEMON_SEQUENCER_PRIVATE_H
+#define GROUPFS_DAEMON_SEQUENCER_PRIVATE_H
+
+#include "daemon/sequencer.h"
+
+/* What went into one transaction. */
+struct batch {
+	struct list link;
+	struct list ops;
+	size_t count;
+	struct list events;
+};
+
+static inline struct sequencer_op *op_of(struct list *el)
+{
+	return container_of(el, struct sequencer_op, link);
+}
+
+/* A lane cannot go on without its batch struct: it waits for memory. */
+struct batch *batch_new(void);
+
+/* Lane: whether there is something to take, from a store that was reached just
+ * now; waits for both. lock is held, and is released meanwhile. False: stop. */
+bool lane_wait(struct lane *lane);
+/* Lane: the last transaction failed, so perhaps the store is away. Who has
+ * waited for that is answered. */
+void lane_doubt(struct lane *lane);
+/* Loop: answers who waits for too long. */
+void lanes_look(uv_timer_t *timer);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/sequencer_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/late.h"
+#include "lib/table.h"
+
+struct batch *batch_new(void)
+{
+	struct batch *batch;
+
+	while ((batch = calloc(1, sizeof(*batch))) == NULL)
+		usleep(10000);
+	list_init(&batch->ops);
+	list_init(&batch->events);
+	return batch;
+}
+
+static void refuse(struct batch *batch, struct sequencer_op *op)
+{
+	err_set(&op->err, ERR_UNAVAILABLE, "The store cannot be reached now");
+	op->err.retry_after_ms = SEQUENCER_RETRY_MS;
+	list_push(&batch->ops, &op->link);
+	batch->count++;
+}
+
+/* Answers who has waited for so long. lock is held. Each is looked at: one
+ * that was prepared before it came here may be older than those before it. */
+static void refuse_waiting(struct lane *lane, uint64_t ms)
+{
+	struct batch *batch = NULL;
+	struct list *next;
+	uint64_t now = uv_hrtime();
+
+	for (struct list *el = lane->pending.next; el != &lane->pending;
+	     el = next) {
+		struct sequencer_op *op = op_of(el);
+
+		next = el->next;
+		if (now < op->since_ns + ms * LATE_MS_NS)
+			continue;
+		if (batch == NULL)
+			batch = batch_new();
+		list_remove(&op->link);
+		lane->pending_ops--;
+		lane->pending_bytes -= op->bytes;
+		refuse(batch, op);
+	}
+	if (batch != NULL)
+		mailbox_post(&lane->sequencer->done, &batch->link);
+}
+
+void lane_doubt(struct lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	lane->doubt = true;
+	atomic_store(&lane->sequencer->away, true);
+	refuse_waiting(lane, SEQUENCER_PATIENCE_MS);
+	pthread_mutex_unlock(&lane->lock);
+}
+
+/* lock is held, but not while it tries. */
+static bool reach(struct lane *lane)
+{
+	struct timespec then;
+	struct err err;
+	int rc;
+
+	pthread_mutex_unlock(&lane->lock);
+	rc = store_reach(lane->store, &err);
+	pthread_mutex_lock(&lane->lock);
+	if (rc == 0) {
+		if (lane->doubt)
+			atomic_store(&lane->sequencer->away, false);
+		lane->doubt = false;
+		lane->away = false;
+		return true;
+	}
+	lane->doubt = true;
+	lane->away = true;
+	atomic_store(&lane->sequencer->away, true);
+	refuse_waiting(lane, 0);
+	then = late_time(uv_hrtime(), LATE_LOOK_MS);
+	if (!lane->stop)
+		(void)pthread_cond_clockwait(&lane->wake, &lane->lock,
+					     CLOCK_MONOTONIC, &then);
+	return false;
+}
+
+bool lane_wait(struct lane *lane)
+{
+	const struct sequencer *q = lane->sequencer;
+
+	for (;;) {
+		while (list_empty(&lane->pending) && !lane->stop &&
+		       !lane->doubt) {
+			atomic_store(&lane->alive_ns, 0);
+			pthread_cond_wait(&lane->wake, &lane->lock);
+		}
+		if (list_empty(&lane->pending) && lane->stop)
+			return false;
+		if ((!q->shared || reach(lane)) && !list_empty(&lane->pending))
+			return true;
+	}
+}
+
+void lanes_look(uv_timer_t *timer)
+{
+	struct sequencer *q = timer->data;
+
+	for (size_t i = 0; i < q->lanes; i++) {
+		pthread_mutex_lock(&q->lane[i].lock);
+		refuse_waiting(&q->lane[i], LATE_WAIT_MS);
+		pthread_mutex_unlock(&q->lane[i].lock);
+	}
+	if (sequencer_queued(q) == 0)
+		uv_timer_stop(timer);
+}
+
+/* At once, when it is known that the store is away. lock is held. */
+static int refuse_now(struct lane *lane, struct sequencer_op *op)
+{
+	struct batch *batch = calloc(1, sizeof(*batch));
+
+	if (batch == NULL)
+		return -EBUSY;
+	list_init(&batch->ops);
+	list_init(&batch->events);
+	refuse(batch, op);
+	mailbox_post(&lane->sequencer->done, &batch->link);
+	return 0;
+}
+
+static void add(struct lane *lane, struct sequencer_op *op)
+{
+	op->since_ns = op->came_ns != 0 ? op->came_ns : uv_hrtime();
+	list_push(&lane->pending, &op->link);
+	lane->pending_ops++;
+	lane->pending_bytes += op->bytes;
+	/* One that does not even wake is seen, too. */
+	if (atomic_load(&lane->alive_ns) == 0)
+		atomic_store(&lane->alive_ns, uv_hrtime());
+	pthread_cond_signal(&lane->wake);
+}
+
+int sequencer_submit(struct sequencer *q, uint64_t group_id,
+		     struct sequencer_op *op)
+{
+	struct lane *lane = &q->lane[table_hash_u64(group_id) % q->lanes];
+	int rc = -EBUSY;
+
+	pthread_mutex_lock(&lane->lock);
+	if (lane->away && !lane->stop) {
+		rc = refuse_now(lane, op);
+	} else if (!lane->stop && lane->pending_ops < SEQUENCER_QUEUE_OPS &&
+		   (lane->pending_ops == 0 ||
+		    lane->pending_bytes + op->bytes <= SEQUENCER_QUEUE_BYTES)) {
+		add(lane, op);
+		rc = 0;
+	}
+	pthread_mutex_unlock(&lane->lock);
+	if (q->shared && !uv_is_active((uv_handle_t *)&q->look))
+		uv_timer_start(&q->look, lanes_look, LATE_LOOK_MS,
+			       LATE_LOOK_MS);
+	return rc;
+}
+
+size_t sequencer_queued(struct sequencer *q)
+{
+	size_t queued = 0;
+
+	for (size_t i = 0; i < q->lanes; i++) {
+		pthread_mutex_lock(&q->lane[i].lock);
+		queued += q->lane[i].pending_ops;
+		pthread_mutex_unlock(&q->lane[i].lock);
+	}
+	return queued;
+}
+
+uint64_t sequencer_stalled_ns(const struct sequencer *q)
+{
+	uint64_t stalled = 0;
+
+	if (q->shared)
+		return 0;
+	for (size_t i = 0; i < q->lanes; i++) {
+		uint64_t alive = atomic_load(&q->lane[i].alive_ns);
+		uint64_t now = uv_hrtime();
+
+		if (alive != 0 && now > alive && now - alive > stalled)
+			stalled = now - alive;
+	}
+	return stalled;
+}

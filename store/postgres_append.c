@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/postgres.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/json.h"
+#include "lib/text.h"
+#include "store/input.h"
+
+enum { TRIES = 3 };
+
+/* 'b' and a batch_id, or 'i' and a client_id. */
+struct dedupe_key {
+	char bytes[1 + WIRE_KEY_MAX];
+};
+
+static struct str make_key(struct dedupe_key *key, char kind, struct str id)
+{
+	if (id.len == 0)
+		return str_make(NULL, 0);
+	assert(id.len <= WIRE_KEY_MAX);
+	key->bytes[0] = kind;
+	memcpy(key->bytes + 1, id.data, id.len);
+	return str_make(key->bytes, id.len + 1);
+}
+
+/* The arrays of append_messages(), in the order of its parameters. */
+enum { TYPE, REPLY, LEN, JSONL, WARN, ID, CONTENT, URL, NAMES };
+_Static_assert(NAMES + 1 == PG_ITEM_ARRAYS, "all of them");
+
+static bool has_name(struct str names, struct str name)
+{
+	struct str one;
+
+	while (text_next_word(&names, &one)) {
+		if (str_eq(one, name))
+			return true;
+	}
+	return false;
+}
+
+/* Whom an item may mention, each once and the sender not: who of them is a
+ * member is known behind the lock. */
+static void put_names(struct postgres_store *s, const struct store_append *op,
+		      const struct wire_item *item)
+{
+	struct input_mentions it;
+	struct str name;
+
+	buf_clear(&s->names);
+	input_mentions_init(&it, item);
+	if (it.in_content || item->mentions.len > 0) {
+		while (input_next_mention(&it, &name)) {
+			if (str_eq(name, op->user) ||
+			    has_name(buf_str(&s->names), name))
+				continue;
+			if (s->names.len > 0)
+				buf_append_char(&s->names, ' ');
+			buf_append_str(&s->names, name);
+		}
+	}
+	pg_array_add_str(&s->items[NAMES], buf_str(&s->names));
+	pg_array_add(&s->items[WARN],
+		     it.dropped ? (uint64_t)WARN_MENTION_DROPPED : 0);
+}
+
+static void put_item(struct postgres_store *s, const struct store_append *op,
+		     const struct wire_item *item)
+{
+	/* Its lines, but for the digits of its number. */
+	const struct wire_message m = { .seq = 1,
+					.type = item->type,
+					.reply_to = item->reply_to,
+					.sender = op->user,
+					.content = item->content,
+					.media_url = item->media_url,
+					.client_id = item->client_id };
+	/* No message has a number that PostgreSQL does not know. */
+	uint64_t reply_to =
+		item->reply_to > PG_NUMBER_MAX ? PG_NUMBER_MAX : item->reply_to;
+	struct dedupe_key key;
+
+	pg_array_add(&s->items[TYPE], item->type);
+	pg_array_add(&s->items[REPLY], reply_to);
+	pg_array_add(&s->items[LEN], text_render_len(&m) - 1);
+	pg_array_add(&s->items[JSONL], json_message_line_len(&m) - 1);
+	pg_array_add_str(&s->items[ID], make_key(&key, 'i', item->client_id));
+	pg_array_add_blob(&s->items[CONTENT], item->content);
+	pg_array_add_str(&s->items[URL], item->media_url);
+	put_names(s, op, item);
+}
+
+/* Whether one may be refused behind others. */
+static bool put_items(struct postgres_store *s, const struct store_append *op,
+		      size_t count)
+{
+	static const enum pg_type types[PG_ITEM_ARRAYS] = {
+		PG_TYPE_BIGINT, PG_TYPE_BIGINT, PG_TYPE_BIGINT,
+		PG_TYPE_BIGINT, PG_TYPE_BIGINT, PG_TYPE_BYTEA,
+		PG_TYPE_BYTEA,	PG_TYPE_TEXT,	PG_TYPE_TEXT
+	};
+	struct str items = op->items;
+	struct wire_item item;
+	bool replies = false;
+
+	for (size_t i = 0; i < PG_ITEM_ARRAYS; i++)
+		pg_array_begin(&s->items[i], types[i]);
+	while (wire_next(&items, &wire_schema_item, &item) > 0) {
+		replies = replies || item.reply_to > 0;
+		put_item(s, op, &item);
+	}
+	return replies && count > 1;
+}
+
+/* Its bytes are the handle's until the next. */
+static int make_call(struct postgres_store *s, const struct store_append *op,
+		     size_t count, struct dedupe_key *key, struct pg_call *c,
+		     struct err *err)
+{
+	uint64_t now_ms = env_now_ms(s->base.options.env);
+	bool undo = put_items(s, op, count);
+	uint64_t from;
+	uint64_t generation = pg_generation(s, now_ms, &from);
+	bool failed = s->names.failed;
+
+	pg_use(c, undo ? PG_APPEND_OR_NONE : PG_APPEND);
+	pg_add(c, op->group_id);
+	pg_add_text(c, op->user);
+	pg_add(c, now_ms);
+	pg_add(c, generation);
+	pg_add(c, from);
+	pg_add_bytes(c, make_key(key, 'b', op->batch_id));
+	pg_add_bool(c, op->only_known);
+	for (size_t i = 0; i < PG_ITEM_ARRAYS; i++) {
+		pg_add_array(c, &s->items[i]);
+		failed = failed || s->items[i].buf.failed;
+	}
+	return failed ? pg_no_memory(s, err) : 0;
+}
+
+/* The reply_to of item n, from 1. */
+static uint64_t reply_of(const struct store_append *op, size_t n)
+{
+	struct str items = op->items;
+	struct wire_item item = { 0 };
+
+	while (n > 0 && wire_next(&items, &wire_schema_item, &item) > 0)
+		n--;
+	return item.reply_to;
+}
+
+/* Reads what append_messages() said. */
+static int take_answer(const PGresult *r, struct store_append *op, size_t count,
+		       struct err *err)
+{
+	struct wire_body_sent *sent = &op->sent;
+	uint64_t n;
+
+	assert(PQntuples(r) == 1);
+	switch (pg_column(r, 0, 0)) {
+	case PG_OK:
+		break;
+	case PG_NO_MESSAGE:
+		n = pg_column(r, 0, 1);
+		return input_refuse_reply(reply_of(op, n), n, count, err);
+	default:
+		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	}
+	sent->epoch = pg_column(r, 0, 2);
+	sent->first_seq = pg_column(r, 0, 3);
+	sent->last_seq = pg_column(r, 0, 4);
+	sent->offset = pg_column(r, 0, 5);
+	sent->time_ms = pg_column(r, 0, 6);
+	sent->duplicate = pg_column(r, 0, 7);
+	sent->warnings = pg_column(r, 0, 8);
+	op->end_off = pg_column(r, 0, 9);
+	op->mentions = pg_column(r, 0, 10) != 0;
+	return 0;
+}
+
+/* A group that PostgreSQL could not even be asked for. */
+static bool is_beyond(const struct store_append *op)
+{
+	return op->group_id > PG_NUMBER_MAX;
+}
+
+int pg_append(struct store *base, struct store_append *op, size_t count,
+	      struct err *err)
+{
+	struct postgres_store *s = pg_of(base);
+	struct dedupe_key key;
+	struct pg_call c;
+	PGresult *r = NULL;
+	int rc;
+
+	if (is_beyond(op))
+		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	/* The clock goes on while a transaction is open. */
+	rc = pg_need_room(s, err);
+	if (rc == 0)
+		rc = make_call(s, op, count, &key, &c, err);
+	if (rc == 0)
+		rc = pg_run(s, &c, &r, err);
+	if (rc >= 0)
+		rc = take_answer(r, op, count, err);
+	PQclear(r);
+	return rc;
+}
+
+/* The appends of one transaction that are not refused yet, by group: who locks
+ * several groups locks them in this order. */
+struct pick {
+	struct store_append *op;
+	size_t count;
+	size_t at; /* where it stands among all */
+};
+
+struct appending {
+	struct postgres_store *s;
+	struct pick *picks;
+	size_t n;
+	struct dedupe_key key;
+};
+
+static int by_group(const void *a, const void *b)
+{
+	const struct pick *x = a;
+	const struct pick *y = b;
+
+	if (x->op->group_id != y->op->group_id)
+		return x->op->group_id < y->op->group_id ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int add_call(void *data, size_t i, struct pg_call *c, struct err *err)
+{
+	struct appending *a = data;
+
+	return make_call(a->s, a->picks[i].op, a->picks[i].count, &a->key, c,
+			 err);
+}
+
+static int run_appends(struct appending *a, PGresult **results, bool *again,
+		       struct err *err)
+{
+	struct pg_call c;
+	int rc;
+
+	*again = false;
+	*results = NULL;
+	if (a->n > 1)
+		return pg_run_all(a->s, add_call, a, a->n, results, again, err);
+	rc = add_call(a, 0, &c, err);
+	if (rc == 0)
+		rc = pg_run_commit(a->s, &c, results, again, err);
+	return rc < 0 ? rc : 0;
+}
+
+static int append_picks(struct appending *a, struct err *errs, struct err *err)
+{
+	PGresult **results = calloc(a->n, sizeof(*results));
+	bool again = true;
+	int rc = 0;
+
+	if (results == NULL)
+		return pg_no_memory(a->s, err);
+	for (unsigned tries = 0; again && tries < TRIES; tries++) {
+		/* It may be that which was not there. */
+		if (tries > 0)
+			a->s->room_now.hi = 0;
+		rc = pg_need_room(a->s, err);
+		if (rc < 0)
+			break;
+		pg_free_all(results, a->n);
+		rc = run_appends(a, results, &again, err);
+	}
+	for (size_t i = 0; rc == 0 && i < a->n; i++)
+		(void)take_answer(results[i], a->picks[i].op, a->picks[i].count,
+				  &errs[a->picks[i].at]);
+	pg_free_all(results, a->n);
+	free(results);
+	return rc;
+}
+
+int pg_append_all(struct store *base, struct store_append *const *ops,
+		  const size_t *counts, struct err *errs, size_t n,
+		  struct err *err)
+{
+	struct appending a = { .s = pg_of(base),
+			       .picks = calloc(n, sizeof(*a.picks)) };
+	int rc = 0;
+
+	if (a.picks == NULL)
+		return pg_no_memory(a.s, err);
+	for (size_t i = 0; i < n; i++) {
+		if (errs[i].code == ERR_NONE && is_beyond(ops[i]))
+			err_set(&errs[i], ERR_NO_SUCH_GROUP, NULL);
+		if (errs[i].code == ERR_NONE)
+			a.picks[a.n++] = (struct pick){ ops[i], counts[i], i };
+	}
+	qsort(a.picks, a.n, sizeof(*a.picks), by_group);
+	if (a.n > 0)
+		rc = append_picks(&a, errs, err);
+	free(a.picks);
+	return rc;
+}
+
+int pg_set_read(struct store *base, uint64_t group_id, struct str user,
+		uint64_t seq, uint64_t *stored, struct err *err)
+{
+	struct postgres_store *s = pg_of(base);
+	struct pg_call c;
+	PGresult *r;
+	int rc;
+
+	if (group_id > PG_NUMBER_MAX)
+		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	pg_use(&c, PG_SET_READ);
+	pg_add(&c, group_id);
+	pg_add_text(&c, user);
+	/* WIRE_READ_ALL is -1. */
+	pg_add(&c, seq == WIRE_READ_ALL || seq <= PG_NUMBER_MAX
+			   ? seq
+			   : PG_NUMBER_MAX);
+	rc = pg_run(s, &c, &r, err);
+	if (rc < 0)
+		return rc;
+	switch (pg_column(r, 0, 0)) {
+	case PG_OK:
+		*stored = pg_column(r, 0, 2);
+		rc = pg_column(r, 0, 3) != 0;
+		break;
+	case PG_NO_MESSAGE:
+		rc = err_set(err, ERR_BAD_REQUEST,
+			     "There is no message %" PRIu64
+			     " yet: the last is %" PRIu64,
+			     seq, pg_column(r, 0, 1));
+		break;
+	default:
+		rc = err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	}
+	PQclear(r);
+	return rc;
+}
+
+int pg_flush_reads(struct store *base, const struct store_pointer *pointers,
+		   size_t count, struct err *err)
+{
+	struct postgres_store *s = pg_of(base);
+	struct pg_array *groups = &s->items[0];
+	struct pg_array *names = &s->items[1];
+	struct pg_array *seqs = &s->items[2];
+	struct pg_call c;
+	int rc;
+
+	pg_array_begin(groups, PG_TYPE_BIGINT);
+	pg_array_begin(names, PG_TYPE_TEXT);
+	pg_array_begin(seqs, PG_TYPE_BIGINT);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t seq = pointers[i].seq;
+
+		if (pointers[i].group_id > PG_NUMBER_MAX ||
+		    !text_is_user_name(pointers[i].user))
+			continue;
+		pg_array_add(groups, pointers[i].group_id);
+		pg_array_add_str(names, pointers[i].user);
+		pg_array_add(seqs, seq > PG_NUMBER_MAX ? PG_NUMBER_MAX : seq);
+	}
+	pg_use(&c, PG_FLUSH_READS);
+	pg_add_array(&c, groups);
+	pg_add_array(&c, names);
+	pg_add_array(&c, seqs);
+	if (groups->buf.failed || names->buf.failed || seqs->buf.failed)
+		return pg_no_memory(s, err);
+	rc = pg_run(s, &c, NULL, err);
+	return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/postgres.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <endian.h>
+#include <string.h>
+
+/* Arrays: dimensions, whether there are NULLs, the type; then for the one
+ * dimension its length and first index; then each value with its length. */
+
+static void put_u32(struct buf *b, uint32_t value)
+{
+	uint32_t n = htonl(value);
+
+	buf_append(b, &n, sizeof(n));
+}
+
+enum { ARRAY_HEADER = 20, ARRAY_COUNT = 12 };
+
+void pg_array_begin(struct pg_array *a, enum pg_type type)
+{
+	buf_clear(&a->buf);
+	a->count = 0;
+	put_u32(&a->buf, 1);
+	put_u32(&a->buf, 1);
+	put_u32(&a->buf, type);
+	put_u32(&a->buf, 0);
+	put_u32(&a->buf, 1);
+}
+
+void pg_array_add(struct pg_array *a, uint64_t value)
+{
+	uint64_t n = htobe64(value);
+
+	put_u32(&a->buf, sizeof(n));
+	buf_append(&a->buf, &n, sizeof(n));
+	a->count++;
+}
+
+void pg_array_add_blob(struct pg_array *a, struct str s)
+{
+	put_u32(&a->buf, (uint32_t)s.len);
+	buf_append_str(&a->buf, s);
+	a->count++;
+}
+
+void pg_array_add_str(struct pg_array *a, struct str s)
+{
+	if (s.len > 0) {
+		pg_array_add_blob(a, s);
+		return;
+	}
+	put_u32(&a->buf, UINT32_MAX);
+	a->count++;
+}
+
+void pg_array_release(struct pg_array *a)
+{
+	buf_release(&a->buf);
+}
+
+void pg_add_array(struct pg_call *c, struct pg_array *a)
+{
+	if (!a->buf.failed) {
+		uint32_t n = htonl((uint32_t)a->count);
+
+		assert(a->buf.len >= ARRAY_HEADER);
+		memcpy(a->buf.data + ARRAY_COUNT, &n, sizeof(n));
+	}
+	pg_add_blob(c, buf_str(&a->buf));
+}

@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# `make bench-cluster`: what a cluster takes, beside pgbench's plain update of
+# one row, on the same server in the same run and in turn, since only their
+# ratio means something on a shared machine; and a message from node A to a
+# WebSocket on node B.
+#
+#   sh tests/bench/cluster.sh [--json FILE]
+#
+# BENCH_ROUNDS (3), BENCH_SLICE_MS (2000), BENCH_GROUPS (10000), BENCH_THREADS
+# (8), BENCH_MESSAGES (1000: of the latency); JSON=FILE is --json FILE.
+#
+# "ours" of the store's rows is in messages a second, committed and on disk;
+# pgbench's side is transactions a second, with as many connections.
+export GROUPFS_TEST_CLUSTER=1
+. "$(dirname "$0")/../system/lib.sh"
+
+JSON=${JSON:-}
+[ "${1:-}" = --json ] && JSON=$2
+ROUNDS=${BENCH_ROUNDS:-3}
+SLICE=${BENCH_SLICE_MS:-2000}
+GROUPS_=${BENCH_GROUPS:-10000}
+THREADS=${BENCH_THREADS:-8}
+BENCH=$BUILD/bench/nodesbench
+SAMPLES=$T/samples
+
+# plain NAME SCRIPT CONNECTIONS: pgbench's side of the row NAME.
+plain() {
+	_tps=$(pgbench -n -M prepared -h "$POSTGRES" -U postgres -c "$3" -j 2 \
+		-T $((SLICE / 1000)) -f "$T/$2.sql" plain \
+		2>/dev/null | sed -n 's/^tps = \([0-9.]*\).*/\1/p')
+	printf '%s\tpgbench\ttransactions/s\t%s\n' "$1" "$_tps" >>"$SAMPLES"
+}
+
+# wal COMMAND...: its bytes of log.
+wal_now() {
+	sql "$POSTGRES" "select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')"
+}
+
+need_engines
+DB=$(basename "$T")
+# groupd wants a database of its own.
+sql "$POSTGRES" "create database plain"
+sql "$POSTGRES" "create table plain(id int primary key, n bigint) with (fillfactor=50);
+	insert into plain select i, 0 from generate_series(1, $GROUPS_) i" plain >/dev/null
+printf '\\set id random(1, %s)\nupdate plain set n = n + 1 where id = :id;\n' \
+	"$GROUPS_" >"$T/random.sql"
+echo 'update plain set n = n + 1 where id = 1;' >"$T/hot.sql"
+echo "bench-cluster: making $GROUPS_ groups" >&2
+"$BENCH" make "$STORE" "$GROUPS_" || exit 1
+
+for round in $(seq "$ROUNDS"); do
+	echo "bench-cluster: round $round of $ROUNDS" >&2
+	plain "random groups" random "$THREADS"
+	"$BENCH" one "$STORE" "$GROUPS_" "$THREADS" "$SLICE" >>"$SAMPLES"
+	plain "batches of groups" random "$THREADS"
+	"$BENCH" batch "$STORE" "$GROUPS_" 4 "$SLICE" 32 >>"$SAMPLES"
+	plain "one hot group" hot 1
+	"$BENCH" hot "$STORE" 1 "$SLICE" >>"$SAMPLES"
+	plain "batches of one group" hot 1
+	_wal=$(wal_now)
+	"$BENCH" lines "$STORE" 1 "$SLICE" 64 >"$T/lines"
+	cat "$T/lines" >>"$SAMPLES"
+	awk -F'\t' -v wal=$(($(wal_now) - _wal)) -v ms="$SLICE" \
+		'$2 == "ours" { printf "log a message\tours\tbytes\t%.0f\n",
+			wal / ($4 * ms / 1000) }' "$T/lines" >>"$SAMPLES"
+done
+sql "$POSTGRES" "select 'bytes a message' || chr(9) || 'ours' || chr(9) || 'bytes' || chr(9) ||
+	(select sum(pg_total_relation_size(c.oid)) from pg_class c
+		where relname like 'messages%' and relkind = 'r') /
+	(select count(*) from messages)" "$DB" >>"$SAMPLES"
+
+# A to B: one after the other, so that each is alone.
+start_groupd
+TOKEN=$(token "$ME")
+export TOKEN URL
+ctl create latency >/dev/null
+URL_A=$URL_A $PY "$TOP/tests/bench/across.py" latency "${BENCH_MESSAGES:-1000}" \
+	>>"$SAMPLES"
+$PY "$TOP/tests/bench/report.py" "$SAMPLES" ${JSON:+"$JSON"}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nodesbench: appends into a shared store, without a daemon, by some threads
+ * with a handle each, as the lanes of nodes have.
+ *
+ *   nodesbench make URL GROUPS            groups 1..GROUPS, of one member
+ *   nodesbench one URL GROUPS THREADS MS  one message a commit, groups at
+ * random nodesbench hot URL THREADS MS         the same, all in one group
+ *   nodesbench batch URL GROUPS THREADS MS SIZE   SIZE groups, one message
+ * each, in a commit nodesbench lines URL THREADS MS SIZE  SIZE messages of one
+ * group in a commit
+ *
+ * Prints a sample as bench.h has it. Messages are of 100 bytes.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/buf.h"
+#include "lib/env.h"
+#include "store/store.h"
+#include "tests/bench/bench.h"
+
+enum { SIZE_MAX_BATCH = 256, THREADS_MAX = 64, SAMPLES_MAX = 1 << 20 };
+
+static const char maker[] = "bench";
+static const char text[] = "A message of a hundred bytes, as they are said at "
+			   "work, with some words "
+			   "more, so that it is as long as that.";
+
+struct load {
+	const char *url;
+	uint64_t groups; /* at random of so many; 1: the hot one */
+	uint64_t until_ns;
+	size_t ops;   /* of a commit */
+	size_t items; /* of an op */
+};
+
+struct worker {
+	pthread_t thread;
+	const struct load *load; /* borrowed */
+	uint64_t messages;
+	uint32_t *took_us; /* owned */
+	size_t commits;
+	uint64_t random; /* xorshift64, each its own */
+};
+
+/* Groups in the order in which they were made, which is that of their ids. */
+static uint64_t *ids;
+static size_t id_count;
+
+static void check(int rc, const struct err *err)
+{
+	if (rc < 0)
+		bench_die(err->text, rc);
+}
+
+static int note_id(void *data, const struct wire_group *g)
+{
+	(void)data;
+	ids = realloc(ids, (id_count + 1) * sizeof(*ids));
+	if (ids == NULL)
+		bench_die("memory", -ENOMEM);
+	ids[id_count++] = g->group_id;
+	return 0;
+}
+
+static struct store *open_store(const char *url)
+{
+	struct store_options options = { .env = env_system() };
+	struct err err = { 0 };
+	struct store *s;
+
+	check(store_open(&s, url, &options, &err), &err);
+	return s;
+}
+
+static int make_main(char **argv)
+{
+	uint64_t groups = bench_number(argv[1]);
+	struct store *s = open_store(argv[0]);
+	struct err err = { 0 };
+	bool added;
+
+	check(store_begin(s, &err), &err);
+	check(store_add_user(s, str_of(maker), &added, &err), &err);
+	check(store_commit(s, &err), &err);
+	for (uint64_t i = 0; i < groups; i++) {
+		char name[32];
+		struct store_create op = { .creator = str_of(maker) };
+
+		(void)snprintf(name, sizeof(name), "g%llu",
+			       (unsigned long long)i);
+		op.name = str_of(name);
+		check(store_begin(s, &err), &err);
+		check(store_create_group(s, &op, &err), &err);
+		check(store_commit(s, &err), &err);
+	}
+	store_close(s);
+	return 0;
+}
+
+static uint64_t next_random(struct worker *w)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 7;
+	w->random ^= w->random << 17;
+	return w->random;
+}
+
+/* A commit of load->ops groups, each once, load->items messages in each. */
+static void commit_once(struct worker *w, struct store *s, struct buf *items)
+{
+	struct store_append ops[SIZE_MAX_BATCH];
+	struct store_append *refs[SIZE_MAX_BATCH] = { NULL };
+	struct err errs[SIZE_MAX_BATCH] = { 0 };
+	uint64_t keys[SIZE_MAX_BATCH][2];
+	size_t n = w->load->ops;
+	uint64_t first = next_random(w) % w->load->groups;
+	struct err err = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		keys[i][0] = next_random(w);
+		keys[i][1] = bench_now_ns();
+		ops[i] = (struct store_append){
+			.group_id = ids[(first + i * 7919) % w->load->groups],
+			.user = str_of(maker),
+			.batch_id = str_make((const char *)keys[i], 16),
+			.items = buf_str(items),
+		};
+		refs[i] = &ops[i];
+		errs[i] = (struct err){ 0 };
+	}
+	check(store_append_all(s, refs, errs, n, &err), &err);
+	for (size_t i = 0; i < n; i++) {
+		if (errs[i].code != ERR_NONE)
+			bench_die(errs[i].text, -EPROTO);
+	}
+	w->messages += n * w->load->items;
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct store *s = open_store(w->load->url);
+	const struct wire_item item = { .content = str_make(text, 100) };
+	struct buf items = { 0 };
+
+	for (size_t i = 0; i < w->load->items; i++)
+		wire_put(&items, &wire_schema_item, &item);
+	while (bench_now_ns() < w->load->until_ns && w->commits < SAMPLES_MAX) {
+		uint64_t began = bench_now_ns();
+
+		commit_once(w, s, &items);
+		w->took_us[w->commits++] =
+			(uint32_t)((bench_now_ns() - began) / 1000);
+	}
+	buf_release(&items);
+	store_close(s);
+	return NULL;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void report(const char *metric, const struct worker *w, size_t threads,
+		   double seconds)
+{
+	uint64_t messages = 0;
+	size_t commits = 0, n = 0;
+	uint32_t *all;
+
+	for (size_t i = 0; i < threads; i++) {
+		messages += w[i].messages;
+		commits += w[i].commits;
+	}
+	all = calloc(commits + 1, sizeof(*all));
+	if (all == NULL)
+		bench_die("memory", -ENOMEM);
+	for (size_t i = 0; i < threads; i++) {
+		memcpy(all + n, w[i].took_us, w[i].commits * sizeof(*all));
+		n += w[i].commits;
+	}
+	qsort(all, n, sizeof(*all), by_value);
+	bench_sample(metric, "ours", "messages/s", (double)messages / seconds);
+	bench_sample(metric, "commits", "1/s", (double)commits / seconds);
+	bench_sample(metric, "p50", "ms", n == 0 ? 0 : all[n / 2] / 1000.0);
+	bench_sample(metric, "p99", "ms",
+		     n == 0 ? 0 : all[n * 99 / 100] / 1000.0);
+	free(all);
+}
+
+static int run(const char *metric, struct load *load, size_t threads,
+	       uint64_t ms)
+{
+	static struct worker workers[THREADS_MAX];
+	struct store *s = open_store(load->url);
+	struct err err = { 0 };
+	uint64_t began;
+
+	if (threads == 0 || threads > THREADS_MAX || load->ops == 0 ||
+	    load->ops > SIZE_MAX_BATCH)
+		bench_die("arguments", -EINVAL);
+	check(store_list_groups(s, str_of(maker), str_of(""), note_id, NULL,
+				&err),
+	      &err);
+	store_close(s);
+	if (id_count < load->groups)
+		bench_die("fewer groups than that", -ENOENT);
+	began = bench_now_ns();
+	load->until_ns = began + ms * 1000000;
+	for (size_t i = 0; i < threads; i++) {
+		workers[i] = (struct worker){
+			.load = load,
+			.random = bench_now_ns() +
+				  i * UINT64_C(88172645463325252),
+			.took_us = calloc(SAMPLES_MAX, sizeof(uint32_t)),
+		};
+		if (workers[i].took_us == NULL ||
+		    pthread_create(&workers[i].thread, NULL, work,
+				   &workers[i]) != 0)
+			bench_die("thread", -EAGAIN);
+	}
+	for (size_t i = 0; i < threads; i++)
+		pthread_join(workers[i].thread, NULL);
+	report(metric, workers, threads,
+	       (double)(bench_now_ns() - began) / 1e9);
+	for (size_t i = 0; i < threads; i++)
+		free(workers[i].took_us);
+	free(ids);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 3 ? argv[1] : "";
+	struct load load = { .groups = 1, .ops = 1, .items = 1 };
+	uint64_t n[4] = { 0 };
+
+	if (strcmp(what, "make") == 0 && argc == 4)
+		return make_main(argv + 2);
+	for (int i = 3; i < argc && i < 7; i++)
+		n[i - 3] = bench_number(argv[i]);
+	load.url = argc > 3 ? argv[2] : "";
+	if (strcmp(what, "one") == 0 && argc == 6) {
+		load.groups = n[0];
+		return run("random groups", &load, n[1], n[2]);
+	}
+	if (strcmp(what, "hot") == 0 && argc == 5)
+		return run("one hot group", &load, n[0], n[1]);
+	if (strcmp(what, "batch") == 0 && argc == 7) {
+		load.groups = n[0];
+		load.ops = n[3];
+		return run("batches of groups", &load, n[1], n[2]);
+	}
+	if (strcmp(what, "lines") == 0 && argc == 6) {
+		load.items = n[2];
+		return run("batches of one group", &load, n[0], n[1]);
+	}
+	(void)fprintf(stderr,
+		      "nodesbench: see the top of tests/bench/nodes.c\n");
+	return 2;
+}

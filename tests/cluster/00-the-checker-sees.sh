@@ -1,0 +1,89 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The checker of the cluster's tests finds nothing in a right record, and in
+# each wrong one just what was made wrong in it.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/../system/lib.sh"
+CHECK=$(dirname "$0")/check.py
+
+# Three messages; what was told and read of them.
+right() {
+	rm -rf "$T/r"
+	mkdir "$T/r"
+	printf '%s\t2026-11-26T12:00:0%s.000Z\tann\t%s\n' 1 1 a-1 2 2 b-1 3 2 a-2 \
+		>"$T/r/log"
+	cp "$T/r/log" "$T/r/tail"
+	printf '%s\tann\t"%s"\n' 1 a-1 2 b-1 3 a-2 >"$T/r/ws"
+	# A line is 35 bytes. b-1 was not acknowledged.
+	printf '%s\t%s\t%s\n' a-1 1 0 a-2 3 70 >"$T/r/acks"
+	printf '%s\n' 'a	a-1	10.0	10.1	sent' 'a	a-2	10.2	12.0	unavailable' \
+		'a	a-2	12.1	12.2	sent' 'b	b-1	10.0	11.9	outcome_unknown' \
+		>"$T/r/attempts"
+	printf '10.15\tkill\n' >"$T/r/faults"
+}
+
+check() {
+	$PY "$CHECK" "$T/r" "$T/r/log" "$T/r/tail" "$T/r/ws" >"$T/out" 2>&1
+}
+
+# sees WHAT REGEX: of the current record the checker says just that.
+sees() {
+	check
+	is "$1" "$(grep '^not ok' "$T/out" | cut -d: -f1 | sort)" "$2"
+}
+
+right
+sees "a right record is right" ""
+like "and all of it was looked at" "$(grep -c '^ok' "$T/out")" '^10$'
+is "the time to recover is told" "$(grep '^# kill' "$T/out")" \
+	"# kill: node a stores again after 2.05 s (median of 1), 2.05 s at most"
+
+# wrong WHAT FILE SED SEEN: the record with one file edited.
+wrong() {
+	right
+	sed -i "$3" "$T/r/$2"
+	sees "$1" "$4"
+}
+
+both="not ok tail read that order
+not ok ws read that order"
+wrong "an acknowledged message that is not there" log '3d' "not ok nothing acknowledged is lost
+$both"
+wrong "one that is there twice" log '2s/b-1/a-1/' "not ok each stands where its sender was told
+not ok nothing is there twice
+$both"
+wrong "a gap" log '3s/^3/4/' "not ok each stands where its sender was told
+not ok seq has no gap
+$both"
+wrong "a time that goes back" log '3s/:02/:00/' "not ok times do not go back"
+wrong "another number than was told" acks '2s/3/2/' \
+	"not ok each stands where its sender was told"
+wrong "another offset" acks '2s/70/71/' \
+	"not ok each stands where its sender was told"
+wrong "a reader of two in another order" tail \
+	'2{h;d};3G;s/^3\(.*\)\n2/2\1\n3/' "not ok tail read that order"
+wrong "a reader that missed one" ws 2d "not ok ws read that order"
+wrong "a reader that got one twice" ws '3p' "not ok ws read that order"
+wrong "a reader that is behind" tail 3d "not ok tail read that order"
+wrong "a reader of something else" ws '2s/b-1/b-2/' "not ok ws read that order"
+wrong "a reader of another sender" ws '2s/ann/bob/' "not ok ws read that order"
+wrong "an answer that was late" attempts '2s/12.0/12.9/' \
+	"not ok each try was answered within 2.5 s"
+wrong "an answer that is none" attempts '4s/outcome_unknown/lost/' \
+	"not ok with one of"
+wrong "no acknowledgement at all" acks d "not ok messages were acknowledged"
+# What cannot be read is no success.
+right
+echo 'a	b' >>"$T/r/tail"
+fails "a line that is no message" check
+right
+echo 'a-1	1' >>"$T/r/acks"
+fails "a record that is none" check
+
+# The list and the table of run.sh name tests that there are.
+is "what they name is there" "$(cut -f1 "$TOP/tests/cluster/quick.list" \
+	"$TOP/tests/cluster/apart.table" | grep '^[0-9]' |
+	while read -r test; do
+		[ -e "$HERE/$test" ] || echo "$test"
+	done)" ""
+done_testing

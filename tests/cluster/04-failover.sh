@@ -1,0 +1,48 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# TIMEOUT: 180
+# The primary dies for good and its synchronous standby takes over: the nodes
+# find it by their URL of both, and nothing acknowledged is lost.
+# shellcheck source=tests/cluster/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_engines
+FIRST=$POSTGRES
+SECOND=$T/second
+ok "there is a synchronous standby" postgres_standby "$SECOND" "$FIRST"
+STORE="postgresql://groupfs@/$(basename "$T")?host=$FIRST,$SECOND"
+start_groupd
+mount_fs
+mount_b
+TOKEN=$(token "$ME")
+export TOKEN URL
+mkdir "$M/dev"
+ok "the group is on B" wait_for 5 test -d "$MOUNT_B/dev"
+
+begin_load dev 2
+ok "the load runs" more_acks 5
+
+# A standby that is away: commits wait for it, and nobody is told that they
+# are done.
+postgres_stop "$SECOND" immediate
+sleep 1
+before=$(acks)
+sleep 2
+is "without the standby nothing is acknowledged" "$(acks)" "$before"
+postgres_again "$SECOND"
+printf '%s\t%s\n' "$(date +%s.%N)" standby >>"$RECORD/faults"
+ok "with it, all goes on" more_acks 5 30
+
+fails_over() {
+	postgres_stop "$FIRST" immediate
+	postgres_promote "$SECOND"
+}
+POSTGRES=$SECOND
+fault failover fails_over
+# It has no standby of its own yet.
+sql "$SECOND" 'alter system reset synchronous_standby_names'
+sql "$SECOND" 'select pg_reload_conf()' >/dev/null
+ok "both nodes store in the standby" more_acks 10 30
+end_load
+check_load
+ok "verify finds nothing wrong" ctl verify
+done_testing

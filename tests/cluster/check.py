@@ -1,0 +1,196 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Compares what senders were told with what readers read.
+
+check.py RECORD LOG [READER...]
+
+  RECORD  a folder of load.py:
+            acks      ID<TAB>SEQ<TAB>OFFSET   a send that was answered "sent"
+            attempts  NODE<TAB>ID<TAB>BEGAN<TAB>ENDED<TAB>RESULT   each try
+            faults    TIME<TAB>NAME           what was done meanwhile, if any
+  LOG     a copy of the group's `messages`: each text is one ID
+  READER  the same from elsewhere, or SEQ<TAB>SENDER<TAB>JSON of the text
+
+$LIMIT: the seconds within which each try must have had its answer (2.5, times
+$GROUPFS_TEST_PATIENCE);
+$RESULTS: what may be answered ("sent unavailable outcome_unknown").
+Prints "ok WHAT" or "not ok WHAT: WHY" a line, and of each fault a comment
+with the time until each node had a message that was begun after it.
+"""
+import json
+import os
+import sys
+
+WRONG_SHOWN = 3
+
+
+def lines(path):
+    """The complete lines of a file, as bytes without their ends."""
+    if not os.path.exists(path):
+        return []
+    with open(path, "rb") as file:
+        return file.read().split(b"\n")[:-1]
+
+
+def table(path, columns):
+    rows = [line.decode().split("\t") for line in lines(path)]
+    for row in rows:
+        if len(row) != columns:
+            raise ValueError(f"{path}: not {columns} columns: {row}")
+    return rows
+
+
+class Message:
+    def __init__(self, seq, sender, text, time="", offset=None):
+        self.seq, self.sender, self.text = seq, sender, text
+        self.time, self.offset = time, offset
+
+    def same(self, other):
+        return (self.seq, self.sender, self.text) == \
+            (other.seq, other.sender, other.text)
+
+    def __str__(self):
+        return f"{self.seq} {self.sender} {self.text}"
+
+
+def read_log(path):
+    """Messages of either form. Offsets are those in the file."""
+    found, offset = [], 0
+    for line in lines(path):
+        fields = line.decode().split("\t")
+        if len(fields) == 4:
+            found.append(Message(int(fields[0]), fields[2], fields[3],
+                                 fields[1], offset))
+        elif len(fields) == 3:
+            found.append(Message(int(fields[0]), fields[1],
+                                 json.loads(fields[2])))
+        else:
+            raise ValueError(f"{path}: no message: {line!r}")
+        offset += len(line) + 1
+    return found
+
+
+def gaps(log):
+    want = 1
+    for m in log:
+        if m.seq != want:
+            yield f"{m.seq} where {want} should be"
+        want = m.seq + 1
+
+
+def doubles(log):
+    seen = {}
+    for m in log:
+        if m.text in seen:
+            yield f"{m.text} is {seen[m.text]} and {m.seq}"
+        seen[m.text] = m.seq
+
+
+def backward(log):
+    for before, m in zip(log, log[1:]):
+        if m.time < before.time:
+            yield f"{m.seq} is earlier than {before.seq}"
+
+
+def lost(log, acks):
+    there = {m.text for m in log}
+    for name, _, _ in acks:
+        if name not in there:
+            yield f"{name} is not there"
+
+
+def misplaced(log, acks):
+    stands = {m.text: m for m in log}
+    for name, seq, offset in acks:
+        m = stands.get(name)
+        if m and (m.seq, m.offset) != (int(seq), int(offset)):
+            yield (f"{name} was told {seq} at byte {offset},"
+                   f" and is {m.seq} at {m.offset}")
+
+
+def disagrees(log, other):
+    for ours, theirs in zip(log, other):
+        if not ours.same(theirs):
+            yield f"{theirs} where the log has {ours}"
+            return
+    if len(log) != len(other):
+        yield f"{len(other)} messages, the log has {len(log)}"
+
+
+def took(attempts):
+    return [float(a[3]) - float(a[2]) for a in attempts] or [0]
+
+
+def late(attempts, limit):
+    for node, name, began, ended, result in attempts:
+        took = float(ended) - float(began)
+        if took > limit:
+            yield f"{name} on {node}: {result} after {took:.2f} s"
+
+
+def unexpected(attempts, allowed):
+    for node, name, _, _, result in attempts:
+        if result not in allowed:
+            yield f"{name} on {node}: {result}"
+
+
+def say(what, wrong):
+    wrong = list(wrong)
+    if not wrong:
+        print("ok", what)
+        return
+    more = len(wrong) - WRONG_SHOWN
+    print(f"not ok {what}: {'; '.join(wrong[:WRONG_SHOWN])}"
+          + (f"; and {more} more" if more > 0 else ""))
+
+
+def recovery(attempts, faults):
+    """Of each fault, by node: how long until something begun after it was
+    stored. A comment: a time is no test."""
+    nodes = sorted({a[0] for a in attempts})
+    took = {}
+    for time, name in faults:
+        for node in nodes:
+            ends = [float(ended) for at, _, began, ended, result in attempts
+                    if at == node and result == "sent"
+                    and float(began) > float(time)]
+            if ends:
+                took.setdefault((name, node), []).append(
+                    min(ends) - float(time))
+    for (name, node), all_of_them in took.items():
+        all_of_them.sort()
+        print(f"# {name}: node {node} stores again after "
+              f"{all_of_them[len(all_of_them) // 2]:.2f} s (median of "
+              f"{len(all_of_them)}), {all_of_them[-1]:.2f} s at most")
+
+
+def main():
+    record, path, *readers = sys.argv[1:]
+    log = read_log(path)
+    acks = table(f"{record}/acks", 3)
+    attempts = table(f"{record}/attempts", 5)
+    patience = float(os.environ.get("GROUPFS_TEST_PATIENCE", 1))
+    limit = float(os.environ.get("LIMIT", 2.5 * patience))
+    allowed = os.environ.get(
+        "RESULTS", "sent unavailable outcome_unknown").split()
+
+    say("messages were acknowledged", [] if acks else ["none"])
+    say("seq has no gap", gaps(log))
+    say("nothing is there twice", doubles(log))
+    say("times do not go back", backward(log))
+    say("nothing acknowledged is lost", lost(log, acks))
+    say("each stands where its sender was told", misplaced(log, acks))
+    for reader in readers:
+        say(f"{os.path.basename(reader)} read that order",
+            disagrees(log, read_log(reader)))
+    say(f"each try was answered within {limit:g} s", late(attempts, limit))
+    say(f"with one of: {', '.join(allowed)}", unexpected(attempts, allowed))
+    recovery(attempts, table(f"{record}/faults", 2))
+    results = [a[4] for a in attempts]
+    print(f"# {len(log)} messages, {len(acks)} acknowledged; tries: " + ", ".join(
+        f"{results.count(r)} {r}" for r in sorted(set(results)))
+        + f"; the slowest took {max(took(attempts)):.2f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC2034
+# What each test of the cluster sources: tests/system/lib.sh with two nodes,
+# writers on both whose every answer is recorded, readers on both, and the
+# checker that compares (check.py).
+#
+# $GROUPFS_TEST_ROUNDS: how often each fault comes (2; make torture-cluster: 50).
+#
+#   . tests/cluster/lib.sh
+#   start_groupd; mount_fs; mount_b
+#   begin_load dev 2; wait_for_acks 100; fault kill-a kill9_node_a
+#   end_load; check_load
+#   done_testing
+HERE_CLUSTER=$(cd "$(dirname "$0")" && pwd)
+export GROUPFS_TEST_CLUSTER=1
+# Each has a server of its own, which it may break.
+unset GROUPFS_TEST_POSTGRES GROUPFS_TEST_POSTGRES_OWNER
+# shellcheck source=tests/system/lib.sh
+. "$HERE_CLUSTER/../system/lib.sh"
+# Written by the tests of the system as well.
+ROUNDS=${GROUPFS_TEST_ROUNDS:-2}
+RECORD=$T/record
+READERS=
+LOADER=
+STOP=$T/stop
+export STOP
+
+# begin_load GROUP WRITERS: WRITERS by REST and as many by WebSocket on each
+# node; on each tail -f, live and a WebSocket read.
+begin_load() {
+	GROUP=$1
+	mkdir -p "$RECORD"
+	: >"$RECORD/faults"
+	: >"$RECORD/acks"
+	read_on a "$M" "$URL_A"
+	read_on b "$MOUNT_B" "$URL"
+	$PY "$HERE_CLUSTER/load.py" "$GROUP" "$RECORD" "$2" "a=$URL_A" \
+		"b=$URL" 2>"$T/load.err" &
+	LOADER=$!
+	ours $LOADER
+}
+
+# read_on NODE MOUNT URL
+read_on() {
+	tail -n +1 -s 0.1 -f "$2/$GROUP/messages" >"$T/tail-$1" 2>"$T/tail-$1.err" &
+	READERS="$READERS tail-$1:$!"
+	ours $!
+	cat "$2/$GROUP/live" >"$T/live-$1" 2>"$T/live-$1.err" &
+	READERS="$READERS live-$1:$!"
+	ours $!
+	ok "live of node $1 blocks" wait_for 10 reads_file $! "$2/$GROUP/live"
+	URL=$3 $PY "$HERE/peer.py" follow "$GROUP" 0 >"$T/ws-$1" \
+		2>"$T/ws-$1.err" &
+	READERS="$READERS ws-$1:$!"
+	ours $!
+	ok "the WebSocket of node $1 is live" \
+		wait_for 10 grep -q '"live"' "$T/ws-$1.err"
+}
+
+acks() {
+	wc -l <"$RECORD/acks"
+}
+
+# acks_of NODE
+acks_of() {
+	grep -c "^$1-" "$RECORD/acks"
+}
+
+has_acks() {
+	[ "$(acks)" -ge "$1" ]
+}
+
+has_acks_of() {
+	[ "$(acks_of "$1")" -ge "$2" ]
+}
+
+# more_acks N [SECONDS]: on each node, from now on.
+more_acks() {
+	_a=$(($(acks_of a) + $1))
+	_b=$(($(acks_of b) + $1))
+	wait_for "${2:-20}" has_acks_of a $_a && wait_for "${2:-20}" has_acks_of b $_b
+}
+
+# fault NAME COMMAND...: does it, and notes when it was over.
+fault() {
+	_fault=$1
+	shift
+	"$@"
+	printf '%s\t%s\n' "$(date +%s.%N)" "$_fault" >>"$RECORD/faults"
+}
+
+# Ends the writers, and waits until each reader has all.
+end_load() {
+	: >"$STOP"
+	ok "the writers end well" wait_for 60 is_ended $LOADER
+	is "and complain of nothing" "$(cat "$T/load.err")" ""
+	cp "$M/$GROUP/messages" "$T/log"
+	_n=$(wc -l <"$T/log")
+	for _reader in $READERS; do
+		ok "${_reader%:*} gets all" \
+			wait_for 20 lines_at_least "$T/${_reader%:*}" "$_n"
+		ok "${_reader%:*} is the process that it was" \
+			kill -0 "${_reader#*:}"
+		kill "${_reader#*:}"
+	done
+	cp "$MOUNT_B/$GROUP/messages" "$T/log-b"
+	URL=$URL_A $PY "$HERE/peer.py" pages "$GROUP" >"$T/pages-a"
+	$PY "$HERE/peer.py" pages "$GROUP" >"$T/pages-b"
+}
+
+# What was recorded against what was read.
+check_load() {
+	set --
+	for _reader in $READERS; do
+		set -- "$@" "$T/${_reader%:*}"
+	done
+	$PY "$HERE_CLUSTER/check.py" "$RECORD" "$T/log" "$@" "$T/log-b" \
+		"$T/pages-a" "$T/pages-b" >"$T/checked" 2>&1 ||
+		pass_or_fail 1 "the checker checks"
+	results "$T/checked"
+}

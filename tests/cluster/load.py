@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Writers on several nodes, and a record of what each was told (check.py).
+
+load.py GROUP RECORD WRITERS NODE=URL...
+
+On each node WRITERS by REST and WRITERS by WebSocket send, one message after
+the other, each text its own client_id; what was not acknowledged is sent again
+with that client_id, on the same node, until it is. Ends when the file $STOP
+exists, each writer after an acknowledgement or $GIVE_UP seconds (20) later.
+$TOKEN: whose. $PAUSE: seconds between messages (0.005).
+
+The answer of a try is "sent", a code, "lost" when the connection ended before
+one, "refused" when there was none, or "silent" after $PATIENCE seconds (10).
+"""
+import asyncio
+import http.client
+import json
+import os
+import sys
+import threading
+import time
+
+import websockets
+
+PAUSE = float(os.environ.get("PAUSE", 0.005))
+PATIENCE = float(os.environ.get("PATIENCE", 10))
+GIVE_UP = float(os.environ.get("GIVE_UP", 20))
+BETWEEN_TRIES = 0.05
+
+
+class Record:
+    """Lines are written whole, and at once."""
+
+    def __init__(self, folder):
+        os.makedirs(folder, exist_ok=True)
+        self.files = {name: open(f"{folder}/{name}", "ab", buffering=0)
+                      for name in ("acks", "attempts")}
+
+    def write(self, name, *fields):
+        self.files[name].write(("\t".join(map(str, fields)) + "\n").encode())
+
+
+class Stop:
+    def __init__(self):
+        self.since = None
+
+    def asked(self):
+        if self.since is None and os.path.exists(os.environ["STOP"]):
+            self.since = time.time()
+        return self.since is not None
+
+    def too_late(self):
+        return self.asked() and time.time() - self.since > GIVE_UP
+
+
+class Rest:
+    def __init__(self, url, group):
+        self.host = url.split("://")[1]
+        self.path = f"/api/groups/{group}/messages"
+        self.connection = None
+
+    async def send(self, name):
+        return await asyncio.get_running_loop().run_in_executor(
+            None, self.post, name)
+
+    def post(self, name):
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection(
+                self.host, timeout=PATIENCE)
+        try:
+            self.connection.connect() if not self.connection.sock else None
+        except OSError:
+            return "refused", None
+        try:
+            self.connection.request(
+                "POST", self.path, json.dumps({"content": name}),
+                {"Authorization": "Bearer " + os.environ["TOKEN"],
+                 "Content-Type": "application/json",
+                 "Idempotency-Key": name})
+            response = self.connection.getresponse()
+            body = json.loads(response.read())
+        except TimeoutError:
+            self.connection.close()
+            return "silent", None
+        except (OSError, http.client.HTTPException, ValueError):
+            self.connection.close()
+            return "lost", None
+        # 200: a duplicate.
+        return ("sent" if response.status in (200, 201)
+                else body.get("code", response.status)), body
+
+
+class Ws:
+    def __init__(self, url, group):
+        self.url = url.replace("http", "ws", 1) + "/api/ws"
+        self.group = group
+        self.ws = None
+        self.id = 0
+
+    async def open(self):
+        self.ws = await websockets.connect(
+            self.url, subprotocols=["groupfs.v1"], max_size=None,
+            ping_interval=None, open_timeout=PATIENCE, extra_headers={
+                "Authorization": "Bearer " + os.environ["TOKEN"]})
+
+    async def send(self, name):
+        if self.ws is None:
+            try:
+                await self.open()
+            except (OSError, asyncio.TimeoutError,
+                    websockets.WebSocketException):
+                return "refused", None
+        self.id += 1
+        try:
+            await self.ws.send(json.dumps(
+                {"type": "send", "id": self.id, "group": self.group,
+                 "content": name, "client_id": name}))
+            return await asyncio.wait_for(self.answer(), PATIENCE)
+        except asyncio.TimeoutError:
+            result = "silent"
+        except (OSError, websockets.WebSocketException):
+            result = "lost"
+        await self.close()
+        return result, None
+
+    async def answer(self):
+        while True:
+            frame = json.loads(await self.ws.recv())
+            if frame.get("id") == self.id:
+                return ("sent" if frame["type"] == "sent"
+                        else frame["code"]), frame
+
+    async def close(self):
+        if self.ws is not None:
+            self.ws.transport.abort()
+            self.ws = None
+
+
+async def write(node, client, prefix, record, stop):
+    n = 0
+    while not stop.asked():
+        n += 1
+        name = f"{prefix}-{n}"
+        while not stop.too_late():
+            began = time.time()
+            result, body = await client.send(name)
+            record.write("attempts", node, name, f"{began:.4f}",
+                         f"{time.time():.4f}", result)
+            if result == "sent":
+                record.write("acks", name, body["sequence_number"],
+                             body["offset"])
+                break
+            if result not in ("unavailable", "outcome_unknown", "lost",
+                              "refused", "silent"):
+                print(f"{name}: {result}", file=sys.stderr, flush=True)
+                return
+            await asyncio.sleep(BETWEEN_TRIES)
+        await asyncio.sleep(PAUSE)
+
+
+def main():
+    group, folder, writers, *nodes = sys.argv[1:]
+    record, stop, threads = Record(folder), Stop(), []
+    for node, url in (n.split("=", 1) for n in nodes):
+        for number in range(int(writers)):
+            for kind in (Rest, Ws):
+                prefix = f"{node}-{kind.__name__.lower()}-{number}"
+                threads.append(threading.Thread(
+                    target=lambda n, c, p: asyncio.run(
+                        write(n, c, p, record, stop)),
+                    args=(node, kind(url, group), prefix)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()

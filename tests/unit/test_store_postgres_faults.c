@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * PostgreSQL goes away, hangs or dies at the worst of times: what was
+ * acknowledged is there, what nobody knows is said so and settled by its
+ * client_id, and the handle goes on. On a server of this test's own, because
+ * its others would suffer with it.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/store_fixture.h"
+
+#define OTHERS                                                                 \
+	"FROM pg_stat_activity WHERE datname=current_database() "              \
+	"AND pid<>pg_backend_pid() AND application_name='groupd'"
+
+/* The ends of all connections of this store. */
+static void end_connections(const struct store_fixture *f)
+{
+	postgres_run(f->url,
+		     "SELECT count(pg_terminate_backend(pid,5000)) " OTHERS);
+}
+
+static int append_all(struct store_fixture *f, struct store *s, uint64_t g,
+		      const char *content, const char *id,
+		      struct wire_body_sent *sent)
+{
+	struct store_append op = { .group_id = g, .user = str_of("alice") };
+	struct store_append *ops[] = { &op };
+	struct buf items = { 0 };
+	struct err why;
+	int rc;
+
+	fixture_item(&items, content, 0, id);
+	op.items = buf_str(&items);
+	rc = store_append_all(s, ops, &why, 1, &f->err);
+	if (rc == 0)
+		assert_int_equal(why.code, ERR_NONE);
+	buf_release(&items);
+	*sent = op.sent;
+	return rc;
+}
+
+static uint64_t set_up(struct store_fixture *f)
+{
+	fixture_users(f, "alice bob");
+	return fixture_group(f, "lunch", "alice", "bob");
+}
+
+static void a_transaction_ends_with_its_connection(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g = set_up(f);
+
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", "one", "a", NULL), 0);
+	end_connections(f);
+	assert_true(fixture_say(f, g, "alice", "two", "b", NULL) < 0);
+	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	/* Not with a new one, which knows nothing of it. */
+	assert_true(fixture_say(f, g, "alice", "three", "c", NULL) < 0);
+	assert_true(store_commit(f->s, &f->err) < 0);
+	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", "one", "a", NULL), 0);
+	fixture_commit(f);
+	assert_int_equal(fixture_find(f, g, "alice").last_seq, 1);
+}
+
+static void a_view_ends_with_its_connection(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g = set_up(f);
+	struct store *reader = fixture_open(f, true);
+	struct wire_group out;
+
+	assert_int_equal(store_snapshot(reader, &f->err), 0);
+	end_connections(f);
+	for (int i = 0; i < 2; i++) {
+		assert_true(store_find_group(reader, g, str_of(""), str_of(""),
+					     &out, &f->err) < 0);
+		assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	}
+	store_release(reader);
+	assert_int_equal(store_find_group(reader, g, str_of(""), str_of(""),
+					  &out, &f->err),
+			 0);
+	assert_int_equal(store_snapshot(reader, &f->err), 0);
+	store_close(reader);
+}
+
+static void an_idle_handle_does_not_notice(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g = set_up(f);
+	struct wire_body_sent sent;
+
+	end_connections(f);
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", "one", "a", NULL), 0);
+	fixture_commit(f);
+	end_connections(f);
+	assert_int_equal(append_all(f, f->s, g, "two", "b", &sent), 0);
+	assert_int_equal(sent.first_seq, 2);
+	end_connections(f);
+	assert_int_equal(fixture_find(f, g, "alice").last_seq, 2);
+}
+
+/* The process of one connection is killed: PostgreSQL ends all others, and
+ * recovers as it does after a machine's crash. */
+static void a_crash_of_postgresql_loses_nothing(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g = set_up(f);
+	struct wire_body_sent sent;
+	int pid;
+
+	for (unsigned i = 1; i <= 3; i++) {
+		char id[16];
+		unsigned tries = 0;
+
+		snprintf(id, sizeof(id), "id%u", i);
+		assert_int_equal(append_all(f, f->s, g, "one", id, &sent), 0);
+		assert_int_equal(sent.first_seq, i);
+		pid = atoi(postgres_run(f->url, "SELECT pid " OTHERS));
+		assert_true(pid > 1);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		/* Unknown, unavailable while it recovers, then as it was. */
+		while (append_all(f, f->s, g, "one", id, &sent) < 0) {
+			assert_true(f->err.code == ERR_UNAVAILABLE ||
+				    f->err.code == ERR_OUTCOME_UNKNOWN);
+			assert_true(++tries < 1000);
+			usleep(10000);
+		}
+		assert_int_equal(sent.duplicate, 1);
+		assert_int_equal(sent.first_seq, i);
+	}
+	fixture_verify(f);
+}
+
+/* Has each commit wait for a standby that does not come. */
+static void want_standby(const struct store_fixture *f, const char *name)
+{
+	char sql[96];
+
+	snprintf(sql, sizeof(sql),
+		 "ALTER SYSTEM SET synchronous_standby_names='%s'", name);
+	postgres_run(f->url, sql);
+	postgres_run(f->url, "SELECT pg_reload_conf()");
+	/* That it was read is seen by a new connection. */
+	for (int i = 0; i < 1000; i++) {
+		if (strcmp(postgres_run(f->url,
+					"SHOW synchronous_standby_names"),
+			   name) == 0)
+			return;
+		usleep(5000);
+	}
+	fail_msg("the settings are not read");
+}
+
+struct interrupter {
+	const struct store_fixture *f;
+	const char *how;
+	bool found;
+	pthread_t thread;
+};
+
+/* Waits until a commit waits for the standby, and interrupts it. */
+static void *interrupt(void *data)
+{
+	struct interrupter *i = data;
+	char sql[256];
+
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(%s(pid)) " OTHERS " AND wait_event='SyncRep'",
+		 i->how);
+	for (int n = 0; n < 1000 && !i->found; n++) {
+		i->found = strcmp(postgres_run(i->f->url, sql), "0") != 0;
+		usleep(2000);
+	}
+	return NULL;
+}
+
+static void interrupt_commit(struct store_fixture *f, uint64_t g,
+			     const char *how, const char *id)
+{
+	struct interrupter i = { .f = f, .how = how };
+	struct wire_body_sent sent;
+	int rc;
+
+	want_standby(f, "nobody");
+	assert_int_equal(pthread_create(&i.thread, NULL, interrupt, &i), 0);
+	rc = append_all(f, f->s, g, "one", id, &sent);
+	pthread_join(i.thread, NULL);
+	want_standby(f, "");
+	assert_true(i.found);
+	assert_int_equal(rc, -EINPROGRESS);
+	assert_int_equal(f->err.code, ERR_OUTCOME_UNKNOWN);
+	/* It is stored, and so is known. */
+	assert_int_equal(append_all(f, f->s, g, "one", id, &sent), 0);
+	assert_int_equal(sent.duplicate, 1);
+}
+
+static void a_commit_that_nobody_answered_is_known_by_its_id(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g = set_up(f);
+
+	interrupt_commit(f, g, "pg_terminate_backend", "a");
+	assert_int_equal(fixture_find(f, g, "alice").last_seq, 1);
+}
+
+static void
+a_commit_that_is_not_on_the_standby_is_not_acknowledged(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g = set_up(f);
+
+	interrupt_commit(f, g, "pg_cancel_backend", "a");
+	assert_int_equal(fixture_find(f, g, "alice").last_seq, 1);
+}
+
+/* The same of a transaction that the caller commits, and of several groups. */
+static void other_commits_are_not_acknowledged_either(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g = set_up(f);
+	struct store_append op[2] = { { .user = str_of("alice") },
+				      { .user = str_of("alice") } };
+	struct store_append *ops[] = { &op[0], &op[1] };
+	struct interrupter i = { .f = f, .how = "pg_terminate_backend" };
+	struct buf items = { 0 };
+	struct err errs[2];
+	int commit;
+	int all;
+
+	op[0].group_id = g;
+	op[1].group_id = fixture_group(f, "work", "alice", "");
+	fixture_item(&items, "one", 0, "id");
+	op[0].items = buf_str(&items);
+	op[1].items = buf_str(&items);
+	want_standby(f, "nobody");
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", "one", "a", NULL), 0);
+	pthread_create(&i.thread, NULL, interrupt, &i);
+	commit = store_commit(f->s, &f->err);
+	pthread_join(i.thread, NULL);
+	i.found = false;
+	pthread_create(&i.thread, NULL, interrupt, &i);
+	all = store_append_all(f->s, ops, errs, 2, &f->err);
+	pthread_join(i.thread, NULL);
+	want_standby(f, "");
+	assert_int_equal(commit, -EINPROGRESS);
+	assert_int_equal(all, -EINPROGRESS);
+	assert_int_equal(store_append_all(f->s, ops, errs, 2, &f->err), 0);
+	assert_int_equal(op[0].sent.duplicate, 1);
+	assert_int_equal(op[0].sent.first_seq, 2);
+	assert_int_equal(op[1].sent.duplicate, 1);
+	buf_release(&items);
+}
+
+/* Another node hangs with the group's lock: this one does not hang with it. */
+static void who_waits_too_long_gives_up(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g = set_up(f);
+	struct store *other = fixture_open(f, false);
+	struct wire_body_sent sent;
+
+	fixture_begin(f);
+	assert_int_equal(fixture_edit_one(f, g, "alice", EDIT_ADMIN, "bob"), 0);
+	/* PostgreSQL says so first (lock_timeout): it is known that nothing was
+	 * stored. */
+	assert_int_equal(append_all(f, other, g, "one", "a", &sent), -EIO);
+	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	fixture_commit(f);
+	assert_int_equal(append_all(f, other, g, "one", "a", &sent), 0);
+	assert_int_equal(sent.first_seq, 1);
+	assert_int_equal(sent.duplicate, 0);
+	assert_int_equal(fixture_find(f, g, "alice").last_seq, 1);
+	store_close(other);
+	fixture_verify(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FIXTURE_ON(postgres, a_transaction_ends_with_its_connection),
+		FIXTURE_ON(postgres, a_view_ends_with_its_connection),
+		FIXTURE_ON(postgres, an_idle_handle_does_not_notice),
+		FIXTURE_ON(postgres, a_crash_of_postgresql_loses_nothing),
+		FIXTURE_ON(postgres,
+			   a_commit_that_nobody_answered_is_known_by_its_id),
+		FIXTURE_ON(
+			postgres,
+			a_commit_that_is_not_on_the_standby_is_not_acknowledged),
+		FIXTURE_ON(postgres, other_commits_are_not_acknowledged_either),
+		FIXTURE_ON(postgres, who_waits_too_long_gives_up),
+	};
+
+	unsetenv("GROUPFS_TEST_POSTGRES");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
