@@ -34,6 +34,9 @@ struct store {
 	bool broken;
 	/* Set by the back end with it: store_was_undone(). */
 	bool undone;
+	/* Set by the back end of a store that machines share, cleared by
+	 * store.c: store_was_lost(). */
+	bool lost;
 	/* Set by the back end: nobody knows what is on disk. Every verb is
 	 * refused with -EINPROGRESS from then on. */
 	bool dead;

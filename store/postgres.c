@@ -140,6 +140,7 @@ int pg_check_time(struct postgres_store *s, int ms, struct err *err)
 	if (s->base.deadline_ms == 0 || pg_clock_ms() < s->base.deadline_ms)
 		return 0;
 	s->base.broken = s->base.in_transaction;
+	s->base.lost = true;
 	return err_set(err, ERR_UNAVAILABLE,
 		       "The database did not answer in time");
 }
@@ -218,10 +219,12 @@ int pg_connect(struct postgres_store *s, struct err *err)
 	/* A new connection would not have what was open on the old one. */
 	if (s->base.in_transaction || s->base.in_snapshot) {
 		s->base.broken = s->base.in_transaction;
+		s->base.lost = true;
 		return err_set(err, ERR_UNAVAILABLE,
 			       "The connection to the database was lost");
 	}
 	s->conn = pg_connect_another(s, err);
+	s->base.lost = s->base.lost || s->conn == NULL;
 	if (s->conn == NULL)
 		return err != NULL ? err_rc(err) : -EIO;
 	s->ended = false;

@@ -168,6 +168,21 @@ static bool is_state(const PGresult *r, const char *prefix)
 	return strncmp(state_of(r), prefix, strlen(prefix)) == 0;
 }
 
+/* Gives the connection up: PostgreSQL is away, or does not answer. */
+static void lose(struct postgres_store *s)
+{
+	pg_drop(s);
+	s->base.lost = true;
+}
+
+/* It may be done, and may be not. */
+static int fail_unknown(struct postgres_store *s, struct err *err)
+{
+	lose(s);
+	err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
+	return -EINPROGRESS;
+}
+
 int pg_fail(struct postgres_store *s, const PGresult *r, struct err *err)
 {
 	const char *text = NULL;
@@ -178,7 +193,7 @@ int pg_fail(struct postgres_store *s, const PGresult *r, struct err *err)
 	if (r != NULL)
 		text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 	if (text == NULL) {
-		pg_drop(s);
+		lose(s);
 		return err_set(err, ERR_UNAVAILABLE,
 			       "The connection to the database was lost");
 	}
@@ -186,7 +201,7 @@ int pg_fail(struct postgres_store *s, const PGresult *r, struct err *err)
 		return err_set(err, ERR_OUT_OF_SPACE, NULL);
 	if (is_state(r, "25006") || is_state(r, "08") || is_state(r, "57P")) {
 		/* A primary no more, or going down: look for it anew. */
-		pg_drop(s);
+		lose(s);
 		return err_set(err, ERR_UNAVAILABLE,
 			       "The database is not available: %s", text);
 	}
@@ -411,9 +426,7 @@ int pg_run_commit(struct postgres_store *s, const struct pg_call *c,
 	if (out != NULL)
 		*out = NULL;
 	if (rc == 0 && is_unknown(s, r)) {
-		pg_drop(s);
-		err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
-		rc = -EINPROGRESS;
+		rc = fail_unknown(s, err);
 	} else if (rc == 0) {
 		if (again != NULL)
 			*again = !is_good(r) && is_transient(r);
@@ -445,8 +458,10 @@ static int send_all(struct postgres_store *s, pg_call_fn add, void *data,
 	if (rc < 0)
 		return rc;
 	pg_use(&c, PG_COMMIT);
+	/* libpq sends when it likes, also what it says it did not; and a COMMIT
+	 * that has come is executed, whatever follows. */
 	if (!send_call(s, &c) || !PQpipelineSync(s->conn))
-		return pg_fail(s, NULL, err);
+		return fail_unknown(s, err);
 	return 0;
 }
 
@@ -494,11 +509,8 @@ static int end_all(struct postgres_store *s, bool complete, const PGresult *bad,
 {
 	if ((complete && bad == NULL && !s->warned))
 		return 0;
-	if (!complete || bad == NULL || is_unknown(s, bad)) {
-		pg_drop(s);
-		err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
-		return -EINPROGRESS;
-	}
+	if (!complete || bad == NULL || is_unknown(s, bad))
+		return fail_unknown(s, err);
 	*again = is_transient(bad);
 	pg_fail(s, bad, err);
 	/* What failed within it is still open. */
@@ -543,7 +555,7 @@ int pg_run_all(struct postgres_store *s, pg_call_fn add, void *data, size_t n,
 		return pg_fail(s, NULL, err);
 	rc = send_all(s, add, data, n, err);
 	if (rc < 0) {
-		/* COMMIT was not sent: nothing of it can be stored. */
+		/* What was sent is undone with the connection. */
 		pg_drop(s);
 		return rc;
 	}

@@ -108,6 +108,7 @@ int store_begin(struct store *s, struct err *err)
 			       "This handle of the store only reads");
 	assert(!s->in_transaction && !s->in_snapshot);
 	s->undone = false;
+	s->lost = false;
 	rc = store_check_alive(s, err);
 	if (rc < 0)
 		return rc;

@@ -84,6 +84,10 @@ int store_begin(struct store *s, struct err *err);
 /* Whether the transaction that was begun last failed for no fault of its own:
  * it and another node's waited for each other. It may be run once more. */
 bool store_was_undone(const struct store *s);
+/* Whether the transaction, or the store_append_all(), that was begun last
+ * failed because a shared store was not reached, or gave no answer; not because
+ * of what it answered. */
+bool store_was_lost(const struct store *s);
 int store_commit(struct store *s, struct err *err);
 void store_rollback(struct store *s);
 

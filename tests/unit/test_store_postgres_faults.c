@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <dlfcn.h>
+#include <libpq-fe.h>
 
 #include "tests/support/store_fixture.h"
 
@@ -47,6 +49,40 @@ static int append_all(struct store_fixture *f, struct store *s, uint64_t g,
 	buf_release(&items);
 	*sent = op.sent;
 	return rc;
+}
+
+/* In libpq's place: the nth call says that it failed, though all that was to
+ * be sent has left. */
+static unsigned sends;
+static unsigned failing_send; /* 0: none */
+
+static int sent(PGconn *conn, int rc)
+{
+	if (++sends != failing_send)
+		return rc;
+	while (PQflush(conn) > 0)
+		;
+	return 0;
+}
+
+int PQsendQueryPrepared(PGconn *conn, const char *name, int count,
+			const char *const *values, const int *lengths,
+			const int *formats, int format)
+{
+	int (*real)(PGconn *, const char *, int, const char *const *,
+		    const int *, const int *, int);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "PQsendQueryPrepared");
+	return sent(conn,
+		    real(conn, name, count, values, lengths, formats, format));
+}
+
+int PQpipelineSync(PGconn *conn)
+{
+	int (*real)(PGconn *);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "PQpipelineSync");
+	return sent(conn, real(conn));
 }
 
 static uint64_t set_up(struct store_fixture *f)
@@ -267,6 +303,52 @@ static void other_commits_are_not_acknowledged_either(void **state)
 	buf_release(&items);
 }
 
+/* Of BEGIN, two appends, COMMIT and the pipeline's end, or of one append that
+ * is its own transaction. */
+static void a_send_that_fails_behind_the_commit_is_unknown(void **state)
+{
+	static const struct {
+		size_t ops;
+		unsigned send; /* that fails */
+		int rc;
+	} rows[] = { { 2, 1, -EIO },	     { 2, 2, -EIO },
+		     { 2, 3, -EIO },	     { 2, 4, -EINPROGRESS },
+		     { 2, 5, -EINPROGRESS }, { 1, 1, -EINPROGRESS } };
+	struct store_fixture *f = *state;
+	struct store_append op[2] = { { .user = str_of("alice") },
+				      { .user = str_of("alice") } };
+	struct store_append *ops[] = { &op[0], &op[1] };
+	struct err errs[2];
+
+	op[0].group_id = set_up(f);
+	op[1].group_id = fixture_group(f, "work", "alice", "");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool unknown = rows[i].rc == -EINPROGRESS;
+		struct buf items = { 0 };
+		char id[16];
+
+		snprintf(id, sizeof(id), "id%zu", i);
+		fixture_item(&items, "one", 0, id);
+		op[0].items = buf_str(&items);
+		op[1].items = buf_str(&items);
+		sends = 0;
+		failing_send = rows[i].send;
+		assert_int_equal(
+			store_append_all(f->s, ops, errs, rows[i].ops, &f->err),
+			rows[i].rc);
+		failing_send = 0;
+		assert_int_equal(f->err.code, unknown ? ERR_OUTCOME_UNKNOWN
+						      : ERR_UNAVAILABLE);
+		assert_true(store_was_lost(f->s));
+		assert_int_equal(
+			store_append_all(f->s, ops, errs, rows[i].ops, &f->err),
+			0);
+		assert_int_equal(op[0].sent.first_seq, i + 1);
+		assert_int_equal(op[0].sent.duplicate, unknown);
+		buf_release(&items);
+	}
+}
+
 /* Another node hangs with the group's lock: this one does not hang with it. */
 static void who_waits_too_long_gives_up(void **state)
 {
@@ -303,6 +385,8 @@ int main(void)
 			postgres,
 			a_commit_that_is_not_on_the_standby_is_not_acknowledged),
 		FIXTURE_ON(postgres, other_commits_are_not_acknowledged_either),
+		FIXTURE_ON(postgres,
+			   a_send_that_fails_behind_the_commit_is_unknown),
 		FIXTURE_ON(postgres, who_waits_too_long_gives_up),
 	};
 
