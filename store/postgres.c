@@ -59,6 +59,7 @@ enum { REFUSALS = sizeof(refusals) / sizeof(refusals[0]) };
 static const char set_up_all[] =
 	"SET default_transaction_isolation='read committed';"
 	"SET lock_timeout=0;SET statement_timeout=0;SET jit=off;"
+	"SET client_min_messages=notice;"
 	"SET client_connection_check_interval='500ms';";
 static const char set_up_reader[] = "SET default_transaction_read_only=on";
 /* A node that has hung, or was cut off, does not keep a group's lock; and who
@@ -135,7 +136,7 @@ uint64_t pg_end_of(const struct postgres_store *s, int ms)
 
 int pg_check_time(struct postgres_store *s, int ms, struct err *err)
 {
-	if (ms == PG_LONG_MS)
+	if (ms == PG_WALK_MS)
 		s->base.deadline_ms = 0;
 	if (s->base.deadline_ms == 0 || pg_clock_ms() < s->base.deadline_ms)
 		return 0;

@@ -38,13 +38,18 @@
 #include "store/postgres_rest.h"
 
 enum {
-	PG_VERSION = 1,	       /* of the schema */
-	PG_SERVER_MIN = 15,    /* PostgreSQL's own */
-	PG_PARAMS_MAX = 20,    /* of one statement */
-	PG_DAY_MS = 86400000,  /* a time bucket */
-	PG_WRITE_MS = 1500,    /* how long a round trip may take: of a write */
-	PG_READ_MS = 5000,     /* of a look */
-	PG_LONG_MS = INT32_MAX /* of what walks over all there is */
+	PG_VERSION = 1,	      /* of the schema */
+	PG_SERVER_MIN = 15,   /* PostgreSQL's own */
+	PG_PARAMS_MAX = 20,   /* of one statement */
+	PG_DAY_MS = 86400000, /* a time bucket */
+	PG_WRITE_MS = 1500,   /* how long a round trip may take: of a write */
+	PG_READ_MS = 5000,    /* of a look */
+	PG_WALK_MS = 3600000, /* of what walks over all there is */
+	/* As long as it goes on, which PostgreSQL says meanwhile (NOTICE): it
+	 * is given up when nothing was heard for PG_WRITE_MS; while a store is
+	 * moved, when nobody else waits, for PG_MOVE_MS. */
+	PG_LONG_MS = 0,
+	PG_MOVE_MS = 60000
 };
 /* PostgreSQL's numbers are signed. */
 #define PG_NUMBER_MAX UINT64_C(0x7fffffffffffffff)

@@ -144,11 +144,11 @@ enum { PG_PAGE = 500 };
                                                                                \
 	X(COUNT_GROUPS, PG_READ_MS, "SELECT count(*) FROM groups")             \
 	X(COUNT_USERS, PG_READ_MS, "SELECT count(*) FROM users")               \
-	X(COUNT_MESSAGES, PG_LONG_MS, "SELECT count(*) FROM messages")         \
-	X(COUNT_CONTENTS, PG_LONG_MS,                                          \
+	X(COUNT_MESSAGES, PG_WALK_MS, "SELECT count(*) FROM messages")         \
+	X(COUNT_CONTENTS, PG_WALK_MS,                                          \
 	  "SELECT count(*),coalesce(sum(size),0)::bigint "                     \
 	  "FROM (SELECT max(size) AS size FROM media GROUP BY hash) c")        \
-	X(CONTENTS, PG_LONG_MS,                                                \
+	X(CONTENTS, PG_WALK_MS,                                                \
 	  "SELECT hash,max(size) FROM media WHERE hash>$1 "                    \
 	  "GROUP BY hash ORDER BY hash LIMIT " PG_PAGE_SQL)                    \
 	X(SIZE, PG_READ_MS,                                                    \

@@ -210,30 +210,41 @@ int pg_fail(struct postgres_store *s, const PGresult *r, struct err *err)
 
 /* Waiting. */
 
-/* Waits for the socket, not beyond `end`. False: it is too late, or over. */
+/* How long to wait, and for what. */
+struct patience {
+	uint64_t end;
+	int quiet_ms; /* more, whenever something was heard; 0: no more */
+	bool heard;
+};
+
+/* Waits for the socket, not beyond the end. False: it is too late, or over. */
 static bool wait_socket(const struct postgres_store *s, PGconn *conn,
-			bool writing, uint64_t end)
+			bool writing, struct patience *p)
 {
-	struct pollfd p = { .fd = PQsocket(conn), .events = POLLIN };
+	struct pollfd fd = { .fd = PQsocket(conn), .events = POLLIN };
 	uint64_t now = pg_clock_ms();
 	int ms = ALIVE_MS;
 
-	if (p.fd < 0 || now >= end)
+	if (fd.fd < 0 || now >= p->end)
 		return false;
 	if (writing)
-		p.events |= POLLOUT;
-	if (end - now < ALIVE_MS)
-		ms = (int)(end - now);
-	if (poll(&p, 1, ms) < 0 && errno != EINTR)
+		fd.events |= POLLOUT;
+	if (p->end - now < ALIVE_MS)
+		ms = (int)(p->end - now);
+	if (poll(&fd, 1, ms) < 0 && errno != EINTR)
 		return false;
-	if (p.revents == 0 && s->base.options.alive != NULL)
+	if ((fd.revents & POLLIN) != 0 && p->quiet_ms > 0) {
+		p->end = pg_clock_ms() + (uint64_t)p->quiet_ms;
+		p->heard = true;
+	}
+	if (fd.revents == 0 && s->base.options.alive != NULL)
 		s->base.options.alive(s->base.options.alive_data);
 	return true;
 }
 
 /* Until the next result can be taken without waiting. */
 static bool wait_result(const struct postgres_store *s, PGconn *conn,
-			uint64_t end)
+			struct patience *p)
 {
 	for (;;) {
 		int left = PQflush(conn);
@@ -242,22 +253,22 @@ static bool wait_result(const struct postgres_store *s, PGconn *conn,
 			return false;
 		if (left == 0 && !PQisBusy(conn))
 			return true;
-		if (!wait_socket(s, conn, left > 0, end))
+		if (!wait_socket(s, conn, left > 0, p))
 			return false;
 		if (!PQconsumeInput(conn))
 			return false;
 	}
 }
 
-PGresult *pg_answer(const struct postgres_store *s, PGconn *conn, int ms)
+static PGresult *answer(const struct postgres_store *s, PGconn *conn,
+			struct patience *p)
 {
-	uint64_t end = pg_end_of(s, ms);
 	PGresult *last = NULL;
 
 	for (;;) {
 		PGresult *r;
 
-		if (!wait_result(s, conn, end))
+		if (!wait_result(s, conn, p))
 			break;
 		r = PQgetResult(conn);
 		if (r == NULL)
@@ -272,6 +283,13 @@ PGresult *pg_answer(const struct postgres_store *s, PGconn *conn, int ms)
 	}
 	PQclear(last);
 	return NULL;
+}
+
+PGresult *pg_answer(const struct postgres_store *s, PGconn *conn, int ms)
+{
+	struct patience p = { .end = pg_end_of(s, ms) };
+
+	return answer(s, conn, &p);
 }
 
 PGresult *pg_script(const struct postgres_store *s, PGconn *conn, int ms,
@@ -289,6 +307,19 @@ static bool is_good(const PGresult *r)
 	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 }
 
+/* Until when to wait at first. */
+static int first_ms(const struct postgres_store *s, enum pg_statement which)
+{
+	int ms = statements[which].ms;
+
+	if (ms == PG_LONG_MS)
+		return s->base.options.moving ? PG_MOVE_MS : PG_WRITE_MS;
+	/* A look of a writer is waited for like what it writes. */
+	if (ms == PG_READ_MS && s->base.in_transaction)
+		return PG_WRITE_MS;
+	return ms;
+}
+
 static int prepare(struct postgres_store *s, enum pg_statement which,
 		   struct err *err)
 {
@@ -300,7 +331,7 @@ static int prepare(struct postgres_store *s, enum pg_statement which,
 		return 0;
 	snprintf(name, sizeof(name), "s%d", (int)which);
 	if (PQsendPrepare(s->conn, name, statements[which].sql, 0, NULL))
-		r = pg_answer(s, s->conn, statements[which].ms);
+		r = pg_answer(s, s->conn, first_ms(s, which));
 	if (is_good(r))
 		s->prepared[which] = true;
 	else
@@ -323,6 +354,21 @@ static bool send_call(struct postgres_store *s, const struct pg_call *c)
 				   c->lengths, formats, BINARY) != 0;
 }
 
+static PGresult *take_answer(struct postgres_store *s, enum pg_statement which)
+{
+	int ms = first_ms(s, which);
+	struct patience p = { .end = pg_end_of(s, ms) };
+	PGresult *r;
+
+	if (statements[which].ms == PG_LONG_MS)
+		p.quiet_ms = ms;
+	r = answer(s, s->conn, &p);
+	/* What takes long takes as long as it takes, once it has begun. */
+	if (p.heard)
+		s->base.deadline_ms = 0;
+	return r;
+}
+
 /* Asks; *out is what came, NULL when the connection is lost. */
 static int ask(struct postgres_store *s, const struct pg_call *c,
 	       PGresult **out, struct err *err)
@@ -339,7 +385,7 @@ static int ask(struct postgres_store *s, const struct pg_call *c,
 		return rc;
 	s->warned = false;
 	if (send_call(s, c))
-		*out = pg_answer(s, s->conn, statements[c->which].ms);
+		*out = take_answer(s, c->which);
 	return 0;
 }
 
@@ -466,14 +512,14 @@ static int send_all(struct postgres_store *s, pg_call_fn add, void *data,
 }
 
 /* The next result of a pipeline, and the end of it: NULL when it is lost. */
-static PGresult *take_one(const struct postgres_store *s, uint64_t end)
+static PGresult *take_one(const struct postgres_store *s, struct patience *p)
 {
 	PGresult *r;
 
-	if (!wait_result(s, s->conn, end))
+	if (!wait_result(s, s->conn, p))
 		return NULL;
 	r = PQgetResult(s->conn);
-	if (r != NULL && wait_result(s, s->conn, end))
+	if (r != NULL && wait_result(s, s->conn, p))
 		PQclear(PQgetResult(s->conn));
 	return r;
 }
@@ -482,11 +528,11 @@ static PGresult *take_one(const struct postgres_store *s, uint64_t end)
 static bool take_all(const struct postgres_store *s, size_t n, PGresult **out,
 		     PGresult **bad)
 {
-	uint64_t end = pg_end_of(s, PG_WRITE_MS);
+	struct patience p = { .end = pg_end_of(s, PG_WRITE_MS) };
 	PGresult *r;
 
 	for (size_t i = 0; i < n + 2; i++) {
-		r = take_one(s, end);
+		r = take_one(s, &p);
 		if (r == NULL)
 			return false;
 		if (!is_good(r) && *bad == NULL)
@@ -496,7 +542,7 @@ static bool take_all(const struct postgres_store *s, size_t n, PGresult **out,
 		else
 			PQclear(r);
 	}
-	if (!wait_result(s, s->conn, end))
+	if (!wait_result(s, s->conn, &p))
 		return false;
 	r = PQgetResult(s->conn);
 	PQclear(r);

@@ -490,8 +490,10 @@ bool store_is_shared(const struct store *s);
 int store_reach(struct store *s, struct err *err);
 /* What is asked from now on is given up at that time (CLOCK_MONOTONIC, in ms):
  * `unavailable`, or the outcome is unknown, as when a connection is lost. What
- * walks over all there is has its own time, and so has the rest of its
- * transaction. 0: none. Of a store that is not shared: nothing. */
+ * takes long by itself (a group with all its members) has to have begun by
+ * then, and goes on for as long as the store says that it does, and then the
+ * rest of its transaction; what walks over all there is has its own time. 0:
+ * none. Of a store that is not shared: nothing. */
 void store_set_deadline(struct store *s, uint64_t at_ms);
 
 /* Where groups are now. member_version: grows by one with each change of a

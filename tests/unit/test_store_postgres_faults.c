@@ -5,6 +5,7 @@
  * client_id, and the handle goes on. On a server of this test's own, because
  * its others would suffer with it.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -372,6 +374,81 @@ static void who_waits_too_long_gives_up(void **state)
 	fixture_verify(f);
 }
 
+static uint64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+enum { MEMBERS = 300 };
+
+/* A group of its own with MEMBERS members, in an open transaction that is given
+ * up in ms. */
+static int make_big(struct store_fixture *f, struct store_create *op,
+		    uint64_t ms)
+{
+	struct buf edits = { 0 };
+	int rc;
+
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "user%u", i);
+		fixture_edit(&edits, EDIT_ADD, name);
+	}
+	*op = (struct store_create){ .name = str_of("big"),
+				     .creator = str_of("alice"),
+				     .members = buf_str(&edits) };
+	store_set_deadline(f->s, clock_ms() + ms);
+	rc = store_create_group(f->s, op, &f->err);
+	store_set_deadline(f->s, 0);
+	buf_release(&edits);
+	return rc;
+}
+
+/* Each member costs a while: all of them more than is waited for at first. */
+static void add_slowly(const struct store_fixture *f)
+{
+	postgres_run(f->url,
+		     "INSERT INTO users(name,created_ms) "
+		     "SELECT 'user'||n,1 FROM generate_series(0,299) n");
+	postgres_run(f->url,
+		     "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql "
+		     "AS $$ BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END $$");
+	postgres_run(f->url, "CREATE TRIGGER slow BEFORE INSERT ON members "
+			     "FOR EACH ROW EXECUTE FUNCTION wait()");
+}
+
+/* Its process is stopped, and nothing tells of it: no byte, no end of the
+ * connection. */
+static void what_takes_long_is_given_up_where_nothing_is_heard(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_create op;
+	int pid;
+
+	(void)set_up(f);
+	add_slowly(f);
+	fixture_begin(f);
+	pid = atoi(postgres_run(f->url, "SELECT pid " OTHERS));
+	assert_true(pid > 1);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(make_big(f, &op, 300), -EIO);
+	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	assert_true(store_was_lost(f->s));
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	store_rollback(f->s);
+	/* It comes back by itself. */
+	fixture_begin(f);
+	assert_int_equal(make_big(f, &op, 300), 0);
+	assert_false(store_was_lost(f->s));
+	fixture_commit(f);
+	assert_int_equal(fixture_find(f, op.group_id, "user299").member_count,
+			 MEMBERS + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,6 +465,8 @@ int main(void)
 		FIXTURE_ON(postgres,
 			   a_send_that_fails_behind_the_commit_is_unknown),
 		FIXTURE_ON(postgres, who_waits_too_long_gives_up),
+		FIXTURE_ON(postgres,
+			   what_takes_long_is_given_up_where_nothing_is_heard),
 	};
 
 	unsetenv("GROUPFS_TEST_POSTGRES");
