@@ -247,6 +247,7 @@ void pg_use(struct pg_call *c, enum pg_statement which);
 void pg_add(struct pg_call *c, uint64_t value);
 void pg_add_null(struct pg_call *c);
 void pg_add_bool(struct pg_call *c, bool value);
+/* Valid UTF-8 without NUL: what comes from elsewhere is checked before. */
 void pg_add_text(struct pg_call *c, struct str s);
 void pg_add_bytes(struct pg_call *c, struct str s);
 void pg_add_blob(struct pg_call *c, struct str s);
