@@ -437,6 +437,12 @@ static void lane_stop(struct lane *lane)
 	pthread_cond_destroy(&lane->wake);
 }
 
+static void on_warning(void *data, const char *text)
+{
+	(void)data;
+	log_warn("the store warns: why=\"%s\"", text);
+}
+
 static int lane_start(struct sequencer *q, struct err *err)
 {
 	struct lane *lane = &q->lane[q->lanes];
@@ -446,6 +452,8 @@ static int lane_start(struct sequencer *q, struct err *err)
 	*lane = (struct lane){ .sequencer = q };
 	store.alive = on_alive;
 	store.alive_data = lane;
+	/* All lanes see the same. */
+	store.warn = q->lanes == 0 ? on_warning : NULL;
 	rc = store_open(&lane->store, q->options.url, &store, err);
 	if (rc < 0)
 		return rc;

@@ -228,6 +228,7 @@ struct store_ops {
 /* move.c: `unavailable` for a store that is being filled, but with
  * options.moving. */
 int move_check_open(struct store *s, struct err *err);
+int move_refuse_open(struct err *err);
 /* Whether the handle can do anything; whether it can write. */
 int store_check_alive(struct store *s, struct err *err);
 int store_check_writer(struct store *s, struct err *err);

@@ -69,6 +69,13 @@ struct store_options {
 	 * to use the handle. NULL: never. */
 	void (*alive)(void *data);
 	void *alive_data; /* borrowed while open */
+	/* Called with a sentence about what is wrong, and no reason to refuse,
+	 * on the handle's thread. NULL: never. */
+	void (*warn)(void *data, const char *text);
+	void *warn_data; /* borrowed while open */
+	/* Of a writer of a shared store: env's clock is compared with the
+	 * store's, and where it is wrong by more than a day `unavailable`. */
+	bool check_clock;
 };
 
 /* url: "sqlite:PATH", "postgresql:" and what libpq says of it, or

@@ -333,6 +333,8 @@ static void a_send_that_fails_behind_the_commit_is_unknown(void **state)
 		fixture_item(&items, "one", 0, id);
 		op[0].items = buf_str(&items);
 		op[1].items = buf_str(&items);
+		/* Connected, so that nothing else is sent. */
+		assert_int_equal(store_reach(f->s, &f->err), 0);
 		sends = 0;
 		failing_send = rows[i].send;
 		assert_int_equal(
