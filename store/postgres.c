@@ -509,7 +509,7 @@ int postgres_store_open(struct store **out, const char *url,
 		rc = pg_connect(s, err);
 	if (rc == 0)
 		rc = pg_schema_check(s, err);
-	if (rc == 0 && !options->read_only)
+	if (rc == 0)
 		rc = pg_look_first(s, err);
 	if (rc < 0) {
 		pg_close(&s->base);

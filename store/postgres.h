@@ -353,8 +353,8 @@ int pg_set_meta(struct postgres_store *s, const char *name, uint64_t value,
 
 /* postgres_room.c */
 
-/* Of a writer that is opened: says for how many days it has to know ids, and
- * looks what the others say; `unavailable` where it may not write. */
+/* Of a handle that is opened. A writer says for how many days it has to know
+ * ids, and looks what the others say; `unavailable` where it may not write. */
 int pg_look_first(struct postgres_store *s, struct err *err);
 /* Has there be partitions for what is stored now: messages, dedupe keys. To be
  * called before a transaction's lock is taken or waited for; within one, too:

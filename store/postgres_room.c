@@ -170,6 +170,8 @@ int pg_look_first(struct postgres_store *s, struct err *err)
 	int rc;
 
 	s->days = own_days(s);
+	if (s->base.options.read_only || s->base.options.moving)
+		return 0;
 	pg_use(&c, PG_META_RAISE);
 	pg_add_text(&c, str_of(days_key));
 	pg_add(&c, s->days);
