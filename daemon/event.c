@@ -188,6 +188,7 @@ static int load_message(void *data, const struct wire_message *m)
 {
 	struct loading *l = data;
 	struct wire_message mention = { .seq = m->seq,
+					.time_ms = m->time_ms,
 					.sender = m->sender,
 					.mentions = m->mentions };
 	int rc = 0;

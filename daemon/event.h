@@ -57,8 +57,8 @@ struct event {
 	uint64_t newest_ms;   /* the time of the last one */
 	bool want;	      /* somebody watched when a sender submitted */
 	bool mentions;	      /* some of them mention somebody */
-	struct buf mentioned; /* owned: those, as wire records that have
-				 seq, sender and mentions only */
+	struct buf mentioned; /* owned: those, as wire records that have seq,
+				 time, sender and mentions only */
 	struct event_frame *frames; /* owned; none: nobody watched, or there
 				       was no memory: EV_GROWN tells */
 	size_t nframes;
