@@ -119,7 +119,7 @@ int nodes_open(struct nodes *n, struct str user, uint64_t version)
 	}
 	u->nodes = n;
 	u->version = version;
-	u->floor_ms = env_now_ms(n->env) - NODES_SKEW_MS;
+	u->floor.time_ms = env_now_ms(n->env) - NODES_SKEW_MS;
 	list_init(&u->wait);
 	list_init(&u->late);
 	push_front(&n->users, &u->link);

@@ -86,10 +86,10 @@ struct nodes_user {
 	struct nodes_hint later[NODES_HINTS]; /* by the next sweep */
 	size_t nlater;
 	struct nodes_last last[NODES_HINT_KINDS];
-	/* The time of the youngest mention that is not in last any more, and
-	 * may have been told; at first, since when he is here. Hints at what is
-	 * not younger are forged. */
-	uint64_t floor_ms;
+	/* The youngest mention that is not in last any more, and may have been
+	 * told; at first, the time since when he is here. Hints at what is not
+	 * younger are forged. */
+	struct nodes_hint floor;
 	/* Since the last sweep: true ones that are old are forged, too. */
 	unsigned heard[NODES_HINT_KINDS];
 };

@@ -282,6 +282,16 @@ static void forget(struct nodes_last *last, size_t at)
 		(last->count - at) * sizeof(last->hints[0]));
 }
 
+/* Of one group, numbers tell more than times. */
+static bool is_younger(const struct nodes_user *u,
+		       const struct nodes_hint *hint)
+{
+	return hint->time_ms > u->floor.time_ms ||
+	       (hint->time_ms == u->floor.time_ms &&
+		hint->group_id == u->floor.group_id &&
+		hint->seq > u->floor.seq);
+}
+
 /* Of pointers, that of a group takes the place of the one before. */
 static void make_room(struct nodes_user *u, const struct nodes_hint *hint)
 {
@@ -294,8 +304,8 @@ static void make_room(struct nodes_user *u, const struct nodes_hint *hint)
 	}
 	if (last->count < NODES_LAST)
 		return;
-	if (hint->kind == NODES_MENTION && first->time_ms > u->floor_ms)
-		u->floor_ms = first->time_ms;
+	if (hint->kind == NODES_MENTION && is_younger(u, first))
+		u->floor = *first;
 	forget(last, 0);
 }
 
@@ -395,7 +405,7 @@ static void take_hint(struct nodes_user *u, const struct nodes_hint *hint,
 		told.seq = a->seq;
 	told.time_ms = a->time_ms;
 	if (nodes_user_knows(u, &told) ||
-	    (hint->kind == NODES_MENTION && told.time_ms <= u->floor_ms))
+	    (hint->kind == NODES_MENTION && !is_younger(u, &told)))
 		return;
 	nodes_user_note(u, &told);
 	tell_hint(u, hint, a);

@@ -248,7 +248,7 @@ static void come_now(struct nodes *n, void *data)
 
 	(void)data;
 	memset(u->last, 0, sizeof(u->last));
-	u->floor_ms = env_now_ms(n->env);
+	u->floor.time_ms = env_now_ms(n->env);
 }
 
 static void who_comes_later_is_not_told_what_was_before(void **state)
