@@ -108,7 +108,8 @@ echo "$TOKEN" >"$T/token"
 mv "$T/token" "$STOP"
 ok "the WebSocket's client comes to an end" wait_for 20 is_ended $ws
 is "told epoch_changed, with where to begin" "$(tail -n 1 "$T/ws")" \
-	"epoch_changed 1"
+	"epoch_changed 1 $(epoch_of dev)"
+is "and by no other frame without" "$(grep -c '^error' "$T/ws")" 0
 is "after nothing of the other store" "$(grep -c 'B-' "$T/ws")" 0
 
 # A gateway that lives on, since groupd is killed just when all is ready.
@@ -117,7 +118,18 @@ ctl restore --yes "$T/b.tar" >/dev/null 2>&1 &
 restore=$!
 $PY "$HERE/killer.py" "$GROUPD" 10 "$T/data/restore.ready"
 wait "$GROUPD" 2>/dev/null
+rest GET '/api/groups/dev/messages?after_seq=5' >"$T/waits" &
+waits=$!
+ours $waits
+asked() {
+	ss -Htn state established "dport = :${URL##*:}" | grep -q .
+}
+ok "somebody asks meanwhile" wait_for 10 asked
 start_groupd
+wait $waits
+is "and is to come again, since nobody knows where to begin" \
+	"$(tail -n 1 "$T/waits") $(head -n 1 "$T/waits" | jq -r .code)" \
+	"503 unavailable"
 ok "it is done by the next groupd" wait $restore
 ok "a gateway of before is replaced" wait_for 20 is_ended "$gateway"
 healthy() {
