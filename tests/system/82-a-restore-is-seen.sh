@@ -118,22 +118,31 @@ ctl restore --yes "$T/b.tar" >/dev/null 2>&1 &
 restore=$!
 $PY "$HERE/killer.py" "$GROUPD" 10 "$T/data/restore.ready"
 wait "$GROUPD" 2>/dev/null
-rest GET '/api/groups/dev/messages?after_seq=5' >"$T/waits" &
-waits=$!
-ours $waits
-asked() {
-	ss -Htn state established "dport = :${URL##*:}" | grep -q .
-}
-ok "somebody asks meanwhile" wait_for 10 asked
 start_groupd
-wait $waits
-is "and is to come again, since nobody knows where to begin" \
-	"$(tail -n 1 "$T/waits") $(head -n 1 "$T/waits" | jq -r .code)" \
-	"503 unavailable"
 ok "it is done by the next groupd" wait $restore
 ok "a gateway of before is replaced" wait_for 20 is_ended "$gateway"
 healthy() {
 	[ "$(rest_status GET /healthz)" = 200 ]
 }
 ok "by one that answers" wait_for 20 healthy
+
+# Who waits meanwhile: here, for a groupd that was killed, and comes with
+# another store.
+TOKEN=$(token "$ME")
+is "REST reads" "$(rest_status GET /api/groups/dev/messages)" 200
+kill -9 "$GROUPD"
+wait "$GROUPD" 2>/dev/null
+mv "$T/data" "$T/data.old"
+rest GET '/api/groups/dev/messages?after_seq=5' >"$T/waits" &
+waits=$!
+ours $waits
+asked() {
+	ss -Htn state established "dport = :${URL##*:}" | grep -q .
+}
+ok "somebody asks while groupd is away" wait_for 10 asked
+start_groupd
+wait $waits
+is "and is to come again, since nobody knows where to begin" \
+	"$(tail -n 1 "$T/waits") $(head -n 1 "$T/waits" | jq -r .code)" \
+	"503 unavailable"
 done_testing
