@@ -334,6 +334,25 @@ static void fail_batch(struct lane *lane, struct batch *batch, int rc,
 	}
 }
 
+/* Who watches gets it ready to be sent; but the senders wait for that. So a
+ * store that goes now is not asked again for each group: EV_GROWN tells. */
+static void load_events(struct lane *lane, struct batch *batch)
+{
+	bool gone = false;
+
+	for (struct list *el = batch->events.next; el != &batch->events;
+	     el = el->next) {
+		struct event *e = container_of(el, struct event, link);
+
+		if (e->kind != EVENT_MESSAGES)
+			continue;
+		event_mark(&lane->marks, e);
+		if (!gone)
+			gone = event_load(e, lane->store) < 0 &&
+			       lane->sequencer->shared;
+	}
+}
+
 /* Negative: nobody knows what the store did, or it did nothing. */
 static int run_batch(struct lane *lane, struct batch *batch)
 {
@@ -349,15 +368,7 @@ static int run_batch(struct lane *lane, struct batch *batch)
 		return err.code == ERR_OUT_OF_SPACE ? 0 : rc;
 	}
 	count_batch(q, batch, uv_hrtime() - began);
-	for (struct list *el = batch->events.next; el != &batch->events;
-	     el = el->next) {
-		struct event *e = container_of(el, struct event, link);
-
-		if (e->kind != EVENT_MESSAGES)
-			continue;
-		event_mark(&lane->marks, e);
-		event_load(e, lane->store);
-	}
+	load_events(lane, batch);
 	return 0;
 }
 
