@@ -201,6 +201,7 @@ static int start_store(struct groupd *g, struct err *err)
 		.env = g->env,
 		.max_content = WIRE_CONTENT_MAX,
 		.dedupe_window_ms = g->config->dedupe_window_ms,
+		.check_clock = g->env == env_system(),
 	};
 	rc = sequencer_start(&g->sequencer, g->loop, &options, err);
 	if (rc < 0)

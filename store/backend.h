@@ -34,6 +34,9 @@ struct store {
 	bool broken;
 	/* Set by the back end with it: store_was_undone(). */
 	bool undone;
+	/* Set by the back end of a store that machines share, cleared by
+	 * store.c: store_was_lost(). */
+	bool lost;
 	/* Set by the back end: nobody knows what is on disk. Every verb is
 	 * refused with -EINPROGRESS from then on. */
 	bool dead;
@@ -225,6 +228,7 @@ struct store_ops {
 /* move.c: `unavailable` for a store that is being filled, but with
  * options.moving. */
 int move_check_open(struct store *s, struct err *err);
+int move_refuse_open(struct err *err);
 /* Whether the handle can do anything; whether it can write. */
 int store_check_alive(struct store *s, struct err *err);
 int store_check_writer(struct store *s, struct err *err);

@@ -7,15 +7,16 @@
 -- machine; none is a CTE, for what is read behind a lock must be what was
 -- committed before it, and within one statement it is not.
 
--- Room for a day: a partition of messages or dedupe. Behind p_now they are
--- made by months (an import), else by days. ATTACH, and not CREATE ...
--- PARTITION OF, because it lets others read and write meanwhile; and never
--- within the transaction of an append: whoever waits here holds no lock of a
--- group.
+-- Room for a day: a partition of messages or dedupe, of p_days days where the
+-- others leave so many. Behind p_now they are made by months (an import).
+-- ATTACH, and not CREATE ... PARTITION OF, because it lets others read and
+-- write meanwhile; and never within the transaction of an append: whoever waits
+-- here holds no lock of a group.
 CREATE FUNCTION make_room(
     p_parent text,
     p_day    bigint,
     p_now    bigint,
+    p_days   bigint,
     OUT o_lo bigint,
     OUT o_hi bigint
 ) LANGUAGE plpgsql AS $$
@@ -30,17 +31,18 @@ BEGIN
         RETURN;
     END IF;
 
-    o_lo := p_day;
-    o_hi := p_day + 1;
+    o_lo := p_day - p_day % p_days;
+    o_hi := o_lo + p_days;
     IF p_day < p_now - 1 THEN
         o_lo := date_trunc('month', v_epoch + p_day::integer)::date - v_epoch;
         o_hi := (date_trunc('month', v_epoch + p_day::integer)
             + interval '1 month')::date - v_epoch;
-        SELECT greatest(o_lo, max(hi)) INTO o_lo FROM partitions
-            WHERE parent = p_parent AND hi <= p_day;
-        SELECT least(o_hi, min(lo), p_now - 1) INTO o_hi FROM partitions
-            WHERE parent = p_parent AND lo > p_day;
+        o_hi := least(o_hi, p_now - 1);
     END IF;
+    SELECT greatest(o_lo, max(hi)) INTO o_lo FROM partitions
+        WHERE parent = p_parent AND hi <= p_day;
+    SELECT least(o_hi, min(lo)) INTO o_hi FROM partitions
+        WHERE parent = p_parent AND lo > p_day;
 
     v_name := p_parent || '_' || to_char(v_epoch + o_lo::integer, 'YYYYMMDD');
     IF o_hi - o_lo > 1 THEN
@@ -55,16 +57,19 @@ BEGIN
 END
 $$;
 
--- Forgets ids of generations before p_before.
-CREATE FUNCTION drop_keys(p_before bigint) RETURNS void
+-- Forgets ids that no node needs any more, whatever its window; and a day more,
+-- for clocks that are behind.
+CREATE FUNCTION drop_keys(p_today bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_part record;
+    v_days bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(7308335461112709734);
+    SELECT v INTO v_days FROM meta WHERE k = 'dedupe_days';
     FOR v_part IN
         SELECT lo, name FROM partitions
-        WHERE parent = 'dedupe' AND hi <= p_before
+        WHERE parent = 'dedupe' AND hi < p_today - v_days
     LOOP
         EXECUTE format('DROP TABLE %I', v_part.name);
         DELETE FROM partitions WHERE parent = 'dedupe' AND lo = v_part.lo;
