@@ -129,7 +129,7 @@ results() {
 		case $_line in
 		"ok "*) pass_or_fail 0 "${_line#ok }" ;;
 		"not ok "*) pass_or_fail 1 "${_line#not ok }" ;;
-		*) diag "$_line" ;;
+		*) diag "${_line#\# }" ;;
 		esac
 	done <"$1"
 }
