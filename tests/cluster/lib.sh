@@ -118,7 +118,7 @@ end_load() {
 	: >"$STOP"
 	ok "the writers end well" wait_for 60 is_ended $LOADER
 	is "and complain of nothing" "$(cat "$T/load.err")" ""
-	cp "$M/$GROUP/messages" "$T/log"
+	ok "the log is read on A" cp "$M/$GROUP/messages" "$T/log"
 	_n=$(wc -l <"$T/log")
 	for _reader in $READERS; do
 		ok "${_reader%:*} gets all" \
@@ -127,7 +127,7 @@ end_load() {
 			kill -0 "${_reader#*:}"
 		kill "${_reader#*:}"
 	done
-	cp "$MOUNT_B/$GROUP/messages" "$T/log-b"
+	ok "and on B" cp "$MOUNT_B/$GROUP/messages" "$T/log-b"
 	URL=$URL_A $PY "$HERE/peer.py" pages "$GROUP" >"$T/pages-a"
 	$PY "$HERE/peer.py" pages "$GROUP" >"$T/pages-b"
 }
