@@ -20,6 +20,7 @@ right() {
 		'a	a-2	12.1	12.2	sent' 'b	b-1	10.0	11.9	outcome_unknown' \
 		>"$T/r/attempts"
 	printf '10.05\t10.15\tkill\n' >"$T/r/faults"
+	printf '10.15\t12.5\tkill\n' >"$T/r/recoveries"
 }
 
 check() {
@@ -37,7 +38,8 @@ sees "a right record is right" ""
 like "and all of it was looked at" "$(grep -c '^ok' "$T/out")" '^11$'
 is "the time to recover is told" "$(grep '^# kill' "$T/out")" \
 	"# kill, 1 times: node a silent for 2.10 s (at most 2.10 s); once it was over, 2.05 s (at most 2.05 s)
-# kill: 1 times node b stored nothing more"
+# kill: 1 times node b stored nothing more
+# kill: once it was over, all readers had what was stored in 2.35 s (at most 2.35 s)"
 
 # wrong WHAT FILE SED SEEN: the record with one file edited.
 wrong() {

@@ -51,7 +51,7 @@ for round in $(seq $rounds); do
 	# It has no standby of its own yet.
 	sql "$SECOND" 'alter system reset synchronous_standby_names'
 	sql "$SECOND" 'select pg_reload_conf()' >/dev/null
-	ok "both nodes store in the standby (round $round)" more_acks 10 30
+	ok "both nodes store in the standby (round $round)" recovers 30
 	[ "$round" = $rounds ] ||
 		ok "what died is the standby" changes_places
 done

@@ -31,7 +31,7 @@ begin_load dev 2
 ok "the load runs" more_acks 5
 for round in $(seq "$ROUNDS"); do
 	fault reset reset_for 1
-	ok "both store again after a reset (round $round)" more_acks 5 30
+	ok "both store, and are read, after a reset (round $round)" recovers 30
 done
 is "meanwhile B goes on" "$stuck" ""
 ok "A's senders were told" grep -q '^a	.*	\(unavailable\|outcome_unknown\)$' \

@@ -8,6 +8,7 @@ check.py RECORD LOG [READER...]
             acks      ID<TAB>SEQ<TAB>OFFSET   a send that was acknowledged
             attempts  NODE<TAB>ID<TAB>BEGAN<TAB>ENDED<TAB>RESULT   each try
             faults    BEGAN<TAB>ENDED<TAB>NAME   what was done meanwhile, if any
+            recoveries  ENDED<TAB>TIME<TAB>NAME   when all readers had all again
   LOG     a copy of the group's `messages`: each text is one ID
   READER  the same from elsewhere, or SEQ<TAB>SENDER<TAB>JSON of the text
 
@@ -16,7 +17,7 @@ $RESULTS: what may be answered ("sent duplicate unavailable outcome_unknown");
 $RESENT: not empty where gateways, too, send again: what lost its node.
 Prints "ok WHAT" or "not ok WHAT: WHY" a line, and comments: of each fault how
 long a node acknowledged nothing, from when the fault began, and how soon after
-its end it did; and the sums.
+its end it did, and all readers had all that was; and the sums.
 """
 import json
 import os
@@ -194,6 +195,13 @@ def recovery(attempts, faults):
                       " stored nothing more")
 
 
+def reading(recoveries):
+    for name in sorted({r[2] for r in recoveries}):
+        took = [float(r[1]) - float(r[0]) for r in recoveries if r[2] == name]
+        print(f"# {name}: once it was over, all readers had what was stored "
+              f"in {median_and_most(took)}")
+
+
 def sums(log, acks, attempts):
     results = [a[4] for a in attempts]
     print(f"# {len(log)} messages, {len({a[0] for a in acks})} acknowledged, "
@@ -227,6 +235,7 @@ def main():
     if not os.environ.get("RESENT"):
         say("a duplicate is only what may have been stored", unasked(attempts))
     recovery(attempts, table(f"{record}/faults", 3))
+    reading(table(f"{record}/recoveries", 3))
     sums(log, acks, attempts)
 
 

@@ -109,8 +109,22 @@ fault() {
 	_began=$(date +%s.%N)
 	shift
 	"$@" || pass_or_fail 1 "the fault $_fault comes"
-	printf '%s\t%s\t%s\n' "$_began" "$(date +%s.%N)" "$_fault" \
-		>>"$RECORD/faults"
+	_over=$(date +%s.%N)
+	printf '%s\t%s\t%s\n' "$_began" "$_over" "$_fault" >>"$RECORD/faults"
+}
+
+# recovers SECONDS: since the last fault both nodes have stored some more, and
+# then each reader on both has got all of it. Notes when.
+recovers() {
+	more_acks 5 "$1" && _n=$(acks) && wait_for "$1" have_read "$_n" &&
+		printf '%s\t%s\t%s\n' "$_over" "$(date +%s.%N)" "$_fault" \
+			>>"$RECORD/recoveries"
+}
+
+have_read() {
+	for _reader in $READERS; do
+		lines_at_least "$T/${_reader%:*}" "$1" || return
+	done
 }
 
 # Ends the writers, and waits until each reader has all.
