@@ -48,6 +48,22 @@ for round in $(seq "$ROUNDS"); do
 		grep -c "^text $round$")" 1
 done
 
+# timed WHAT ID TEXT: sends, and is told within the time that it does not go.
+timed() {
+	began=$(date +%s%N)
+	send "$2" "$3"
+	took=$((($(date +%s%N) - began) / 1000000))
+	like "$1: it is told" "$status $(head -n 1 "$T/answer" | jq -r .code)" \
+		'^503 (unavailable|outcome_unknown)$'
+	ok "in $took ms: at most $LATE_MS" test $took -le "$LATE_MS"
+}
+kill9_node_b
+timed "who sends to a node without its groupd" id-dead "text of nobody"
+start_node_b
+wait_for_node b $GROUPD_B "$SOCKET_B"
+send id-dead "text of nobody"
+is "and sends it again" "$status" 201
+
 # A mount sends again by itself: the shell sees a success.
 n=$(wc -l <"$M/dev/messages")
 lost=$(lost)
