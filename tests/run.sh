@@ -6,7 +6,8 @@
 #
 # JOBS of them run at a time (the number of processors), but one that says
 # "# ALONE" in a line of its own. A test has 120 s, or what its line
-# "# TIMEOUT: seconds" says, times $GROUPFS_TEST_PATIENCE; those that may take
+# "# TIMEOUT: seconds" says, times $GROUPFS_TEST_PATIENCE; more, where
+# $GROUPFS_TEST_ROUNDS has faults come more often than twice. Those that may take
 # longest begin. Exit 77 of a script skips it whole. What a failed test printed
 # beside TAP is shown.
 set -u
@@ -19,7 +20,10 @@ limit_of() {
 	case $1 in
 	*.sh) line=$(sed -n 's/^# TIMEOUT: \([0-9]*\)$/\1/p' "$1") ;;
 	esac
-	echo $((${line:-120} * ${GROUPFS_TEST_PATIENCE:-1}))
+	line=$((${line:-120} * ${GROUPFS_TEST_PATIENCE:-1}))
+	[ "${GROUPFS_TEST_ROUNDS:-2}" -le 2 ] ||
+		line=$((line * GROUPFS_TEST_ROUNDS / 2))
+	echo $line
 }
 
 # Runs in a process group of its own, which ends with it.
