@@ -51,7 +51,7 @@ printf '\\set id random(1, %s)\nupdate plain set n = n + 1 where id = :id;\n' \
 	"$GROUPS_" >"$T/random.sql"
 echo 'update plain set n = n + 1 where id = 1;' >"$T/hot.sql"
 echo "bench-cluster: making $GROUPS_ groups" >&2
-"$BENCH" make "$STORE" "$GROUPS_" || exit 1
+make_groups "$DB" "$GROUPS_" g "'bench'" "'{}'::text[]"
 
 for round in $(seq "$ROUNDS"); do
 	echo "bench-cluster: round $round of $ROUNDS" >&2
@@ -74,6 +74,7 @@ sql "$POSTGRES" "select 'bytes a message' || chr(9) || 'ours' || chr(9) || 'byte
 		where relname like 'messages%' and relkind = 'r') /
 	(select count(*) from messages)" "$DB" >>"$SAMPLES"
 
+sizes_of_messages
 sizes_of_groups
 sizes_at_rest
 start_groupd

@@ -58,7 +58,9 @@ all_online() {
 		awk '{ n += $1 } END { print n }')" = "$ONLINE" ]
 }
 
-online_memory() {
+# What they take while nobody says anything: of Redis, and of PostgreSQL, which
+# is asked for each of them by each sweep. $1: Redis' memory before.
+online_idle() {
 	wait_for 60 all_online || return
 	row "memory of a user online" Redis bytes \
 		$((($(redis_memory) - $1) / ONLINE))
@@ -67,6 +69,17 @@ online_memory() {
 			xargs -I KEY redis-cli -s "$T/redis/socket" \
 				memory usage KEY samples 0 |
 			awk -v n="$ONLINE" '{ sum += $1 } END { print sum / n }')"
+	_cpu=$(postgres_cpu)
+	sleep 3
+	row "sweeps of $ONLINE users online" "PostgreSQL's CPU" "ms/s" \
+		$((($(postgres_cpu) - _cpu) / 3))
+}
+
+# Milliseconds, of all that serve somebody now.
+postgres_cpu() {
+	for pid in $(pgrep -P "$(head -n 1 "$POSTGRES/data/postmaster.pid")"); do
+		cat "/proc/$pid/schedstat"
+	done 2>/dev/null | awk '{ ns += $1 } END { printf "%.0f", ns / 1000000 }'
 }
 
 # The users as rows: that is not what is measured here.
@@ -87,13 +100,16 @@ online_many() {
 	_before=$(redis_memory)
 	PIDS_="$(pgrep -P "$GROUPD") $(pgrep -P "$GROUPD_B") $GROUPD $GROUPD_B"
 	BENCH_NAME="$ONLINE online," BENCH_SLICE_MS="${BENCH_ONLINE_MS:-8000}" \
-		BENCH_WINDOW=64 BURST=0 SUSTAIN_MS=5000 SUSTAIN_RATE=10 PIDS=$PIDS_ \
+		BENCH_WINDOW=64 IDLE_MS=6000 BURST=0 SUSTAIN_MS=5000 SUSTAIN_RATE=10 PIDS=$PIDS_ \
 		RSS_BASE="$(for pid in $PIDS_; do rss "$pid"; done)" \
 		SOCKET=$SOCKET TOKENS=$T/tokens "$BUILD/bench/wsclients" run ours \
 		"${LISTEN_A##*:},${LISTEN##*:}" "$ONLINE" >"$T/online" &
 	_clients=$!
 	ours $_clients
-	online_memory "$_before"
+	online_idle "$_before"
 	wait $_clients || exit 1
 	cat "$T/online" >>"$SAMPLES"
+	awk -F'\t' -v commit="$COMMIT" '$1 ~ /one by one, to the last, p50$/ {
+		printf "commit, by all of them\t%s\t%%\t%.1f\n", $2,
+			100 * commit / $4 }' "$T/online" >>"$SAMPLES"
 }

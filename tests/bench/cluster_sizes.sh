@@ -3,6 +3,7 @@
 # Of `make bench-cluster`, sourced by cluster.sh: what one of a thing takes, of
 # disk, of memory and of time, for the sheet in groupd-cluster(7).
 #
+#   sizes_of_messages  disk and log of messages to groups at random
 #   sizes_of_groups    disk of groups and members, made by the store's functions
 #   sizes_at_rest      memory of a node whose groups nobody reads
 #   sizes_watched      10,000 groups that are watched on node B: memory, sweeps
@@ -33,7 +34,23 @@ bytes_by_rows() {
 		0.0) / count(*)) from $(eval "echo \${$#}")" sizes
 }
 
-# A commit for each hundredth of them, as others would have it.
+# make_groups DATABASE COUNT NAME CREATOR OTHERS: by the store's own function, a
+# commit for each hundredth of them. CREATOR and OTHERS, an array, are SQL, and
+# know i, the number of the group.
+make_groups() {
+	"$BENCH" make "postgresql://groupfs@/$1?host=$POSTGRES" 0 || exit 1
+	sql "$POSTGRES" "do \$\$ begin for part in 0..99 loop
+		perform create_group('$3' || i, $4, null, null, null, i, 100000,
+			array_fill(0::bigint, array[cardinality($5)]), $5, 0)
+			from generate_series(part * $2 / 100,
+				(part + 1) * $2 / 100 - 1) i;
+		commit; end loop; end \$\$" "$1"
+	[ "$(sql "$POSTGRES" 'select count(*) from groups' "$1")" = "$2" ] || {
+		echo "bench-cluster: the groups were not made" >&2
+		exit 1
+	}
+}
+
 sizes_of_groups() {
 	_users=$((SIZED * 20 / 50))
 	echo "bench-cluster: $SIZED groups of 20 members" >&2
@@ -41,24 +58,28 @@ sizes_of_groups() {
 	"$BENCH" make "$SIZES" 0 || exit 1
 	sql "$POSTGRES" "insert into users(name, created_ms)
 		select 'user-' || i, 0 from generate_series(0, $_users - 1) i" sizes
-	sql "$POSTGRES" "do \$\$ begin for part in 0..99 loop
-		perform create_group('group-' || i, 'user-' || i * 31 % $_users,
-			null, null, null, i, 100000, array_fill(0::bigint, array[19]),
-			(select array_agg('user-' ||
-				(i * 31 + k * ($_users / 20)) % $_users)
-				from generate_series(1, 19) k), 0)
-			from generate_series(part * $SIZED / 100 + 1,
-				(part + 1) * $SIZED / 100) i;
-		commit; end loop; end \$\$" sizes
-	[ "$(sql "$POSTGRES" 'select count(*) from members' sizes)" = \
-		$((SIZED * 20)) ] || {
-		echo "bench-cluster: the groups were not made" >&2
-		exit 1
-	}
+	make_groups sizes "$SIZED" group- "'user-' || i * 31 % $_users" \
+		"(select array_agg('user-' ||
+			(i * 31 + k * ($_users / 20)) % $_users)
+			from generate_series(1, 19) k)"
 	row "bytes a group" ours bytes "$(bytes_by_rows group_names infos groups)"
 	row "bytes a membership" ours bytes "$(bytes_by_rows memberships members)"
 	row "bytes a change of members" ours bytes \
 		"$(bytes_by_rows user_changes changes)"
+}
+
+# Right behind a checkpoint the log has each page that is touched, whole.
+sizes_of_messages() {
+	sql "$POSTGRES" checkpoint
+	_wal=$(wal_now)
+	"$BENCH" one "$STORE" "$GROUPS_" "$THREADS" 1000 >"$T/one" || exit 1
+	awk -F'\t' -v wal=$(($(wal_now) - _wal)) '$2 == "ours" {
+		printf "log a message, random groups\tours\tbytes\t%.0f\n",
+			wal / $4 }' "$T/one" >>"$SAMPLES"
+	row "bytes a key" ours bytes "$(sql "$POSTGRES" "select
+		(select sum(pg_total_relation_size(oid)) from pg_class
+			where relname like 'dedupe%' and relkind = 'r') /
+		(select count(*) from dedupe)" "$DB")"
 }
 
 # rss_on URL: of a node that was just started on that store.
@@ -75,19 +96,21 @@ sizes_at_rest() {
 	_none=$(rss_on "postgresql://groupfs@/nothing?host=$POSTGRES")
 	_all=$(rss_on "$SIZES")
 	row "memory of a node with no group" groupd KiB "$_none"
+	# What is less than nothing is the pages' own spread.
 	row "memory of a group at rest" groupd bytes \
-		$(((_all - _none) * 1024 / SIZED))
+		$(((_all > _none ? _all - _none : 0) * 1024 / SIZED))
 }
 
 # The user of nodesbench is in all groups of the store.
 sizes_watched() {
 	echo "bench-cluster: $GROUPS_ groups are watched" >&2
-	TOKEN=$(token bench) REDIS_SOCKET=$T/redis/socket \
+	URL=$URL TOKEN=$(token bench) REDIS_SOCKET=$T/redis/socket \
 		$PY "$TOP/tests/bench/watched.py" "$GROUPS_" "$GROUPD_B" \
 		"$(head -n 1 "$POSTGRES/data/postmaster.pid")" >>"$SAMPLES" || exit 1
 }
 
 sizes_hints() {
 	echo "bench-cluster: hints" >&2
-	"$BUILD/bench/busbench" "$BUS" 1000 >>"$SAMPLES" || exit 1
+	"$BUILD/bench/busbench" "$BUS" 1000 >>"$SAMPLES" 2>"$T/hints.log" ||
+		exit 1
 }

@@ -145,8 +145,14 @@ def matrix(result, by):
 
 
 def table(result):
-    print(f"{'':45} {'median':>9} {'low..high':>19}        ours by it")
+    width = max(36, *map(len, result))
+    print(f"{'':{width + 9}} {'median':>9} {'low..high':>19}        ours by it")
+    lines = 0
     for metric, sides in result.items():
+        # Those of several sides stand apart.
+        if lines > 1 or (lines == 1 and len(sides) > 1):
+            print()
+        lines = len(sides)
         for name, s in sides.items():
             spread = f"{number(s['low'])}..{number(s['high'])}"
             r = s.get("ours_by_this")
@@ -154,10 +160,10 @@ def table(result):
                 f"{r['median']:7.2f}  ({r['low']:.2f}..{r['high']:.2f})"
             )
             print(
-                f"{metric:36} {name:<12} {number(s['median']):>9}"
+                f"{metric:{width}} {name:<12} {number(s['median']):>9}"
                 f" {spread:>17} {s['unit']:<10}{by}".rstrip()
             )
-        print()
+    print()
 
 
 def main():

@@ -10,9 +10,10 @@
  * get each message, once. Of the environment: PIDS the servers' processes,
  * those that write first, one a port; RSS_BASE their KiB before the first
  * connection, in the same order; BENCH_NAME (N=...) what samples begin with;
- * BENCH_SLICE_MS; BURST (20; 0: not) messages at a time; SUSTAIN_MS (0: not),
- * SUSTAIN_RATE (100 a second); BENCH_WINDOW (256) connections being opened at a
- * time; for `ours` SOCKET and TOKENS.
+ * BENCH_WINDOW (256) connections being opened at a time; IDLE_MS (0) without a
+ * message first; BENCH_SLICE_MS; BURST (20; 0: not) messages at a time;
+ * SUSTAIN_MS (0: not), SUSTAIN_RATE (100 a second); for `ours` SOCKET and
+ * TOKENS.
  */
 #include <errno.h>
 #include <signal.h>
@@ -93,6 +94,15 @@ static void subscribe_all(struct run *r)
 	run_await(r, "subscribed", &r->subscribed, r->n);
 	sample(r, "subscribe all", "ms", run_ms(bench_now_ns() - start));
 	buf_release(&b);
+}
+
+/* For whoever looks at the servers. */
+static void idle(struct run *r, uint64_t for_ms)
+{
+	uint64_t end = bench_now_ns() + for_ms * 1000000;
+
+	while (bench_now_ns() < end)
+		run_turn(r, 100);
 }
 
 static int by_size(const void *a, const void *b)
@@ -316,6 +326,7 @@ static int run_main(int argc, char **argv)
 	}
 	subscribe_all(&r);
 	sample_memory(&r);
+	idle(&r, bench_env("IDLE_MS", 0));
 	run_publish(&r, 1);
 	run_await(&r, "the first message", &r.got, r.wanted);
 	closed_loop(&r, "one by one", 1);
