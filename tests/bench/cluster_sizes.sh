@@ -70,12 +70,13 @@ sizes_of_groups() {
 
 # Right behind a checkpoint the log has each page that is touched, whole.
 sizes_of_messages() {
+	_count='select sum(last_seq) from groups'
+	_messages=$(sql "$POSTGRES" "$_count" "$DB")
 	sql "$POSTGRES" checkpoint
 	_wal=$(wal_now)
-	"$BENCH" one "$STORE" "$GROUPS_" "$THREADS" 1000 >"$T/one" || exit 1
-	awk -F'\t' -v wal=$(($(wal_now) - _wal)) '$2 == "ours" {
-		printf "log a message, random groups\tours\tbytes\t%.0f\n",
-			wal / $4 }' "$T/one" >>"$SAMPLES"
+	"$BENCH" one "$STORE" "$GROUPS_" "$THREADS" 1000 >/dev/null || exit 1
+	row "log a message, random groups" ours bytes \
+		$((($(wal_now) - _wal) / ($(sql "$POSTGRES" "$_count" "$DB") - _messages)))
 	row "bytes a key" ours bytes "$(sql "$POSTGRES" "select
 		(select sum(pg_total_relation_size(oid)) from pg_class
 			where relname like 'dedupe%' and relkind = 'r') /

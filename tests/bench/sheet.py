@@ -11,6 +11,7 @@ them are not touched. What is assumed is below; what is measured is a row of the
 benchmark's table, by its name.
 """
 import json
+import math
 import sys
 
 BEGIN = '.\\" Made by tests/bench/sheet.py, from here'
@@ -23,47 +24,55 @@ PEAK = 3               # times that
 MEMBERS = 20           # a group
 GROUPS_OF = 50         # a user's
 ONLINE = 0.1           # of the users, at a time
+WATCHED = (50, 5)      # of the groups of each of these
 DAYS = 30              # that are kept
 COPIES = 3             # a primary and two standbys
 CORES = 2              # of the machine that was measured
 NODE_MEMORY = 48e9     # bytes that a node of 64 GB has for this
 
-# LETTER, WHAT, (METRIC, SIDE) of the table; N: how many things that row is of.
+# LETTER, WHAT, the row METRIC and SIDE, and how many things that is of.
 ROWS = (
-    ("a", "appends a second, each a commit", "random groups", "ours", 1),
-    ("b", "messages a second, 32 groups a commit",
+    ("a", "appends a second, at random groups, each its own commit",
+     "random groups", "ours", 1),
+    ("b", "messages a second, where a commit has those of 32 groups",
      "batches of groups", "ours", 1),
-    ("h", "appends a second, one group", "one hot group", "ours", 1),
-    ("s", "bytes a message", "bytes a message", "ours", 1),
-    ("d", "bytes of its key, kept a day", "bytes a key", "ours", 1),
-    ("w", "bytes of log a message, at worst",
+    ("h", "appends a second to one group: none can have more commits",
+     "one hot group", "ours", 1),
+    ("s", "bytes of a message on disk, with its index", "bytes a message",
+     "ours", 1),
+    ("d", "bytes of what tells that it is sent again, kept for a day",
+     "bytes a key", "ours", 1),
+    ("w", "bytes of PostgreSQL's log for a message, right behind a checkpoint",
      "log a message, random groups", "ours", 1),
-    ("G", "bytes a group", "bytes a group", "ours", 1),
-    ("M", "bytes a membership", "bytes a membership", "ours", 1),
-    ("c", "KiB a connection, gateway",
+    ("G", "bytes of a group on disk", "bytes a group", "ours", 1),
+    ("M", "bytes of a membership on disk, by group and by user",
+     "bytes a membership", "ours", 1),
+    ("c", "KiB that a connection takes of a gateway",
      "10000 online, memory a connection", "ours", 1),
-    ("C", "KiB a connection, groupd",
+    ("C", "KiB that it takes of groupd",
      "10000 online, groupd's memory a connection", "ours", 1),
-    ("x", "bytes a watched group, gateway",
+    ("x", "bytes that a subscription takes of a gateway",
      "memory of a watched group", "gateway", 1),
-    ("X", "bytes a watched group, groupd",
+    ("X", "bytes that a group takes of groupd, where somebody watches it",
      "memory of a watched group", "groupd", 1),
-    ("r", "bytes a watched group, Redis",
+    ("r", "bytes that the same takes of Redis, with who is online there",
      "memory of a watched group", "Redis", 1),
-    ("R", "bytes a user online, Redis", "memory of a user online", "Redis", 1),
-    ("t", "us a watched group, a sweep",
+    ("R", "bytes that a user online takes of Redis",
+     "memory of a user online", "Redis", 1),
+    ("t", "microseconds of a sweep, for a watched group",
      "sweeps of 10000 watched groups", "one takes", 10),
-    ("y", "us of a core, the same, PostgreSQL",
+    ("y", "microseconds of PostgreSQL's processors for the same",
      "sweeps of 10000 watched groups", "PostgreSQL's CPU", 10),
-    ("z", "us of a core, a user online, the same",
+    ("z", "microseconds of them for a user online, in each sweep",
      "sweeps of 10000 users online", "PostgreSQL's CPU", 10),
-    ("f", "deliveries a second",
+    ("f", "deliveries a second of both nodes, to WebSockets",
      "10000 online, one by one, deliveries", "ours", 1),
-    ("i", "hints a second", "hints, 64 under way", "ours", 1),
+    ("i", "hints a second that one node publishes and one takes",
+     "hints, 64 under way", "ours", 1),
 )
 TIMES = (
     ("A to B, one listener", "A to B, {}", "ours"),
-    ("its sender's answer", "A to B, {}", "the sender's answer"),
+    ("until its sender is answered", "A to B, {}", "the sender's answer"),
     ("a plain insert, committed", "A to B, {}", "plain insert"),
     ("10,000 online, to the last",
      "10000 online, one by one, to the last, {}", "ours"),
@@ -81,6 +90,10 @@ def short(value):
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def count(value):
+    return f"{value:,.0f}"
+
+
 def size(value):
     for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
         if value < 1000 or unit == "PB":
@@ -89,17 +102,21 @@ def size(value):
 
 
 def measured(result):
-    """{letter: value}, and the lines."""
-    values, lines = {}, []
+    """{letter: value}, and a list."""
+    values = {}
+    lines = ['.Bl -tag -width "G = 123,456" -compact']
     for letter, what, metric, side, n in ROWS:
         values[letter] = result[metric][side]["median"] / n
-        lines.append(f"{letter} {what:38} {short(values[letter]):>8}  "
-                     f"{metric}" + ("" if side == "ours" else f", {side}"))
-    return values, lines
+        row = metric.replace("'", "\\(aq")
+        if side != "ours":
+            row += ": " + side.replace("'", "\\(aq")
+        lines += [f".It Ar {letter} No = {short(values[letter])}",
+                  what, f".Pq Dq {row}"]
+    return values, [*lines, ".El"]
 
 
 def times(result):
-    lines = [f"{'ms':34} {'p50':>7} {'p99':>7}"]
+    lines = [f"{'':34} {'p50':>7} {'p99':>7}"]
     for what, metric, side in TIMES:
         p50, p99 = (result[metric.format(p)][side]["median"]
                     for p in ("p50", "p99"))
@@ -111,52 +128,59 @@ def times(result):
     return lines
 
 
-def derived(v):
-    users = GROUPS * MEMBERS / GROUPS_OF
+def derived(v, watches):
+    """(WHAT, FORMULA, VALUE) each, where a user watches so many groups."""
     members = GROUPS * MEMBERS
-    online = users * ONLINE
-    watched = online * GROUPS_OF
+    online = members / GROUPS_OF * ONLINE
+    watched = online * watches
     peak = MESSAGES * PEAK
     each = MEMBERS * ONLINE
     day = 86400 * MESSAGES
     sweeps = (watched * v["y"] + online * v["z"]) / 1e6
-    by_messages = peak / v["b"]
-    servers = by_messages + sweeps / CORES
+    servers = math.ceil(peak / v["b"] + sweeps / CORES)
     kept = GROUPS * v["G"] + members * v["M"]
-    disk = day * (DAYS * v["s"] + v["d"]) + kept
+    held = day * (DAYS * v["s"] + v["d"])
     memory = (online * (v["c"] + v["C"]) * 1024 +
               watched * (v["x"] + v["X"]))
-    nodes = {
-        "o (c + C) + W (x + X), by 48 GB": memory / NODE_MEMORY,
-        "W t, by a second": watched * v["t"] / 1e6,
-        f"{each:g} p / f": each * peak / v["f"],
-    }
-    redis = online * v["R"] + watched * v["r"]
     return [
-        ("peak, messages a second", "p = 3 m", f"{peak:,}"),
-        ("connections", "o", f"{online:,.0f}"),
-        ("watched groups, all nodes", "W = 50 o", f"{watched:,.0f}"),
+        ("peak, messages/s", "p = 3 m", count(peak)),
+        ("connections", "o", count(online)),
+        ("watched groups", "W", count(watched)),
         None,
-        ("servers, for messages", "p / b", short(by_messages)),
-        ("servers, for sweeps", "(W y + o z) / 2", short(sweeps / CORES)),
-        ("servers, with standbys", "k times both",
-         f"{servers * COPIES:,.0f}"),
-        ("disk of messages, a day", "86,400 m s", size(day * v["s"])),
-        ("kept for 30 days, and keys", "86,400 m (30 s + d)",
-         size(day * (DAYS * v["s"] + v["d"]))),
+        ("servers, by messages", "p / b", short(peak / v["b"])),
+        ("servers, by sweeps", "(W y + o z) / 2 cores", short(sweeps / CORES)),
+        ("with standbys", "k times both", count(servers * COPIES)),
+        ("disk, a day", "86,400 m s", size(day * v["s"])),
+        ("disk, 30 days", "86,400 m (30 s + d)", size(held)),
         ("groups and members", "g G + u M", size(kept)),
-        ("disk, all copies", "k times both", size(disk * COPIES)),
-        ("log a second, at the peak", "p w", size(peak * v["w"])),
-        ("memory for what is hot", "g G + u M + 3,600 p s",
+        ("disk, all copies", "k times both", size((held + kept) * COPIES)),
+        ("log, a second", "p w", size(peak * v["w"])),
+        ("hot in memory", "g G + u M + 3,600 p s",
          size(kept + 3600 * peak * v["s"])),
         None,
-        *(("nodes", formula, f"{value:,.0f}")
-          for formula, value in nodes.items()),
+        ("nodes, by memory", "(o (c+C) + W (x+X)) / 48 GB",
+         count(math.ceil(memory / NODE_MEMORY))),
+        ("nodes, by sweeps", "W t / 1 s",
+         count(math.ceil(watched * v["t"] / 1e6))),
+        ("nodes, by deliveries", f"{2 * each:g} p / f",
+         count(math.ceil(2 * each * peak / v["f"]))),
         None,
-        ("Redis, memory", "o R + W r", size(redis)),
-        ("Redis, of what one did", f"{each:g} p / i",
+        ("Redis, memory", "o R + W r",
+         size(online * v["R"] + watched * v["r"])),
+        ("Redis, processor", f"{each:g} p / i",
          f"{100 * each * peak / v['i']:.0f}%"),
     ]
+
+
+def both(v):
+    """A line each: all of a user's groups watched, and a few of them."""
+    yield f"{'':49}" + "".join(f"{f'W = {n} o':>12}" for n in WATCHED)
+    for rows in zip(*(derived(v, n) for n in WATCHED)):
+        if rows[0] is None:
+            yield ""
+            continue
+        yield f"{rows[0][0]:21}{rows[0][1]:28}" + "".join(
+            f"{value:>12}" for _, _, value in rows)
 
 
 def block(lines):
@@ -165,14 +189,13 @@ def block(lines):
 
 def sheet(result):
     values, lines = measured(result)
-    rows = derived(values)
     return "\n".join([
         BEGIN,
-        ".Pp", "Measured:", *block(lines),
-        ".Pp", "How long a message takes:", *block(times(result)),
-        ".Pp", "Derived:",
-        *block("" if row is None else f"{row[0]:28} {row[1]:32} {row[2]:>14}"
-               for row in rows),
+        *lines,
+        ".Pp", "How long a message takes, in milliseconds:",
+        *block(times(result)),
+        ".Pp", "What follows:",
+        *block(both(values)),
         END])
 
 
