@@ -85,6 +85,7 @@ static void measure(struct bench *b, uint64_t window, uint64_t for_ms)
 	uint64_t begin = uv_hrtime();
 	char metric[64];
 	double spent;
+	size_t half, most;
 
 	b->window = window;
 	b->count = 0;
@@ -98,13 +99,13 @@ static void measure(struct bench *b, uint64_t window, uint64_t for_ms)
 	if (b->count == 0)
 		return;
 	qsort(b->latencies, b->count, sizeof(*b->latencies), by_size);
+	half = b->count / 2;
+	most = b->count * 99 / 100;
 	(void)snprintf(metric, sizeof(metric), "hints, %llu under way",
 		       (unsigned long long)window);
 	bench_sample(metric, "ours", "1/s", (double)b->count / spent);
-	bench_sample(metric, "p50", "ms",
-		     (double)b->latencies[b->count / 2] / 1e6);
-	bench_sample(metric, "p99", "ms",
-		     (double)b->latencies[b->count * 99 / 100] / 1e6);
+	bench_sample(metric, "p50", "ms", (double)b->latencies[half] / 1e6);
+	bench_sample(metric, "p99", "ms", (double)b->latencies[most] / 1e6);
 }
 
 static void on_online(struct bus_online *q)
