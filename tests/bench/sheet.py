@@ -101,12 +101,19 @@ def size(value):
         value /= 1000
 
 
+def median(result, metric, side):
+    try:
+        return result[metric][side]["median"]
+    except KeyError:
+        sys.exit(f"sheet.py: the benchmark has no row: {metric}: {side}")
+
+
 def measured(result):
     """{letter: value}, and a list."""
     values = {}
     lines = ['.Bl -tag -width "G = 123,456" -compact']
     for letter, what, metric, side, n in ROWS:
-        values[letter] = result[metric][side]["median"] / n
+        values[letter] = median(result, metric, side) / n
         row = metric.replace("'", "\\(aq")
         if side != "ours":
             row += ": " + side.replace("'", "\\(aq")
@@ -118,12 +125,12 @@ def measured(result):
 def times(result):
     lines = [f"{'':34} {'p50':>7} {'p99':>7}"]
     for what, metric, side in TIMES:
-        p50, p99 = (result[metric.format(p)][side]["median"]
+        p50, p99 = (median(result, metric.format(p), side)
                     for p in ("p50", "p99"))
         lines.append(f"{what:34} {p50:7.1f} {p99:7.1f}")
     for what, metric in (("one listener", "commit, by A to B"),
                          ("10,000 online", "commit, by all of them")):
-        share = result[metric]["ours"]["median"]
+        share = median(result, metric, "ours")
         lines.append(f"{'the commit is, ' + what:34} {share:6.0f}%")
     return lines
 
