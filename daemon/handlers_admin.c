@@ -128,6 +128,11 @@ static int write_revoke_token(struct request *r, struct store *store,
 				    r->admin ? str_of("") : request_user(r),
 				    r->hash, &r->err);
 
+	/* Sent before, it may have been done. */
+	if (r->resent && r->err.code == ERR_BAD_REQUEST) {
+		r->err.code = ERR_NONE;
+		return request_answer_ok(r, 1);
+	}
 	if (rc < 0)
 		return rc;
 	e = event_add(events, EVENT_REVOKED, 0);

@@ -236,6 +236,7 @@ static void tell_messages(struct nodes_group *ng, struct look *l)
 	nodes_strip(ng, e);
 	ng->seq = e->last_seq;
 	fanout_event(ng->nodes->registry, e);
+	nodes_note_told(ng->nodes, e);
 }
 
 bool nodes_group_floor(struct nodes_group *ng, const struct store_version *v)

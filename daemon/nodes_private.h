@@ -37,7 +37,9 @@ struct nodes_group {
 enum {
 	NODES_RING = 16,
 	NODES_HINTS = 8,
-	NODES_TRIES = 3 /* sweeps until a pointer is written */
+	NODES_LAST = 16,      /* of a user and kind: what was told */
+	NODES_SKEW_MS = 5000, /* by which the clocks of nodes may differ */
+	NODES_TRIES = 3	      /* sweeps until a pointer is written */
 };
 
 /* Of a user's change in a group: it was told without a look at him. */
@@ -52,6 +54,14 @@ struct nodes_hint {
 	uint64_t group_id;
 	uint64_t seq;
 	unsigned tries;
+	uint64_t time_ms; /* of a mention that was told */
+};
+
+/* What a user was told of a kind, by whatever way, oldest first: each mention,
+ * and the pointer of each group. */
+struct nodes_last {
+	size_t count;
+	struct nodes_hint hints[NODES_LAST];
 };
 
 /* A user who has a principal here. */
@@ -78,8 +88,11 @@ struct nodes_user {
 	size_t nhints;
 	struct nodes_hint later[NODES_HINTS]; /* by the next sweep */
 	size_t nlater;
-	struct nodes_hint last[NODES_HINTS]; /* told lately */
-	size_t nlast;
+	struct nodes_last last[NODES_HINT_KINDS];
+	/* The youngest mention that is not in last any more, and may have been
+	 * told; at first, the time since when he is here. Hints at what is not
+	 * younger are forged. */
+	struct nodes_hint floor;
 	/* Since the last sweep: true ones that are old are forged, too. */
 	unsigned heard[NODES_HINT_KINDS];
 };
@@ -113,6 +126,12 @@ void nodes_group_drop(struct nodes_group *ng);
 /* Whether one says as much. */
 bool nodes_hint_is_in(const struct nodes_hint *hints, size_t count,
 		      const struct nodes_hint *hint);
+bool nodes_user_knows(const struct nodes_user *u,
+		      const struct nodes_hint *hint);
+/* He was told. */
+void nodes_user_note(struct nodes_user *u, const struct nodes_hint *hint);
+/* The mentions and the pointer of an event were told here. */
+void nodes_note_told(struct nodes *n, const struct event *e);
 void nodes_user_kick(struct nodes_user *u);
 void nodes_user_drop(struct nodes_user *u);
 

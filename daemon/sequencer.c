@@ -336,6 +336,25 @@ static void fail_batch(struct lane *lane, struct batch *batch, int rc,
 	}
 }
 
+/* Who watches gets it ready to be sent; but the senders wait for that. So a
+ * store that goes now is not asked again for each group: EV_GROWN tells. */
+static void load_events(struct lane *lane, struct batch *batch)
+{
+	bool gone = false;
+
+	for (struct list *el = batch->events.next; el != &batch->events;
+	     el = el->next) {
+		struct event *e = container_of(el, struct event, link);
+
+		if (e->kind != EVENT_MESSAGES)
+			continue;
+		event_mark(&lane->marks, e);
+		if (!gone)
+			gone = event_load(e, lane->store) < 0 &&
+			       lane->sequencer->shared;
+	}
+}
+
 static void run_batch(struct lane *lane, struct batch *batch)
 {
 	struct sequencer *q = lane->sequencer;
@@ -350,15 +369,7 @@ static void run_batch(struct lane *lane, struct batch *batch)
 		return;
 	}
 	count_batch(q, batch, uv_hrtime() - began);
-	for (struct list *el = batch->events.next; el != &batch->events;
-	     el = el->next) {
-		struct event *e = container_of(el, struct event, link);
-
-		if (e->kind != EVENT_MESSAGES)
-			continue;
-		event_mark(&lane->marks, e);
-		event_load(e, lane->store);
-	}
+	load_events(lane, batch);
 }
 
 static void *lane_main(void *arg)

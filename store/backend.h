@@ -141,8 +141,8 @@ struct store_ops {
 	/* *used is false. */
 	int (*hash_used)(struct store *s, const uint8_t hash[STORE_HASH],
 			 bool *used, struct err *err);
-	int (*next_garbage)(struct store *s, uint8_t hash[STORE_HASH],
-			    struct err *err);
+	int (*next_garbage)(struct store *s, const uint8_t *after,
+			    uint8_t hash[STORE_HASH], struct err *err);
 	int (*list_mentions)(struct store *s, struct str user,
 			     struct str after_group, uint64_t after_seq,
 			     store_mention_fn fn, void *data, struct err *err);

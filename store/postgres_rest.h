@@ -110,9 +110,9 @@ enum { PG_PAGE = 500 };
 	  "RETURNING media_id")                                                \
 	X(DROP_MEDIA, PG_LONG_MS, "SELECT drop_media($1)")                     \
 	X(GARBAGE, PG_READ_MS,                                                 \
-	  "SELECT hash FROM garbage ORDER BY hash LIMIT 1")                    \
+	  "SELECT hash FROM garbage WHERE hash>$1 ORDER BY hash LIMIT 1")      \
 	X(TAKE_GARBAGE, PG_WRITE_MS,                                           \
-	  "SELECT hash FROM garbage ORDER BY hash LIMIT 1 "                    \
+	  "SELECT hash FROM garbage WHERE hash>$1 ORDER BY hash LIMIT 1 "      \
 	  "FOR UPDATE SKIP LOCKED")                                            \
 	X(DROP_GARBAGE, PG_WRITE_MS, "DELETE FROM garbage WHERE hash=$1")      \
                                                                                \
@@ -392,8 +392,8 @@ int pg_list_media(struct store *base, uint64_t group_id, struct str after,
 		  store_media_fn fn, void *data, struct err *err);
 int pg_hash_used(struct store *base, const uint8_t hash[STORE_HASH], bool *used,
 		 struct err *err);
-int pg_next_garbage(struct store *base, uint8_t hash[STORE_HASH],
-		    struct err *err);
+int pg_next_garbage(struct store *base, const uint8_t *after,
+		    uint8_t hash[STORE_HASH], struct err *err);
 int pg_drop_garbage(struct store *base, const uint8_t hash[STORE_HASH],
 		    struct err *err);
 int pg_list_mentions(struct store *base, struct str user,

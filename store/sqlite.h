@@ -139,7 +139,8 @@ enum {
 				     "WHERE group_id=?1 AND name>?2 "          \
 				     "ORDER BY name")                          \
 	X(HASH_USED, "SELECT 1 FROM media WHERE hash=?1 LIMIT 1")              \
-	X(GARBAGE, "SELECT hash FROM garbage ORDER BY hash LIMIT 1")           \
+	X(GARBAGE, "SELECT hash FROM garbage WHERE hash>?1 "                   \
+		   "ORDER BY hash LIMIT 1")                                    \
 	X(DROP_GARBAGE, "DELETE FROM garbage WHERE hash=?1")                   \
                                                                                \
 	X(FLOOR, SQ_FLOOR_COLUMNS "FROM groups WHERE group_id=?1")             \
@@ -555,8 +556,8 @@ int sq_list_media(struct store *base, uint64_t group_id, struct str after,
 		  store_media_fn fn, void *data, struct err *err);
 int sq_hash_used(struct store *base, const uint8_t hash[STORE_HASH], bool *used,
 		 struct err *err);
-int sq_next_garbage(struct store *base, uint8_t hash[STORE_HASH],
-		    struct err *err);
+int sq_next_garbage(struct store *base, const uint8_t *after,
+		    uint8_t hash[STORE_HASH], struct err *err);
 int sq_drop_garbage(struct store *base, const uint8_t hash[STORE_HASH],
 		    struct err *err);
 int sq_list_mentions(struct store *base, struct str user,

@@ -229,11 +229,12 @@ int store_add_media(struct store *s, struct store_media *op, struct err *err);
 
 /* Files that have become nobody's (the last group that had them was deleted,
  * or the last message that brought them was trimmed):
- * 1 and the hash of one of them; 0: none. It stays until store_drop_garbage()
- * or store_add_media(). Reads only, on any handle; but only inside the
- * transaction that drops it is it certain that no file has this hash. */
-int store_next_garbage(struct store *s, uint8_t hash[STORE_HASH],
-		       struct err *err);
+ * 1 and the first hash behind `after` (NULL: of all; hash may be it), by its
+ * bytes; 0: none. It stays until store_drop_garbage() or store_add_media().
+ * Reads only, on any handle; but only inside the transaction that drops it is
+ * it certain that no file has this hash. */
+int store_next_garbage(struct store *s, const uint8_t *after,
+		       uint8_t hash[STORE_HASH], struct err *err);
 int store_drop_garbage(struct store *s, const uint8_t hash[STORE_HASH],
 		       struct err *err);
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # `make bench-cluster`: what a cluster takes, beside pgbench's plain update of
 # one row, on the same server in the same run and in turn, since only their
-# ratio means something on a shared machine; and a message from node A to a
-# WebSocket on node B.
+# ratio means something on a shared machine; a message from node A to WebSockets
+# on node B (cluster_online.sh); and what one of a thing takes, for the sheet in
+# groupd-cluster(7) (cluster_sizes.sh).
 #
 #   sh tests/bench/cluster.sh [--json FILE]
 #
@@ -37,6 +38,9 @@ wal_now() {
 	sql "$POSTGRES" "select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')"
 }
 
+. "$TOP/tests/bench/cluster_sizes.sh"
+. "$TOP/tests/bench/cluster_online.sh"
+
 need_engines
 DB=$(basename "$T")
 # groupd wants a database of its own.
@@ -47,7 +51,7 @@ printf '\\set id random(1, %s)\nupdate plain set n = n + 1 where id = :id;\n' \
 	"$GROUPS_" >"$T/random.sql"
 echo 'update plain set n = n + 1 where id = 1;' >"$T/hot.sql"
 echo "bench-cluster: making $GROUPS_ groups" >&2
-"$BENCH" make "$STORE" "$GROUPS_" || exit 1
+make_groups "$DB" "$GROUPS_" g "'bench'" "'{}'::text[]"
 
 for round in $(seq "$ROUNDS"); do
 	echo "bench-cluster: round $round of $ROUNDS" >&2
@@ -70,11 +74,12 @@ sql "$POSTGRES" "select 'bytes a message' || chr(9) || 'ours' || chr(9) || 'byte
 		where relname like 'messages%' and relkind = 'r') /
 	(select count(*) from messages)" "$DB" >>"$SAMPLES"
 
-# A to B: one after the other, so that each is alone.
+sizes_of_messages
+sizes_of_groups
+sizes_at_rest
 start_groupd
-TOKEN=$(token "$ME")
-export TOKEN URL
-ctl create latency >/dev/null
-URL_A=$URL_A $PY "$TOP/tests/bench/across.py" latency "${BENCH_MESSAGES:-1000}" \
-	>>"$SAMPLES"
+online_one
+sizes_watched
+online_many
+sizes_hints
 $PY "$TOP/tests/bench/report.py" "$SAMPLES" ${JSON:+"$JSON"}

@@ -378,10 +378,10 @@ static int faulty_hash_used(struct store *s, const uint8_t hash[STORE_HASH],
 	return pass(s, store_hash_used(inner_of(s), hash, used, err));
 }
 
-static int faulty_next_garbage(struct store *s, uint8_t hash[STORE_HASH],
-			       struct err *err)
+static int faulty_next_garbage(struct store *s, const uint8_t *after,
+			       uint8_t hash[STORE_HASH], struct err *err)
 {
-	return pass(s, store_next_garbage(inner_of(s), hash, err));
+	return pass(s, store_next_garbage(inner_of(s), after, hash, err));
 }
 
 static int faulty_list_mentions(struct store *s, struct str user,

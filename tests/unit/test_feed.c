@@ -323,6 +323,8 @@ static void another_epoch_ends_after_a_reconnect(void **st)
 	fake_peer_drop(&f->peer);
 	run_until_state(f, 0, FEED_ENDED);
 	assert_int_equal(f->sub[0].err.code, ERR_EPOCH_CHANGED);
+	assert_int_equal(f->sub[0].cut_epoch, 2);
+	assert_int_equal(f->sub[0].cut_seq, 1);
 }
 
 /* Under the same name: a database that has lost what was read already. */

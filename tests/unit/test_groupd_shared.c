@@ -160,6 +160,22 @@ static void fill(struct conn *c, uint64_t g)
 	assert_int_equal(say(c, P_ROOT, g, "five"), ERR_NONE);
 }
 
+/* The pointer of daemon that an export of the whole group has. */
+static uint64_t exported_pointer(struct conn *c, uint64_t g)
+{
+	const struct wire_body_export body = { .group_id = g,
+					       .part = PORT_MEMBERS,
+					       .last_seq = 5 };
+	struct wire_port_member m = { 0 };
+
+	assert_int_equal(ask(c, WIRE_EXPORT, P_ROOT, &body), ERR_NONE);
+	while (!str_eq(m.name, str_of("daemon")))
+		assert_int_equal(wire_next(&c->body.exported.records,
+					   &wire_schema_port_member, &m),
+				 1);
+	return m.last_read_seq;
+}
+
 static void check_seen(struct conn *c, uint64_t g)
 {
 	const struct wire_body_list_groups list = { 0 };
@@ -179,6 +195,7 @@ static void check_seen(struct conn *c, uint64_t g)
 	assert_int_equal(listed.last_read_seq, 3);
 	assert_int_equal(listed.read_off, read_off);
 	assert_int_equal(listed.mentions, 1);
+	assert_int_equal(exported_pointer(c, g), 3);
 	assert_int_equal(ask(c, WIRE_LIST_MENTIONS, P_DAEMON, &mentions),
 			 ERR_NONE);
 	records = c->body.mention_list.mentions;
