@@ -97,6 +97,9 @@ struct handler {
 	bool (*finish)(struct request *r);
 	bool no_principal; /* needs none */
 	bool admin_only;
+	/* admin_only: without a principal, it counts who has connected, so that
+	 * the store need not be asked who that is. */
+	bool by_socket;
 	bool verifier; /* runs on that pool */
 	bool mover;    /* on this one: it waits for the disk */
 	bool whole;    /* on that of backup and restore, without a snapshot */

@@ -204,6 +204,23 @@ static int read_status(struct request *r, struct store *store)
 	return request_answer(r, &answer);
 }
 
+/* A store of others that is away is one of the figures, and no reason to tell
+ * none. */
+static bool finish_status(struct request *r)
+{
+	struct wire_body_status answer;
+
+	if (r->err.code != ERR_UNAVAILABLE || r->handlers->nodes == NULL)
+		return false;
+	status_text(&r->extra, "store_away", r->err.text);
+	if (r->extra.failed)
+		return false;
+	r->err.code = ERR_NONE;
+	answer = (struct wire_body_status){ .figures = buf_str(&r->extra) };
+	request_answer(r, &answer);
+	return false;
+}
+
 /* By who connected: a gateway has no principal that may see figures, and
  * whoever scrapes has none at all. */
 static int begin_metrics(struct request *r)
@@ -281,7 +298,9 @@ const struct handler handlers_admin[] = {
 	{ .type = WIRE_GET_STATUS,
 	  .begin = begin_status,
 	  .read = read_status,
-	  .admin_only = true },
+	  .finish = finish_status,
+	  .admin_only = true,
+	  .by_socket = true },
 	{ .type = WIRE_GET_METRICS,
 	  .begin = begin_metrics,
 	  .read = read_metrics,

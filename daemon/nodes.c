@@ -272,6 +272,8 @@ void nodes_on_state(struct nodes *n, bool up)
 void nodes_answered(struct nodes *n)
 {
 	n->answered_ms = uv_now(n->loop);
+	if (n->failing)
+		log_info("the store answers again");
 	n->failing = false;
 }
 
@@ -291,7 +293,7 @@ void nodes_swept(struct nodes *n)
 		return;
 	n->doubtful = false;
 	n->registry->doubtful = false;
-	log_info("the store answers again: members are known");
+	log_info("who is a member is known again");
 }
 
 static void disconnect_mounts(struct nodes *n)

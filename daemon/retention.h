@@ -47,9 +47,10 @@ struct retention {
 	uint64_t after_id;
 	uint64_t found[RETENTION_FEW];
 	size_t nfound;
-	size_t next; /* of found */
-	bool more;   /* groups behind after_id */
-	bool took;   /* this round */
+	size_t next;  /* of found */
+	bool failing; /* the last look did: said once */
+	bool more;    /* groups behind after_id */
+	bool took;    /* this round */
 	bool in_round;
 	bool busy; /* a look or a step is under way */
 	bool stopping;

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/faulty_store.h"
 #include "tests/support/nodes_fixture.h"
 
 static void hints_only(struct pair *p)
@@ -336,6 +337,71 @@ static void mounts_are_cut_off_while_the_store_is_silent(void **state)
 	assert_message(&p->c[B], 2, "two");
 }
 
+static void is_doubtful(struct nodes *n, void *data)
+{
+	*(bool *)data = n->doubtful;
+}
+
+/* Of what sweeps ask. */
+static void fail_sweeps(struct nodes *n, bool fail)
+{
+	for (size_t i = 0; i < n->pool.count; i++) {
+		struct store *s = n->pool.reader[i].store;
+		unsigned nth = fail ? 1 : UINT32_MAX;
+
+		faulty_store_plan(s, FAULTY_LIST_VERSIONS, FAULTY_IO, nth,
+				  UINT32_MAX / 2);
+		faulty_store_plan(s, FAULTY_LIST_USER_VERSIONS, FAULTY_IO, nth,
+				  UINT32_MAX / 2);
+	}
+}
+
+/* Between two jobs: none runs when the last one has been done with. */
+static void make_faulty(struct nodes *n, void *data)
+{
+	bool *made = data;
+
+	*made = readers_load(&n->pool) == 0;
+	for (size_t i = 0; *made && i < n->pool.count; i++)
+		n->pool.reader[i].store =
+			faulty_store_new(n->pool.reader[i].store);
+	if (*made)
+		fail_sweeps(n, true);
+}
+
+static void let_sweep(struct nodes *n, void *data)
+{
+	(void)data;
+	fail_sweeps(n, false);
+}
+
+/* Also when nobody is left whom it could be asked for. */
+static void a_store_that_is_away_is_not_back_by_itself(void **state)
+{
+	struct pair *p = *state;
+	bool made = false;
+	bool doubtful = false;
+
+	while (!made)
+		fake_bus_call(&p->bus, B, make_faulty, &made);
+	while (!doubtful) {
+		usleep(10000);
+		fake_bus_call(&p->bus, B, is_doubtful, &doubtful);
+	}
+	hang_up(&p->c[B]);
+	for (int i = 0; i < 12; i++) {
+		usleep(NODES_SWEEP_MS * 100);
+		fake_bus_call(&p->bus, B, is_doubtful, &doubtful);
+		assert_true(doubtful);
+	}
+	fake_bus_call(&p->bus, B, let_sweep, NULL);
+	while (doubtful) {
+		usleep(10000);
+		fake_bus_call(&p->bus, B, is_doubtful, &doubtful);
+	}
+	greet(&p->c[B], p->f[B]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +418,9 @@ int main(void)
 		ON_PAIR(a_token_that_was_revoked_elsewhere_ends),
 		cmocka_unit_test_setup_teardown(
 			mounts_are_cut_off_while_the_store_is_silent,
+			set_up_doubting, tear_down_pair),
+		cmocka_unit_test_setup_teardown(
+			a_store_that_is_away_is_not_back_by_itself,
 			set_up_doubting, tear_down_pair),
 		ON_POSTGRES(a_message_comes_to_the_watchers_of_another_node),
 		ON_POSTGRES(a_removal_revokes_on_the_other_node),
