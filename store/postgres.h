@@ -79,12 +79,14 @@ enum {
 	  "(SELECT v FROM meta WHERE k='dedupe_days'),"                        \
 	  "(SELECT v FROM meta WHERE k='moved_from'),"                         \
 	  "(extract(epoch FROM clock_timestamp())*1000)::bigint")              \
+	X(APPEND_PLAIN, PG_WRITE_MS,                                           \
+	  "SELECT append_message($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)") \
 	X(APPEND, PG_WRITE_MS,                                                 \
-	  "SELECT * FROM append_messages($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,"  \
-	  "$12,$13,$14,$15,$16)")                                              \
+	  "SELECT append_messages($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13," \
+	  "$14,$15,$16)")                                                      \
 	X(APPEND_OR_NONE, PG_WRITE_MS,                                         \
-	  "SELECT * FROM append_or_none($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,"   \
-	  "$12,$13,$14,$15,$16)")                                              \
+	  "SELECT append_or_none($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,"  \
+	  "$14,$15,$16)")                                                      \
 	X(SET_READ, PG_WRITE_MS, "SELECT * FROM set_read($1,$2,$3)")           \
 	X(FLUSH_READS, PG_WRITE_MS, "SELECT flush_reads($1,$2,$3)")            \
 	X(CREATE_GROUP, PG_LONG_MS,                                            \
@@ -321,6 +323,9 @@ void pg_array_add_blob(struct pg_array *a, struct str s);
 void pg_array_release(struct pg_array *a);
 /* Completes it. Its memory may have failed: a.buf.failed. */
 void pg_add_array(struct pg_call *c, struct pg_array *a);
+/* The value i, from 0, of a bigint[] without NULLs that is a result; 0 where it
+ * is shorter. */
+uint64_t pg_array_get(struct str array, size_t i);
 
 /* Puts a refusal of PostgreSQL's into words; r may be NULL: the connection is
  * lost. -EIO, or -ENOSPC. */

@@ -148,3 +148,15 @@ void pg_add_array(struct pg_call *c, struct pg_array *a)
 	}
 	pg_add_blob(c, buf_str(&a->buf));
 }
+
+uint64_t pg_array_get(struct str array, size_t i)
+{
+	size_t at = ARRAY_HEADER + i * (sizeof(uint32_t) + sizeof(uint64_t)) +
+		    sizeof(uint32_t);
+	uint64_t n;
+
+	if (at + sizeof(n) > array.len)
+		return 0;
+	memcpy(&n, array.data + at, sizeof(n));
+	return be64toh(n);
+}

@@ -492,7 +492,7 @@ static int end_all(struct postgres_store *s, bool complete, const PGresult *bad,
 static int prepare_all(struct postgres_store *s, struct err *err)
 {
 	static const enum pg_statement needed[] = { PG_BEGIN_WRITE, PG_COMMIT,
-						    PG_APPEND,
+						    PG_APPEND_PLAIN, PG_APPEND,
 						    PG_APPEND_OR_NONE };
 	int rc = pg_check_time(s, PG_WRITE_MS, err);
 
