@@ -182,7 +182,7 @@ torture-cluster: test-cluster-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)BUILD=$(abspath $(BUILD)) GROUPFS_TEST_ROUNDS=50 JOBS=1 \
 		sh tests/run.sh $(wildcard tests/cluster/[0-9]*.sh)
-$(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
+$(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes nodes_send) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)

@@ -75,9 +75,10 @@ online_idle() {
 		$((($(postgres_cpu) - _cpu) / 3))
 }
 
-# Milliseconds, of all that serve somebody now.
+# Milliseconds, of all that serve nodes now.
 postgres_cpu() {
-	for pid in $(pgrep -P "$(head -n 1 "$POSTGRES/data/postmaster.pid")"); do
+	for pid in $(pgrep -f -P "$(head -n 1 "$POSTGRES/data/postmaster.pid")" \
+		"^postgres: groupfs "); do
 		cat "/proc/$pid/schedstat"
 	done 2>/dev/null | awk '{ ns += $1 } END { printf "%.0f", ns / 1000000 }'
 }

@@ -1,27 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nodesbench: appends into a shared store, without a daemon, by some threads
- * with a handle each, as the lanes of nodes have.
+ * nodesbench: appends into a shared store, by some threads with a handle each,
+ * as the lanes of nodes have; or by senders over the socket of a node.
  *
- *   nodesbench make URL GROUPS            groups 1..GROUPS, of one member
- *   nodesbench one URL GROUPS THREADS MS  one message a commit, groups at
- * random nodesbench hot URL THREADS MS         the same, all in one group
- *   nodesbench batch URL GROUPS THREADS MS SIZE   SIZE groups, one message
- * each, in a commit nodesbench lines URL THREADS MS SIZE  SIZE messages of one
- * group in a commit
+ *   nodesbench make URL GROUPS            groups 1..GROUPS, of one member: me
+ *   nodesbench one URL GROUPS THREADS MS  a message a commit, groups at random
+ *   nodesbench hot URL THREADS MS         the same, all in one group
+ *   nodesbench batch URL GROUPS THREADS MS SIZE
+ *                                         SIZE groups, a message each, a commit
+ *   nodesbench lines URL THREADS MS SIZE  SIZE messages of one group a commit
+ *   nodesbench node URL GROUPS SENDERS MS SOCKET METRIC SIDE
+ *                                         by a node; prints its sample as SIDE
  *
- * Prints a sample as bench.h has it. Messages are of 100 bytes.
+ * Prints samples as bench.h has them. Messages are of 100 bytes.
  */
 #include <errno.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/buf.h"
 #include "lib/env.h"
 #include "store/store.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/nodes.h"
 
 enum {
 	SIZE_MAX_BATCH = 256,
@@ -32,13 +37,13 @@ enum {
 	WARM_UP = 30
 };
 
-static const char maker[] = "bench";
 static const char text[] = "A message of a hundred bytes, as they are said at "
 			   "work, with some words "
 			   "more, so that it is as long as that.";
 
 struct load {
 	const char *url;
+	const char *user;
 	uint64_t groups; /* at random of so many; 1: the hot one */
 	uint64_t ms;
 	pthread_barrier_t warm;
@@ -60,6 +65,16 @@ struct worker {
 /* Groups in the order in which they were made, which is that of their ids. */
 static uint64_t *ids;
 static size_t id_count;
+
+/* Who sends: the process' user, as a node's socket knows him. */
+static const char *myself(void)
+{
+	const struct passwd *p = getpwuid(geteuid());
+
+	if (p == NULL)
+		bench_die("getpwuid", -ENOENT);
+	return p->pw_name;
+}
 
 static void check(int rc, const struct err *err)
 {
@@ -90,16 +105,17 @@ static struct store *open_store(const char *url)
 static int make_main(char **argv)
 {
 	uint64_t groups = bench_number(argv[1]);
+	struct str me = str_of(myself());
 	struct store *s = open_store(argv[0]);
 	struct err err = { 0 };
 	bool added;
 
 	check(store_begin(s, &err), &err);
-	check(store_add_user(s, str_of(maker), &added, &err), &err);
+	check(store_add_user(s, me, &added, &err), &err);
 	check(store_commit(s, &err), &err);
 	for (uint64_t i = 0; i < groups; i++) {
 		char name[32];
-		struct store_create op = { .creator = str_of(maker) };
+		struct store_create op = { .creator = me };
 
 		(void)snprintf(name, sizeof(name), "g%llu",
 			       (unsigned long long)i);
@@ -136,7 +152,7 @@ static void commit_once(struct worker *w, struct store *s, struct buf *items)
 		keys[i][1] = bench_now_ns();
 		ops[i] = (struct store_append){
 			.group_id = ids[(first + i * 7919) % w->load->groups],
-			.user = str_of(maker),
+			.user = str_of(w->load->user),
 			.batch_id = str_make((const char *)keys[i], 16),
 			.items = buf_str(items),
 		};
@@ -220,7 +236,7 @@ static void report(const char *metric, const struct worker *w, size_t threads)
 		n += w[i].commits;
 	}
 	qsort(all, n, sizeof(*all), by_value);
-	bench_sample(metric, "ours", "messages/s", (double)messages / seconds);
+	bench_sample(metric, "ours", "1/s", (double)messages / seconds);
 	bench_sample(metric, "commits", "1/s", (double)commits / seconds);
 	bench_sample(metric, "p50", "ms", n == 0 ? 0 : all[n / 2] / 1000.0);
 	bench_sample(metric, "p99", "ms",
@@ -228,22 +244,30 @@ static void report(const char *metric, const struct worker *w, size_t threads)
 	free(all);
 }
 
-static int run(const char *metric, struct load *load, size_t threads,
-	       uint64_t ms)
+/* Notes the ids of the groups. */
+static void find_groups(struct load *load)
 {
-	static struct worker workers[THREADS_MAX];
 	struct store *s = open_store(load->url);
 	struct err err = { 0 };
 
-	if (threads == 0 || threads > THREADS_MAX || load->ops == 0 ||
-	    load->ops > SIZE_MAX_BATCH)
-		bench_die("arguments", -EINVAL);
-	check(store_list_groups(s, str_of(maker), str_of(""), note_id, NULL,
-				&err),
+	load->user = myself();
+	check(store_list_groups(s, str_of(load->user), str_of(""), note_id,
+				NULL, &err),
 	      &err);
 	store_close(s);
 	if (id_count < load->groups)
 		bench_die("fewer groups than that", -ENOENT);
+}
+
+static int run(const char *metric, struct load *load, size_t threads,
+	       uint64_t ms)
+{
+	static struct worker workers[THREADS_MAX];
+
+	if (threads == 0 || threads > THREADS_MAX || load->ops == 0 ||
+	    load->ops > SIZE_MAX_BATCH)
+		bench_die("arguments", -EINVAL);
+	find_groups(load);
 	load->ms = ms;
 	if (pthread_barrier_init(&load->warm, NULL, (unsigned)threads) != 0)
 		bench_die("threads", -EAGAIN);
@@ -269,6 +293,24 @@ static int run(const char *metric, struct load *load, size_t threads,
 	return 0;
 }
 
+static int node_main(char **argv)
+{
+	struct load load = { .url = argv[0], .groups = bench_number(argv[1]) };
+	struct nodes_send send = {
+		.socket = argv[4],
+		.groups = load.groups,
+		.senders = bench_number(argv[2]),
+		.ms = bench_number(argv[3]),
+		.item = { .content = str_make(text, 100) },
+	};
+
+	find_groups(&load);
+	send.group_ids = ids;
+	bench_sample(argv[5], argv[6], "1/s", nodes_send(&send));
+	free(ids);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 3 ? argv[1] : "";
@@ -277,6 +319,8 @@ int main(int argc, char **argv)
 
 	if (strcmp(what, "make") == 0 && argc == 4)
 		return make_main(argv + 2);
+	if (strcmp(what, "node") == 0 && argc == 9)
+		return node_main(argv + 2);
 	for (int i = 3; i < argc && i < 7; i++)
 		n[i - 3] = bench_number(argv[i]);
 	load.url = argc > 3 ? argv[2] : "";

@@ -26,6 +26,10 @@ AIMS = (
       for how in ("one by one", "20 at a time")
       for side, least in (("plain", 0.9), ("mosquitto", 1.0),
                           ("nats", 1.0), ("redis", 1.0))),
+    ("random groups", "pgbench", 0.6, None),
+    ("one hot group", "pgbench", 0.6, None),
+    ("batches of groups", "pgbench", 5, None),
+    ("batches of one group", "pgbench", 5, None),
 )
 # METRIC, the most that ours may be.
 LIMITS = (

@@ -34,7 +34,7 @@ NODE_MEMORY = 48e9     # bytes that a node of 64 GB has for this
 ROWS = (
     ("a", "appends a second, at random groups, each its own commit",
      "random groups", "ours", 1),
-    ("b", "messages a second, where a commit has those of 32 groups",
+    ("b", "messages a second, where a commit has those of 64 groups",
      "batches of groups", "ours", 1),
     ("h", "appends a second to one group: none can have more commits",
      "one hot group", "ours", 1),

@@ -31,6 +31,17 @@ def children(pid):
         return [int(child) for child in f.read().split()]
 
 
+def backends(postmaster):
+    """Those that serve nodes, and not what vacuums."""
+    for pid in children(postmaster):
+        try:
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8") as f:
+                if f.read().startswith("postgres: groupfs "):
+                    yield pid
+        except FileNotFoundError:
+            pass
+
+
 def rss(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as f:
         return 1024 * int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
@@ -78,7 +89,7 @@ class Node:
     def spent(self):
         return {"groupd's CPU": cpu(self.groupd),
                 "PostgreSQL's CPU": sum(
-                    cpu(pid) for pid in children(self.postmaster))}
+                    cpu(pid) for pid in backends(self.postmaster))}
 
     async def spends(self):
         """Milliseconds a second."""
