@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Partitions, made before they are needed: for today and for tomorrow, so that
- * midnight finds its own. A handle remembers for which days it has asked.
+ * Partitions, made before they are needed: for today, and in its last hour for
+ * tomorrow, so that midnight finds its own. Not sooner: whoever looks for a key
+ * looks in each partition of dedupe. A handle remembers for which days it has
+ * asked.
  *
  * They are made over a connection of their own, which holds no lock of a group
  * while it waits for others that make the same; so it cannot be part of a
@@ -13,7 +15,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { ROOM_MS = 10000 };
+enum { ROOM_MS = 10000, AHEAD_MS = 3600000 };
 
 static uint64_t generation_days(const struct postgres_store *s)
 {
@@ -101,20 +103,21 @@ int pg_need_room(struct postgres_store *s, struct err *err)
 {
 	uint64_t now_ms = env_now_ms(s->base.options.env);
 	uint64_t day = now_ms / PG_DAY_MS;
+	uint64_t soon = (now_ms + AHEAD_MS) / PG_DAY_MS;
 	uint64_t from;
 	PGconn *conn;
 	int rc;
 
-	if (day == s->room_now.lo && s->room_now.hi > 0)
+	if (has_room(&s->room_now, day) && has_room(&s->room_now, soon))
 		return 0;
 	conn = pg_connect_another(s, err);
 	if (conn == NULL)
 		return err != NULL ? err_rc(err) : -EIO;
 	rc = make_day(s, conn, day, err);
+	if (rc == 0 && soon > day)
+		rc = make_day(s, conn, soon, err);
 	if (rc == 0)
-		rc = make_day(s, conn, day + 1, err);
-	if (rc == 0)
-		s->room_now = (struct pg_days){ day, day + 1 };
+		s->room_now = (struct pg_days){ day, soon + 1 };
 	(void)pg_generation(s, now_ms, &from);
 	/* One more: another node's window may be longer. */
 	if (rc == 0 && from > generation_days(s))
