@@ -4,10 +4,12 @@
  * whether there are partitions for today and tomorrow, what the others say of
  * the time that ids are known, and whether the clocks agree.
  *
- * Partitions are made before they are needed, so that midnight finds its own;
- * over a connection of their own, which holds no lock of a group while it waits
- * for others that make the same. So it cannot be part of a deadlock, wherever
- * the transaction stands that needs one.
+ * Partitions are made before they are needed: for today, and in its last hour
+ * for tomorrow, so that midnight finds its own; not sooner, since whoever looks
+ * for a key looks in each partition of dedupe. That is over a connection of
+ * its own, which holds no lock of a group while it waits for others that make
+ * the same; so it cannot be part of a deadlock, wherever the transaction stands
+ * that needs one.
  */
 #include "store/postgres.h"
 
@@ -19,9 +21,10 @@
 
 enum {
 	ROOM_MS = 10000,
-	TOMORROW_MS = 500, /* of what can wait */
-	LOOK_MS = 60000,   /* how often it is looked at */
-	CLOCK_MS = 5000	   /* what clocks may differ by, and nobody says so */
+	TOMORROW_MS = 500,  /* of what can wait */
+	AHEAD_MS = 3600000, /* how long before midnight tomorrow begins */
+	LOOK_MS = 60000,    /* how often it is looked at */
+	CLOCK_MS = 5000	    /* what clocks may differ by, and nobody says so */
 };
 
 static const char days_key[] = "dedupe_days";
@@ -243,7 +246,8 @@ static int make_day(struct postgres_store *s, PGconn *conn, uint64_t day,
 	return rc < 0 ? rc : make(s, conn, "dedupe", day, s->days, &days, err);
 }
 
-static int make_days(struct postgres_store *s, uint64_t day, struct err *err)
+static int make_days(struct postgres_store *s, uint64_t day, uint64_t soon,
+		     struct err *err)
 {
 	PGconn *conn = pg_connect_another(s, err);
 	int rc;
@@ -251,8 +255,8 @@ static int make_days(struct postgres_store *s, uint64_t day, struct err *err)
 	if (conn == NULL)
 		return err_rc(err);
 	rc = make_day(s, conn, day, err);
-	if (rc == 0)
-		rc = make_day(s, conn, day + 1, err);
+	if (rc == 0 && soon > day)
+		rc = make_day(s, conn, soon, err);
 	if (rc == 0)
 		drop_keys(s, conn, day);
 	PQfinish(conn);
@@ -279,29 +283,33 @@ static bool has_room(const struct pg_days *days, uint64_t day)
 
 int pg_need_room(struct postgres_store *s, struct err *err)
 {
-	uint64_t day = env_now_ms(s->base.options.env) / PG_DAY_MS;
+	uint64_t now_ms = env_now_ms(s->base.options.env);
+	uint64_t day = now_ms / PG_DAY_MS;
+	uint64_t soon = (now_ms + AHEAD_MS) / PG_DAY_MS;
 	struct look l;
 	struct err why;
 	int rc;
 
-	if (has_room(&s->room_now, day) && pg_clock_ms() < s->look_ms)
+	if (has_room(&s->room_now, day) && has_room(&s->room_now, soon) &&
+	    pg_clock_ms() < s->look_ms)
 		return 0;
 	rc = look(s, &l, err);
 	if (rc < 0)
 		return rc;
-	if (!l.today || !l.tomorrow) {
+	if (!l.today || (soon > day && !l.tomorrow)) {
 		uint64_t was = hurry(s, l.today ? TOMORROW_MS : PG_WRITE_MS);
 
-		rc = make_days(s, day, &why);
+		rc = make_days(s, day, soon, &why);
 		s->base.deadline_ms = was;
 	}
-	/* Tomorrow can wait until there is a connection to be had. */
+	/* Tomorrow can wait until there is a connection to be had: it is looked
+	 * for again, and an append that does not find it says so. */
 	if (rc < 0 && !l.today) {
 		if (err != NULL)
 			*err = why;
 		return rc;
 	}
-	s->room_now = (struct pg_days){ day, day + 1 };
+	s->room_now = (struct pg_days){ day, soon + 1 };
 	s->look_ms = pg_clock_ms() + LOOK_MS;
 	return 0;
 }

@@ -456,33 +456,53 @@ static void a_log_goes_on_from_day_to_day(void **state)
 	buf_release(&json);
 }
 
+static void assert_partitions(const struct store_fixture *f,
+			      const char *messages, const char *dedupe)
+{
+	assert_string_equal(postgres_run(f->url,
+					 "SELECT count(*) FROM partitions "
+					 "WHERE parent='messages'"),
+			    messages);
+	assert_string_equal(postgres_run(f->url,
+					 "SELECT count(*) FROM partitions "
+					 "WHERE parent='dedupe'"),
+			    dedupe);
+}
+
+static void say_once(struct store_fixture *f, uint64_t g, unsigned i)
+{
+	char id[16];
+
+	snprintf(id, sizeof(id), "id%u", i);
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", "x", id, NULL), 0);
+	fixture_commit(f);
+}
+
 static void keys_go_with_their_days(void **state)
 {
 	struct store_fixture *f = *state;
 	uint64_t g;
 
+	/* Noon. */
+	f->now_ms += 36 * HOUR - f->now_ms % (24 * HOUR);
 	fixture_users(f, "alice");
 	g = fixture_group(f, "lunch", "alice", "");
 	for (unsigned i = 0; i < 10; i++) {
-		char id[16];
-
-		snprintf(id, sizeof(id), "id%u", i);
-		fixture_begin(f);
-		assert_int_equal(fixture_say(f, g, "alice", "x", id, NULL), 0);
-		fixture_commit(f);
+		say_once(f, g, i);
 		f->now_ms += 24 * HOUR;
 	}
-	assert_string_equal(postgres_run(f->url,
-					 "SELECT count(*) FROM partitions "
-					 "WHERE parent='messages'"),
-			    "11");
-	/* Those of the window, of the day before it, and room for tomorrow. */
-	assert_string_equal(postgres_run(f->url,
-					 "SELECT count(*) FROM partitions "
-					 "WHERE parent='dedupe'"),
-			    "4");
+	/* Those of the window, and of the day before it. */
+	assert_partitions(f, "10", "3");
 	assert_string_equal(postgres_run(f->url, "SELECT count(*) FROM dedupe"),
 			    "3");
+	/* An hour before midnight, room for tomorrow; which it finds then. */
+	f->now_ms += 11 * HOUR;
+	say_once(f, g, 10);
+	assert_partitions(f, "12", "4");
+	f->now_ms += HOUR;
+	say_once(f, g, 11);
+	assert_partitions(f, "12", "4");
 }
 
 /* By hand, or by another node that is not of this version. */
