@@ -184,6 +184,11 @@ struct store_ops {
 				 uint64_t after_version,
 				 store_member_change_fn fn, void *data,
 				 struct err *err);
+	/* NULL, both: find_user(), add_user() is called for each. */
+	int (*find_users)(struct store *s, const struct str *names,
+			  size_t count, bool *found, struct err *err);
+	int (*add_users)(struct store *s, const struct str *names, size_t count,
+			 uint64_t *added, struct err *err);
 	/* NULL: store.c calls find_token() for each. */
 	int (*list_gone_tokens)(struct store *s,
 				const uint8_t (*hashes)[STORE_TOKEN_HASH],

@@ -40,6 +40,14 @@ enum { PG_PAGE = 500 };
 	X(INSERT_USER, PG_WRITE_MS,                                            \
 	  "INSERT INTO users(name,created_ms) VALUES($1,$2) "                  \
 	  "ON CONFLICT DO NOTHING RETURNING 1")                                \
+	/* Of many, the places of those that are there. */                     \
+	X(FIND_USERS, PG_READ_MS,                                              \
+	  "SELECT k.i FROM unnest($1::text[]) WITH ORDINALITY AS k(n,i) "      \
+	  "JOIN users u ON u.name=k.n")                                        \
+	X(ADD_USERS, PG_LONG_MS,                                               \
+	  "INSERT INTO users(name,created_ms) SELECT k.n,$2::bigint "          \
+	  "FROM unnest($1::text[]) AS k(n) ON CONFLICT DO NOTHING "            \
+	  "RETURNING 1")                                                       \
 	X(USERS, PG_READ_MS,                                                   \
 	  "SELECT name FROM users WHERE name>$1 ORDER BY name "                \
 	  "LIMIT " PG_PAGE_SQL)                                                \
@@ -358,6 +366,10 @@ int pg_add_user(struct store *base, struct str name, bool *added,
 		struct err *err);
 int pg_find_user(struct store *base, struct str name, bool *found,
 		 struct err *err);
+int pg_find_users(struct store *base, const struct str *names, size_t count,
+		  bool *found, struct err *err);
+int pg_add_users(struct store *base, const struct str *names, size_t count,
+		 uint64_t *added, struct err *err);
 int pg_list_users(struct store *base, struct str after, store_name_fn fn,
 		  void *data, struct err *err);
 int pg_create_token(struct store *base, struct str user,

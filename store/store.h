@@ -362,6 +362,10 @@ int store_next_import(struct store *s, uint64_t after_id, uint64_t *import_id,
 int store_add_user(struct store *s, struct str name, bool *added,
 		   struct err *err);
 
+/* The same for many, in this order; *added: how many were missing. */
+int store_add_users(struct store *s, const struct str *names, size_t count,
+		    uint64_t *added, struct err *err);
+
 /* expires_ms 0: never. `no_such_user`. */
 int store_create_token(struct store *s, struct str user,
 		       const uint8_t hash[STORE_TOKEN_HASH],
@@ -453,6 +457,9 @@ int store_role(struct store *s, uint64_t group_id, struct str user,
 /* *found: the user was added once. */
 int store_find_user(struct store *s, struct str name, bool *found,
 		    struct err *err);
+/* The same of many: found[i] is of names[i]. */
+int store_find_users(struct store *s, const struct str *names, size_t count,
+		     bool *found, struct err *err);
 
 /* The names of all users, after a name. */
 typedef int (*store_name_fn)(void *data, struct str name);

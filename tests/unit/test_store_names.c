@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -182,12 +183,59 @@ static void an_import_cannot_end_as_what_is_no_name(void **state)
 	fixture_commit(f);
 }
 
+/* More than a round trip takes, some of them twice, some no names. */
+static void many_users_are_asked_for_and_added_together(void **state)
+{
+	enum { MANY = 1203, EVERY = 3 };
+	struct store_fixture *f = *state;
+	static char text[MANY][16];
+	static struct str all[MANY];
+	static bool found[MANY];
+	uint64_t added;
+
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(text[i], sizeof(text[i]), "user%zu", i / 2);
+		all[i] = str_of(text[i]);
+	}
+	fixture_begin(f);
+	for (size_t i = 0; i < MANY; i += EVERY) {
+		bool is_new;
+
+		assert_int_equal(store_add_user(f->s, all[i], &is_new, &f->err),
+				 0);
+	}
+	fixture_commit(f);
+	all[MANY - 1] = names[0];
+	assert_int_equal(store_find_users(f->s, all, MANY, found, &f->err), 0);
+	for (size_t i = 0; i < MANY; i++) {
+		size_t other = i ^ 1;
+
+		assert_int_equal(found[i],
+				 i != MANY - 1 && (i % EVERY == 0 ||
+						   other % EVERY == 0));
+	}
+	fixture_begin(f);
+	assert_int_equal(store_add_users(f->s, all, MANY, &added, &f->err),
+			 -EINVAL);
+	assert_int_equal(f->err.code, ERR_BAD_NAME);
+	assert_int_equal(store_add_users(f->s, all, MANY - 1, &added, &f->err),
+			 0);
+	fixture_commit(f);
+	/* Of 601 pairs, two of three had one that was there. */
+	assert_int_equal(added, 601 - 401);
+	assert_int_equal(store_find_users(f->s, all, MANY - 1, found, &f->err),
+			 0);
+	for (size_t i = 0; i < MANY - 1; i++)
+		assert_true(found[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_ON_EACH(who_has_no_name_is_nobody),
 		FIXTURE_ON_EACH(what_is_no_name_is_not_found),
 		FIXTURE_ON_EACH(an_import_cannot_end_as_what_is_no_name),
+		FIXTURE_ON_EACH(many_users_are_asked_for_and_added_together),
 	};
 
 	return cmocka_run_group_tests_name("store names", tests, NULL, NULL);
