@@ -335,6 +335,8 @@ static int faulty_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
 {
 	const struct fault *fault = count_call(s, FAULTY_SCAN);
 
+	if (fault != NULL && fault->kind == FAULTY_SILENT)
+		be_silent(s);
 	if (fault != NULL)
 		return fail_verb(s, fault, err);
 	return pass(
@@ -632,8 +634,10 @@ void faulty_store_plan(struct store *s, enum faulty_verb verb,
 
 	assert(s->ops->close == faulty_close && verb < FAULTY_VERBS && nth > 0);
 	assert(verb == FAULTY_COMMIT || verb == FAULTY_APPEND_ALL ||
-	       verb == FAULTY_REACH || kind == FAULTY_IO ||
-	       kind == FAULTY_FULL || kind == FAULTY_UNDONE);
+	       verb == FAULTY_REACH ||
+	       (verb == FAULTY_SCAN && kind == FAULTY_SILENT) ||
+	       kind == FAULTY_IO || kind == FAULTY_FULL ||
+	       kind == FAULTY_UNDONE);
 	f->faults[verb] = (struct fault){ kind, f->calls[verb] + nth, times };
 }
 

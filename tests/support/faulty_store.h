@@ -41,8 +41,8 @@ enum faulty_kind {
 	 * shared. */
 	FAULTY_LOST,   /* nothing was stored */
 	FAULTY_STORED, /* all was stored */
-	/* append_all, reach: no answer comes, until faulty_store_let_go() or
-	 * the handle's deadline; then as FAULTY_LOST, or FAULTY_AWAY. */
+	/* append_all, reach, scan: no answer comes, until faulty_store_let_go()
+	 * or the handle's deadline; then as FAULTY_LOST, or FAULTY_AWAY. */
 	FAULTY_SILENT
 };
 
