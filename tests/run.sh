@@ -94,7 +94,9 @@ reach_for_all() {
 	tree=$(mktemp -d /var/tmp/groupfs-tree.XXXXXX) || exit 1
 	chmod 755 "$tree"
 	# Of the builds only the one that is tested: another may be going on.
-	tar -C "$top" --exclude='./build*' -cf - . | tar -C "$tree" -xf - || exit 1
+	tar -C "$top" --exclude='./build*' --exclude=./compile_commands.json \
+		-cf "$tree/all.tar" . && tar -C "$tree" -xf "$tree/all.tar" &&
+		rm "$tree/all.tar" || exit 1
 	echo "# from a copy that all users can read: $tree"
 	case ${BUILD:-} in
 	"$top"/*)
