@@ -194,7 +194,9 @@ struct postgres_store {
 	struct pg_array items[PG_ITEM_ARRAYS]; /* scratch of an append */
 	struct buf names;		       /* who one item may mention */
 	struct pg_days room_now; /* what now may be, and there is room */
-	struct pg_days room_old; /* and where an import was last */
+	struct pg_days room_old; /* and where an import was last, */
+	uint64_t room_old_ms;	 /* since then (pg_clock_ms()) */
+	struct pg_days room_archive;
 
 	uint64_t owner; /* of the imports that it begins; 0: none yet */
 
@@ -341,6 +343,8 @@ int pg_need_room(struct postgres_store *s, struct err *err);
 /* The same for messages of another time, of an import. */
 int pg_need_room_at(struct postgres_store *s, uint64_t time_ms,
 		    struct err *err);
+/* And for what is archived of a day. */
+int pg_need_archive(struct postgres_store *s, uint64_t day, struct err *err);
 /* The generation that a dedupe key of now belongs to; those before `from` are
  * forgotten. Both are days. */
 uint64_t pg_generation(const struct postgres_store *s, uint64_t now_ms,

@@ -361,6 +361,7 @@ BEGIN
             v_bucket)
             USING p_group;
     END LOOP;
+    DELETE FROM archives WHERE group_id = p_group;
     DELETE FROM segments WHERE group_id = p_group;
     DELETE FROM mentions WHERE group_id = p_group;
     DELETE FROM everyone WHERE group_id = p_group;

@@ -13,7 +13,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { ROOM_MS = 10000 };
+enum {
+	ROOM_MS = 10000,
+	/* A partition in which there was room stays for an hour. */
+	ROOM_OLD_MS = 1800000,
+	/* Archives have whole months, also of one that goes on. */
+	MONTH = 31
+};
 
 static uint64_t generation_days(const struct postgres_store *s)
 {
@@ -43,16 +49,15 @@ static int fail(const PGconn *conn, const PGresult *r, struct err *err)
 
 /* Makes one where there is none; *days is what it covers. */
 static int make(const struct postgres_store *s, PGconn *conn,
-		const char *parent, uint64_t day, struct pg_days *days,
-		struct err *err)
+		const char *parent, uint64_t day, uint64_t today,
+		struct pg_days *days, struct err *err)
 {
-	uint64_t today = env_now_ms(s->base.options.env) / PG_DAY_MS;
 	struct buf sql = { 0 };
 	PGresult *r = NULL;
 	int rc = 0;
 
 	buf_printf(&sql,
-		   "SELECT * FROM make_room('%s',%" PRIu64 ",%" PRIu64 ")",
+		   "SELECT * FROM need_room('%s',%" PRIu64 ",%" PRIu64 ")",
 		   parent, day, today);
 	if (!sql.failed)
 		r = pg_script(s, conn, ROOM_MS, buf_cstr(&sql));
@@ -84,12 +89,14 @@ static void drop_keys(const struct postgres_store *s, PGconn *conn,
 static int make_day(struct postgres_store *s, PGconn *conn, uint64_t day,
 		    struct err *err)
 {
+	uint64_t today = env_now_ms(s->base.options.env) / PG_DAY_MS;
 	struct pg_days days;
 	uint64_t from;
 	uint64_t generation = pg_generation(s, day * PG_DAY_MS, &from);
-	int rc = make(s, conn, "messages", day, &days, err);
+	int rc = make(s, conn, "messages", day, today, &days, err);
 
-	return rc < 0 ? rc : make(s, conn, "dedupe", generation, &days, err);
+	return rc < 0 ? rc
+		      : make(s, conn, "dedupe", generation, today, &days, err);
 }
 
 static bool has_room(const struct pg_days *days, uint64_t day)
@@ -123,18 +130,39 @@ int pg_need_room(struct postgres_store *s, struct err *err)
 	return rc;
 }
 
+static int make_old(struct postgres_store *s, const char *parent, uint64_t day,
+		    uint64_t today, struct pg_days *days, struct err *err)
+{
+	PGconn *conn = pg_connect_another(s, err);
+	int rc;
+
+	if (conn == NULL)
+		return err != NULL ? err_rc(err) : -EIO;
+	rc = make(s, conn, parent, day, today, days, err);
+	PQfinish(conn);
+	return rc;
+}
+
 int pg_need_room_at(struct postgres_store *s, uint64_t time_ms, struct err *err)
 {
 	uint64_t day = time_ms / PG_DAY_MS;
-	PGconn *conn;
+	uint64_t now = pg_clock_ms();
 	int rc;
 
-	if (has_room(&s->room_now, day) || has_room(&s->room_old, day))
+	if (has_room(&s->room_now, day) ||
+	    (has_room(&s->room_old, day) && now - s->room_old_ms < ROOM_OLD_MS))
 		return 0;
-	conn = pg_connect_another(s, err);
-	if (conn == NULL)
-		return err != NULL ? err_rc(err) : -EIO;
-	rc = make(s, conn, "messages", day, &s->room_old, err);
-	PQfinish(conn);
+	rc = make_old(s, "messages", day,
+		      env_now_ms(s->base.options.env) / PG_DAY_MS, &s->room_old,
+		      err);
+	s->room_old_ms = now;
 	return rc;
+}
+
+int pg_need_archive(struct postgres_store *s, uint64_t day, struct err *err)
+{
+	return has_room(&s->room_archive, day)
+		       ? 0
+		       : make_old(s, "archives", day, day + 2 * MONTH,
+				  &s->room_archive, err);
 }
