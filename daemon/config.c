@@ -169,6 +169,14 @@ static int set_interval(struct config *c, struct str value, struct err *err)
 	return set_time(&c->retention_interval, value, 1, "1s", err);
 }
 
+static int set_archive(struct config *c, struct str value, struct err *err)
+{
+	c->archive_after = 0;
+	if (str_eq(value, str_of("never")))
+		return 0;
+	return set_time(&c->archive_after, value, 86400, "1d", err);
+}
+
 /* The next element of a list with commas or blanks between. */
 static bool next_word(struct str *list, struct str *word)
 {
@@ -349,6 +357,8 @@ static const struct key keys[] = {
 	  "LIST  most that is kept, as days=30,messages=100000; or none" },
 	{ "retention_interval", set_interval,
 	  "TIME how often what is not kept goes" },
+	{ "archive_after", set_archive,
+	  "TIME when a day is packed, of a store that nodes share; or never" },
 	{ "bus", set_bus, "URL         redis://HOST, between nodes" },
 	{ "rate_messages_per_second", set_rate,
 	  "N that a user may send; 0: no limit" },
@@ -600,6 +610,21 @@ int config_parse_flags(struct config_flags *flags, int argc, char **argv,
 	return walk(argc, argv, flags, NULL, err);
 }
 
+/* What only nodes that share a store may say. */
+static int check_shared(const struct config *c, struct err *err)
+{
+	const char *key = c->bus[0] != '\0'	 ? "bus"
+			  : c->archive_after > 0 ? "archive_after"
+						 : NULL;
+
+	if (key == NULL || strncmp(c->store, "sqlite:", strlen("sqlite:")) != 0)
+		return 0;
+	return err_set(err, ERR_BAD_REQUEST,
+		       "%s: it is for nodes that share a store, and %.128s "
+		       "belongs to one",
+		       key, c->store);
+}
+
 int config_load(struct config *c, const struct config_flags *flags,
 		struct err *err)
 {
@@ -620,13 +645,7 @@ int config_load(struct config *c, const struct config_flags *flags,
 		rc = err_set(err, ERR_BAD_REQUEST,
 			     "tls_cert and tls_key go together: one of them "
 			     "is not set");
-	if (rc == 0 && c->bus[0] != '\0' &&
-	    strncmp(c->store, "sqlite:", strlen("sqlite:")) == 0)
-		rc = err_set(err, ERR_BAD_REQUEST,
-			     "bus: it is for nodes that share a store, and "
-			     "%.128s belongs to one",
-			     c->store);
-	return rc;
+	return rc == 0 ? check_shared(c, err) : rc;
 }
 
 bool config_trusts(const struct config *c, uid_t uid)
