@@ -10,69 +10,97 @@
 --    under the lock of its group's row, as an append is made. What is read is
 --    read by one statement, or one view, and so from one place.
 --  - segments.archive_end says from which message on those of a bucket lie in
---    messages: also those that a clock which goes back adds to an old day.
+--    messages: of a group's last bucket also those that a clock which goes back
+--    adds to it. No other gets any, and where all of it is archived says so by
+--    the last number that there is, so that nobody looks into both.
 --  - Whoever reads takes what he reads from log_of().
 --  - Partitions that are empty go as a whole: drop_archived().
 
--- Messages of a group and bucket, in brackets for a FROM. p_group, p_from,
--- p_to: SQL; no p_to: to the end. p_archived: some of them may be in archives,
--- where a row has less than 256 numbers, and so its key says enough.
-CREATE FUNCTION log_of(
-    p_bucket   bigint,
+-- Messages of a group and bucket, in brackets for a FROM. p_hot, p_archived: in
+-- which of the places they may lie. p_group, p_from, p_to: SQL; no p_to: to the
+-- end. A row of archives has less than 256 numbers, so its key says enough.
+CREATE FUNCTION log_text(
+    p_hot      boolean,
     p_archived boolean,
+    p_bucket   bigint,
     p_group    text,
     p_from     text,
     p_to       text
-) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT format('(SELECT seq, off, len, jsonl_off, jsonl_len, time_ms, type,
-            reply_to, sender, media_url, mentions, client_id, content, rv
-        FROM messages
-        WHERE group_id = %s AND bucket = %s AND seq >= %s',
-        p_group, p_bucket, p_from)
-        || coalesce(' AND seq <= ' || p_to, '')
-        || CASE WHEN p_archived THEN format(
-            ' UNION ALL
-        SELECT a.first_seq + l.seq, a.first_off + l.off, l.len::bigint,
-            a.first_jsonl_off + l.jsonl_off, l.jsonl_len::bigint,
-            a.first_ms + l.ms, l.type, l.reply_to, l.sender, l.media_url,
-            l.mentions, l.client_id, l.content, l.rv
-        FROM archives a CROSS JOIN LATERAL unnest(a.lines) l
-        WHERE a.group_id = %1$s AND a.bucket = %2$s
-            AND a.first_seq > %3$s - 256 AND a.last_seq >= %3$s
-            AND a.first_seq + l.seq >= %3$s',
+) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_hot text := '';
+    v_old text := '';
+BEGIN
+    IF p_hot THEN
+        v_hot := format('
+            SELECT seq, off, len, jsonl_off, jsonl_len, time_ms, type,
+                reply_to, sender, media_url, mentions, client_id, content, rv
+            FROM messages
+            WHERE group_id = %s AND bucket = %s AND seq >= %s',
+            p_group, p_bucket, p_from)
+            || coalesce(' AND seq <= ' || p_to, '');
+    END IF;
+    IF p_archived THEN
+        v_old := format('
+            SELECT a.first_seq + l.seq AS seq, a.first_off + l.off AS off,
+                l.len::bigint, a.first_jsonl_off + l.jsonl_off AS jsonl_off,
+                l.jsonl_len::bigint, a.first_ms + l.ms AS time_ms, l.type,
+                l.reply_to, l.sender, l.media_url, l.mentions, l.client_id,
+                l.content, l.rv
+            FROM archives a CROSS JOIN LATERAL unnest(a.lines) l
+            WHERE a.group_id = %1$s AND a.bucket = %2$s
+                AND a.first_seq > %3$s - 256 AND a.last_seq >= %3$s
+                AND a.first_seq + l.seq >= %3$s',
             p_group, p_bucket, p_from)
             || coalesce(' AND a.first_seq <= ' || p_to
-                || ' AND a.first_seq + l.seq <= ' || p_to, '')
-            ELSE '' END
-        || ')'
+                || ' AND a.first_seq + l.seq <= ' || p_to, '');
+    END IF;
+    RETURN '(' || v_hot
+        || CASE WHEN p_hot AND p_archived THEN ' UNION ALL ' ELSE '' END
+        || v_old || ')';
+END
+$$;
+
+-- The same by numbers, of the group that is $1. p_end: the segment's
+-- archive_end.
+CREATE FUNCTION log_of(
+    p_bucket bigint,
+    p_end    bigint,
+    p_from   bigint,
+    p_to     bigint
+) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN log_text(p_from >= p_end OR p_to IS NULL OR p_to >= p_end,
+        p_from < p_end, p_bucket, '$1', p_from::text, p_to::text);
+END
 $$;
 
 -- A row of archives: the messages of a bucket from one to another.
 CREATE FUNCTION pack_log(
-    p_group    bigint,
-    p_bucket   bigint,
-    p_archived boolean,
-    p_from     bigint,
-    p_to       bigint
+    p_group  bigint,
+    p_bucket bigint,
+    p_end    bigint,
+    p_from   bigint,
+    p_to     bigint
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    v_log text := log_of(p_bucket, p_archived, '$1', '$2', '$3');
+    v_log text := log_of(p_bucket, p_end, p_from, p_to);
     f     record;
 BEGIN
     EXECUTE format('
         SELECT seq, off, jsonl_off, time_ms FROM %s m ORDER BY seq LIMIT 1',
         v_log)
-        INTO STRICT f USING p_group, p_from, p_to;
+        INTO STRICT f USING p_group;
     EXECUTE format('
         INSERT INTO archives(group_id, bucket, first_seq, last_seq, first_off,
             first_jsonl_off, first_ms, lines)
-        SELECT $1, %s, $4, max(m.seq), $5, $6, $7, array_agg(
-            ROW(m.reply_to, m.off - $5, m.len, m.jsonl_off - $6, m.jsonl_len,
-                m.time_ms - $7, m.seq - $4, m.rv, m.type, m.sender,
+        SELECT $1, %s, $2, max(m.seq), $3, $4, $5, array_agg(
+            ROW(m.reply_to, m.off - $3, m.len, m.jsonl_off - $4, m.jsonl_len,
+                m.time_ms - $5, m.seq - $2, m.rv, m.type, m.sender,
                 m.media_url, m.mentions, m.client_id, m.content
             )::archived_message ORDER BY m.seq)
         FROM %s m', p_bucket, v_log)
-        USING p_group, p_from, p_to, f.seq, f.off, f.jsonl_off, f.time_ms;
+        USING p_group, f.seq, f.off, f.jsonl_off, f.time_ms;
 END
 $$;
 
@@ -89,14 +117,18 @@ CREATE FUNCTION archive_group(
     OUT o_left boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE
+    v_last   bigint;
     v_bucket bigint;
+    v_end    bigint;
     v_from   bigint;
     v_to     bigint;
     v_rows   bigint;
 BEGIN
     o_rows := 0;
     o_left := false;
-    PERFORM 1 FROM groups WHERE group_id = p_group FOR UPDATE SKIP LOCKED;
+    SELECT last_bucket INTO v_last FROM groups
+        WHERE group_id = p_group
+        FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         RETURN;
     END IF;
@@ -105,6 +137,7 @@ BEGIN
         WHERE group_id = p_group AND bucket >= p_lo AND bucket < p_hi
         ORDER BY bucket
     LOOP
+        v_end := NULL;
         LOOP
             EXECUTE format('
                 SELECT min(m.seq), max(m.seq)
@@ -118,21 +151,24 @@ BEGIN
                 WHERE m.seq = m.head
                     OR (m.bytes <= 262144 AND m.seq < m.head + 256)', v_bucket)
                 INTO v_from, v_to USING p_group;
-            EXIT WHEN v_from IS NULL;
-            IF o_rows >= p_limit THEN
-                o_left := true;
-                RETURN;
-            END IF;
-            PERFORM pack_log(p_group, v_bucket, false, v_from, v_to);
+            o_left := v_from IS NOT NULL AND o_rows >= p_limit;
+            EXIT WHEN v_from IS NULL OR o_left;
+            PERFORM pack_log(p_group, v_bucket, 0, v_from, v_to);
             EXECUTE format('
                 DELETE FROM messages
                 WHERE group_id = $1 AND bucket = %s AND seq <= $2', v_bucket)
                 USING p_group, v_to;
             GET DIAGNOSTICS v_rows = ROW_COUNT;
-            UPDATE segments SET archive_end = v_to + 1
-                WHERE group_id = p_group AND bucket = v_bucket;
             o_rows := o_rows + v_rows;
+            v_end := v_to + 1;
         END LOOP;
+        IF v_bucket < v_last AND NOT o_left THEN
+            v_end := 9223372036854775807;
+        END IF;
+        UPDATE segments SET archive_end = v_end
+            WHERE group_id = p_group AND bucket = v_bucket
+                AND archive_end < v_end;
+        EXIT WHEN o_left;
     END LOOP;
 EXCEPTION
     WHEN numeric_value_out_of_range THEN

@@ -28,13 +28,12 @@ CREATE FUNCTION read_log(
     rv        smallint
 ) LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    s          record;
-    v_first    bigint := least(p_after, 9223372036854775807 - p_limit - 1) + 1;
-    v_from     bigint;
-    v_left     bigint := p_limit;
-    v_bucket   bigint;
-    v_rows     bigint;
-    v_archived boolean;
+    s        record;
+    v_first  bigint := least(p_after, 9223372036854775807 - p_limit - 1) + 1;
+    v_from   bigint;
+    v_left   bigint := p_limit;
+    v_bucket bigint;
+    v_rows   bigint;
 BEGIN
     SELECT x.bucket INTO v_from FROM segments x
         WHERE x.group_id = p_group AND x.first_seq <= v_first
@@ -52,14 +51,14 @@ BEGIN
         EXIT WHEN s.first_off >= p_end;
         v_bucket := s.bucket;
         v_first := greatest(v_first, s.first_seq);
-        v_archived := s.archive_end > v_first;
         RETURN QUERY EXECUTE format('
             SELECT * FROM %s m
-            WHERE off < $3
-            ORDER BY seq LIMIT $4',
-            log_of(v_bucket, v_archived, '$1', '$2',
-                CASE WHEN v_archived THEN '$5' END))
-            USING p_group, v_first, p_end, v_left, v_first + v_left - 1;
+            WHERE off < $2
+            ORDER BY seq LIMIT $3',
+            log_of(v_bucket, s.archive_end, v_first,
+                CASE WHEN s.archive_end > v_first
+                    THEN v_first + v_left - 1 END))
+            USING p_group, p_end, v_left;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
         v_left := v_left - v_rows;
         EXIT WHEN v_left <= 0;
@@ -98,9 +97,8 @@ BEGIN
             ORDER BY x.bucket DESC LIMIT 1;
         CONTINUE WHEN NOT FOUND;
         RETURN QUERY EXECUTE 'SELECT * FROM '
-            || log_of(s.bucket, s.archive_end > v_seq, '$1', '$2', '$2')
-            || ' m'
-            USING p_group, v_seq;
+            || log_of(s.bucket, s.archive_end, v_seq, v_seq) || ' m'
+            USING p_group;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
         IF v_rows = 0 THEN
             PERFORM check_held(s.bucket);
@@ -131,12 +129,12 @@ BEGIN
         INTO a USING p_group, p_at;
     EXECUTE format('
         SELECT seq, %1$I AS off, %1$I + %2$I AS next FROM %3$s m
-        WHERE %1$I <= $4
+        WHERE %1$I <= $2
         ORDER BY seq DESC LIMIT 1',
         CASE WHEN p_jsonl THEN 'jsonl_off' ELSE 'off' END,
         CASE WHEN p_jsonl THEN 'jsonl_len' ELSE 'len' END,
-        log_of(p_bucket, true, '$1', '$2', '$3'))
-        INTO m USING p_group, a.first_seq, a.last_seq, p_at;
+        log_of(p_bucket, a.last_seq + 1, a.first_seq, a.last_seq))
+        INTO m USING p_group, p_at;
     IF p_at < m.next THEN
         RETURN QUERY SELECT m.seq, m.off;
     END IF;
@@ -240,7 +238,7 @@ BEGIN
             FROM unnest($1, $2, $3) WITH ORDINALITY AS k(g, b, s, i)
             CROSS JOIN LATERAL %s m
             WHERE k.b = %s',
-            log_of(v_bucket, true, 'k.g', 'k.s', 'k.s'), v_bucket)
+            log_text(true, true, v_bucket, 'k.g', 'k.s', 'k.s'), v_bucket)
             USING p_groups, p_buckets, p_seqs;
     END LOOP;
 END

@@ -54,8 +54,8 @@ BEGIN
     WHILE v_low < v_high LOOP
         v_at := (v_low + v_high) / 2;
         EXECUTE 'SELECT time_ms FROM '
-            || log_of(s.bucket, s.archive_end > v_at, '$1', '$2', '$2') || ' m'
-            INTO v_ms USING p_group, v_at;
+            || log_of(s.bucket, s.archive_end, v_at, v_at) || ' m'
+            INTO v_ms USING p_group;
         IF v_ms < p_before THEN
             v_low := v_at + 1;
         ELSE
@@ -82,7 +82,7 @@ BEGIN
             AND last_seq >= $2', p_bucket)
         INTO v_last USING p_group, p_seq;
     IF v_last IS NOT NULL THEN
-        PERFORM pack_log(p_group, p_bucket, true, p_seq, v_last);
+        PERFORM pack_log(p_group, p_bucket, v_last + 1, p_seq, v_last);
     END IF;
     EXECUTE format('
         DELETE FROM archives
@@ -97,7 +97,7 @@ $$;
 CREATE FUNCTION trim_bucket(
     p_group     bigint,
     p_bucket    bigint,
-    p_archived  boolean,
+    p_end       bigint,    -- the segment's archive_end
     p_from      bigint,
     p_seq       bigint,
     OUT o_names text[]
@@ -108,9 +108,9 @@ BEGIN
     EXECUTE format('
         SELECT array_agg(DISTINCT n)
         FROM %s m, unnest(string_to_array(m.mentions, '' '')) n',
-        log_of(p_bucket, p_archived, '$1', '$2', '$3'))
-        INTO o_names USING p_group, p_from, p_seq - 1;
-    IF p_archived THEN
+        log_of(p_bucket, p_end, p_from, p_seq - 1))
+        INTO o_names USING p_group;
+    IF p_end > p_from THEN
         PERFORM trim_archive(p_group, p_bucket, p_seq);
     END IF;
     EXECUTE format('
@@ -118,8 +118,8 @@ BEGIN
         WHERE group_id = $1 AND bucket = %s AND seq < $2', p_bucket)
         USING p_group, p_seq;
     EXECUTE 'SELECT seq, off, jsonl_off, time_ms FROM '
-        || log_of(p_bucket, p_archived, '$1', '$2', '$2') || ' m'
-        INTO m USING p_group, p_seq;
+        || log_of(p_bucket, p_end, p_seq, p_seq) || ' m'
+        INTO m USING p_group;
     IF m.seq IS NULL THEN
         DELETE FROM segments WHERE group_id = p_group AND bucket = p_bucket;
     ELSE
@@ -224,7 +224,7 @@ BEGIN
         stricter(p_bytes, g.keep_bytes));
     v_end := least(v_kept, o_seq + p_limit);
     FOR s IN
-        SELECT bucket, archive_end > first_seq AS archived FROM segments
+        SELECT bucket, archive_end FROM segments
         WHERE group_id = p_group
         ORDER BY bucket
     LOOP
@@ -233,14 +233,13 @@ BEGIN
             SELECT seq + 1 AS seq, off + len AS off,
                 jsonl_off + jsonl_len AS jsonl_off
             FROM %s m
-            WHERE seq = $4 OR off + len <= $5
+            WHERE seq = $2 OR off + len <= $3
             ORDER BY seq DESC LIMIT 1',
-            log_of(s.bucket, s.archived, '$1', '$2', '$3'))
-            INTO m USING p_group, o_seq, v_end - 1, g.first_seq,
-                g.first_off + p_step;
+            log_of(s.bucket, s.archive_end, o_seq, v_end - 1))
+            INTO m USING p_group, g.first_seq, g.first_off + p_step;
         EXIT WHEN m.seq IS NULL;
         v_names := v_names
-            || trim_bucket(p_group, s.bucket, s.archived, o_seq, m.seq);
+            || trim_bucket(p_group, s.bucket, s.archive_end, o_seq, m.seq);
         o_seq := m.seq;
         o_off := m.off;
         o_jsonl_off := m.jsonl_off;
