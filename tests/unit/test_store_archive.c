@@ -20,7 +20,7 @@
 #include "tests/support/import_fixture.h"
 
 #define DAY_MS (UINT64_C(24) * 3600 * 1000)
-enum { DAYS = 5, MANY = 700, READERS = 2, STEP = 100 };
+enum { DAYS = 5, MANY = 300, READERS = 2, STEP = 100 };
 enum { TODAY = 2 /* and tomorrow: the partitions that stay */ };
 
 /* Filling. */
@@ -170,7 +170,7 @@ static void dump_seeks(struct dump *d, uint64_t g, enum log_format format,
 		line += begins;
 		/* The ends of lines; where there are many, of some. */
 		if ((!begins && log.data[off] != '\n') ||
-		    (line > 9 && line % 43 != 0))
+		    (line > 3 && line % 17 != 0))
 			continue;
 		rc = store_seek(f->s, g, format, first_off + off, &seq, &at,
 				&f->err);
@@ -200,7 +200,7 @@ static void dump_group(struct dump *d, uint64_t g, const char *user)
 	dump_seeks(d, g, LOG_JSONL, buf_str(&d->json), group.first_jsonl_off);
 	fixture_begin(f);
 	for (uint64_t seq = group.first_seq; seq <= group.last_seq;
-	     seq += seq < 9 ? 1 : 43) {
+	     seq += seq < 4 ? 1 : 29) {
 		store_set_read(f->s, g, str_of(user), seq, &stored, &f->err);
 		group = fixture_find(f, g, user);
 		wire_put(&d->out, &wire_schema_group, &group);
@@ -317,7 +317,7 @@ static void what_is_archived_is_read_as_before(void **state)
 	all = hot(f);
 	op.before_ms = f->now_ms;
 	while ((rc = step(f->s, &op, &f->err)) > 0) {
-		if (steps++ % 5 == 0)
+		if (steps++ % 9 == 4)
 			assert_says(f, &before);
 	}
 	assert_int_equal(rc, 0);
@@ -396,9 +396,9 @@ static void retention_takes_the_same_of_it(void **state)
 	const struct trim_step steps[] = {
 		{ 1, { .messages = 30 }, 3 },
 		{ 1, { .messages = 30 }, 250 },
-		{ 2, { .messages = 500 }, 7 },
-		{ 2, { .messages = 500 }, 250 },
-		{ 2, { .bytes = 9000 }, 250 },
+		{ 2, { .messages = 200 }, 7 },
+		{ 2, { .messages = 200 }, 250 },
+		{ 2, { .bytes = 5000 }, 250 },
 		{ 3, { .age_ms = 1 }, 250 },
 		{ 1, { .age_ms = (DAYS - 1) * DAY_MS - 500 }, 250 },
 		{ 2, { .messages = 1 }, 250 },
@@ -417,8 +417,9 @@ static void retention_takes_the_same_of_it(void **state)
 		trim_as(f, &steps[i]);
 		expected = dump(&twin);
 		assert_says(f, &expected);
-		fixture_verify(f);
 		buf_release(&expected);
+		if (i % 3 == 0)
+			fixture_verify(f);
 	}
 	assert_int_equal(number(f, "SELECT count(*) FROM archives "
 				   "WHERE group_id>1"),
