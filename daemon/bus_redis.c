@@ -20,6 +20,7 @@
 #include "daemon/bus_redis.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/env.h"
@@ -128,6 +129,15 @@ void redis_fail(struct redis *r, const char *why)
 		r->attempts = 0;
 	close_all(r);
 	bus_went_down(r->bus, why);
+}
+
+static void fail_connecting(struct redis *r, int status)
+{
+	char why[BUS_WHY_MAX];
+
+	(void)snprintf(why, sizeof(why), "cannot connect: %s",
+		       uv_strerror(status));
+	redis_fail(r, why);
 }
 
 /* Out. */
@@ -323,7 +333,7 @@ static void start_link(struct redis_link *l)
 	}
 	rc = connect_tcp(l, r->lookup.addrinfo);
 	if (rc < 0)
-		redis_fail(r, uv_strerror(rc));
+		fail_connecting(r, rc);
 }
 
 static void greet(struct redis_link *l)
@@ -407,7 +417,7 @@ static void on_connected(uv_connect_t *connect, int status)
 	if (status == 0)
 		status = redis_read_start(l);
 	if (status < 0) {
-		redis_fail(r, uv_strerror(status));
+		fail_connecting(r, status);
 		return;
 	}
 	l->open = true;

@@ -188,6 +188,7 @@ static int load_message(void *data, const struct wire_message *m)
 {
 	struct loading *l = data;
 	struct wire_message mention = { .seq = m->seq,
+					.time_ms = m->time_ms,
 					.sender = m->sender,
 					.mentions = m->mentions };
 	int rc = 0;
@@ -252,17 +253,20 @@ static bool has_gap(const struct event *e)
 	       e->first_seq - e->next_seq <= EVENT_FILL_MAX;
 }
 
-void event_load(struct event *e, struct store *store)
+int event_load(struct event *e, struct store *store)
 {
 	uint64_t last_seq;
+	int rc;
 
 	assert(e->kind == EVENT_MESSAGES && e->nframes == 0);
 	if (!e->want && !e->mentions)
-		return;
+		return 0;
 	e->from_seq = has_gap(e) ? e->next_seq : e->first_seq;
+	rc = load(e, store, &last_seq, NULL);
 	/* A part would be a gap. */
-	if (load(e, store, &last_seq, NULL) < 0 || last_seq != e->last_seq)
+	if (rc < 0 || last_seq != e->last_seq)
 		drop_frames(e);
+	return rc;
 }
 
 int event_load_next(struct event *e, struct store *store, uint64_t max,

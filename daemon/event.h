@@ -57,8 +57,8 @@ struct event {
 	uint64_t newest_ms;   /* the time of the last one */
 	bool want;	      /* somebody watched when a sender submitted */
 	bool mentions;	      /* some of them mention somebody */
-	struct buf mentioned; /* owned: those, as wire records that have
-				 seq, sender and mentions only */
+	struct buf mentioned; /* owned: those, as wire records that have seq,
+				 time, sender and mentions only */
 	struct event_frame *frames; /* owned; none: nobody watched, or there
 				       was no memory: EV_GROWN tells */
 	size_t nframes;
@@ -106,8 +106,8 @@ void event_mark(struct event_marks *marks, struct event *e);
 /* Reads an EVENT_MESSAGES' messages back where they are wanted or mention
  * somebody: encodes those wanted once for all, and notes the mentions. On any
  * failure there are no frames; nor mentions, with a line in the log, for the
- * store has them. The lane's thread. */
-void event_load(struct event *e, struct store *store);
+ * store has them. Negative: the store did not say. The lane's thread. */
+int event_load(struct event *e, struct store *store);
 /* The same for what others appended: from first_seq on, at most max; last_seq
  * is what was found, first_seq - 1 where that is nothing. Any thread. */
 int event_load_next(struct event *e, struct store *store, uint64_t max,

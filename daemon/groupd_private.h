@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside that groupd.c, groupd_bus.c and groupd_sessions.c share; all on
- * the loop. */
+/* The inside that groupd.c, groupd_stop.c, groupd_bus.c and groupd_sessions.c
+ * share; all on the loop. */
 #ifndef GROUPFS_DAEMON_GROUPD_PRIVATE_H
 #define GROUPFS_DAEMON_GROUPD_PRIVATE_H
 

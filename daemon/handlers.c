@@ -398,6 +398,24 @@ static size_t weigh(const struct request *r)
 	return weight;
 }
 
+static int check_admin(struct request *r)
+{
+	return r->admin
+		       ? 0
+		       : err_set(&r->err, ERR_NOT_ADMIN,
+				 "Only root and groupd's own user may do that");
+}
+
+/* A gateway has no say of its own. */
+static int check_socket(struct request *r)
+{
+	uid_t uid = r->peer->session.uid;
+
+	r->admin =
+		!r->peer->gateway && (uid == 0 || uid == r->handlers->own_uid);
+	return check_admin(r);
+}
+
 /* Fills who asks. */
 static int identify(struct request *r)
 {
@@ -406,6 +424,8 @@ static int identify(struct request *r)
 
 	if (r->handler->no_principal)
 		return 0;
+	if (r->handler->by_socket && r->principal_id == 0)
+		return check_socket(r);
 	if (p == NULL || p->state != PRINCIPAL_READY)
 		return err_set(&r->err, ERR_UNAUTHENTICATED,
 			       "This principal is not open");
@@ -415,10 +435,7 @@ static int identify(struct request *r)
 	r->principal_serial = p->serial;
 	r->admin = p->admin;
 	str_to_cstr(str_of(p->user), r->user, sizeof(r->user));
-	if (r->handler->admin_only && !r->admin)
-		return err_set(&r->err, ERR_NOT_ADMIN,
-			       "Only root and groupd's own user may do that");
-	return 0;
+	return r->handler->admin_only ? check_admin(r) : 0;
 }
 
 static void start(struct request *r)

@@ -97,6 +97,9 @@ struct handler {
 	bool (*finish)(struct request *r);
 	bool no_principal; /* needs none */
 	bool admin_only;
+	/* admin_only: without a principal, it counts who has connected, so that
+	 * the store need not be asked who that is. */
+	bool by_socket;
 	bool verifier; /* runs on that pool */
 	bool mover;    /* on this one: it waits for the disk */
 	bool whole;    /* on that of backup and restore, without a snapshot */
@@ -228,6 +231,10 @@ int request_add_users(struct request *r, struct store *store);
 struct event *request_members_event(struct request *r, struct store *store,
 				    struct list *events, enum event_kind kind,
 				    uint64_t group_id);
+/* Lane: after the verb has refused it (r->err). An edit that was sent before
+ * may be done: *done edits are, op says what the rest changed. Or refuses. */
+int request_edit_again(struct request *r, struct store *store,
+		       struct store_edit *op, uint64_t *done);
 /* Lane: the event of what was sent to r's group. */
 int request_tell_sent(struct request *r, struct list *events,
 		      const struct wire_body_sent *sent, bool mentions);

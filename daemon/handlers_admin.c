@@ -128,6 +128,11 @@ static int write_revoke_token(struct request *r, struct store *store,
 				    r->admin ? str_of("") : request_user(r),
 				    r->hash, &r->err);
 
+	/* Sent before, it may have been done. */
+	if (r->resent && r->err.code == ERR_BAD_REQUEST) {
+		r->err.code = ERR_NONE;
+		return request_answer_ok(r, 1);
+	}
 	if (rc < 0)
 		return rc;
 	e = event_add(events, EVENT_REVOKED, 0);
@@ -197,6 +202,23 @@ static int read_status(struct request *r, struct store *store)
 		return request_no_memory(r);
 	answer = (struct wire_body_status){ .figures = buf_str(&r->extra) };
 	return request_answer(r, &answer);
+}
+
+/* A store of others that is away is one of the figures, and no reason to tell
+ * none. */
+static bool finish_status(struct request *r)
+{
+	struct wire_body_status answer;
+
+	if (r->err.code != ERR_UNAVAILABLE || r->handlers->nodes == NULL)
+		return false;
+	status_text(&r->extra, "store_away", r->err.text);
+	if (r->extra.failed)
+		return false;
+	r->err.code = ERR_NONE;
+	answer = (struct wire_body_status){ .figures = buf_str(&r->extra) };
+	request_answer(r, &answer);
+	return false;
 }
 
 /* By who connected: a gateway has no principal that may see figures, and
@@ -276,7 +298,9 @@ const struct handler handlers_admin[] = {
 	{ .type = WIRE_GET_STATUS,
 	  .begin = begin_status,
 	  .read = read_status,
-	  .admin_only = true },
+	  .finish = finish_status,
+	  .admin_only = true,
+	  .by_socket = true },
 	{ .type = WIRE_GET_METRICS,
 	  .begin = begin_metrics,
 	  .read = read_metrics,

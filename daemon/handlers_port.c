@@ -69,12 +69,26 @@ static int export_group(struct request *r, struct store *store,
 struct members {
 	struct page *page;
 	const struct request *request;
+	uint64_t group_id;
 	uint64_t last_seq;
 };
 
 static uint64_t at_most(uint64_t seq, uint64_t last_seq)
 {
 	return seq < last_seq ? seq : last_seq;
+}
+
+/* With the one that is not stored yet. */
+static uint64_t pointer_of(const struct members *list,
+			   const struct wire_port_member *m)
+{
+	struct pointers *pointers = list->request->handlers->pointers;
+	uint64_t known =
+		pointers == NULL
+			? 0
+			: pointers_find(pointers, list->group_id, m->name);
+
+	return known > m->last_read_seq ? known : m->last_read_seq;
 }
 
 static int add_member(void *data, const struct wire_port_member *m)
@@ -84,7 +98,7 @@ static int add_member(void *data, const struct wire_port_member *m)
 	struct wire_port_member out = *m;
 
 	out.joined_seq = at_most(m->joined_seq, list->last_seq);
-	out.last_read_seq = at_most(m->last_read_seq, list->last_seq);
+	out.last_read_seq = at_most(pointer_of(list, m), list->last_seq);
 	if (!r->admin && !str_eq(m->name, request_user(r)))
 		out.last_read_seq = PORT_UNKNOWN;
 	return page_add(list->page, &wire_schema_port_member, &out);
@@ -130,7 +144,7 @@ static int export_part(struct request *r, struct store *store,
 		       const struct wire_group *group, struct page *page)
 {
 	const struct wire_body_export *body = &r->body.export;
-	struct members members = { page, r, body->last_seq };
+	struct members members = { page, r, group->group_id, body->last_seq };
 	struct files files = { page, body->last_seq };
 
 	switch (body->part) {

@@ -264,17 +264,21 @@ static int write_edit_members(struct request *r, struct store *store,
 				 .by = request_user(r),
 				 .edits = body->edits };
 	struct event *e = NULL;
+	uint64_t done = 0;
 	uint64_t version;
 	int rc = request_add_users(r, store);
 
 	if (rc < 0)
 		return rc;
 	rc = store_edit_members(store, &op, &r->err);
+	if (rc < 0)
+		rc = request_edit_again(r, store, &op, &done);
 	if (rc < 0) {
 		request_note_refusal(r, store, body->group_id);
 		return rc;
 	}
-	r->group_id = body->group_id;
+	/* Who says that he left before need not have been there. */
+	r->group_id = done > 0 && op.count == 0 ? 0 : body->group_id;
 	if (op.count > 0) {
 		rc = add_before(r, store, events, op.count, &version);
 		if (rc == 0)
@@ -291,7 +295,7 @@ static int write_edit_members(struct request *r, struct store *store,
 	} else {
 		free(op.changes);
 	}
-	return request_answer_ok(r, op.count);
+	return request_answer_ok(r, op.count + done);
 }
 
 static int check_settings(struct request *r)
@@ -398,6 +402,12 @@ static int write_delete_group(struct request *r, struct store *store,
 	uint64_t group_id = r->body.delete_group.group_id;
 	int rc = store_delete_group(store, group_id, request_user(r), &r->err);
 
+	/* Sent before, it may have been done; and for whom the group is not
+	 * there it is deleted. */
+	if (r->resent && r->err.code == ERR_NO_SUCH_GROUP) {
+		r->err.code = ERR_NONE;
+		return request_answer_ok(r, 1);
+	}
 	if (rc < 0) {
 		request_note_refusal(r, store, group_id);
 		return rc;

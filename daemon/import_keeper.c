@@ -312,9 +312,10 @@ static void run_look(struct readers_job *job, struct store *store)
 		if (rc > 0)
 			k->left[k->nleft++] = id;
 	}
-	if (rc < 0)
+	if (rc < 0 && !k->failing)
 		log_warn("cannot look for imports that were left: why=\"%s\"",
 			 err.text);
+	k->failing = rc < 0;
 }
 
 static void look_done(struct readers_job *job)

@@ -59,6 +59,7 @@ struct import_keeper {
 	struct sequencer_op find;
 	uint64_t found[IMPORT_KEEPER_MAX];
 	size_t nfound;
+	bool failing; /* the last look did: said once */
 	bool looking;
 	uint64_t next_ms; /* when to look again */
 	struct readers_job look;

@@ -10,9 +10,11 @@
 /* The sweep. */
 
 /* Removes a content unless somebody has it; then it is garbage no longer. 1: it
- * stays for now. */
+ * stays for now; *why says it where that is because of an error. Negative: the
+ * store's error. */
 static int release(struct media *media, struct store *store,
-		   const uint8_t hash[STORE_HASH], struct err *err)
+		   const uint8_t hash[STORE_HASH], struct err *why,
+		   struct err *err)
 {
 	struct media_seen seen;
 	bool used;
@@ -20,58 +22,82 @@ static int release(struct media *media, struct store *store,
 
 	media_look(media, hash, &seen);
 	rc = store_hash_used(store, hash, &used, err);
-	if (rc == 0 && !used)
-		rc = media_remove(media, hash, &seen, err);
+	if (rc == 0 && !used && media_remove(media, hash, &seen, why) != 0)
+		return 1;
 	return rc == 0 ? store_drop_garbage(store, hash, err) : rc;
 }
 
+/* May be run again, so what it changes begins with what it finds in swept. */
 static int run_sweep(struct sequencer_op *op, struct store *store,
 		     struct list *events, struct err *err)
 {
 	struct media_keeper *k = container_of(op, struct media_keeper, sweep);
-	uint8_t hash[STORE_HASH];
+	const uint8_t *after = k->swept == 0 ? NULL : k->swept_to;
 	int rc = 0;
 
 	(void)events;
-	k->swept = 0;
+	k->count = 0;
 	if (atomic_load(&k->held) > 0)
 		return 0;
-	for (; k->swept < MEDIA_KEEPER_FEW; k->swept++) {
-		rc = store_next_garbage(store, hash, err);
+	for (; rc >= 0 && k->count < MEDIA_KEEPER_FEW; k->count++) {
+		rc = store_next_garbage(store, after, k->reached, err);
 		if (rc <= 0)
 			break;
-		rc = release(k->media, store, hash, err);
-		/* The timer comes back to one that stays. */
-		if (rc != 0)
-			break;
+		rc = release(k->media, store, k->reached, &k->why, err);
+		after = k->reached;
 	}
 	return rc < 0 ? rc : 0;
 }
 
+static void warn(const struct err *err)
+{
+	if (err->code != ERR_NONE)
+		log_warn("cannot clean media files away: why=\"%s\"",
+			 err->text);
+}
+
+static void submit_sweep(struct media_keeper *k);
+
+/* The timer comes back to what stays. */
 static void sweep_done(struct sequencer_op *op)
 {
 	struct media_keeper *k = container_of(op, struct media_keeper, sweep);
-	bool more = (k->again && atomic_load(&k->held) == 0) ||
-		    k->swept == MEDIA_KEEPER_FEW;
+	bool more = k->count == MEDIA_KEEPER_FEW;
 
 	k->sweeping = false;
-	if (op->err.code != ERR_NONE)
-		log_warn("cannot clean media files away: why=\"%s\"",
-			 op->err.text);
-	else if (more)
+	if (op->err.code != ERR_NONE) {
+		warn(&op->err);
+		return;
+	}
+	k->swept += k->count;
+	memcpy(k->swept_to, k->reached, sizeof(k->swept_to));
+	if (more)
+		submit_sweep(k);
+	else
+		warn(&k->why);
+	if (!more && k->again && atomic_load(&k->held) == 0)
 		media_keeper_sweep(k);
 }
 
-void media_keeper_sweep(struct media_keeper *k)
+static void submit_sweep(struct media_keeper *k)
 {
-	k->again = k->sweeping;
-	if (k->sweeping || k->stopping)
+	if (k->stopping)
 		return;
 	k->sweep = (struct sequencer_op){ .run = run_sweep,
 					  .done = sweep_done,
 					  .alone = true };
 	/* A full lane: the timer, or the next deletion, tries again. */
 	k->sweeping = sequencer_submit(k->sequencer, 0, &k->sweep) == 0;
+}
+
+void media_keeper_sweep(struct media_keeper *k)
+{
+	k->again = k->sweeping;
+	if (k->sweeping)
+		return;
+	k->swept = 0;
+	k->why.code = ERR_NONE;
+	submit_sweep(k);
 }
 
 void media_keeper_hold(struct media_keeper *k)
@@ -116,7 +142,7 @@ static void run_tidy(struct readers_job *job, struct store *store)
 
 	/* Looked for here, so that a lane with nothing to sweep is left alone.
 	 */
-	k->garbage = store_next_garbage(store, hash, NULL) == 1;
+	k->garbage = store_next_garbage(store, NULL, hash, NULL) == 1;
 	media_tidy(k->media, doubt, k);
 }
 
@@ -129,6 +155,7 @@ static int run_decide(struct sequencer_op *op, struct store *store,
 		      struct list *events, struct err *err)
 {
 	struct media_keeper *k = container_of(op, struct media_keeper, decide);
+	struct err why;
 	int rc = 0;
 
 	(void)events;
@@ -138,7 +165,7 @@ static int run_decide(struct sequencer_op *op, struct store *store,
 	/* By the order in which all lock them (drop_media()). */
 	qsort(k->doubts, k->ndoubts, STORE_HASH, compare_hashes);
 	for (size_t i = 0; i < k->ndoubts && rc >= 0;) {
-		rc = release(k->media, store, k->doubts[i], err);
+		rc = release(k->media, store, k->doubts[i], &why, err);
 		if (rc <= 0)
 			i++;
 		else

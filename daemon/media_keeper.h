@@ -42,12 +42,17 @@ struct media_keeper {
 	 * media_keeper_hold() knows stays. */
 	atomic_uint held;
 
-	/* The sweep, on the lane. */
+	/* The sweep, on the lane: one pass over all, some a transaction, which
+	 * goes past what cannot be removed now. */
 	struct sequencer_op sweep;
 	bool sweeping;
-	bool garbage; /* the last tidying saw some */
-	bool again;   /* asked for meanwhile */
-	size_t swept; /* by the last transaction */
+	bool garbage;		      /* the last tidying saw some */
+	bool again;		      /* asked for meanwhile */
+	size_t swept;		      /* by the pass, committed */
+	uint8_t swept_to[STORE_HASH]; /* the last of them */
+	size_t count;		      /* of the present transaction */
+	uint8_t reached[STORE_HASH];  /* likewise */
+	struct err why;		      /* why one of the pass stays */
 
 	/* The tidying, on a mover, and its doubts, on the lane. */
 	struct readers_job tidy;

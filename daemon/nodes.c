@@ -119,6 +119,7 @@ int nodes_open(struct nodes *n, struct str user, uint64_t version)
 	}
 	u->nodes = n;
 	u->version = version;
+	u->floor.time_ms = env_now_ms(n->env) - NODES_SKEW_MS;
 	list_init(&u->wait);
 	list_init(&u->late);
 	push_front(&n->users, &u->link);
@@ -210,7 +211,7 @@ static void on_hint(struct nodes *n, struct str user,
 	if (u == NULL)
 		return;
 	n->figures.hints++;
-	if (nodes_hint_is_in(u->last, u->nlast, hint) ||
+	if (nodes_user_knows(u, hint) ||
 	    nodes_hint_is_in(u->hints, u->nhints, hint))
 		return;
 	if (u->nhints == NODES_HINTS || u->futile >= NODES_FUTILE_MAX ||
@@ -227,7 +228,9 @@ static void on_hint(struct nodes *n, struct str user,
 void nodes_on_mention(struct nodes *n, struct str user, uint64_t group_id,
 		      uint64_t seq)
 {
-	const struct nodes_hint hint = { NODES_MENTION, group_id, seq, 0 };
+	const struct nodes_hint hint = { .kind = NODES_MENTION,
+					 .group_id = group_id,
+					 .seq = seq };
 	const struct nodes_group *ng = nodes_find_group(n, group_id);
 
 	/* Where the group is watched, it comes with the message. */
@@ -239,7 +242,9 @@ void nodes_on_mention(struct nodes *n, struct str user, uint64_t group_id,
 void nodes_on_read(struct nodes *n, struct str user, uint64_t group_id,
 		   uint64_t seq)
 {
-	const struct nodes_hint hint = { NODES_READ, group_id, seq, 0 };
+	const struct nodes_hint hint = { .kind = NODES_READ,
+					 .group_id = group_id,
+					 .seq = seq };
 
 	on_hint(n, user, &hint);
 }
@@ -267,6 +272,8 @@ void nodes_on_state(struct nodes *n, bool up)
 void nodes_answered(struct nodes *n)
 {
 	n->answered_ms = uv_now(n->loop);
+	if (n->failing)
+		log_info("the store answers again");
 	n->failing = false;
 }
 
@@ -286,7 +293,7 @@ void nodes_swept(struct nodes *n)
 		return;
 	n->doubtful = false;
 	n->registry->doubtful = false;
-	log_info("the store answers again: members are known");
+	log_info("who is a member is known again");
 }
 
 static void disconnect_mounts(struct nodes *n)

@@ -224,7 +224,10 @@ bool nodes_before(struct nodes *n, struct event *e)
 
 void nodes_after(struct nodes *n, const struct event *e)
 {
-	if (n == NULL || n->tell == NULL || e->remote)
+	if (n == NULL)
+		return;
+	nodes_note_told(n, e);
+	if (n->tell == NULL || e->remote)
 		return;
 	switch (e->kind) {
 	case EVENT_MESSAGES:

@@ -20,8 +20,10 @@ struct nodes_group {
 	uint64_t first_seq; /* the floor that was told */
 	uint64_t round;	    /* of the last sweep that asked for it, */
 	uint64_t seen;	    /* and of the last that found it */
-	uint64_t looked;    /* the serial of the last look that was answered */
-	uint64_t missed;    /* what that did not find, though it is there; 0 */
+	uint64_t asked_seq; /* what had been told when it asked */
+	uint64_t asked_version;
+	uint64_t looked; /* the serial of the last look that was answered */
+	uint64_t missed; /* what that did not find, though it is there; 0 */
 	/* What hints say: that it has reached these, or is gone. */
 	uint64_t want;
 	uint64_t want_version;
@@ -35,7 +37,9 @@ struct nodes_group {
 enum {
 	NODES_RING = 16,
 	NODES_HINTS = 8,
-	NODES_TRIES = 3 /* sweeps until a pointer is written */
+	NODES_LAST = 16,      /* of a user and kind: what was told */
+	NODES_SKEW_MS = 5000, /* by which the clocks of nodes may differ */
+	NODES_TRIES = 3	      /* sweeps until a pointer is written */
 };
 
 /* Of a user's change in a group: it was told without a look at him. */
@@ -50,6 +54,14 @@ struct nodes_hint {
 	uint64_t group_id;
 	uint64_t seq;
 	unsigned tries;
+	uint64_t time_ms; /* of a mention that was told */
+};
+
+/* What a user was told of a kind, by whatever way, oldest first: each mention,
+ * and the pointer of each group. */
+struct nodes_last {
+	size_t count;
+	struct nodes_hint hints[NODES_LAST];
 };
 
 /* A user who has a principal here. */
@@ -61,6 +73,7 @@ struct nodes_user {
 	struct nodes *nodes;
 	char name[WIRE_USER_MAX + 1];
 	uint64_t version;
+	uint64_t asked; /* what it was when the last sweep asked */
 	uint64_t round;
 	uint64_t since; /* waits for a look at a group behind this serial */
 	unsigned futile;
@@ -75,8 +88,11 @@ struct nodes_user {
 	size_t nhints;
 	struct nodes_hint later[NODES_HINTS]; /* by the next sweep */
 	size_t nlater;
-	struct nodes_hint last[NODES_HINTS]; /* told lately */
-	size_t nlast;
+	struct nodes_last last[NODES_HINT_KINDS];
+	/* The youngest mention that is not in last any more, and may have been
+	 * told; at first, the time since when he is here. Hints at what is not
+	 * younger are forged. */
+	struct nodes_hint floor;
 	/* Since the last sweep: true ones that are old are forged, too. */
 	unsigned heard[NODES_HINT_KINDS];
 };
@@ -100,12 +116,22 @@ void nodes_group_kick(struct nodes_group *ng);
 /* Tells that the floor is at v's, once all below it was told. Whether it was
  * news. */
 bool nodes_group_floor(struct nodes_group *ng, const struct store_version *v);
+/* The store says less of it than it said: it has lost what it acknowledged, as
+ * a database does that fails over to one that is behind. Numbers that were told
+ * will be those of other messages; so who watches begins anew. */
+void nodes_group_lost(struct nodes_group *ng, const struct store_version *v);
 /* Frees one that is gone. */
 void nodes_group_drop(struct nodes_group *ng);
 
 /* Whether one says as much. */
 bool nodes_hint_is_in(const struct nodes_hint *hints, size_t count,
 		      const struct nodes_hint *hint);
+bool nodes_user_knows(const struct nodes_user *u,
+		      const struct nodes_hint *hint);
+/* He was told. */
+void nodes_user_note(struct nodes_user *u, const struct nodes_hint *hint);
+/* The mentions and the pointer of an event were told here. */
+void nodes_note_told(struct nodes *n, const struct event *e);
 void nodes_user_kick(struct nodes_user *u);
 void nodes_user_drop(struct nodes_user *u);
 

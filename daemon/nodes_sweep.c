@@ -18,6 +18,7 @@ struct nodes_sweep {
 	struct nodes *nodes;
 	bool running;
 	bool whole; /* all groups and all users: proves who is a member */
+	bool asked; /* the store, for any of it */
 	uint64_t group_round; /* from 1 */
 	uint64_t user_round;
 	uint64_t began_ns;
@@ -115,7 +116,6 @@ static int read_users(struct nodes_sweep *s, struct store *store)
 static void run_piece(struct readers_job *job, struct store *store)
 {
 	struct nodes_sweep *s = container_of(job, struct nodes_sweep, job);
-
 	s->rc = store_list_versions(store, s->ids, s->ngroups, take_group, s,
 				    &s->err);
 	if (s->rc >= 0 && s->nusers > 0)
@@ -139,6 +139,8 @@ static void gather_groups(struct nodes_sweep *s)
 		list_push(all, &ng->link);
 		ng->round = s->group_round;
 		ng->futile = 0;
+		ng->asked_seq = ng->seq;
+		ng->asked_version = ng->version;
 		s->ids[s->ngroups++] = ng->id;
 	}
 }
@@ -194,9 +196,19 @@ static void gather_users(struct nodes_sweep *s)
 		list_push(all, &u->link);
 		u->round = s->user_round;
 		u->futile = 0;
+		u->asked = u->version;
 		memset(u->heard, 0, sizeof(u->heard));
 		memcpy(s->users[s->nusers++], u->name, sizeof(u->name));
 	}
+}
+
+/* Where nobody is, a store that is away is not back by that. */
+static void gather_anybody(struct nodes_sweep *s)
+{
+	if (s->asked || !s->whole || !(s->nodes->doubtful || s->nodes->failing))
+		return;
+	str_to_cstr(str_of("root"), s->users[0], sizeof(s->users[0]));
+	s->nusers = 1;
 }
 
 /* What a piece has found. */
@@ -213,6 +225,11 @@ static void see_groups(struct nodes_sweep *s)
 		if (ng == NULL)
 			continue;
 		ng->seen = s->group_round;
+		if (v->last_seq < ng->asked_seq ||
+		    v->member_version < ng->asked_version) {
+			nodes_group_lost(ng, v);
+			continue;
+		}
 		nodes_group_floor(ng, v);
 		if (v->last_seq <= ng->seq && v->member_version <= ng->version)
 			continue;
@@ -235,7 +252,12 @@ static void see_users(struct nodes_sweep *s)
 		struct nodes_user *u =
 			nodes_find_user(s->nodes, str_of(s->known[i].name));
 
-		if (u == NULL || s->known[i].version <= u->version)
+		if (u == NULL)
+			continue;
+		/* Lost: what comes then is told by its number. */
+		if (s->known[i].version < u->asked)
+			u->version = s->known[i].version;
+		if (s->known[i].version <= u->version)
 			continue;
 		u->look = true;
 		nodes_user_kick(u);
@@ -288,6 +310,8 @@ static void next_piece(struct nodes_sweep *s)
 	s->nfound = 0;
 	s->nknown = 0;
 	s->ngone = 0;
+	if (s->ngroups == 0 && s->nusers == 0)
+		gather_anybody(s);
 	if (s->ngroups == 0 && s->nusers == 0) {
 		if (!s->whole)
 			return;
@@ -298,6 +322,7 @@ static void next_piece(struct nodes_sweep *s)
 		nodes_swept(n);
 		return;
 	}
+	s->asked = true;
 	s->job.run = run_piece;
 	s->job.done = piece_done;
 	s->running = readers_submit(&n->pool, &s->job) == 0;
@@ -315,6 +340,7 @@ bool nodes_sweep_start(struct nodes *n, unsigned what)
 	s->group_round += (what & SWEEP_GROUPS) != 0;
 	s->user_round += (what & SWEEP_USERS) != 0;
 	s->began_ns = uv_hrtime();
+	s->asked = false;
 	next_piece(s);
 	return true;
 }

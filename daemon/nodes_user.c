@@ -19,8 +19,9 @@ enum { CHANGES_MAX = 1000 };
 /* What became of a hint. */
 struct answer {
 	bool holds;
-	bool later;   /* another node writes its pointers now and then */
-	uint64_t seq; /* of the pointer */
+	bool later;	  /* another node writes its pointers now and then */
+	uint64_t seq;	  /* of the pointer */
+	uint64_t time_ms; /* of the message that mentions him */
 	char group[WIRE_NAME_MAX + 1];
 	char sender[WIRE_USER_MAX + 1];
 };
@@ -121,6 +122,7 @@ static int take_message(void *data, const struct wire_message *m)
 		if (str_eq(name, str_of(at->look->name)))
 			at->answer->holds = true;
 	}
+	at->answer->time_ms = m->time_ms;
 	str_to_cstr(m->sender, at->answer->sender, sizeof(at->answer->sender));
 	return 1;
 }
@@ -266,14 +268,90 @@ static void tell_changes(struct nodes_user *u, struct look *l)
 	u->version = l->last_version;
 }
 
-static void remember(struct nodes_user *u, const struct nodes_hint *hint)
+bool nodes_user_knows(const struct nodes_user *u, const struct nodes_hint *hint)
 {
-	if (u->nlast == NODES_HINTS) {
-		memmove(&u->last[0], &u->last[1],
-			(NODES_HINTS - 1) * sizeof(u->last[0]));
-		u->nlast--;
+	const struct nodes_last *last = &u->last[hint->kind];
+
+	return nodes_hint_is_in(last->hints, last->count, hint);
+}
+
+static void forget(struct nodes_last *last, size_t at)
+{
+	last->count--;
+	memmove(&last->hints[at], &last->hints[at + 1],
+		(last->count - at) * sizeof(last->hints[0]));
+}
+
+/* Of one group, numbers tell more than times. */
+static bool is_younger(const struct nodes_user *u,
+		       const struct nodes_hint *hint)
+{
+	return hint->time_ms > u->floor.time_ms ||
+	       (hint->time_ms == u->floor.time_ms &&
+		hint->group_id == u->floor.group_id &&
+		hint->seq > u->floor.seq);
+}
+
+/* Of pointers, that of a group takes the place of the one before. */
+static void make_room(struct nodes_user *u, const struct nodes_hint *hint)
+{
+	struct nodes_last *last = &u->last[hint->kind];
+	const struct nodes_hint *first = &last->hints[0];
+
+	for (size_t i = 0; hint->kind == NODES_READ && i < last->count; i++) {
+		if (last->hints[i].group_id == hint->group_id)
+			forget(last, i--);
 	}
-	u->last[u->nlast++] = *hint;
+	if (last->count < NODES_LAST)
+		return;
+	if (hint->kind == NODES_MENTION && is_younger(u, first))
+		u->floor = *first;
+	forget(last, 0);
+}
+
+void nodes_user_note(struct nodes_user *u, const struct nodes_hint *hint)
+{
+	struct nodes_last *last = &u->last[hint->kind];
+
+	if (nodes_user_knows(u, hint))
+		return;
+	make_room(u, hint);
+	last->hints[last->count++] = *hint;
+}
+
+static void note_mentions(struct nodes *n, const struct event *e)
+{
+	struct str list = buf_str(&e->mentioned);
+	struct wire_message m;
+	struct str name;
+
+	while (wire_next(&list, &wire_schema_message, &m) > 0) {
+		const struct nodes_hint hint = { .kind = NODES_MENTION,
+						 .group_id = e->group_id,
+						 .seq = m.seq,
+						 .time_ms = m.time_ms };
+
+		while (text_next_word(&m.mentions, &name)) {
+			struct nodes_user *u = nodes_find_user(n, name);
+
+			if (u != NULL)
+				nodes_user_note(u, &hint);
+		}
+	}
+}
+
+void nodes_note_told(struct nodes *n, const struct event *e)
+{
+	const struct nodes_hint hint = { .kind = NODES_READ,
+					 .group_id = e->group_id,
+					 .seq = e->last_seq };
+	struct nodes_user *u;
+
+	if (e->kind == EVENT_MESSAGES)
+		note_mentions(n, e);
+	u = e->kind == EVENT_READ ? nodes_find_user(n, str_of(e->by)) : NULL;
+	if (u != NULL)
+		nodes_user_note(u, &hint);
 }
 
 static void tell_hint(struct nodes_user *u, const struct nodes_hint *hint,
@@ -301,7 +379,7 @@ static void forget_doubled(struct nodes_user *u)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < u->nhints; i++) {
-		if (!nodes_hint_is_in(u->last, u->nlast, &u->hints[i]))
+		if (!nodes_user_knows(u, &u->hints[i]))
 			u->hints[kept++] = u->hints[i];
 	}
 	u->nhints = kept;
@@ -317,23 +395,33 @@ static void postpone(struct nodes_user *u, const struct nodes_hint *hint)
 	list_push(&u->nodes->late, &u->late);
 }
 
+/* One that held, unless he was told it meanwhile, or it is an old one. */
+static void take_hint(struct nodes_user *u, const struct nodes_hint *hint,
+		      const struct answer *a)
+{
+	struct nodes_hint told = *hint;
+
+	if (hint->kind == NODES_READ)
+		told.seq = a->seq;
+	told.time_ms = a->time_ms;
+	if (nodes_user_knows(u, &told) ||
+	    (hint->kind == NODES_MENTION && !is_younger(u, &told)))
+		return;
+	nodes_user_note(u, &told);
+	tell_hint(u, hint, a);
+}
+
 /* How many of them held, or may still. */
 static size_t tell_hints(struct nodes_user *u, const struct look *l)
 {
 	size_t held = 0;
 
 	for (size_t i = 0; i < l->nhints; i++) {
-		struct nodes_hint told = l->hints[i];
-
 		held += l->answers[i].holds || l->answers[i].later;
-		if (!l->answers[i].holds && l->answers[i].later)
+		if (l->answers[i].holds)
+			take_hint(u, &l->hints[i], &l->answers[i]);
+		else if (l->answers[i].later)
 			postpone(u, &l->hints[i]);
-		if (!l->answers[i].holds)
-			continue;
-		if (told.kind == NODES_READ)
-			told.seq = l->answers[i].seq;
-		remember(u, &told);
-		tell_hint(u, &l->hints[i], &l->answers[i]);
 	}
 	forget_doubled(u);
 	return held;

@@ -129,8 +129,9 @@ static void run_look(struct readers_job *job, struct store *store)
 				    &r->after_id, take_id, r, &err);
 
 	r->more = rc > 0;
-	if (rc < 0)
+	if (rc < 0 && !r->failing)
 		log_warn("cannot look for old messages: why=\"%s\"", err.text);
+	r->failing = rc < 0;
 }
 
 static void look_done(struct readers_job *job)

@@ -57,6 +57,7 @@ struct retention {
 	uint64_t found[RETENTION_FEW];
 	size_t nfound;
 	size_t next;  /* of found */
+	bool failing; /* the last look did: said once */
 	bool more;    /* groups behind after_id */
 	bool took;    /* this round */
 	bool packing; /* there may be more to archive */

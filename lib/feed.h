@@ -80,8 +80,8 @@ struct feed_sub {
 	bool waking;
 
 	/* Last: it is large, and read once. Where it ended because messages are
-	 * not kept any more: of which log, and the first that is held; else 0.
-	 */
+	 * not kept any more, or the log is another one: of which log, and the
+	 * first that is held; 0: not known, of another store, or else. */
 	struct err err; /* once FEED_ENDED */
 	uint64_t cut_epoch;
 	uint64_t cut_seq;

@@ -145,8 +145,11 @@ void feed_watch_start_sub(struct feed_watch *w, struct feed_sub *sub,
 void feed_sub_detach(struct feed_sub *sub);
 /* Ends it: FEED_ENDED, detached, woken. Not for use while walking a list. */
 void feed_sub_end(struct feed_sub *sub, const struct err *err);
-/* The messages after its cursor are not kept any more. */
+/* The messages after its cursor are not kept any more; or its log is another
+ * one now, of that epoch. */
 void feed_sub_end_cut(struct feed_sub *sub, uint64_t first_seq);
+void feed_sub_end_epoch(struct feed_sub *sub, uint64_t epoch,
+			uint64_t first_seq);
 /* What is held begins later now. */
 void feed_group_floor(struct feed_group_private *g,
 		      const struct wire_body_ev_floor *ev);

@@ -52,7 +52,6 @@ static void pull_done(struct client_request *req, const struct err *err,
 	struct feed_group_private *g = sub->group->p;
 	struct feed_private *p = g->feed;
 	const struct wire_body_messages *a = body;
-	struct err changed;
 
 	if (err != NULL && !feed_is_transient(err->code)) {
 		feed_sub_end(sub, err);
@@ -63,8 +62,7 @@ static void pull_done(struct client_request *req, const struct err *err,
 		return;
 	}
 	if (a->epoch != g->pub.epoch) {
-		err_set(&changed, ERR_EPOCH_CHANGED, NULL);
-		feed_sub_end(sub, &changed);
+		feed_sub_end_epoch(sub, a->epoch, a->first_seq);
 		return;
 	}
 	if (a->first_seq > sub->cursor + 1 && a->last_seq > sub->cursor) {

@@ -157,6 +157,17 @@ void feed_sub_end_cut(struct feed_sub *sub, uint64_t first_seq)
 	feed_sub_end(sub, &err);
 }
 
+void feed_sub_end_epoch(struct feed_sub *sub, uint64_t epoch,
+			uint64_t first_seq)
+{
+	struct err err;
+
+	err_set(&err, ERR_EPOCH_CHANGED, NULL);
+	sub->cut_epoch = epoch;
+	sub->cut_seq = first_seq;
+	feed_sub_end(sub, &err);
+}
+
 /* The caller holds the group. */
 static void end_watch(struct feed_watch *w, const struct err *err)
 {
@@ -166,7 +177,8 @@ static void end_watch(struct feed_watch *w, const struct err *err)
 }
 
 /* Ends who reads already, and not who starts. The caller holds the group. */
-static void end_live(struct feed_group_private *g, const struct err *err)
+static void end_live(struct feed_group_private *g,
+		     const struct wire_body_watching *now)
 {
 	for (struct list *w = g->watches.next; w != &g->watches; w = w->next) {
 		struct list *subs =
@@ -178,7 +190,8 @@ static void end_live(struct feed_group_private *g, const struct err *err)
 
 			n = l->next;
 			if (sub->state == FEED_LIVE)
-				feed_sub_end(sub, err);
+				feed_sub_end_epoch(sub, now->epoch,
+						   now->first_seq);
 		}
 	}
 }
@@ -270,15 +283,16 @@ static void on_watching(struct feed_watch *w,
 			const struct wire_body_watching *a)
 {
 	struct feed_group_private *g = w->group->p;
-	bool changed = g->known && g->pub.epoch != a->epoch;
+	/* A log that has become shorter is another one, whatever it is called:
+	 * its numbers will be those of other messages. */
+	bool changed = g->known && (g->pub.epoch != a->epoch ||
+				    a->last_seq < g->pub.last_seq);
 	bool grown = changed || a->last_seq > g->pub.last_seq;
-	struct err err;
 
 	w->made = true;
 	hold(g);
 	if (changed) {
-		err_set(&err, ERR_EPOCH_CHANGED, NULL);
-		end_live(g, &err);
+		end_live(g, a);
 		feed_recent_drop_all(g);
 	}
 	g->known = true;

@@ -34,6 +34,9 @@ struct store {
 	bool broken;
 	/* Set by the back end with it: store_was_undone(). */
 	bool undone;
+	/* Set by the back end of a store that machines share, cleared by
+	 * store.c: store_was_lost(). */
+	bool lost;
 	/* Set by the back end: nobody knows what is on disk. Every verb is
 	 * refused with -EINPROGRESS from then on. */
 	bool dead;
@@ -142,8 +145,8 @@ struct store_ops {
 	/* *used is false. */
 	int (*hash_used)(struct store *s, const uint8_t hash[STORE_HASH],
 			 bool *used, struct err *err);
-	int (*next_garbage)(struct store *s, uint8_t hash[STORE_HASH],
-			    struct err *err);
+	int (*next_garbage)(struct store *s, const uint8_t *after,
+			    uint8_t hash[STORE_HASH], struct err *err);
 	int (*list_mentions)(struct store *s, struct str user,
 			     struct str after_group, uint64_t after_seq,
 			     store_mention_fn fn, void *data, struct err *err);
@@ -229,6 +232,7 @@ struct store_ops {
 /* move.c: `unavailable` for a store that is being filled, but with
  * options.moving. */
 int move_check_open(struct store *s, struct err *err);
+int move_refuse_open(struct err *err);
 /* Whether the handle can do anything; whether it can write. */
 int store_check_alive(struct store *s, struct err *err);
 int store_check_writer(struct store *s, struct err *err);

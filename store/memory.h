@@ -334,8 +334,8 @@ int mem_list_media(struct store *base, uint64_t group_id, struct str after,
 		   store_media_fn fn, void *data, struct err *err);
 int mem_hash_used(struct store *base, const uint8_t hash[STORE_HASH],
 		  bool *used, struct err *err);
-int mem_next_garbage(struct store *base, uint8_t hash[STORE_HASH],
-		     struct err *err);
+int mem_next_garbage(struct store *base, const uint8_t *after,
+		     uint8_t hash[STORE_HASH], struct err *err);
 int mem_list_mentions(struct store *base, struct str user,
 		      struct str after_group, uint64_t after_seq,
 		      store_mention_fn fn, void *data, struct err *err);

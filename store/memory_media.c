@@ -221,17 +221,21 @@ int mem_hash_used(struct store *base, const uint8_t hash[STORE_HASH],
 	return 0;
 }
 
-int mem_next_garbage(struct store *base, uint8_t hash[STORE_HASH],
-		     struct err *err)
+int mem_next_garbage(struct store *base, const uint8_t *after,
+		     uint8_t hash[STORE_HASH], struct err *err)
 {
 	const struct mem_array *garbage = &mem_of(base)->db->globals.garbage;
+	const struct mem_hash *all = garbage->data;
+	size_t at = 0;
 	int rc;
 
 	(void)err;
 	mem_lock(base);
-	rc = garbage->count > 0;
+	if (after != NULL && find_garbage(base, after, &at))
+		at++;
+	rc = at < garbage->count;
 	if (rc > 0)
-		memcpy(hash, garbage->data, STORE_HASH);
+		memcpy(hash, all[at].bytes, STORE_HASH);
 	mem_unlock(base);
 	return rc;
 }

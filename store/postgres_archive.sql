@@ -301,37 +301,22 @@ BEGIN
 END
 $$;
 
--- make_room(), and who was told of it when. A clock that is behind finds the
--- days up to the last one that others use, where a group may have its last
--- message: the next is never before it.
+-- make_room(), and when somebody was told of it. An archive has whole months,
+-- also of one that goes on.
 CREATE FUNCTION need_room(
     p_parent text,
     p_day    bigint,
     p_now    bigint,
+    p_days   bigint,
     OUT o_lo bigint,
     OUT o_hi bigint
 ) LANGUAGE plpgsql AS $$
-DECLARE
-    v_day  bigint;
-    v_last bigint;
 BEGIN
     SELECT r.o_lo, r.o_hi INTO o_lo, o_hi
-        FROM make_room(p_parent, p_day, p_now) r;
+        FROM make_room(p_parent, p_day,
+            CASE WHEN p_parent = 'archives' THEN p_day + 62 ELSE p_now END,
+            p_days) r;
     UPDATE partitions SET used = clock_timestamp(), emptied = NULL
         WHERE parent = p_parent AND lo = o_lo;
-    IF p_parent <> 'messages' OR p_day < p_now THEN
-        RETURN;
-    END IF;
-    SELECT least(max(lo), extract(epoch FROM clock_timestamp())::bigint / 86400)
-        INTO v_last FROM partitions
-        WHERE parent = p_parent;
-    LOOP
-        SELECT min(p.hi) INTO v_day FROM partitions p
-            WHERE p.parent = p_parent AND p.hi > p_day AND p.hi < v_last
-                AND NOT EXISTS (SELECT 1 FROM partitions n
-                    WHERE n.parent = p_parent AND n.lo = p.hi);
-        EXIT WHEN v_day IS NULL;
-        PERFORM make_room(p_parent, v_day, v_last);
-    END LOOP;
 END
 $$;

@@ -254,8 +254,8 @@ int pg_hash_used(struct store *base, const uint8_t hash[STORE_HASH], bool *used,
 }
 
 /* In a transaction it stays garbage until the end: nobody adds it meanwhile. */
-int pg_next_garbage(struct store *base, uint8_t hash[STORE_HASH],
-		    struct err *err)
+int pg_next_garbage(struct store *base, const uint8_t *after,
+		    uint8_t hash[STORE_HASH], struct err *err)
 {
 	struct postgres_store *s = pg_of(base);
 	struct pg_call c;
@@ -263,6 +263,8 @@ int pg_next_garbage(struct store *base, uint8_t hash[STORE_HASH],
 	int rc;
 
 	pg_use(&c, base->in_transaction ? PG_TAKE_GARBAGE : PG_GARBAGE);
+	pg_add_blob(&c, str_make((const char *)after,
+				 after == NULL ? 0 : (size_t)STORE_HASH));
 	rc = pg_run(s, &c, &r, err);
 	if (rc > 0) {
 		struct str found = pg_column_str(r, 0, 0);

@@ -144,6 +144,9 @@ $$;
 -- The line that holds a byte: in the row of archives that holds it, or else by
 -- halves, within the bucket. No row: there is none; no o_off: not any more, and
 -- o_seq is the first that is.
+-- OFFSET 0: each half is looked up by its number. A planner that knows nothing
+-- of the table yet, as after each crash of the server, thinks it empty, and
+-- else reads all of it for each half.
 CREATE FUNCTION seek_log(
     p_group bigint,
     p_jsonl boolean,
@@ -204,6 +207,7 @@ BEGIN
                 SELECT seq, %1$I FROM messages
                 WHERE group_id = $1 AND bucket = %2$s
                     AND seq = (r.lo + r.hi + 1) / 2
+                OFFSET 0
             ) m
             WHERE r.lo < r.hi
         )
@@ -220,7 +224,7 @@ END
 $$;
 
 -- Offsets of lines in messages; i counts the arrays from 1. Each line is asked
--- for in both places, rather than for where it lies.
+-- for in both places, rather than for where it lies. OFFSET 0: as above.
 CREATE FUNCTION line_offs(
     p_groups  bigint[],
     p_buckets bigint[],
@@ -236,7 +240,7 @@ BEGIN
         RETURN QUERY EXECUTE format('
             SELECT k.i, m.off
             FROM unnest($1, $2, $3) WITH ORDINALITY AS k(g, b, s, i)
-            CROSS JOIN LATERAL %s m
+            CROSS JOIN LATERAL (SELECT * FROM %s x OFFSET 0) m
             WHERE k.b = %s',
             log_text(true, true, v_bucket, 'k.g', 'k.s', 'k.s'), v_bucket)
             USING p_groups, p_buckets, p_seqs;

@@ -111,9 +111,9 @@ enum { PG_PAGE = 500 };
 	  "RETURNING media_id")                                                \
 	X(DROP_MEDIA, PG_LONG_MS, "SELECT drop_media($1)")                     \
 	X(GARBAGE, PG_READ_MS,                                                 \
-	  "SELECT hash FROM garbage ORDER BY hash LIMIT 1")                    \
+	  "SELECT hash FROM garbage WHERE hash>$1 ORDER BY hash LIMIT 1")      \
 	X(TAKE_GARBAGE, PG_WRITE_MS,                                           \
-	  "SELECT hash FROM garbage ORDER BY hash LIMIT 1 "                    \
+	  "SELECT hash FROM garbage WHERE hash>$1 ORDER BY hash LIMIT 1 "      \
 	  "FOR UPDATE SKIP LOCKED")                                            \
 	X(DROP_GARBAGE, PG_WRITE_MS, "DELETE FROM garbage WHERE hash=$1")      \
                                                                                \
@@ -145,14 +145,14 @@ enum { PG_PAGE = 500 };
                                                                                \
 	X(COUNT_GROUPS, PG_READ_MS, "SELECT count(*) FROM groups")             \
 	X(COUNT_USERS, PG_READ_MS, "SELECT count(*) FROM users")               \
-	X(COUNT_MESSAGES, PG_LONG_MS,                                          \
+	X(COUNT_MESSAGES, PG_WALK_MS,                                          \
 	  "SELECT (SELECT count(*) FROM messages)+"                            \
 	  "(SELECT coalesce(sum(cardinality(lines)),0) FROM archives)::"       \
 	  "bigint")                                                            \
-	X(COUNT_CONTENTS, PG_LONG_MS,                                          \
+	X(COUNT_CONTENTS, PG_WALK_MS,                                          \
 	  "SELECT count(*),coalesce(sum(size),0)::bigint "                     \
 	  "FROM (SELECT max(size) AS size FROM media GROUP BY hash) c")        \
-	X(CONTENTS, PG_LONG_MS,                                                \
+	X(CONTENTS, PG_WALK_MS,                                                \
 	  "SELECT hash,max(size) FROM media WHERE hash>$1 "                    \
 	  "GROUP BY hash ORDER BY hash LIMIT " PG_PAGE_SQL)                    \
 	X(SIZE, PG_READ_MS,                                                    \
@@ -219,9 +219,6 @@ enum { PG_MOVER = 1 };
 	  "SELECT setval('group_ids',greatest($1::bigint,1),$1::bigint>0),"    \
 	  "setval('media_ids',greatest($2::bigint,1),$2::bigint>0),"           \
 	  "setval('token_ids',greatest($3::bigint,1),$3::bigint>0)")           \
-	X(MOVE_LOCK, PG_READ_MS,                                               \
-	  "SELECT CASE WHEN pg_try_advisory_lock(7308335461112709751) "        \
-	  "THEN 1::bigint ELSE 0 END")                                         \
 	X(MOVE_RESET, PG_LONG_MS,                                              \
 	  "TRUNCATE users,user_changes,memberships,tokens,group_names,"        \
 	  "groups,infos,members,changes,messages,segments,archives,dedupe,"    \
@@ -405,8 +402,8 @@ int pg_list_media(struct store *base, uint64_t group_id, struct str after,
 		  store_media_fn fn, void *data, struct err *err);
 int pg_hash_used(struct store *base, const uint8_t hash[STORE_HASH], bool *used,
 		 struct err *err);
-int pg_next_garbage(struct store *base, uint8_t hash[STORE_HASH],
-		    struct err *err);
+int pg_next_garbage(struct store *base, const uint8_t *after,
+		    uint8_t hash[STORE_HASH], struct err *err);
 int pg_drop_garbage(struct store *base, const uint8_t hash[STORE_HASH],
 		    struct err *err);
 int pg_list_mentions(struct store *base, struct str user,
@@ -451,7 +448,5 @@ int pg_move_keys(struct store *base, uint64_t import_id,
 		 const struct store_key *keys, size_t count, struct err *err);
 int pg_move_end(struct store *base, const struct store_numbers *numbers,
 		struct err *err);
-/* Whoever moves a store is alone: -EBUSY. */
-int pg_move_lock(struct postgres_store *s, struct err *err);
 
 #endif

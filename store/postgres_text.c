@@ -41,10 +41,12 @@ static const struct place {
 /* The functions that only look at what belongs to their p_group, which run
  * where it lies. All others are everywhere, and run where they are called. */
 static const char *const local[] = {
-	"record_mentions", "append_messages", "append_or_none", "set_read",
-	"read_log",	   "seek_log",	      "messages_of",	"import_keys",
-	"import_mentions", "first_kept",      "trim_bucket",	"seek_archive",
-	"pack_log",	   "archive_group",   "trim_archive",
+	"record_mentions", "append_messages", "append_or_none",
+	"append_message",  "set_read",	      "read_log",
+	"seek_log",	   "messages_of",     "import_keys",
+	"import_mentions", "first_kept",      "trim_bucket",
+	"seek_archive",	   "pack_log",	      "archive_group",
+	"trim_archive",
 };
 
 static bool is_local(struct str name)

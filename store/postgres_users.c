@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/text.h"
+
 int pg_walk(struct postgres_store *s, struct pg_call *c, pg_row_fn fn,
 	    void *data, struct err *err)
 {
@@ -38,6 +40,9 @@ int pg_find_user(struct store *base, struct str name, bool *found,
 	struct pg_call c;
 	int rc;
 
+	*found = false;
+	if (!text_is_user_name(name))
+		return 0;
 	pg_use(&c, PG_USER);
 	pg_add_text(&c, name);
 	rc = pg_run(pg_of(base), &c, NULL, err);
@@ -117,7 +122,8 @@ int pg_revoke_token(struct store *base, uint64_t token_id, struct str owner,
 	PGresult *r = NULL;
 	int rc = 0;
 
-	if (token_id <= PG_NUMBER_MAX) {
+	if (token_id <= PG_NUMBER_MAX &&
+	    (owner.len == 0 || text_is_user_name(owner))) {
 		pg_use(&c, PG_DELETE_TOKEN);
 		pg_add(&c, token_id);
 		pg_add_text(&c, owner);
@@ -239,7 +245,8 @@ int pg_list_tokens(struct store *base, struct str user, uint64_t after_id,
 	struct tokens t = { fn, data };
 	struct pg_call c;
 
-	if (after_id > PG_NUMBER_MAX)
+	if (after_id > PG_NUMBER_MAX ||
+	    (user.len > 0 && !text_is_user_name(user)))
 		return 0;
 	pg_use(&c, user.len > 0 ? PG_TOKENS_OF : PG_TOKENS);
 	pg_add(&c, after_id);

@@ -30,6 +30,11 @@ bool store_was_undone(const struct store *s)
 	return s->undone;
 }
 
+bool store_was_lost(const struct store *s)
+{
+	return s->lost;
+}
+
 /* What others did, nobody asks of a store that has no others. */
 static int refuse_alone(struct err *err)
 {

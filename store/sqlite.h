@@ -12,6 +12,7 @@
  *   sqlite_users.c    users, tokens, counts
  *   sqlite_read.c     groups as users see them, messages, byte offsets
  *   sqlite_import.c   whole groups from elsewhere
+ *   sqlite_import_drop.c   those of them that come to nothing
  *   sqlite_move.c     another store, moved into this one
  *   sqlite_trim.c     retention
  *   sqlite_copy.c     the store as a whole: copied, renewed, exchanged
@@ -138,7 +139,8 @@ enum {
 				     "WHERE group_id=?1 AND name>?2 "          \
 				     "ORDER BY name")                          \
 	X(HASH_USED, "SELECT 1 FROM media WHERE hash=?1 LIMIT 1")              \
-	X(GARBAGE, "SELECT hash FROM garbage ORDER BY hash LIMIT 1")           \
+	X(GARBAGE, "SELECT hash FROM garbage WHERE hash>?1 "                   \
+		   "ORDER BY hash LIMIT 1")                                    \
 	X(DROP_GARBAGE, "DELETE FROM garbage WHERE hash=?1")                   \
                                                                                \
 	X(FLOOR, SQ_FLOOR_COLUMNS "FROM groups WHERE group_id=?1")             \
@@ -554,8 +556,8 @@ int sq_list_media(struct store *base, uint64_t group_id, struct str after,
 		  store_media_fn fn, void *data, struct err *err);
 int sq_hash_used(struct store *base, const uint8_t hash[STORE_HASH], bool *used,
 		 struct err *err);
-int sq_next_garbage(struct store *base, uint8_t hash[STORE_HASH],
-		    struct err *err);
+int sq_next_garbage(struct store *base, const uint8_t *after,
+		    uint8_t hash[STORE_HASH], struct err *err);
 int sq_drop_garbage(struct store *base, const uint8_t hash[STORE_HASH],
 		    struct err *err);
 int sq_list_mentions(struct store *base, struct str user,
@@ -632,6 +634,14 @@ int sq_renew(struct store *base, struct err *err);
 /* sqlite_import.c: `bad_request` where no such import was begun. */
 int sq_check_import(struct sqlite_store *s, uint64_t import_id,
 		    struct err *err);
+/* Where meta has it: ten digits, so that they are in the numbers' order. */
+struct sq_import_key {
+	char text[32];
+};
+struct sq_import_key sq_import_key(uint64_t import_id);
+/* It is none any more. */
+int sq_delete_import(struct sqlite_store *s, uint64_t import_id,
+		     struct err *err);
 /* sqlite_copy.c: 1: there is a group behind *group_id, which becomes that. */
 int sq_next_group_id(struct sqlite_store *s, uint64_t *group_id,
 		     struct err *err);

@@ -183,14 +183,18 @@ int sq_hash_used(struct store *base, const uint8_t hash[STORE_HASH], bool *used,
 	return rc < 0 ? rc : 0;
 }
 
-int sq_next_garbage(struct store *base, uint8_t hash[STORE_HASH],
-		    struct err *err)
+int sq_next_garbage(struct store *base, const uint8_t *after,
+		    uint8_t hash[STORE_HASH], struct err *err)
 {
 	struct sqlite_store *s = sq_of(base);
 	sqlite3_stmt *st = sq_use(s, SQ_GARBAGE);
 	struct str found;
-	int rc = sq_step(s, st, err);
+	int rc;
 
+	sq_bind_blob(st, 1,
+		     str_make((const char *)after,
+			      after == NULL ? 0 : (size_t)STORE_HASH));
+	rc = sq_step(s, st, err);
 	if (rc <= 0)
 		return rc;
 	found = sq_column_str(st, 0);

@@ -107,7 +107,7 @@ int store_begin(struct store *s, struct err *err)
 		return err_set(err, ERR_BAD_REQUEST,
 			       "This handle of the store only reads");
 	assert(!s->in_transaction && !s->in_snapshot);
-	s->undone = false;
+	s->undone = s->lost = false;
 	rc = store_check_alive(s, err);
 	if (rc < 0)
 		return rc;
@@ -328,14 +328,14 @@ int store_add_media(struct store *s, struct store_media *op, struct err *err)
 	return rc;
 }
 
-int store_next_garbage(struct store *s, uint8_t hash[STORE_HASH],
-		       struct err *err)
+int store_next_garbage(struct store *s, const uint8_t *after,
+		       uint8_t hash[STORE_HASH], struct err *err)
 {
 	int rc = store_check_alive(s, err);
 
 	if (rc < 0)
 		return rc;
-	return s->ops->next_garbage(s, hash, err);
+	return s->ops->next_garbage(s, after, hash, err);
 }
 
 int store_drop_garbage(struct store *s, const uint8_t hash[STORE_HASH],

@@ -28,6 +28,7 @@ struct ctl_command {
 	int max;
 	unsigned int takes; /* the bits of its options */
 	bool alone;	    /* groupd is not asked: ctl is NULL */
+	bool unnamed;	    /* as ctl_open() */
 };
 
 enum ctl_exit ctl_follow(struct ctl *ctl, const struct ctl_options *o, int argc,

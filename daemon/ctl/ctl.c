@@ -91,6 +91,8 @@ static void on_state(struct client *c, bool online, const char *why)
 	ctl->seen_ms = uv_now(&ctl->loop);
 	if (online)
 		ctl->greeted = true;
+	if (online && ctl->unnamed)
+		ctl->done = true;
 	if (ctl->watcher != NULL)
 		ctl->watcher->on_state(ctl->watcher->data, online, why);
 }
@@ -143,7 +145,34 @@ static void opened_cb(struct client_principal *p, const struct err *err)
 		ctl->err = *err;
 }
 
-enum ctl_exit ctl_open(struct ctl *ctl, const char *path)
+/* A groupd that does not reach its store is asked once more and once more. */
+static bool is_late(const struct ctl *ctl)
+{
+	return uv_now(&ctl->loop) - ctl->opening_ms >= CLIENT_TIMEOUT_MS;
+}
+
+static int open_principal(struct ctl *ctl)
+{
+	ctl->opening_ms = uv_now(&ctl->loop);
+	return ctl->unnamed ? 0
+			    : client_open_principal(&ctl->client, &ctl->self,
+						    PRINCIPAL_SELF, 0, NULL,
+						    opened_cb);
+}
+
+static enum ctl_exit await_principal(struct ctl *ctl)
+{
+	while (!ctl->done && !ctl->lost && !is_late(ctl))
+		(void)uv_run(&ctl->loop, UV_RUN_ONCE);
+	if (!ctl->done && !ctl->lost)
+		(void)err_set(&ctl->err, ERR_UNAVAILABLE,
+			      "groupd did not reach its store in time");
+	else if (!ctl->done)
+		return complain(ctl, unreachable(ctl));
+	return complain(ctl, ctl->err.code == ERR_NONE ? CTL_OK : CTL_REFUSED);
+}
+
+enum ctl_exit ctl_open(struct ctl *ctl, const char *path, bool unnamed)
 {
 	const struct client_options options = {
 		.path = path,
@@ -155,7 +184,7 @@ enum ctl_exit ctl_open(struct ctl *ctl, const char *path)
 		.on_restored = on_restored,
 	};
 
-	*ctl = (struct ctl){ .path = path };
+	*ctl = (struct ctl){ .path = path, .unnamed = unnamed };
 	/* These fail only where a process cannot even have a descriptor. */
 	if (uv_loop_init(&ctl->loop) != 0 ||
 	    uv_timer_init(&ctl->loop, &ctl->tick) != 0)
@@ -167,14 +196,9 @@ enum ctl_exit ctl_open(struct ctl *ctl, const char *path)
 		goto no_loop;
 	ctl->running = true;
 	if (uv_timer_start(&ctl->tick, tick_cb, TICK_MS, TICK_MS) != 0 ||
-	    client_open_principal(&ctl->client, &ctl->self, PRINCIPAL_SELF, 0,
-				  NULL, opened_cb) != 0)
+	    open_principal(ctl) != 0)
 		goto no_loop;
-	while (!ctl->done && !ctl->lost)
-		(void)uv_run(&ctl->loop, UV_RUN_ONCE);
-	if (!ctl->done)
-		return complain(ctl, unreachable(ctl));
-	return complain(ctl, ctl->err.code == ERR_NONE ? CTL_OK : CTL_REFUSED);
+	return await_principal(ctl);
 no_loop:
 	ctl_complain("out of memory or descriptors");
 	return CTL_UNREACHABLE;
@@ -221,7 +245,8 @@ enum ctl_exit ctl_ask(struct ctl *ctl, enum wire_type type, const void *body,
 	ctl->err = (struct err){ 0 };
 	buf_clear(&ctl->answer);
 	ctl->request = (struct client_request){ .data = ctl };
-	rc = client_submit(&ctl->client, &ctl->request, &ctl->self, type, body,
+	rc = client_submit(&ctl->client, &ctl->request,
+			   ctl->unnamed ? NULL : &ctl->self, type, body,
 			   timeout_ms, answered_cb);
 	if (rc != 0) {
 		progress_clear(ctl->progress);

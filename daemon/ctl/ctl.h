@@ -58,16 +58,19 @@ struct ctl {
 	struct client_request request;
 	enum wire_type type; /* of the call in progress */
 	uint64_t seen_ms;    /* loop time when last online */
+	uint64_t opening_ms; /* loop time since when the principal is; or 0 */
 	bool running;	     /* client_start() succeeded */
-	bool greeted;	     /* groupd was reached once */
-	bool done;	     /* the callback ran */
-	bool lost;	     /* given up */
-	struct err err;	     /* of the last call; ERR_NONE: answered */
-	struct buf answer;   /* encoded: outlives the callback */
+	bool unnamed;
+	bool greeted;	   /* groupd was reached once */
+	bool done;	   /* the callback ran */
+	bool lost;	   /* given up */
+	struct err err;	   /* of the last call; ERR_NONE: answered */
+	struct buf answer; /* encoded: outlives the callback */
 };
 
-/* Connects and opens the principal. Whatever it returns, ctl_close(). */
-enum ctl_exit ctl_open(struct ctl *ctl, const char *path);
+/* Connects and opens the principal. unnamed: without one, so that groupd need
+ * not reach its store. Whatever it returns, ctl_close(). */
+enum ctl_exit ctl_open(struct ctl *ctl, const char *path, bool unnamed);
 void ctl_close(struct ctl *ctl);
 
 /*

@@ -203,7 +203,11 @@ static bool is_down(struct str bus)
 static void warn_nodes(struct warnings *w, struct str figures)
 {
 	struct str bus = text_of(figures, "bus");
+	struct str away = text_of(figures, "store_away");
 
+	if (away.len > 0)
+		warn(w, HEALTH_BAD, "the store is away: %.*s", (int)away.len,
+		     away.data);
 	if (str_eq(text_of(figures, "store_silent"), str_of("yes")))
 		warn(w, HEALTH_BAD,
 		     "the store does not answer: mounts are cut off until it "
@@ -269,6 +273,10 @@ static void put_store(struct buf *out, const struct terminal *t,
 {
 	label(out, t, "store");
 	terminal_escape(out, text_of(figures, "store"));
+	if (text_of(figures, "store_away").len > 0) {
+		buf_append_str(out, str_of(", away\n"));
+		return;
+	}
 	buf_append_str(out, str_of(", "));
 	health_put_bytes(out, number_of(figures, "store_bytes"));
 	if (number_of(figures, "disk_bytes") > 0) {

@@ -204,6 +204,7 @@ static const struct ctl_command commands[] = {
 		   "figures. With --json\nall of them. For root and groupd's "
 		   "own user.",
 	  .run = ctl_status,
+	  .unnamed = true,
 	  .takes = TAKES_CHECK | TAKES_WATCH | TAKES_COLOR | TAKES_JSON },
 	{ .noun = "verify",
 	  .args = "[FILE]",
@@ -288,7 +289,7 @@ static enum ctl_exit run(const struct ctl_command *c,
 			     "set: use --socket PATH");
 		return CTL_USAGE;
 	}
-	rc = ctl_open(&ctl, buf_cstr(&path));
+	rc = ctl_open(&ctl, buf_cstr(&path), c->unnamed);
 	if (rc == CTL_OK)
 		rc = c->run(&ctl, &a->options, argc, argv);
 	ctl_close(&ctl);

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+enum { RESTORED_RETRY_MS = 1000 };
+
 int convert_get_role(const struct json *j, enum role *role, struct err *err)
 {
 	struct str text;
@@ -29,6 +31,14 @@ bool convert_is_cut(uint64_t after_seq, uint64_t first_seq, struct err *err)
 		" are not kept any more: start again from there",
 		first_seq);
 	return true;
+}
+
+void convert_restored(struct err *err)
+{
+	if (err->code != ERR_EPOCH_CHANGED)
+		return;
+	err_set(err, ERR_UNAVAILABLE, "A backup was restored: come again");
+	err->retry_after_ms = RESTORED_RETRY_MS;
 }
 
 void convert_put_start(struct buf *b, uint64_t epoch, uint64_t first_seq)

@@ -23,6 +23,10 @@ struct convert_page {
  * are not kept any more; 0 is from the first that is held on. Then fills err.
  */
 bool convert_is_cut(uint64_t after_seq, uint64_t first_seq, struct err *err);
+/* Of `epoch_changed` without a beginning: a backup was restored while somebody
+ * waited, and only the next gateway knows of what is there now. Makes it
+ * `unavailable`, which says to come again. */
+void convert_restored(struct err *err);
 /* Appends ,"epoch":"…","first_seq":N, which come with epoch_changed. */
 void convert_put_start(struct buf *b, uint64_t epoch, uint64_t first_seq);
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/gateway/convert.h"
 #include "daemon/gateway/http.h"
 #include "daemon/gateway/problem.h"
 #include "daemon/gateway/rest.h"
@@ -164,15 +165,18 @@ void http_fail_with(struct http_request *r, int status, enum err_code code,
 
 void http_fail(struct http_request *r, const struct err *err)
 {
+	struct err said = *err;
 	const char *headers = NULL;
-	int status = err_http_status(err->code);
+	int status;
 
+	convert_restored(&said);
+	status = err_http_status(said.code);
 	if (status == 401)
 		headers = "WWW-Authenticate: Bearer\r\n";
 	else if (status == 503 || status == 429)
-		put_retry_after(&r->headers, err);
-	http_put_rate(r, err->rate_limit, 0, err->rate_reset_ms);
-	http_fail_with(r, status, err->code, err->text, headers, NULL);
+		put_retry_after(&r->headers, &said);
+	http_put_rate(r, said.rate_limit, 0, said.rate_reset_ms);
+	http_fail_with(r, status, said.code, said.text, headers, NULL);
 }
 
 /* All of out is written: what comes behind it. False: nothing, now or ever. */

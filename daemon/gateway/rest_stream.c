@@ -76,13 +76,15 @@ static void put_live(struct http_stream *s)
 /* An event stream says why it ends; a client would connect again else. */
 static void put_end(struct http_stream *s)
 {
+	struct err err = s->sub.err;
 	struct buf data = { 0 };
 
 	if (!s->events)
 		return;
-	buf_printf(&data,
-		   "{\"code\":\"%s\",\"detail\":", err_name(s->sub.err.code));
-	json_put_str(&data, str_of(s->sub.err.text));
+	if (s->sub.cut_seq == 0)
+		convert_restored(&err);
+	buf_printf(&data, "{\"code\":\"%s\",\"detail\":", err_name(err.code));
+	json_put_str(&data, str_of(err.text));
 	if (s->sub.cut_seq > 0)
 		convert_put_start(&data, s->sub.cut_epoch, s->sub.cut_seq);
 	buf_append_char(&data, '}');

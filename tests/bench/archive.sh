@@ -34,7 +34,7 @@ ask() {
 }
 # fill BUCKET FIRST: the groups behind FIRST have their messages on that day.
 fill() {
-	ask "select need_room('messages', $1, 20100);
+	ask "select need_room('messages', $1, 20100, 1);
 	insert into groups(group_id, epoch, name, created_by, created_ms,
 		last_seq, last_off, last_jsonl_off, last_ms, last_bucket,
 		max_members, info_ms, members_ms)
@@ -77,7 +77,7 @@ rate() {
 echo "bench-archive: $COUNT messages" >&2
 fill 20000 0
 before=$(size messages_2)
-echo "select need_room('archives', 20000, 20100)" | psql -qX -h "$POSTGRES" \
+echo "select need_room('archives', 20000, 0, 1)" | psql -qX -h "$POSTGRES" \
 	-U groupfs "$DB" >/dev/null
 began=$(date +%s%N)
 ask "create procedure archive_all() language plpgsql as \$\$

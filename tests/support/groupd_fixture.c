@@ -201,21 +201,26 @@ bool next_frame(struct conn *c)
 	return true;
 }
 
-void write_frame(struct conn *c, enum wire_type type, uint32_t principal,
-		 const void *body)
+static void put_frame(struct conn *c, enum wire_type type, uint32_t principal,
+		      const void *body, bool again)
 {
 	struct buf b = { 0 };
 
 	wire_put_frame(&b, type, ++c->id, principal, body);
+	if (again)
+		wire_mark_resent(&b);
 	assert_int_equal(send(c->fd, b.data, b.len, MSG_NOSIGNAL), b.len);
 	buf_release(&b);
 }
 
-/* Sends and reads the answer, skipping events; its code. */
-enum err_code ask(struct conn *c, enum wire_type type, uint32_t principal,
-		  const void *body)
+void write_frame(struct conn *c, enum wire_type type, uint32_t principal,
+		 const void *body)
 {
-	write_frame(c, type, principal, body);
+	put_frame(c, type, principal, body, false);
+}
+
+static enum err_code read_answer(struct conn *c, enum wire_type type)
+{
 	do {
 		assert_true(next_frame(c));
 	} while (c->header.id == 0);
@@ -224,6 +229,20 @@ enum err_code ask(struct conn *c, enum wire_type type, uint32_t principal,
 		return (enum err_code)c->body.error.code;
 	assert_int_equal(c->header.type, wire_answer_of(type));
 	return ERR_NONE;
+}
+
+enum err_code ask(struct conn *c, enum wire_type type, uint32_t principal,
+		  const void *body)
+{
+	put_frame(c, type, principal, body, false);
+	return read_answer(c, type);
+}
+
+enum err_code ask_again(struct conn *c, enum wire_type type, uint32_t principal,
+			const void *body)
+{
+	put_frame(c, type, principal, body, true);
+	return read_answer(c, type);
 }
 
 void open_uid(struct conn *c, uint32_t principal, uint32_t uid)

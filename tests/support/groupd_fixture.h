@@ -75,6 +75,9 @@ void write_frame(struct conn *c, enum wire_type type, uint32_t principal,
 /* Sends and reads the answer, skipping events; its code. */
 enum err_code ask(struct conn *c, enum wire_type type, uint32_t principal,
 		  const void *body);
+/* The same, as what was sent over another connection before. */
+enum err_code ask_again(struct conn *c, enum wire_type type, uint32_t principal,
+			const void *body);
 void open_uid(struct conn *c, uint32_t principal, uint32_t uid);
 /* Connects, says hello, opens P_ROOT, P_DAEMON, P_BIN. */
 void greet(struct conn *c, struct fixture *f);

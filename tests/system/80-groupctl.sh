@@ -246,7 +246,7 @@ ctl status --json >"$T/status"
 ok "every figure that is a number is one" jq -e '
 	(.commits | type) == "number" and (.commit_p99_ms | type) == "number" and
 	(.disk_free_bytes | type) == "number" and .gateway_0 == "up" and
-	.users_connected >= 1 and .gateways_configured == 1' "$T/status"
+	(.users_connected | type) == "number" and .gateways_configured == 1' "$T/status"
 is "messages are counted" "$(jq .messages "$T/status")" 1210
 # A groupd whose gateway dies and cannot be started again.
 stop_groupd

@@ -108,7 +108,8 @@ echo "$TOKEN" >"$T/token"
 mv "$T/token" "$STOP"
 ok "the WebSocket's client comes to an end" wait_for 20 is_ended $ws
 is "told epoch_changed, with where to begin" "$(tail -n 1 "$T/ws")" \
-	"epoch_changed 1"
+	"epoch_changed 1 $(epoch_of dev)"
+is "and by no other frame without" "$(grep -c '^error' "$T/ws")" 0
 is "after nothing of the other store" "$(grep -c 'B-' "$T/ws")" 0
 
 # A gateway that lives on, since groupd is killed just when all is ready.
@@ -124,4 +125,24 @@ healthy() {
 	[ "$(rest_status GET /healthz)" = 200 ]
 }
 ok "by one that answers" wait_for 20 healthy
+
+# Who waits meanwhile: here, for a groupd that was killed, and comes with
+# another store.
+TOKEN=$(token "$ME")
+is "REST reads" "$(rest_status GET /api/groups/dev/messages)" 200
+kill -9 "$GROUPD"
+wait "$GROUPD" 2>/dev/null
+mv "$T/data" "$T/data.old"
+rest GET '/api/groups/dev/messages?after_seq=5' >"$T/waits" &
+waits=$!
+ours $waits
+asked() {
+	ss -Htn state established "dport = :${URL##*:}" | grep -q .
+}
+ok "somebody asks while groupd is away" wait_for 10 asked
+start_groupd
+wait $waits
+is "and is to come again, since nobody knows where to begin" \
+	"$(tail -n 1 "$T/waits") $(head -n 1 "$T/waits" | jq -r .code)" \
+	"503 unavailable"
 done_testing

@@ -80,8 +80,8 @@ def items_of(source, macro):
 # ---- groupd
 
 def config_keys():
-    """The table of daemon/config.c: name -> whether this version takes it."""
-    rows = re.findall(r'^\t\{ "([a-z_-]+)", (set_\w+|not_yet),', read("daemon/config.c"),
+    """The table of daemon/config_keys.c: name -> whether this version takes it."""
+    rows = re.findall(r'^\t\{ "([a-z_-]+)", (set_\w+|not_yet),', read("daemon/config_keys.c"),
                       re.M)
     return {name: setter != "not_yet" for name, setter in rows}
 

@@ -52,7 +52,8 @@ async def main():
         async for text in ws:
             f = json.loads(text)
             if f["type"] == "error":
-                print(f["code"], f.get("first_seq"), flush=True)
+                print(f["code"], f.get("first_seq"), f.get("epoch"),
+                      flush=True)
                 return
             print(f["type"], f.get("content", ""), flush=True)
 

@@ -79,6 +79,8 @@ static void what_is_wrong_is_said(void **state)
 		{ "lagging_sessions", "2", HEALTH_NOTE, "do not read: 2" },
 		{ "store_silent", "yes", HEALTH_BAD, "mounts are cut off" },
 		{ "store_silent", "no", HEALTH_GOOD, NULL },
+		{ "store_away", "no route", HEALTH_BAD,
+		  "the store is away: no route" },
 		{ "bus", "down since X: why", HEALTH_NOTE,
 		  "the bus is down since X: why; what other" },
 		{ "bus", "up since X", HEALTH_GOOD, NULL },

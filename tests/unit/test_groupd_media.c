@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -396,6 +397,35 @@ static void the_last_group_takes_its_contents_with_it(void **state)
 	hang_up(&c);
 }
 
+/* Of what is to go, the first by its hash cannot: folders, no files. */
+static void what_cannot_go_does_not_hinder_the_rest(void **state)
+{
+	struct wire_body_delete_group body = { 0 };
+	struct fixture *f = *state;
+	struct buf command = { 0 };
+	struct conn c;
+	char key[8];
+
+	greet(&c, f);
+	body.group_id = create_group(&c);
+	for (int i = 0; i < 40; i++) {
+		(void)snprintf(key, sizeof(key), "k%d", i);
+		share(&c, body.group_id, key, key, key);
+	}
+	buf_printf(&command,
+		   "cd %s/media && find . -type f -not -path './incoming/*' | "
+		   "sort | head -n %d | while read -r f; do "
+		   "rm \"$f\" && mkdir \"$f\" || exit 1; done",
+		   f->config.data, MEDIA_KEEPER_FEW + 4);
+	assert_int_equal(system(buf_cstr(&command)), 0);
+	buf_release(&command);
+	assert_int_equal(count_files(f, "-not -path '*/incoming/*'"),
+			 40 - MEDIA_KEEPER_FEW - 4);
+	assert_int_equal(ask(&c, WIRE_DELETE_GROUP, P_ROOT, &body), ERR_NONE);
+	wait_for_files(f, 0);
+	hang_up(&c);
+}
+
 static void share_store(struct fixture *f)
 {
 	snprintf(f->config.store, sizeof(f->config.store), "memory:shared/%s",
@@ -430,6 +460,8 @@ int main(void)
 		TEST(to_others_nothing_is_there),
 		TEST(an_upload_is_its_users_alone),
 		TEST(the_last_group_takes_its_contents_with_it),
+		TEST(what_cannot_go_does_not_hinder_the_rest),
+		TEST_SHARED(what_cannot_go_does_not_hinder_the_rest),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

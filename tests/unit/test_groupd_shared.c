@@ -113,6 +113,34 @@ static void who_finds_the_store_away_is_told_when_to_come_again(void **state)
 	hang_up(&c);
 }
 
+/* Also to who has no principal, which groupd could not open now. */
+static void the_status_is_told_while_the_store_is_away(void **state)
+{
+	static const char *const figures[] = { "version", "bus",
+					       "requests_refused",
+					       "store_away" };
+	const struct wire_body_get_status body = { 0 };
+	struct fixture *f = *state;
+	struct conn c;
+	size_t known = 0;
+	struct str list;
+
+	greet(&c, f);
+	for (size_t i = 0; i < f->groupd.readers.count; i++)
+		faulty_store_plan(f->groupd.readers.reader[i].store,
+				  FAULTY_SNAPSHOT, FAULTY_IO, 1, 100);
+	assert_int_equal(ask(&c, WIRE_GET_STATUS, 0, &body), ERR_NONE);
+	list = c.body.status.figures;
+	for (struct wire_figure fig;
+	     wire_next(&list, &wire_schema_figure, &fig) > 0;) {
+		assert_false(str_eq(fig.name, str_of("groups")));
+		for (size_t i = 0; i < 4; i++)
+			known += str_eq(fig.name, str_of(figures[i]));
+	}
+	assert_int_equal(known, 4);
+	hang_up(&c);
+}
+
 static enum err_code set_read(struct conn *c, uint32_t principal, uint64_t g,
 			      uint64_t seq)
 {
@@ -160,6 +188,22 @@ static void fill(struct conn *c, uint64_t g)
 	assert_int_equal(say(c, P_ROOT, g, "five"), ERR_NONE);
 }
 
+/* The pointer of daemon that an export of the whole group has. */
+static uint64_t exported_pointer(struct conn *c, uint64_t g)
+{
+	const struct wire_body_export body = { .group_id = g,
+					       .part = PORT_MEMBERS,
+					       .last_seq = 5 };
+	struct wire_port_member m = { 0 };
+
+	assert_int_equal(ask(c, WIRE_EXPORT, P_ROOT, &body), ERR_NONE);
+	while (!str_eq(m.name, str_of("daemon")))
+		assert_int_equal(wire_next(&c->body.exported.records,
+					   &wire_schema_port_member, &m),
+				 1);
+	return m.last_read_seq;
+}
+
 static void check_seen(struct conn *c, uint64_t g)
 {
 	const struct wire_body_list_groups list = { 0 };
@@ -179,6 +223,7 @@ static void check_seen(struct conn *c, uint64_t g)
 	assert_int_equal(listed.last_read_seq, 3);
 	assert_int_equal(listed.read_off, read_off);
 	assert_int_equal(listed.mentions, 1);
+	assert_int_equal(exported_pointer(c, g), 3);
 	assert_int_equal(ask(c, WIRE_LIST_MENTIONS, P_DAEMON, &mentions),
 			 ERR_NONE);
 	records = c->body.mention_list.mentions;
@@ -358,6 +403,9 @@ int main(void)
 			set_up_shared, tear_down),
 		cmocka_unit_test_setup_teardown(
 			who_finds_the_store_away_is_told_when_to_come_again,
+			set_up_shared, tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_status_is_told_while_the_store_is_away,
 			set_up_shared, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_pointer_is_seen_at_once_and_written_later,

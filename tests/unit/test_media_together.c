@@ -220,7 +220,7 @@ static void what_is_added_while_it_is_swept_is_there(void **state)
 		store_delete_group(n->f.s, n->one, str_of("alice"), err), 0);
 	fixture_commit(&n->f);
 	fixture_begin(&n->f);
-	assert_int_equal(store_next_garbage(n->f.s, hash, err), 1);
+	assert_int_equal(store_next_garbage(n->f.s, NULL, hash, err), 1);
 	media_look(&n->a, n->hash, &seen);
 	start_b(n);
 	assert_false(atomic_load(&n->done));

@@ -452,7 +452,7 @@ static void a_file_belongs_to_its_message(void **state)
 	fixture_begin(f);
 	assert_int_equal(store_import_drop(f->s, id, &f->err), 0);
 	fixture_commit(f);
-	assert_int_equal(store_next_garbage(f->s, garbage, &f->err), 1);
+	assert_int_equal(store_next_garbage(f->s, NULL, garbage, &f->err), 1);
 	assert_memory_equal(garbage, hash, STORE_HASH);
 	fixture_verify(f);
 	buf_release(&records);

@@ -208,7 +208,7 @@ static void random_find_media(struct store_fixture *f,
 			 &f->err);
 	memset(hash, (int)(m->number / 8 % 16), sizeof(hash));
 	store_hash_used(f->s, hash, &used, &f->err);
-	rc = store_next_garbage(f->s, hash, &f->err);
+	rc = store_next_garbage(f->s, NULL, hash, &f->err);
 	buf_printf(out, " used %d garbage %d %d", used, rc, hash[0]);
 	if (m->number % 5 == 0)
 		store_drop_garbage(f->s, hash, &f->err);

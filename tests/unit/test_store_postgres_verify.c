@@ -65,7 +65,7 @@ static void on_problem(void *data, const char *text)
 
 /* All of it, before it is damaged. */
 #define ARCHIVED                                                               \
-	"SELECT need_room('archives',20416,20500),"                            \
+	"SELECT need_room('archives',20416,0,1),"                              \
 	"archive_some(lo,hi,0,99) FROM partitions WHERE parent='messages';"
 
 static const struct damage {

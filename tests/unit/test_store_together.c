@@ -127,7 +127,7 @@ static void a_file_that_two_drop_at_once_is_garbage(void **state)
 	add_file(f, one);
 	add_file(f, two);
 	do_at_once(f, one, two, false);
-	assert_int_equal(store_next_garbage(f->s, hash, &f->err), 1);
+	assert_int_equal(store_next_garbage(f->s, NULL, hash, &f->err), 1);
 	assert_int_equal(hash[0], 7);
 	fixture_verify(f);
 }
@@ -143,7 +143,7 @@ static void a_file_that_another_adds_meanwhile_is_none(void **state)
 	two = fixture_group(f, "two", "alice", "");
 	add_file(f, one);
 	do_at_once(f, one, two, true);
-	assert_int_equal(store_next_garbage(f->s, hash, &f->err), 0);
+	assert_int_equal(store_next_garbage(f->s, NULL, hash, &f->err), 0);
 	fixture_verify(f);
 }
 
@@ -162,9 +162,9 @@ static void garbage_that_one_takes_is_not_taken_by_two(void **state)
 			 0);
 	fixture_commit(f);
 	fixture_begin(f);
-	assert_int_equal(store_next_garbage(f->s, hash, &f->err), 1);
+	assert_int_equal(store_next_garbage(f->s, NULL, hash, &f->err), 1);
 	assert_int_equal(store_begin(other, &f->err), 0);
-	assert_int_equal(store_next_garbage(other, hash, &f->err), 0);
+	assert_int_equal(store_next_garbage(other, NULL, hash, &f->err), 0);
 	store_rollback(other);
 	assert_int_equal(store_drop_garbage(f->s, hash, &f->err), 0);
 	fixture_commit(f);
@@ -291,7 +291,7 @@ static void two_that_sweep_at_once_take_everything_once(void **state)
 	fixture_verify(f);
 	/* Both had each file. */
 	fixture_begin(f);
-	while (store_next_garbage(f->s, hash, &f->err) > 0) {
+	while (store_next_garbage(f->s, NULL, hash, &f->err) > 0) {
 		garbage++;
 		assert_int_equal(store_drop_garbage(f->s, hash, &f->err), 0);
 	}

@@ -304,7 +304,7 @@ async function patiently(ask, stop) {
 
 const link = {
 	ws: null, state: 'offline', tries: 0, timer: 0, retryAt: 0, byeDelay: 0,
-	why: '', heard: 0, pinged: 0, ping: 25000, core: true, probing: false, watchdog: 0,
+	why: '', heard: 0, pinged: 0, ping: 25000, core: true, away: '', probing: false, watchdog: 0,
 	subscribed: false,
 };
 
@@ -452,9 +452,10 @@ async function probeCore() {
 	if (link.probing || !isLinked()) return;
 	link.probing = true;
 	const answer = await fetch(new URL('readyz', BASE), { cache: 'no-store' }).catch(() => null);
-	link.probing = false;
 	const was = link.core;
 	link.core = answer === null || answer.status !== 503;
+	link.away = link.core ? '' : (await answer.json().catch(() => ({}))).detail ?? '';
+	link.probing = false;
 	drawLink();
 	drawSync();
 	if (!link.core) setTimeout(probeCore, 1000);
@@ -812,6 +813,9 @@ function linkWords() {
 	return link.state === 'live' ? 'Live' : 'Catching up…';
 }
 
+/* At length: what groupd, or the gateway in its place, says of itself. */
+const awayWords = () => (isLinked() && !link.core && link.away !== '' ? link.away : linkWords());
+
 /* Only what has changed is written: what is read out would be again. */
 function setText(id, text) {
 	if ($(id).textContent !== text) $(id).textContent = text;
@@ -828,7 +832,7 @@ function drawLink() {
 	const notice = offline || state === 'waiting' || (state === 'connecting' && link.tries > 0);
 	$('notice').hidden = !notice;
 	$('notice-retry').hidden = !offline;
-	setText('notice-text', notice ? `${link.why}${linkWords()}. What you write now is sent as soon as it is back.` : '');
+	setText('notice-text', notice ? `${link.why}${awayWords()}. What you write now is sent as soon as it is back.` : '');
 	setText('notice-left', offline ? `Next try in ${left} s.` : '');
 }
 

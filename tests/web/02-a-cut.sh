@@ -1,0 +1,76 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# TIMEOUT: 120
+# The page on one of two nodes: its node is cut off from PostgreSQL, and is
+# killed, while the other one goes on. It says in words what is going on; what
+# was sent is there once, what was missed comes, each in its order.
+# shellcheck source=tests/system/lib.sh
+export GROUPFS_TEST_CLUSTER=1
+. "$(dirname "$0")/../system/lib.sh"
+[ "$LOAD" = full ] || skip_all "the page is the same with sanitizers"
+PACKAGE=playwright-core
+VERSION=1.65.1
+NPM=$TOP/build/npm-web-cut
+SHOTS=${GROUPFS_TEST_SHOTS:-$T/shots}
+DO=$T/do
+export NPM SHOTS DO M T
+
+for program in chromium npm node; do
+	command -v $program >/dev/null || skip_all "$program is not here"
+done
+mkdir -p "$SHOTS" "$T/network"
+ok "npm has $PACKAGE $VERSION" npm install --prefix "$NPM" --no-audit \
+	--no-fund --prefer-offline "$PACKAGE@$VERSION"
+
+need_engines
+port=$(free_port)
+$PY "$TOP/tests/cluster/pgproxy.py" "127.0.0.1:$port" \
+	"$POSTGRES/.s.PGSQL.5432" "$T/network" 2>"$T/proxy.log" &
+ours $!
+proxy_answers() {
+	pg_isready -q -h 127.0.0.1 -p "$port"
+}
+ok "there is a network" wait_for 10 proxy_answers
+start_node_a
+wait_for_node a "$GROUPD" "$SOCKET"
+NODE_STORE="postgresql://groupfs@127.0.0.1:$port/$(basename "$T")"
+start_node_b
+wait_for_node b "$GROUPD_B" "$SOCKET_B"
+mount_fs
+export URL
+ok "there is a user" ctl user add alice
+token alice >"$T/token.alice"
+mkdir "$M/dev"
+echo alice >"$M/dev/members"
+echo 'good morning' >>"$M/dev/messages"
+
+# What the browser's side asks for: a word in $DO, which goes when it is done.
+serve() {
+	case $1 in
+	cut) touch "$T/network/cut" ;;
+	heal) rm "$T/network/cut" ;;
+	kill-b)
+		kill9_node_b
+		kill -KILL "$(sed -n 's/.*started gateway:.* pid=\([0-9]*\) .*/\1/p' \
+			"$T/groupd-b.log" | tail -n 1)"
+		;;
+	start-b)
+		start_node_b
+		wait_for_node b "$GROUPD_B" "$SOCKET_B"
+		;;
+	esac
+}
+node "$TOP/tests/web/a-cut.mjs" >"$T/rows" 2>"$T/browser.log" &
+ours $!
+browsers=$!
+until is_ended $browsers; do
+	[ ! -e "$DO" ] || {
+		serve "$(cat "$DO")" 2>>"$T/serve.log"
+		rm "$DO"
+	}
+	sleep 0.05
+done
+wait $browsers
+is "the conversation came to its end" $? 0
+results "$T/rows"
+done_testing
