@@ -127,7 +127,7 @@ $(BUILD)/bench/passthrough_ll: $(PEER_SRC)
 bench-fs: all $(BUILD)/bench/fsbench $(BUILD)/bench/passthrough_ll
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/fs.sh
 
-$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench wsclients wsproto wssend) $(LIB_SRC))
+$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench wsclients wsconn wsproto wssend wsserver) $(LIB_SRC))
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE)
@@ -139,7 +139,7 @@ bench-ws: all $(BUILD)/bench/wsclients $(BUILD)/bench/epollserver
 	$(Q)sh scripts/deps.sh bench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/ws.sh
 
-$(BUILD)/bench/busbench: $(call obj,$(call bench_src,busbench) $(wildcard daemon/bus*.c) $(LIB_SRC))
+$(BUILD)/bench/busbench: $(call obj,$(call bench_src,bench busbench) $(wildcard daemon/bus*.c) $(LIB_SRC))
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,hiredis)
@@ -181,13 +181,13 @@ test-cluster: test-cluster-deps
 torture-cluster: test-cluster-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)BUILD=$(abspath $(BUILD)) GROUPFS_TEST_ROUNDS=50 JOBS=1 \
-		GROUPFS_TEST_PATIENCE=20 sh tests/run.sh $(wildcard tests/cluster/[0-9]*.sh)
-$(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
+		sh tests/run.sh $(wildcard tests/cluster/[0-9]*.sh)
+$(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes nodes_send) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
 bench-cluster: test-cluster-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/bench/nodesbench
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(addprefix $(BUILD)/bench/,nodesbench wsclients busbench)
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/cluster.sh
 
 # Debian packages, into build/deb; their test needs root, and apt the first time.

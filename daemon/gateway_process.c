@@ -160,11 +160,11 @@ static uv_stdio_container_t inherit(int fd)
 	return c;
 }
 
-enum { ARGS_FIXED = 20, ARGS_MAX = ARGS_FIXED + 4 + 2 * CONFIG_ORIGINS_MAX };
+enum { ARGS_FIXED = 20, ARGS_MAX = ARGS_FIXED + 6 + 2 * CONFIG_ORIGINS_MAX };
 
 /* The arguments that not every gateway has. */
 static void put_options(const struct config *c, const struct gateway_fds *fds,
-			char **args)
+			const struct buf *answer, char **args)
 {
 	size_t n = 0;
 
@@ -175,6 +175,10 @@ static void put_options(const struct config *c, const struct gateway_fds *fds,
 	if (fds->tls >= 0) {
 		args[n++] = (char *)(uintptr_t) "--tls-fd";
 		args[n++] = (char *)(uintptr_t) "6";
+	}
+	if (answer->len > 0) {
+		args[n++] = (char *)(uintptr_t) "--answer-within";
+		args[n++] = (char *)(uintptr_t)buf_cstr(answer);
 	}
 	for (size_t i = 0; i < c->norigins; i++) {
 		args[n++] = (char *)(uintptr_t) "--origin";
@@ -194,6 +198,7 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	struct buf core = { 0 };
 	struct buf uid = { 0 };
 	struct buf gid = { 0 };
+	struct buf answer = { 0 };
 	char *args[ARGS_MAX + 1] = { 0 };
 	int rc;
 
@@ -226,7 +231,9 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 		buf_cstr(&core),
 	};
 	memcpy(args, fixed, sizeof(fixed));
-	put_options(c, fds, args + ARGS_FIXED - 1);
+	if (s->options.answer_ms > 0)
+		buf_printf(&answer, "%" PRIu64, s->options.answer_ms);
+	put_options(c, fds, &answer, args + ARGS_FIXED - 1);
 	uv_stdio_container_t stdio[FD_COUNT] = {
 		[0] = inherit(-1),
 		[1] = inherit(2),
@@ -257,6 +264,7 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	buf_release(&core);
 	buf_release(&uid);
 	buf_release(&gid);
+	buf_release(&answer);
 	return rc;
 }
 

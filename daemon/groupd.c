@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/fanout.h"
+#include "daemon/late.h"
 #include "daemon/metrics.h"
 #include "daemon/renewal.h"
 #include "daemon/status.h"
@@ -201,6 +202,7 @@ static int start_store(struct groupd *g, struct err *err)
 		.env = g->env,
 		.max_content = WIRE_CONTENT_MAX,
 		.dedupe_window_ms = g->config->dedupe_window_ms,
+		.check_clock = g->env == env_system(),
 	};
 	rc = sequencer_start(&g->sequencer, g->loop, &options, err);
 	if (rc < 0)
@@ -316,6 +318,7 @@ static int start_listening(struct groupd *g, struct err *err)
 			.loop = g->loop,
 			.config = g->config,
 			.rundir = buf_cstr(&dir),
+			.answer_ms = is_shared(g) ? LATE_GATEWAY_MS : 0,
 			.on_connected = groupd_on_gateway,
 			.data = g,
 		};

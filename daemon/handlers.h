@@ -221,6 +221,17 @@ static inline struct request *request_of_job(struct readers_job *job)
 	return container_of(job, struct request, job);
 }
 
+/* Reader: names of users, asked for together: found[i] is of names[i]. */
+struct request_names {
+	struct str *names; /* borrowed from the request */
+	bool *found;
+	size_t count;
+};
+/* Has room for so many. -ENOMEM, and r->err. */
+int request_names_init(struct request *r, struct request_names *n, size_t max);
+int request_names_find(struct request *r, struct store *store,
+		       struct request_names *n);
+void request_names_release(struct request_names *n);
 /* Reader: notes a user who has a local account but is not stored yet. */
 int request_prepare_user(struct request *r, struct store *store,
 			 struct str user);

@@ -224,31 +224,54 @@ struct unknown {
 	size_t count;
 };
 
+static size_t count_members(struct str records)
+{
+	struct wire_port_member m;
+	size_t count = 0;
+
+	while (wire_next(&records, &wire_schema_port_member, &m) > 0)
+		count++;
+	return count;
+}
+
+/* Who is not stored yet is noted, or unknown. */
+static void note_missing(struct request *r, struct str user,
+			 struct unknown *unknown)
+{
+	const struct wire_name record = { .name = user };
+
+	if (r->body.import.add_users != 0 || auth_has_account(user))
+		wire_put(&r->extra, &wire_schema_name, &record);
+	else if (++unknown->count <= UNKNOWN_MAX)
+		buf_printf(&unknown->names, "%s%.*s",
+			   unknown->count > 1 ? ", " : "", (int)user.len,
+			   user.data);
+}
+
 static int find_unknown(struct request *r, struct store *store,
 			struct unknown *unknown)
 {
 	struct str records = r->body.import.records;
+	struct request_names n;
 	struct wire_port_member m;
-	bool found;
+	int rc = request_names_init(r, &n, count_members(records));
 
-	while (unknown->count <= UNKNOWN_MAX &&
+	while (rc == 0 &&
 	       wire_next(&records, &wire_schema_port_member, &m) > 0) {
-		struct wire_name record = { .name = m.name };
-
 		/* The verb refuses it, by its line. */
-		if (!text_is_user_name(m.name))
-			continue;
-		if (store_find_user(store, m.name, &found, &r->err) < 0)
-			return err_rc(&r->err);
-		if (found)
-			continue;
-		if (r->body.import.add_users != 0 || auth_has_account(m.name))
-			wire_put(&r->extra, &wire_schema_name, &record);
-		else if (++unknown->count <= UNKNOWN_MAX)
-			buf_printf(&unknown->names, "%s%.*s",
-				   unknown->count > 1 ? ", " : "",
-				   (int)m.name.len, m.name.data);
+		if (text_is_user_name(m.name))
+			n.names[n.count++] = m.name;
 	}
+	if (rc == 0)
+		rc = request_names_find(r, store, &n);
+	for (size_t i = 0;
+	     rc == 0 && i < n.count && unknown->count <= UNKNOWN_MAX; i++) {
+		if (!n.found[i])
+			note_missing(r, n.names[i], unknown);
+	}
+	request_names_release(&n);
+	if (rc < 0)
+		return rc;
 	return r->extra.failed || unknown->names.failed ? request_no_memory(r)
 							: 0;
 }

@@ -118,58 +118,65 @@ static int write_send(struct request *r, struct store *store,
 }
 
 /* Notes a user to be added with the transaction: who is not stored yet but
- * has a local account. Others (*unknown) are refused by the verb, which names
+ * has a local account. Others (false) are refused by the verb, which names
  * them. */
-static int prepare_user(struct request *r, struct store *store, struct str user,
-			bool *unknown)
+static bool note_user(struct request *r, struct str user, bool found)
 {
-	struct wire_name record = { .name = user };
-	bool found;
-	int rc = store_find_user(store, user, &found, &r->err);
+	const struct wire_name record = { .name = user };
 
-	*unknown = false;
-	if (rc < 0 && r->err.code == ERR_BAD_NAME) {
-		r->err.code = ERR_NONE; /* the verb says it */
-		return 0;
-	}
-	if (rc < 0)
-		return rc;
-	*unknown = !found && !auth_has_account(user);
-	if (!found && !*unknown)
-		wire_put(&r->extra, &wire_schema_name, &record);
-	return 0;
+	if (found)
+		return true;
+	if (!auth_has_account(user))
+		return false;
+	wire_put(&r->extra, &wire_schema_name, &record);
+	return true;
+}
+
+static size_t count_edits(struct str edits)
+{
+	struct wire_edit edit;
+	size_t count = 0;
+
+	while (wire_next(&edits, &wire_schema_edit, &edit) > 0)
+		count++;
+	return count;
 }
 
 static int prepare_edits(struct request *r, struct store *store,
 			 struct str edits)
 {
+	struct request_names n;
 	struct wire_edit edit;
-	bool unknown;
-	int rc;
+	bool known = true;
+	int more = 0;
+	int rc = request_names_init(r, &n, count_edits(edits));
 
-	while ((rc = wire_next(&edits, &wire_schema_edit, &edit)) > 0) {
-		if (edit.op == EDIT_REMOVE)
-			continue;
-		rc = prepare_user(r, store, edit.name, &unknown);
-		if (rc < 0)
-			return rc;
-		/* All will be refused: passwd is not asked for the rest,
-		 * which takes long where there are many. */
-		if (unknown)
-			break;
+	while (rc == 0 &&
+	       (more = wire_next(&edits, &wire_schema_edit, &edit)) > 0) {
+		if (edit.op != EDIT_REMOVE)
+			n.names[n.count++] = edit.name;
 	}
-	if (rc < 0)
-		return err_set(&r->err, ERR_BAD_REQUEST,
-			       "The list of members cannot be decoded");
-	return r->extra.failed ? request_no_memory(r) : 0;
+	if (rc == 0 && more < 0)
+		rc = err_set(&r->err, ERR_BAD_REQUEST,
+			     "The list of members cannot be decoded");
+	if (rc == 0)
+		rc = request_names_find(r, store, &n);
+	/* Behind one who is unknown all will be refused: passwd is not asked
+	 * for the rest, which takes long where there are many. */
+	for (size_t i = 0; rc == 0 && known && i < n.count; i++)
+		known = note_user(r, n.names[i], n.found[i]);
+	request_names_release(&n);
+	return rc == 0 && r->extra.failed ? request_no_memory(r) : rc;
 }
 
 int request_prepare_user(struct request *r, struct store *store,
 			 struct str user)
 {
-	bool unknown;
-	int rc = prepare_user(r, store, user, &unknown);
+	bool found;
+	int rc = store_find_user(store, user, &found, &r->err);
 
+	if (rc == 0)
+		(void)note_user(r, user, found);
 	return rc == 0 && r->extra.failed ? request_no_memory(r) : rc;
 }
 

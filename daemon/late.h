@@ -7,6 +7,7 @@
  *   0 ms     the request comes, and waits for a thread
  *   1200 ms  it still waits: the loop answers `unavailable`
  *   1700 ms  a thread has it: the store is given up (store_set_deadline())
+ *   1850 ms  a gateway waits no longer, for a groupd that was killed either
  *
  * A thread looks whether it reaches the store (store_reach()) before it takes
  * a request out of what waits.
@@ -21,6 +22,7 @@
 enum {
 	LATE_WAIT_MS = 1200,
 	LATE_ANSWER_MS = 1700,
+	LATE_GATEWAY_MS = 1850, /* and as late as it looks */
 	LATE_LOOK_MS = 100, /* how often the loop looks, and a thread tries */
 	LATE_MS_NS = 1000000
 };

@@ -125,24 +125,43 @@ static void tell_deleted(struct nodes_group *ng)
 	fanout_event(ng->nodes->registry, &e);
 }
 
-/* Mounts answer from what they were told, the roles of all too. */
-static void disconnect_mounts(struct group *group)
+static void disconnect(struct group *group, bool mounts_only)
 {
 	for (struct list *el = group->interests.next; el != &group->interests;
 	     el = el->next) {
 		struct peer *peer =
 			container_of(el, struct interest, of_group)->peer;
 
-		if (peer->mount)
+		if (peer->mount || !mounts_only)
 			session_close(&peer->session);
 	}
+}
+
+void nodes_group_lost(struct nodes_group *ng, const struct store_version *v)
+{
+	log_error("the store has lost what it had acknowledged: group=%llu "
+		  "last_seq=%llu was=%llu members=%llu was=%llu",
+		  (unsigned long long)ng->id, (unsigned long long)v->last_seq,
+		  (unsigned long long)ng->seq,
+		  (unsigned long long)v->member_version,
+		  (unsigned long long)ng->version);
+	ng->seq = v->last_seq;
+	ng->version = v->member_version;
+	if (ng->base_seq > ng->seq)
+		ng->base_seq = ng->seq;
+	if (ng->base_version > ng->version)
+		ng->base_version = ng->version;
+	ng->group->last_seq = v->last_seq;
+	group_stale(ng->group);
+	disconnect(ng->group, false);
 }
 
 static void put_out(struct nodes_group *ng, const struct look *l)
 {
 	log_warn("changes of members are not kept any more: group=%llu",
 		 (unsigned long long)ng->id);
-	disconnect_mounts(ng->group);
+	/* They answer from what they were told, the roles of all too. */
+	disconnect(ng->group, true);
 	for (size_t i = 0; i < l->nwatchers && ng->group != NULL; i++) {
 		struct store_change change = { .change = MEMBER_REMOVED };
 		struct event e = { .kind = EVENT_MEMBERS,

@@ -20,8 +20,10 @@ struct nodes_group {
 	uint64_t first_seq; /* the floor that was told */
 	uint64_t round;	    /* of the last sweep that asked for it, */
 	uint64_t seen;	    /* and of the last that found it */
-	uint64_t looked;    /* the serial of the last look that was answered */
-	uint64_t missed;    /* what that did not find, though it is there; 0 */
+	uint64_t asked_seq; /* what had been told when it asked */
+	uint64_t asked_version;
+	uint64_t looked; /* the serial of the last look that was answered */
+	uint64_t missed; /* what that did not find, though it is there; 0 */
 	/* What hints say: that it has reached these, or is gone. */
 	uint64_t want;
 	uint64_t want_version;
@@ -71,6 +73,7 @@ struct nodes_user {
 	struct nodes *nodes;
 	char name[WIRE_USER_MAX + 1];
 	uint64_t version;
+	uint64_t asked; /* what it was when the last sweep asked */
 	uint64_t round;
 	uint64_t since; /* waits for a look at a group behind this serial */
 	unsigned futile;
@@ -113,6 +116,10 @@ void nodes_group_kick(struct nodes_group *ng);
 /* Tells that the floor is at v's, once all below it was told. Whether it was
  * news. */
 bool nodes_group_floor(struct nodes_group *ng, const struct store_version *v);
+/* The store says less of it than it said: it has lost what it acknowledged, as
+ * a database does that fails over to one that is behind. Numbers that were told
+ * will be those of other messages; so who watches begins anew. */
+void nodes_group_lost(struct nodes_group *ng, const struct store_version *v);
 /* Frees one that is gone. */
 void nodes_group_drop(struct nodes_group *ng);
 

@@ -139,6 +139,8 @@ static void gather_groups(struct nodes_sweep *s)
 		list_push(all, &ng->link);
 		ng->round = s->group_round;
 		ng->futile = 0;
+		ng->asked_seq = ng->seq;
+		ng->asked_version = ng->version;
 		s->ids[s->ngroups++] = ng->id;
 	}
 }
@@ -194,6 +196,7 @@ static void gather_users(struct nodes_sweep *s)
 		list_push(all, &u->link);
 		u->round = s->user_round;
 		u->futile = 0;
+		u->asked = u->version;
 		memset(u->heard, 0, sizeof(u->heard));
 		memcpy(s->users[s->nusers++], u->name, sizeof(u->name));
 	}
@@ -222,6 +225,11 @@ static void see_groups(struct nodes_sweep *s)
 		if (ng == NULL)
 			continue;
 		ng->seen = s->group_round;
+		if (v->last_seq < ng->asked_seq ||
+		    v->member_version < ng->asked_version) {
+			nodes_group_lost(ng, v);
+			continue;
+		}
 		nodes_group_floor(ng, v);
 		if (v->last_seq <= ng->seq && v->member_version <= ng->version)
 			continue;
@@ -244,7 +252,12 @@ static void see_users(struct nodes_sweep *s)
 		struct nodes_user *u =
 			nodes_find_user(s->nodes, str_of(s->known[i].name));
 
-		if (u == NULL || s->known[i].version <= u->version)
+		if (u == NULL)
+			continue;
+		/* Lost: what comes then is told by its number. */
+		if (s->known[i].version < u->asked)
+			u->version = s->known[i].version;
+		if (s->known[i].version <= u->version)
 			continue;
 		u->look = true;
 		nodes_user_kick(u);

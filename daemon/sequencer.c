@@ -299,6 +299,7 @@ static int carry_out(struct lane *lane, struct batch *batch, struct err *err)
 	const struct sequencer_op *first = op_of(batch->ops.next);
 	int rc;
 
+	lane->lost = false;
 	store_set_deadline(lane->store, late_deadline_ms(since(batch)));
 	rc = come_together(q, batch, since(batch));
 	if (rc != 0)
@@ -306,6 +307,7 @@ static int carry_out(struct lane *lane, struct batch *batch, struct err *err)
 	rc = q->shared && first->append != NULL
 		     ? run_appends(lane, batch, err)
 		     : run_until_kept(lane, batch, err);
+	lane->lost = rc < 0 && store_was_lost(lane->store);
 	/* Before the lock goes: what was not committed is nobody's. */
 	if (rc < 0)
 		store_rollback(lane->store);
@@ -353,8 +355,7 @@ static void load_events(struct lane *lane, struct batch *batch)
 	}
 }
 
-/* Negative: nobody knows what the store did, or it did nothing. */
-static int run_batch(struct lane *lane, struct batch *batch)
+static void run_batch(struct lane *lane, struct batch *batch)
 {
 	struct sequencer *q = lane->sequencer;
 	struct err err = { .code = ERR_NONE };
@@ -365,18 +366,16 @@ static int run_batch(struct lane *lane, struct batch *batch)
 		unknown_outcome(q, &err);
 	if (rc < 0) {
 		fail_batch(lane, batch, rc, &err);
-		return err.code == ERR_OUT_OF_SPACE ? 0 : rc;
+		return;
 	}
 	count_batch(q, batch, uv_hrtime() - began);
 	load_events(lane, batch);
-	return 0;
 }
 
 static void *lane_main(void *arg)
 {
 	struct lane *lane = arg;
 	struct sequencer *q = lane->sequencer;
-	bool away;
 
 	pthread_setname_np(pthread_self(), "lane");
 	for (;;) {
@@ -387,9 +386,9 @@ static void *lane_main(void *arg)
 			atomic_store(&lane->alive_ns, 0);
 			return NULL;
 		}
-		away = run_batch(lane, batch) < 0;
+		run_batch(lane, batch);
 		mailbox_post(&q->done, &batch->link);
-		if (away && q->shared)
+		if (lane->lost)
 			lane_doubt(lane);
 		else
 			atomic_store(&q->away, false);
@@ -449,6 +448,12 @@ static void lane_stop(struct lane *lane)
 	pthread_cond_destroy(&lane->wake);
 }
 
+static void on_warning(void *data, const char *text)
+{
+	(void)data;
+	log_warn("the store warns: why=\"%s\"", text);
+}
+
 static int lane_start(struct sequencer *q, struct err *err)
 {
 	struct lane *lane = &q->lane[q->lanes];
@@ -458,6 +463,8 @@ static int lane_start(struct sequencer *q, struct err *err)
 	*lane = (struct lane){ .sequencer = q };
 	store.alive = on_alive;
 	store.alive_data = lane;
+	/* All lanes see the same. */
+	store.warn = q->lanes == 0 ? on_warning : NULL;
 	rc = store_open(&lane->store, q->options.url, &store, err);
 	if (rc < 0)
 		return rc;

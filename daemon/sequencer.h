@@ -94,11 +94,12 @@ struct lane {
 	size_t pending_ops;
 	size_t pending_bytes;
 	bool stop;
-	/* Of a shared store, protected by lock: the last transaction failed,
-	 * or it was not reached; and then it is not even waited for. */
+	/* Of a shared store, protected by lock: the last transaction was lost
+	 * on the way to it; and then it is not reached, or even waited for. */
 	bool doubt;
 	bool away;
-	struct event_marks marks; /* the thread's */
+	struct event_marks marks; /* the thread's, as the next */
+	bool lost; /* the last transaction did not reach a shared store */
 	/* When it last got on with its work (uv_hrtime()); 0: it has none. */
 	atomic_uint_fast64_t alive_ns;
 	/* Of a shared store, owned: SEQUENCER_BATCH_OPS each. */

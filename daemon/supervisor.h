@@ -65,6 +65,7 @@ struct supervisor_options {
 	const struct config *config; /* borrowed */
 	const char *rundir;	     /* copied */
 	const char *gateway_binary;  /* NULL: the one beside groupd */
+	uint64_t answer_ms; /* of a gateway's clients; 0: as it likes */
 	/* Makes a session of a connection (takes fd); NULL on failure. */
 	struct peer *(*on_connected)(void *data, int fd);
 	void *data;

@@ -283,7 +283,10 @@ static void on_watching(struct feed_watch *w,
 			const struct wire_body_watching *a)
 {
 	struct feed_group_private *g = w->group->p;
-	bool changed = g->known && g->pub.epoch != a->epoch;
+	/* A log that has become shorter is another one, whatever it is called:
+	 * its numbers will be those of other messages. */
+	bool changed = g->known && (g->pub.epoch != a->epoch ||
+				    a->last_seq < g->pub.last_seq);
 	bool grown = changed || a->last_seq > g->pub.last_seq;
 
 	w->made = true;

@@ -66,7 +66,7 @@ echo "Installing from Debian:$missing"
 # have their own, and nobody asked for that one.
 no_database=/etc/postgresql-common/createcluster.d/groupfs-tests.conf
 case "$missing " in
-*" postgresql "*)
+*" postgresql "* | *" postgresql-15 "*)
 	trap '$as_root rm -f "$no_database"' EXIT
 	$as_root sh -c 'mkdir -p "${1%/*}" &&
 		echo "create_main_cluster = off" >"$1"' sh "$no_database"

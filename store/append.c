@@ -83,6 +83,7 @@ int store_append_all(struct store *s, struct store_append *const *ops,
 
 	assert(!s->in_transaction && !s->in_snapshot);
 	forget_all(ops, count);
+	s->lost = false;
 	if (s->options.read_only)
 		rc = err_set(err, ERR_BAD_REQUEST,
 			     "This handle of the store only reads");

@@ -34,6 +34,9 @@ struct store {
 	bool broken;
 	/* Set by the back end with it: store_was_undone(). */
 	bool undone;
+	/* Set by the back end of a store that machines share, cleared by
+	 * store.c: store_was_lost(). */
+	bool lost;
 	/* Set by the back end: nobody knows what is on disk. Every verb is
 	 * refused with -EINPROGRESS from then on. */
 	bool dead;
@@ -181,6 +184,11 @@ struct store_ops {
 				 uint64_t after_version,
 				 store_member_change_fn fn, void *data,
 				 struct err *err);
+	/* NULL, both: find_user(), add_user() is called for each. */
+	int (*find_users)(struct store *s, const struct str *names,
+			  size_t count, bool *found, struct err *err);
+	int (*add_users)(struct store *s, const struct str *names, size_t count,
+			 uint64_t *added, struct err *err);
 	/* NULL: store.c calls find_token() for each. */
 	int (*list_gone_tokens)(struct store *s,
 				const uint8_t (*hashes)[STORE_TOKEN_HASH],
@@ -225,6 +233,7 @@ struct store_ops {
 /* move.c: `unavailable` for a store that is being filled, but with
  * options.moving. */
 int move_check_open(struct store *s, struct err *err);
+int move_refuse_open(struct err *err);
 /* Whether the handle can do anything; whether it can write. */
 int store_check_alive(struct store *s, struct err *err);
 int store_check_writer(struct store *s, struct err *err);

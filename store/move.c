@@ -7,6 +7,14 @@
 #include "store/import.h"
 #include "store/input.h"
 
+int move_refuse_open(struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE,
+		       "This store is not complete: another one is being moved "
+		       "into it. Call 'groupctl migrate' again, until it says "
+		       "that it is done");
+}
+
 int move_check_open(struct store *s, struct err *err)
 {
 	uint64_t from = 0;
@@ -15,12 +23,7 @@ int move_check_open(struct store *s, struct err *err)
 	if (s->options.moving)
 		return 0;
 	rc = s->ops->moved_from(s, &from, err);
-	if (rc < 0 || from == 0)
-		return rc;
-	return err_set(err, ERR_UNAVAILABLE,
-		       "This store is not complete: another one is being moved "
-		       "into it. Call 'groupctl migrate' again, until it says "
-		       "that it is done");
+	return rc < 0 || from == 0 ? rc : move_refuse_open(err);
 }
 
 /* Reading. */

@@ -7,7 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { SET_UP_MS = 5000, OPEN_MS = 20000 };
+enum { SET_UP_MS = 5000, OPEN_MS = 20000, LOCK_MS = 1000, LOCK_AGAIN_MS = 50 };
+
+/* Any number that others are not likely to have. */
+#define MOVE_LOCK "7308335461112709751"
 
 /* What the URL may say otherwise. A reader, too, asks who takes writes: what a
  * standby shows may be older than what a reader was told to look for, and in
@@ -59,6 +62,7 @@ enum { REFUSALS = sizeof(refusals) / sizeof(refusals[0]) };
 static const char set_up_all[] =
 	"SET default_transaction_isolation='read committed';"
 	"SET lock_timeout=0;SET statement_timeout=0;SET jit=off;"
+	"SET client_min_messages=notice;"
 	"SET client_connection_check_interval='500ms';";
 static const char set_up_reader[] = "SET default_transaction_read_only=on";
 /* A node that has hung, or was cut off, does not keep a group's lock; and who
@@ -135,11 +139,12 @@ uint64_t pg_end_of(const struct postgres_store *s, int ms)
 
 int pg_check_time(struct postgres_store *s, int ms, struct err *err)
 {
-	if (ms == PG_LONG_MS)
+	if (ms == PG_WALK_MS)
 		s->base.deadline_ms = 0;
 	if (s->base.deadline_ms == 0 || pg_clock_ms() < s->base.deadline_ms)
 		return 0;
 	s->base.broken = s->base.in_transaction;
+	s->base.lost = true;
 	return err_set(err, ERR_UNAVAILABLE,
 		       "The database did not answer in time");
 }
@@ -208,8 +213,69 @@ static bool has_ended(struct postgres_store *s)
 	return s->ended;
 }
 
+/* Takes the lock that tells who writes: 1, 0: somebody else has it. */
+static int try_lock(const struct postgres_store *s, struct err *err)
+{
+	PGresult *r = pg_script(
+		s, s->conn, SET_UP_MS,
+		s->base.options.moving
+			? "SELECT pg_try_advisory_lock(" MOVE_LOCK ")"
+			: "SELECT pg_try_advisory_lock_shared(" MOVE_LOCK ")");
+	int rc;
+
+	if (PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1)
+		rc = strcmp(PQgetvalue(r, 0, 0), "t") == 0;
+	else
+		rc = refuse_connection(s->conn, err);
+	PQclear(r);
+	return rc;
+}
+
+/* Who moves a store into the database is alone with it, and each writer that is
+ * connected keeps him out: all hold one lock, on each connection anew.
+ * PostgreSQL takes a moment to notice that who was there before has gone. */
+static int lock_store(const struct postgres_store *s, struct err *err)
+{
+	uint64_t end = pg_clock_ms() + (s->opening ? LOCK_MS : 0);
+	int rc = s->base.options.read_only ? 1 : try_lock(s, err);
+
+	while (rc == 0 && pg_clock_ms() < end) {
+		(void)poll(NULL, 0, LOCK_AGAIN_MS);
+		rc = try_lock(s, err);
+	}
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	err_set(err, ERR_UNAVAILABLE,
+		s->base.options.moving
+			? "A groupd has this database open, or somebody else "
+			  "is moving a store into it: stop them first"
+			: "A store is being moved into this database: wait "
+			  "until 'groupctl migrate' says that it is done");
+	return -EBUSY;
+}
+
+static int connect_anew(struct postgres_store *s, struct err *err)
+{
+	int rc;
+
+	s->conn = pg_connect_another(s, err);
+	if (s->conn == NULL)
+		return err != NULL ? err_rc(err) : -EIO;
+	s->ended = false;
+	s->ending = false;
+	s->look_ms = 0;
+	PQsetNoticeReceiver(s->conn, on_notice, s);
+	memset(s->prepared, 0, sizeof(s->prepared));
+	rc = lock_store(s, err);
+	if (rc < 0)
+		pg_drop(s);
+	return rc;
+}
+
 int pg_connect(struct postgres_store *s, struct err *err)
 {
+	int rc;
+
 	pg_take_end(s);
 	if (s->conn != NULL && has_ended(s))
 		pg_drop(s);
@@ -218,17 +284,13 @@ int pg_connect(struct postgres_store *s, struct err *err)
 	/* A new connection would not have what was open on the old one. */
 	if (s->base.in_transaction || s->base.in_snapshot) {
 		s->base.broken = s->base.in_transaction;
+		s->base.lost = true;
 		return err_set(err, ERR_UNAVAILABLE,
 			       "The connection to the database was lost");
 	}
-	s->conn = pg_connect_another(s, err);
-	if (s->conn == NULL)
-		return err != NULL ? err_rc(err) : -EIO;
-	s->ended = false;
-	s->ending = false;
-	PQsetNoticeReceiver(s->conn, on_notice, s);
-	memset(s->prepared, 0, sizeof(s->prepared));
-	return 0;
+	rc = connect_anew(s, err);
+	s->base.lost = s->base.lost || rc < 0;
+	return rc;
 }
 
 void pg_drop(struct postgres_store *s)
@@ -386,6 +448,8 @@ static const struct store_ops postgres_ops = {
 	.next_import = pg_next_import,
 	.add_user = pg_add_user,
 	.find_user = pg_find_user,
+	.find_users = pg_find_users,
+	.add_users = pg_add_users,
 	.list_users = pg_list_users,
 	.create_token = pg_create_token,
 	.revoke_token = pg_revoke_token,
@@ -447,8 +511,8 @@ int postgres_store_open(struct store **out, const char *url,
 		rc = pg_connect(s, err);
 	if (rc == 0)
 		rc = pg_schema_check(s, err);
-	if (rc == 0 && options->moving && !options->read_only)
-		rc = pg_move_lock(s, err);
+	if (rc == 0)
+		rc = pg_look_first(s, err);
 	if (rc < 0) {
 		pg_close(&s->base);
 		return rc;

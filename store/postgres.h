@@ -4,11 +4,11 @@
  * includes it, and nothing else knows libpq.
  *
  *   postgres.c            open, connection, transactions, snapshots
- *   postgres_util.c       statements, parameters, results, round trips, errors
- *   postgres_array.c      arrays as parameters
+ *   postgres_util.c       statements, results, round trips, errors
+ *   postgres_array.c      parameters, and arrays as such
  *   postgres_schema.c     versions of what lies in the database
  *   postgres_*.sql        what that is: tables, and functions that run there
- *   postgres_room.c       partitions: room for a day's messages
+ *   postgres_room.c       partitions: room for a day's messages; clocks
  *   postgres_append.c     messages in, read pointers
  *   postgres_groups.c     groups made, deleted, their members edited
  *   postgres_read.c       groups as users see them, messages, byte offsets
@@ -38,13 +38,18 @@
 #include "store/postgres_rest.h"
 
 enum {
-	PG_VERSION = 1,	       /* of the schema */
-	PG_SERVER_MIN = 15,    /* PostgreSQL's own */
-	PG_PARAMS_MAX = 20,    /* of one statement */
-	PG_DAY_MS = 86400000,  /* a time bucket */
-	PG_WRITE_MS = 1500,    /* how long a round trip may take: of a write */
-	PG_READ_MS = 5000,     /* of a look */
-	PG_LONG_MS = INT32_MAX /* of what walks over all there is */
+	PG_VERSION = 1,	      /* of the schema */
+	PG_SERVER_MIN = 15,   /* PostgreSQL's own */
+	PG_PARAMS_MAX = 20,   /* of one statement */
+	PG_DAY_MS = 86400000, /* a time bucket */
+	PG_WRITE_MS = 1500,   /* how long a round trip may take: of a write */
+	PG_READ_MS = 5000,    /* of a look */
+	PG_WALK_MS = 3600000, /* of what walks over all there is */
+	/* As long as it goes on, which PostgreSQL says meanwhile (NOTICE): it
+	 * is given up when nothing was heard for PG_WRITE_MS; while a store is
+	 * moved, when nobody else waits, for PG_MOVE_MS. */
+	PG_LONG_MS = 0,
+	PG_MOVE_MS = 60000
 };
 /* PostgreSQL's numbers are signed. */
 #define PG_NUMBER_MAX UINT64_C(0x7fffffffffffffff)
@@ -64,12 +69,24 @@ enum {
 	X(META_SET, PG_WRITE_MS,                                               \
 	  "INSERT INTO meta(k,v) VALUES($1,$2) "                               \
 	  "ON CONFLICT(k) DO UPDATE SET v=excluded.v")                         \
+	X(META_RAISE, PG_WRITE_MS,                                             \
+	  "INSERT INTO meta(k,v) VALUES($1,$2) ON CONFLICT(k) "                \
+	  "DO UPDATE SET v=excluded.v WHERE meta.v<excluded.v")                \
+	/* Days that there is room for; what all nodes must know; the time. */ \
+	X(LOOK, PG_WRITE_MS,                                                   \
+	  "SELECT (SELECT count(*) FROM partitions WHERE lo<=$1 AND hi>$1),"   \
+	  "(SELECT count(*) FROM partitions WHERE lo<=$1+1 AND hi>$1+1),"      \
+	  "(SELECT v FROM meta WHERE k='dedupe_days'),"                        \
+	  "(SELECT v FROM meta WHERE k='moved_from'),"                         \
+	  "(extract(epoch FROM clock_timestamp())*1000)::bigint")              \
+	X(APPEND_PLAIN, PG_WRITE_MS,                                           \
+	  "SELECT append_message($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)") \
 	X(APPEND, PG_WRITE_MS,                                                 \
-	  "SELECT * FROM append_messages($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,"  \
-	  "$12,$13,$14,$15,$16)")                                              \
+	  "SELECT append_messages($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13," \
+	  "$14,$15,$16)")                                                      \
 	X(APPEND_OR_NONE, PG_WRITE_MS,                                         \
-	  "SELECT * FROM append_or_none($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,"   \
-	  "$12,$13,$14,$15,$16)")                                              \
+	  "SELECT append_or_none($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,"  \
+	  "$14,$15,$16)")                                                      \
 	X(SET_READ, PG_WRITE_MS, "SELECT * FROM set_read($1,$2,$3)")           \
 	X(FLUSH_READS, PG_WRITE_MS, "SELECT flush_reads($1,$2,$3)")            \
 	X(CREATE_GROUP, PG_LONG_MS,                                            \
@@ -195,6 +212,9 @@ struct postgres_store {
 	struct buf names;		       /* who one item may mention */
 	struct pg_days room_now; /* what now may be, and there is room */
 	struct pg_days room_old; /* and where an import was last */
+	uint64_t look_ms;	 /* when to look at it again: pg_clock_ms() */
+	uint64_t days;	 /* for which ids are known: of all nodes the most */
+	bool clock_told; /* that the clocks differ */
 
 	uint64_t owner; /* of the imports that it begins; 0: none yet */
 
@@ -226,7 +246,7 @@ uint64_t pg_end_of(const struct postgres_store *s, int ms);
 /* Before something is asked: not what nobody would wait for. `unavailable` */
 int pg_check_time(struct postgres_store *s, int ms, struct err *err);
 
-/* postgres_util.c */
+/* postgres_array.c */
 
 /* One statement and its parameters. Bytes are borrowed until it has run. */
 struct pg_call {
@@ -242,6 +262,7 @@ void pg_use(struct pg_call *c, enum pg_statement which);
 void pg_add(struct pg_call *c, uint64_t value);
 void pg_add_null(struct pg_call *c);
 void pg_add_bool(struct pg_call *c, bool value);
+/* Valid UTF-8 without NUL: what comes from elsewhere is checked before. */
 void pg_add_text(struct pg_call *c, struct str s);
 void pg_add_bytes(struct pg_call *c, struct str s);
 void pg_add_blob(struct pg_call *c, struct str s);
@@ -302,6 +323,9 @@ void pg_array_add_blob(struct pg_array *a, struct str s);
 void pg_array_release(struct pg_array *a);
 /* Completes it. Its memory may have failed: a.buf.failed. */
 void pg_add_array(struct pg_call *c, struct pg_array *a);
+/* The value i, from 0, of a bigint[] without NULLs that is a result; 0 where it
+ * is shorter. */
+uint64_t pg_array_get(struct str array, size_t i);
 
 /* Puts a refusal of PostgreSQL's into words; r may be NULL: the connection is
  * lost. -EIO, or -ENOSPC. */
@@ -334,15 +358,19 @@ int pg_set_meta(struct postgres_store *s, const char *name, uint64_t value,
 
 /* postgres_room.c */
 
+/* Of a handle that is opened. A writer says for how many days it has to know
+ * ids, and looks what the others say; `unavailable` where it may not write. */
+int pg_look_first(struct postgres_store *s, struct err *err);
 /* Has there be partitions for what is stored now: messages, dedupe keys. To be
  * called before a transaction's lock is taken or waited for; within one, too:
- * it uses another connection. Once a day it costs something. */
+ * it makes them over another connection. Costs a look behind each connect, and
+ * one a minute. */
 int pg_need_room(struct postgres_store *s, struct err *err);
 /* The same for messages of another time, of an import. */
 int pg_need_room_at(struct postgres_store *s, uint64_t time_ms,
 		    struct err *err);
-/* The generation that a dedupe key of now belongs to; those before `from` are
- * forgotten. Both are days. */
+/* The generation of a dedupe key of now, which is its day; those before `from`
+ * are forgotten. */
 uint64_t pg_generation(const struct postgres_store *s, uint64_t now_ms,
 		       uint64_t *from);
 

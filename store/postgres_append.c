@@ -27,6 +27,12 @@ static struct str make_key(struct dedupe_key *key, char kind, struct str id)
 	return str_make(key->bytes, id.len + 1);
 }
 
+/* Of one call. */
+struct call_keys {
+	struct dedupe_key batch;
+	struct dedupe_key item;
+};
+
 /* The arrays of append_messages(), in the order of its parameters. */
 enum { TYPE, REPLY, LEN, JSONL, WARN, ID, CONTENT, URL, NAMES };
 _Static_assert(NAMES + 1 == PG_ITEM_ARRAYS, "all of them");
@@ -67,10 +73,17 @@ static void put_names(struct postgres_store *s, const struct store_append *op,
 		     it.dropped ? (uint64_t)WARN_MENTION_DROPPED : 0);
 }
 
-static void put_item(struct postgres_store *s, const struct store_append *op,
-		     const struct wire_item *item)
+/* What an item is to the functions in the database: its lines are as long as
+ * that but for the digits of its number. */
+struct item_numbers {
+	uint64_t reply_to;
+	uint64_t len;
+	uint64_t jsonl_len;
+};
+
+static struct item_numbers numbers_of(const struct store_append *op,
+				      const struct wire_item *item)
 {
-	/* Its lines, but for the digits of its number. */
 	const struct wire_message m = { .seq = 1,
 					.type = item->type,
 					.reply_to = item->reply_to,
@@ -78,15 +91,26 @@ static void put_item(struct postgres_store *s, const struct store_append *op,
 					.content = item->content,
 					.media_url = item->media_url,
 					.client_id = item->client_id };
-	/* No message has a number that PostgreSQL does not know. */
-	uint64_t reply_to =
-		item->reply_to > PG_NUMBER_MAX ? PG_NUMBER_MAX : item->reply_to;
+
+	return (struct item_numbers){
+		/* No message has a number that PostgreSQL does not know. */
+		.reply_to = item->reply_to > PG_NUMBER_MAX ? PG_NUMBER_MAX
+							   : item->reply_to,
+		.len = text_render_len(&m) - 1,
+		.jsonl_len = json_message_line_len(&m) - 1,
+	};
+}
+
+static void put_item(struct postgres_store *s, const struct store_append *op,
+		     const struct wire_item *item)
+{
+	struct item_numbers n = numbers_of(op, item);
 	struct dedupe_key key;
 
 	pg_array_add(&s->items[TYPE], item->type);
-	pg_array_add(&s->items[REPLY], reply_to);
-	pg_array_add(&s->items[LEN], text_render_len(&m) - 1);
-	pg_array_add(&s->items[JSONL], json_message_line_len(&m) - 1);
+	pg_array_add(&s->items[REPLY], n.reply_to);
+	pg_array_add(&s->items[LEN], n.len);
+	pg_array_add(&s->items[JSONL], n.jsonl_len);
 	pg_array_add_str(&s->items[ID], make_key(&key, 'i', item->client_id));
 	pg_array_add_blob(&s->items[CONTENT], item->content);
 	pg_array_add_str(&s->items[URL], item->media_url);
@@ -115,24 +139,72 @@ static bool put_items(struct postgres_store *s, const struct store_append *op,
 	return replies && count > 1;
 }
 
-/* Its bytes are the handle's until the next. */
-static int make_call(struct postgres_store *s, const struct store_append *op,
-		     size_t count, struct dedupe_key *key, struct pg_call *c,
-		     struct err *err)
+/* What all of them begin with. */
+static void begin_call(const struct postgres_store *s,
+		       const struct store_append *op, enum pg_statement which,
+		       struct dedupe_key *key, struct pg_call *c)
 {
 	uint64_t now_ms = env_now_ms(s->base.options.env);
-	bool undo = put_items(s, op, count);
 	uint64_t from;
 	uint64_t generation = pg_generation(s, now_ms, &from);
-	bool failed = s->names.failed;
 
-	pg_use(c, undo ? PG_APPEND_OR_NONE : PG_APPEND);
+	pg_use(c, which);
 	pg_add(c, op->group_id);
 	pg_add_text(c, op->user);
 	pg_add(c, now_ms);
 	pg_add(c, generation);
 	pg_add(c, from);
 	pg_add_bytes(c, make_key(key, 'b', op->batch_id));
+}
+
+/* Whether it is what append_message() is for, and its one item then. */
+static bool is_plain(const struct store_append *op, size_t count,
+		     struct wire_item *item)
+{
+	struct str items = op->items;
+	struct input_mentions it;
+
+	if (count != 1 || op->only_known || op->batch_id.len == 0 ||
+	    wire_next(&items, &wire_schema_item, item) <= 0)
+		return false;
+	input_mentions_init(&it, item);
+	return !it.in_content && item->mentions.len == 0;
+}
+
+static void make_plain_call(const struct postgres_store *s,
+			    const struct store_append *op,
+			    const struct wire_item *item,
+			    struct call_keys *keys, struct pg_call *c)
+{
+	struct item_numbers n = numbers_of(op, item);
+
+	begin_call(s, op, PG_APPEND_PLAIN, &keys->batch, c);
+	pg_add(c, item->type);
+	pg_add(c, n.reply_to);
+	pg_add(c, n.len);
+	pg_add(c, n.jsonl_len);
+	pg_add_bytes(c, make_key(&keys->item, 'i', item->client_id));
+	pg_add_blob(c, item->content);
+	pg_add_text(c, item->media_url);
+}
+
+/* Its bytes are the handle's, and of keys, until the next. */
+static int make_call(struct postgres_store *s, const struct store_append *op,
+		     size_t count, struct call_keys *keys, struct pg_call *c,
+		     struct err *err)
+{
+	struct wire_item item;
+	bool failed;
+	bool undo;
+
+	if (is_plain(op, count, &item)) {
+		make_plain_call(s, op, &item, keys, c);
+		return 0;
+	}
+	undo = put_items(s, op, count);
+	failed = s->names.failed;
+	begin_call(s, op, undo ? PG_APPEND_OR_NONE : PG_APPEND, &keys->batch,
+		   c);
 	pg_add_bool(c, op->only_known);
 	for (size_t i = 0; i < PG_ITEM_ARRAYS; i++) {
 		pg_add_array(c, &s->items[i]);
@@ -156,28 +228,43 @@ static uint64_t reply_of(const struct store_append *op, size_t n)
 static int take_answer(const PGresult *r, struct store_append *op, size_t count,
 		       struct err *err)
 {
+	enum {
+		STATUS,
+		AT,
+		EPOCH,
+		FIRST,
+		LAST,
+		OFF,
+		MS,
+		DUPLICATE,
+		WARNINGS,
+		END,
+		MENTIONS
+	};
 	struct wire_body_sent *sent = &op->sent;
+	struct str a;
 	uint64_t n;
 
 	assert(PQntuples(r) == 1);
-	switch (pg_column(r, 0, 0)) {
+	a = pg_column_str(r, 0, 0);
+	switch (pg_array_get(a, STATUS)) {
 	case PG_OK:
 		break;
 	case PG_NO_MESSAGE:
-		n = pg_column(r, 0, 1);
+		n = pg_array_get(a, AT);
 		return input_refuse_reply(reply_of(op, n), n, count, err);
 	default:
 		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
 	}
-	sent->epoch = pg_column(r, 0, 2);
-	sent->first_seq = pg_column(r, 0, 3);
-	sent->last_seq = pg_column(r, 0, 4);
-	sent->offset = pg_column(r, 0, 5);
-	sent->time_ms = pg_column(r, 0, 6);
-	sent->duplicate = pg_column(r, 0, 7);
-	sent->warnings = pg_column(r, 0, 8);
-	op->end_off = pg_column(r, 0, 9);
-	op->mentions = pg_column(r, 0, 10) != 0;
+	sent->epoch = pg_array_get(a, EPOCH);
+	sent->first_seq = pg_array_get(a, FIRST);
+	sent->last_seq = pg_array_get(a, LAST);
+	sent->offset = pg_array_get(a, OFF);
+	sent->time_ms = pg_array_get(a, MS);
+	sent->duplicate = pg_array_get(a, DUPLICATE);
+	sent->warnings = pg_array_get(a, WARNINGS);
+	op->end_off = pg_array_get(a, END);
+	op->mentions = pg_array_get(a, MENTIONS) != 0;
 	return 0;
 }
 
@@ -191,7 +278,7 @@ int pg_append(struct store *base, struct store_append *op, size_t count,
 	      struct err *err)
 {
 	struct postgres_store *s = pg_of(base);
-	struct dedupe_key key;
+	struct call_keys keys;
 	struct pg_call c;
 	PGresult *r = NULL;
 	int rc;
@@ -201,7 +288,7 @@ int pg_append(struct store *base, struct store_append *op, size_t count,
 	/* The clock goes on while a transaction is open. */
 	rc = pg_need_room(s, err);
 	if (rc == 0)
-		rc = make_call(s, op, count, &key, &c, err);
+		rc = make_call(s, op, count, &keys, &c, err);
 	if (rc == 0)
 		rc = pg_run(s, &c, &r, err);
 	if (rc >= 0)
@@ -222,7 +309,7 @@ struct appending {
 	struct postgres_store *s;
 	struct pick *picks;
 	size_t n;
-	struct dedupe_key key;
+	struct call_keys keys;
 };
 
 static int by_group(const void *a, const void *b)
@@ -239,7 +326,7 @@ static int add_call(void *data, size_t i, struct pg_call *c, struct err *err)
 {
 	struct appending *a = data;
 
-	return make_call(a->s, a->picks[i].op, a->picks[i].count, &a->key, c,
+	return make_call(a->s, a->picks[i].op, a->picks[i].count, &a->keys, c,
 			 err);
 }
 

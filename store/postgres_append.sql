@@ -7,15 +7,16 @@
 -- machine; none is a CTE, for what is read behind a lock must be what was
 -- committed before it, and within one statement it is not.
 
--- Room for a day: a partition of messages or dedupe. Behind p_now they are
--- made by months (an import), else by days. ATTACH, and not CREATE ...
--- PARTITION OF, because it lets others read and write meanwhile; and never
--- within the transaction of an append: whoever waits here holds no lock of a
--- group.
+-- Room for a day: a partition of messages or dedupe, of p_days days where the
+-- others leave so many. Behind p_now they are made by months (an import).
+-- ATTACH, and not CREATE ... PARTITION OF, because it lets others read and
+-- write meanwhile; and never within the transaction of an append: whoever waits
+-- here holds no lock of a group.
 CREATE FUNCTION make_room(
     p_parent text,
     p_day    bigint,
     p_now    bigint,
+    p_days   bigint,
     OUT o_lo bigint,
     OUT o_hi bigint
 ) LANGUAGE plpgsql AS $$
@@ -30,17 +31,18 @@ BEGIN
         RETURN;
     END IF;
 
-    o_lo := p_day;
-    o_hi := p_day + 1;
+    o_lo := p_day - p_day % p_days;
+    o_hi := o_lo + p_days;
     IF p_day < p_now - 1 THEN
         o_lo := date_trunc('month', v_epoch + p_day::integer)::date - v_epoch;
         o_hi := (date_trunc('month', v_epoch + p_day::integer)
             + interval '1 month')::date - v_epoch;
-        SELECT greatest(o_lo, max(hi)) INTO o_lo FROM partitions
-            WHERE parent = p_parent AND hi <= p_day;
-        SELECT least(o_hi, min(lo), p_now - 1) INTO o_hi FROM partitions
-            WHERE parent = p_parent AND lo > p_day;
+        o_hi := least(o_hi, p_now - 1);
     END IF;
+    SELECT greatest(o_lo, max(hi)) INTO o_lo FROM partitions
+        WHERE parent = p_parent AND hi <= p_day;
+    SELECT least(o_hi, min(lo)) INTO o_hi FROM partitions
+        WHERE parent = p_parent AND lo > p_day;
 
     v_name := p_parent || '_' || to_char(v_epoch + o_lo::integer, 'YYYYMMDD');
     IF o_hi - o_lo > 1 THEN
@@ -55,16 +57,19 @@ BEGIN
 END
 $$;
 
--- Forgets ids of generations before p_before.
-CREATE FUNCTION drop_keys(p_before bigint) RETURNS void
+-- Forgets ids that no node needs any more, whatever its window; and a day more,
+-- for clocks that are behind.
+CREATE FUNCTION drop_keys(p_today bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_part record;
+    v_days bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(7308335461112709734);
+    SELECT v INTO v_days FROM meta WHERE k = 'dedupe_days';
     FOR v_part IN
         SELECT lo, name FROM partitions
-        WHERE parent = 'dedupe' AND hi <= p_before
+        WHERE parent = 'dedupe' AND hi < p_today - v_days
     LOOP
         EXECUTE format('DROP TABLE %I', v_part.name);
         DELETE FROM partitions WHERE parent = 'dedupe' AND lo = v_part.lo;
@@ -138,6 +143,11 @@ $$;
 -- digits of seq, and the mentions in JSON: ,"mentions":["a","b"]. A reply to
 -- what is not there is refused before anything is written where there is one
 -- message; else append_or_none() undoes what was.
+--
+-- The answer: status, the message at fault, epoch, first and last seq, offset,
+-- time, duplicate, warnings, the end of the log, whether somebody is
+-- mentioned. It is an array, since a row that a function makes costs more than
+-- a statement on a table does.
 CREATE FUNCTION append_messages(
     p_group         bigint,
     p_user          text,
@@ -154,34 +164,29 @@ CREATE FUNCTION append_messages(
     p_id            bytea[],
     p_content       bytea[],
     p_url           text[],
-    p_names         text[],
-    OUT o_status    bigint,
-    OUT o_at        bigint,
-    OUT o_epoch     bigint,
-    OUT o_first     bigint,
-    OUT o_last      bigint,
-    OUT o_off       bigint,
-    OUT o_ms        bigint,
-    OUT o_duplicate bigint,
-    OUT o_warnings  bigint,
-    OUT o_end       bigint,
-    OUT o_mentions  bigint
-) LANGUAGE plpgsql AS $$
+    p_names         text[]
+) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
-    g        record;
-    d        record;
-    v_role   smallint;
-    v_seq    bigint;
-    v_off    bigint;
-    v_jsonl  bigint;
-    v_len    bigint;
-    v_jlen   bigint;
-    v_stored bigint := 0;
-    v_dups   bigint := 0;
-    v_names  text;
-    v_warn   bigint;
-    v_now    bigint;
-    v_bucket bigint;
+    g           record;
+    d           record;
+    v_role      smallint;
+    v_seq       bigint;
+    v_off       bigint;
+    v_jsonl     bigint;
+    v_len       bigint;
+    v_jlen      bigint;
+    v_stored    bigint := 0;
+    v_dups      bigint := 0;
+    v_names     text;
+    v_warn      bigint;
+    v_now       bigint;
+    v_bucket    bigint;
+    v_first     bigint := 0;
+    v_last      bigint := 0;
+    v_at        bigint := 0;
+    v_ms        bigint := 0;
+    v_warnings  bigint := 0;
+    v_mentions  bigint := 0;
 BEGIN
     SELECT epoch, first_seq, last_seq, last_off, last_jsonl_off, last_ms,
             last_bucket, member_count
@@ -189,41 +194,21 @@ BEGIN
         WHERE group_id = p_group
         FOR UPDATE;
     IF NOT FOUND THEN
-        o_status := 1;
-        RETURN;
+        RETURN ARRAY[1];
     END IF;
     SELECT role INTO v_role FROM members
         WHERE group_id = p_group AND name = p_user;
     IF NOT FOUND THEN
-        o_status := 1;
-        RETURN;
+        RETURN ARRAY[1];
     END IF;
-
-    o_status := 0;
-    o_at := 0;
-    o_epoch := g.epoch;
-    o_first := 0;
-    o_last := 0;
-    o_off := 0;
-    o_ms := 0;
-    o_duplicate := 0;
-    o_warnings := 0;
-    o_mentions := 0;
-    o_end := g.last_off;
 
     IF p_batch IS NOT NULL THEN
         SELECT first_seq, last_seq, off, time_ms, warnings INTO d FROM dedupe
             WHERE group_id = p_group AND name = p_user AND key = p_batch
-                AND gen >= p_from
-            LIMIT 1;
+                AND gen >= p_from;
         IF FOUND THEN
-            o_first := d.first_seq;
-            o_last := d.last_seq;
-            o_off := d.off;
-            o_ms := d.time_ms;
-            o_warnings := d.warnings;
-            o_duplicate := 1;
-            RETURN;
+            RETURN ARRAY[0, 0, g.epoch, d.first_seq, d.last_seq, d.off,
+                d.time_ms, 1, d.warnings, g.last_off, 0];
         END IF;
     END IF;
 
@@ -239,35 +224,27 @@ BEGIN
             SELECT first_seq, last_seq, off, time_ms, warnings INTO d
                 FROM dedupe
                 WHERE group_id = p_group AND name = p_user AND key = p_id[i]
-                    AND gen >= p_from
-                LIMIT 1;
+                    AND gen >= p_from;
             IF FOUND THEN
                 IF v_stored = 0 THEN
                     IF v_dups = 0 THEN
-                        o_first := d.first_seq;
-                        o_off := d.off;
-                        o_ms := d.time_ms;
+                        v_first := d.first_seq;
+                        v_at := d.off;
+                        v_ms := d.time_ms;
                     END IF;
-                    o_last := d.last_seq;
+                    v_last := d.last_seq;
                 END IF;
-                o_warnings := o_warnings | d.warnings;
+                v_warnings := v_warnings | d.warnings;
                 v_dups := v_dups + 1;
                 CONTINUE;
             END IF;
         END IF;
         IF p_known THEN
-            o_first := 0;
-            o_last := 0;
-            o_off := 0;
-            o_ms := 0;
-            o_warnings := 0;
-            RETURN;
+            RETURN ARRAY[0, 0, g.epoch, 0, 0, 0, 0, 0, 0, g.last_off, 0];
         END IF;
         IF p_reply[i] > v_seq
             OR (p_reply[i] > 0 AND p_reply[i] < g.first_seq) THEN
-            o_status := 2;
-            o_at := i;
-            RETURN;
+            RETURN ARRAY[2, i];
         END IF;
 
         -- What is its number, and how long are its lines?
@@ -283,14 +260,14 @@ BEGIN
             IF v_names IS NOT NULL THEN
                 v_jlen := v_jlen + 16 + 3 * length(v_names)
                     - 2 * length(replace(v_names, ' ', ''));
-                o_mentions := 1;
+                v_mentions := 1;
             END IF;
         END IF;
 
         IF v_stored = 0 THEN
-            o_first := v_seq;
-            o_off := v_off;
-            o_ms := v_now;
+            v_first := v_seq;
+            v_at := v_off;
+            v_ms := v_now;
             IF v_bucket <> g.last_bucket THEN
                 INSERT INTO segments
                     VALUES (p_group, v_bucket, v_seq, v_off, v_jsonl, v_now);
@@ -310,19 +287,15 @@ BEGIN
 
         v_off := v_off + v_len;
         v_jsonl := v_jsonl + v_jlen;
-        o_last := v_seq;
-        o_warnings := o_warnings | v_warn;
+        v_last := v_seq;
+        v_warnings := v_warnings | v_warn;
         v_stored := v_stored + 1;
     END LOOP;
 
-    o_end := v_off;
-    IF v_stored = 0 THEN
-        o_duplicate := 1;
-    END IF;
     IF p_batch IS NOT NULL AND NOT p_known THEN
         INSERT INTO dedupe
-            VALUES (p_group, p_user, p_batch, p_gen, o_first, o_last, o_off,
-                o_ms, o_warnings);
+            VALUES (p_group, p_user, p_batch, p_gen, v_first, v_last, v_at,
+                v_ms, v_warnings);
     END IF;
     IF v_stored > 0 THEN
         UPDATE members SET last_read_seq = v_seq
@@ -332,6 +305,8 @@ BEGIN
                 last_ms = v_now, last_bucket = v_bucket
             WHERE group_id = p_group;
     END IF;
+    RETURN ARRAY[0, 0, g.epoch, v_first, v_last, v_at, v_ms,
+        (v_stored = 0)::integer, v_warnings, v_off, v_mentions];
 END
 $$;
 
@@ -352,31 +327,105 @@ CREATE FUNCTION append_or_none(
     p_id            bytea[],
     p_content       bytea[],
     p_url           text[],
-    p_names         text[],
-    OUT o_status    bigint,
-    OUT o_at        bigint,
-    OUT o_epoch     bigint,
-    OUT o_first     bigint,
-    OUT o_last      bigint,
-    OUT o_off       bigint,
-    OUT o_ms        bigint,
-    OUT o_duplicate bigint,
-    OUT o_warnings  bigint,
-    OUT o_end       bigint,
-    OUT o_mentions  bigint
-) LANGUAGE plpgsql AS $$
+    p_names         text[]
+) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    v_answer bigint[];
 BEGIN
-    SELECT * INTO o_status, o_at, o_epoch, o_first, o_last, o_off, o_ms,
-            o_duplicate, o_warnings, o_end, o_mentions
-        FROM append_messages(p_group, p_user, p_now, p_gen, p_from, p_batch,
-            p_known, p_type, p_reply, p_len, p_jsonl, p_warn, p_id, p_content,
-            p_url, p_names);
-    IF o_status <> 0 THEN
+    v_answer := append_messages(p_group, p_user, p_now, p_gen, p_from, p_batch,
+        p_known, p_type, p_reply, p_len, p_jsonl, p_warn, p_id, p_content,
+        p_url, p_names);
+    IF v_answer[1] <> 0 THEN
         RAISE SQLSTATE 'GF000';
     END IF;
+    RETURN v_answer;
 EXCEPTION
     WHEN SQLSTATE 'GF000' THEN
-        NULL;
+        RETURN v_answer;
+END
+$$;
+
+-- Most appends are one message with a batch_id that is new, mentions nobody and
+-- is not the group's first of the day. It is the same here, but in the fewest
+-- statements, and with the fewest expressions between them: each of both is set
+-- up anew in each transaction, which is most of what an append costs. The
+-- members' row is the gate: it is touched, behind the lock, only where nothing
+-- stands against it; what does is append_messages()'s to say.
+CREATE FUNCTION append_message(
+    p_group   bigint,
+    p_user    text,
+    p_now     bigint,
+    p_gen     bigint,
+    p_from    bigint,
+    p_batch   bytea,
+    p_type    bigint,
+    p_reply   bigint,
+    p_len     bigint,
+    p_jsonl   bigint,
+    p_id      bytea,
+    p_content bytea,
+    p_url     text
+) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    v_epoch  bigint;
+    v_first  bigint;
+    v_seq    bigint;
+    v_off    bigint;
+    v_jsonl  bigint;
+    v_ms     bigint;
+    v_bucket bigint;
+    v_len    bigint;
+    v_jlen   bigint;
+    v_known  boolean := false;
+BEGIN
+    SELECT epoch, first_seq, last_seq + 1, last_off, last_jsonl_off,
+            greatest(p_now, last_ms), last_bucket,
+            p_len + length((last_seq + 1)::text),
+            p_jsonl + length((last_seq + 1)::text)
+        INTO v_epoch, v_first, v_seq, v_off, v_jsonl, v_ms, v_bucket, v_len,
+            v_jlen
+        FROM groups
+        WHERE group_id = p_group
+        FOR UPDATE;
+    IF p_id IS NOT NULL THEN
+        PERFORM FROM dedupe
+            WHERE group_id = p_group AND name = p_user AND key = p_id
+                AND gen >= p_from;
+        v_known := FOUND;
+    END IF;
+    UPDATE members SET last_read_seq = v_seq
+        WHERE group_id = p_group AND name = p_user
+            AND v_bucket = v_ms / 86400000
+            AND (p_reply = 0 OR (p_reply >= v_first AND p_reply < v_seq))
+            AND NOT v_known
+            AND NOT EXISTS (
+                SELECT FROM dedupe d
+                WHERE d.group_id = p_group AND d.name = p_user
+                    AND d.key = p_batch AND d.gen >= p_from);
+    IF NOT FOUND THEN
+        RETURN append_messages(p_group, p_user, p_now, p_gen, p_from, p_batch,
+            false, ARRAY[p_type], ARRAY[p_reply], ARRAY[p_len], ARRAY[p_jsonl],
+            ARRAY[0::bigint], ARRAY[p_id], ARRAY[p_content], ARRAY[p_url],
+            ARRAY[NULL]);
+    END IF;
+
+    INSERT INTO messages(group_id, bucket, seq, off, len, jsonl_off, jsonl_len,
+            time_ms, reply_to, rv, type, sender, media_url, client_id, content)
+        VALUES (p_group, v_bucket, v_seq, v_off, v_len, v_jsonl, v_jlen, v_ms,
+            p_reply, 1, p_type, p_user, p_url, substr(p_id, 2), p_content);
+    INSERT INTO dedupe
+        VALUES (p_group, p_user, p_batch, p_gen, v_seq, v_seq, v_off, v_ms, 0);
+    IF p_id IS NOT NULL THEN
+        INSERT INTO dedupe
+            VALUES (p_group, p_user, p_id, p_gen, v_seq, v_seq, v_off, v_ms,
+                0);
+    END IF;
+    UPDATE groups
+        SET last_seq = v_seq, last_off = v_off + v_len,
+            last_jsonl_off = v_jsonl + v_jlen, last_ms = v_ms
+        WHERE group_id = p_group;
+    RETURN ARRAY[0, 0, v_epoch, v_seq, v_seq, v_off, v_ms, 0, 0, v_off + v_len,
+        0];
 END
 $$;
 

@@ -6,6 +6,84 @@
 #include <endian.h>
 #include <string.h>
 
+/* Parameters. */
+
+void pg_use(struct pg_call *c, enum pg_statement which)
+{
+	c->which = which;
+	c->count = 0;
+}
+
+static int next(struct pg_call *c)
+{
+	assert(c->count < PG_PARAMS_MAX);
+	return c->count++;
+}
+
+void pg_add_blob(struct pg_call *c, struct str s)
+{
+	int i = next(c);
+
+	c->values[i] = s.len > 0 ? s.data : "";
+	c->lengths[i] = (int)s.len;
+}
+
+void pg_add_null(struct pg_call *c)
+{
+	int i = next(c);
+
+	c->values[i] = NULL;
+	c->lengths[i] = 0;
+}
+
+void pg_add_bytes(struct pg_call *c, struct str s)
+{
+	if (s.len == 0)
+		pg_add_null(c);
+	else
+		pg_add_blob(c, s);
+}
+
+void pg_add_text(struct pg_call *c, struct str s)
+{
+	pg_add_bytes(c, s);
+}
+
+void pg_add(struct pg_call *c, uint64_t value)
+{
+	int i = next(c);
+
+	c->numbers[i] = htobe64(value);
+	c->values[i] = (const char *)&c->numbers[i];
+	c->lengths[i] = (int)sizeof(c->numbers[i]);
+}
+
+void pg_add_bool(struct pg_call *c, bool value)
+{
+	pg_add_blob(c, str_make(value ? "\1" : "\0", 1));
+}
+
+void pg_add_hash(struct pg_call *c, const uint8_t hash[STORE_HASH])
+{
+	pg_add_blob(c, str_make((const char *)hash, (size_t)STORE_HASH));
+}
+
+void pg_add_after(struct pg_call *c, struct str s, char room[PG_AFTER_MAX])
+{
+	size_t n = s.len < PG_AFTER_MAX - 1 ? s.len : PG_AFTER_MAX - 1;
+	size_t i = 0;
+
+	while (i < n && s.data[i] > 0) {
+		room[i] = s.data[i];
+		i++;
+	}
+	if (i < n) {
+		room[i] = s.data[i] == 0 ? '\1' : '\x7f';
+		i++;
+	}
+	pg_add_blob(c, str_make(room, i));
+}
+
 /* Arrays: dimensions, whether there are NULLs, the type; then for the one
  * dimension its length and first index; then each value with its length. */
 
@@ -69,4 +147,16 @@ void pg_add_array(struct pg_call *c, struct pg_array *a)
 		memcpy(a->buf.data + ARRAY_COUNT, &n, sizeof(n));
 	}
 	pg_add_blob(c, buf_str(&a->buf));
+}
+
+uint64_t pg_array_get(struct str array, size_t i)
+{
+	size_t at = ARRAY_HEADER + i * (sizeof(uint32_t) + sizeof(uint64_t)) +
+		    sizeof(uint32_t);
+	uint64_t n;
+
+	if (at + sizeof(n) > array.len)
+		return 0;
+	memcpy(&n, array.data + at, sizeof(n));
+	return be64toh(n);
 }

@@ -31,7 +31,7 @@ enum { PG_AUDIT_MESSAGES = 200 /* in one round trip */ };
 	" IS NULL OR c.hi<>v." version " OR c.n<>c.hi-c.lo+1"
 
 #define PG_AUDIT(X, ENUM, sql, words)                                          \
-	X(ENUM, PG_LONG_MS, "SELECT n::bigint,'" words "' FROM (" sql ") q(n)")
+	X(ENUM, PG_WALK_MS, "SELECT n::bigint,'" words "' FROM (" sql ") q(n)")
 
 #define PG_AUDIT_NONE(X)                                                       \
 	PG_AUDIT(X, OTHER_DAY,                                                 \
@@ -114,21 +114,21 @@ enum { PG_AUDIT_MESSAGES = 200 /* in one round trip */ };
 		 "pages have failed their checksums")
 
 #define PG_AUDIT_WALKS(X)                                                      \
-	X(ALL_GROUPS, PG_LONG_MS,                                              \
+	X(ALL_GROUPS, PG_WALK_MS,                                              \
 	  "SELECT group_id,name,first_seq,first_off,first_jsonl_off,last_seq," \
 	  "last_off,last_jsonl_off,last_ms,last_bucket,member_count "          \
 	  "FROM groups WHERE group_id>$1 ORDER BY group_id "                   \
 	  "LIMIT " PG_PAGE_SQL)                                                \
-	X(SEGMENTS, PG_LONG_MS,                                                \
+	X(SEGMENTS, PG_WALK_MS,                                                \
 	  "SELECT bucket,first_seq,first_off,first_jsonl_off,first_ms "        \
 	  "FROM segments WHERE group_id=$1 ORDER BY bucket")                   \
-	X(ALL_MEDIA, PG_LONG_MS,                                               \
+	X(ALL_MEDIA, PG_WALK_MS,                                               \
 	  "SELECT x.media_id,x.name,x.seq,x.time_ms,x.hash,x.sender,m.type,"   \
 	  "m.media_url,m.time_ms,m.sender FROM media x LEFT JOIN messages m "  \
 	  "ON m.group_id=x.group_id AND m.bucket=x.time_ms/86400000 "          \
 	  "AND m.seq=x.seq WHERE x.media_id>$1 ORDER BY x.media_id "           \
 	  "LIMIT " PG_PAGE_SQL)                                                \
-	X(COUNT_IMPORTED, PG_LONG_MS,                                          \
+	X(COUNT_IMPORTED, PG_WALK_MS,                                          \
 	  "SELECT count(*) FROM messages "                                     \
 	  "WHERE group_id IN (SELECT group_id FROM imports)")
 

@@ -1,6 +1,10 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Groups made and deleted, their members edited, and who is told of it.
+--
+-- Here and in store/postgres_import.sql: what may take long says now and then
+-- that it goes on, by a NOTICE, which is sent at once. Whoever waits for it
+-- gives it up when he hears nothing (PG_LONG_MS of store/postgres.h).
 
 -- What happened to a user, by his own number. The last 1000 are kept, and so
 -- are those of a group: nodes look each second, and whoever finds that the
@@ -41,7 +45,8 @@ CREATE FUNCTION tell_users(
     p_now        bigint
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    c record;
+    c      record;
+    v_told bigint := 0;
 BEGIN
     FOR c IN
         SELECT change, role, name, by_name, last_read_seq FROM changes
@@ -50,6 +55,10 @@ BEGIN
     LOOP
         PERFORM note_user_change(c.name, p_group, p_group_name, c.change,
             c.role, c.by_name, c.last_read_seq, p_now);
+        v_told := v_told + 1;
+        IF v_told % 100 = 0 THEN
+            RAISE NOTICE 'told %', v_told;
+        END IF;
     END LOOP;
     DELETE FROM changes
         WHERE group_id = p_group AND version <= p_after - 1000;
@@ -88,6 +97,9 @@ BEGIN
     v_pointer := greatest(g.last_seq - 50, g.first_seq - 1, 0);
 
     FOR i IN 1..cardinality(p_ops) LOOP
+        IF i % 100 = 1 THEN
+            RAISE NOTICE 'member %', i;
+        END IF;
         o_name := p_names[i];
         v_read := 0;
         v_role := CASE WHEN p_ops[i] = 2 THEN 1 ELSE 0 END;
@@ -263,7 +275,11 @@ BEGIN
 
     p_ops := array_prepend(2::bigint, p_ops);
     p_names := array_prepend(p_creator, p_names);
-    FOREACH o_name IN ARRAY p_names LOOP
+    FOR i IN 1..cardinality(p_names) LOOP
+        IF i % 1000 = 1 THEN
+            RAISE NOTICE 'user %', i;
+        END IF;
+        o_name := p_names[i];
         PERFORM 1 FROM users WHERE name = o_name;
         IF NOT FOUND THEN
             o_status := 4;
@@ -309,11 +325,16 @@ $$;
 CREATE FUNCTION drop_media(p_group bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_hash bytea;
+    v_hash  bytea;
+    v_files bigint := 0;
 BEGIN
     FOR v_hash IN
         SELECT DISTINCT hash FROM media WHERE group_id = p_group ORDER BY hash
     LOOP
+        v_files := v_files + 1;
+        IF v_files % 100 = 0 THEN
+            RAISE NOTICE 'file %', v_files;
+        END IF;
         INSERT INTO garbage(hash) VALUES (v_hash)
             ON CONFLICT (hash) DO UPDATE SET hash = excluded.hash;
         PERFORM 1 FROM media
@@ -335,13 +356,18 @@ CREATE FUNCTION delete_group(
     OUT o_status bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    v_name   text;
-    v_role   smallint;
-    v_bucket bigint;
-    v_user   text;
+    s      record;
+    v_name text;
+    v_last bigint;
+    v_seq  bigint;
+    v_role smallint;
+    v_user text;
+    v_told bigint := 0;
 BEGIN
     o_status := 1;
-    SELECT name INTO v_name FROM groups WHERE group_id = p_group FOR UPDATE;
+    SELECT name, last_seq INTO v_name, v_last FROM groups
+        WHERE group_id = p_group
+        FOR UPDATE;
     IF NOT FOUND THEN
         RETURN;
     END IF;
@@ -355,14 +381,23 @@ BEGIN
         RETURN;
     END IF;
 
-    FOR v_bucket IN SELECT bucket FROM segments WHERE group_id = p_group LOOP
-        EXECUTE format('
-            DELETE FROM messages WHERE group_id = $1 AND bucket = %s',
-            v_bucket)
-            USING p_group;
+    FOR s IN
+        SELECT bucket, first_seq,
+            lead(first_seq, 1, v_last + 1) OVER (ORDER BY bucket) AS end_seq
+        FROM segments
+        WHERE group_id = p_group
+    LOOP
+        v_seq := s.first_seq;
+        WHILE v_seq < s.end_seq LOOP
+            RAISE NOTICE 'message %', v_seq;
+            v_seq := v_seq + 1000;
+            EXECUTE format('
+                DELETE FROM messages
+                WHERE group_id = $1 AND bucket = %s AND seq < $2', s.bucket)
+                USING p_group, v_seq;
+        END LOOP;
     END LOOP;
     DELETE FROM segments WHERE group_id = p_group;
-    DELETE FROM mentions WHERE group_id = p_group;
     DELETE FROM everyone WHERE group_id = p_group;
     PERFORM drop_media(p_group);
     DELETE FROM changes WHERE group_id = p_group;
@@ -371,6 +406,11 @@ BEGIN
     FOR v_user IN
         SELECT name FROM members WHERE group_id = p_group ORDER BY name
     LOOP
+        v_told := v_told + 1;
+        IF v_told % 100 = 1 THEN
+            RAISE NOTICE 'member %', v_told;
+        END IF;
+        DELETE FROM mentions WHERE group_id = p_group AND name = v_user;
         DELETE FROM memberships WHERE name = v_user AND group_name = v_name;
         PERFORM note_user_change(v_user, p_group, v_name, 1, 2, p_by, 0, p_now);
     END LOOP;

@@ -78,6 +78,10 @@ static int find_created(struct postgres_store *s, struct str name,
 	PGresult *r;
 	int rc;
 
+	*group_id = 0;
+	*same_key = false;
+	if (!text_is_group_name(name))
+		return 0;
 	pg_use(&c, PG_CREATED_AS);
 	pg_add_text(&c, name);
 	rc = pg_run(s, &c, &r, err);

@@ -17,6 +17,9 @@ CREATE FUNCTION import_members(
 ) LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1..cardinality(p_names) LOOP
+        IF i % 100 = 1 THEN
+            RAISE NOTICE 'row %', i;
+        END IF;
         INSERT INTO members
             VALUES (p_group, p_names[i], p_roles[i], p_joined_ms[i],
                 p_joined_seq[i], p_read[i])
@@ -54,6 +57,9 @@ CREATE FUNCTION import_keys(
 ) LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1..cardinality(p_names) LOOP
+        IF i % 100 = 1 THEN
+            RAISE NOTICE 'row %', i;
+        END IF;
         SELECT d.first_seq INTO o_seq FROM dedupe d
             WHERE d.group_id = p_group AND d.name = p_names[i]
                 AND d.key = p_keys[i] AND d.gen >= p_from
@@ -84,6 +90,9 @@ DECLARE
     v_n      bigint;
 BEGIN
     FOR i IN 1..cardinality(p_seqs) LOOP
+        IF i % 100 = 1 THEN
+            RAISE NOTICE 'row %', i;
+        END IF;
         IF p_names[i] IS NULL THEN
             SELECT n INTO v_n FROM everyone
                 WHERE group_id = p_group
@@ -146,6 +155,9 @@ BEGIN
         ORDER BY name
     LOOP
         v_version := v_version + 1;
+        IF v_version % 100 = 1 THEN
+            RAISE NOTICE 'member %', v_version;
+        END IF;
         INSERT INTO memberships(name, group_name, group_id)
             VALUES (m.name, p_name, p_group);
         INSERT INTO changes(group_id, version, change, role, name, by_name,

@@ -5,6 +5,8 @@
  */
 #include "store/postgres.h"
 
+#include "lib/text.h"
+
 enum { MENTIONS_FEW = 100 /* messages of one group at a time */ };
 
 struct listing {
@@ -143,6 +145,8 @@ int pg_list_mentions(struct store *base, struct str user,
 	int count = PG_PAGE;
 	int rc;
 
+	if (!text_is_user_name(user))
+		return 0;
 	pg_use(&c, PG_MENTION_GROUPS);
 	pg_add_after(&c, after_group, room);
 	pg_add_text(&c, user);

@@ -194,24 +194,6 @@ int pg_moved_from(struct store *base, uint64_t *identity, struct err *err)
 
 /* Writing. */
 
-int pg_move_lock(struct postgres_store *s, struct err *err)
-{
-	struct pg_call c;
-	PGresult *r;
-	bool taken;
-	int rc;
-
-	pg_use(&c, PG_MOVE_LOCK);
-	rc = pg_run(s, &c, &r, err);
-	taken = rc > 0 && pg_column(r, 0, 0) != 0;
-	PQclear(r);
-	if (rc < 0 || taken)
-		return rc < 0 ? rc : 0;
-	err_set(err, ERR_UNAVAILABLE,
-		"Somebody else is moving a store into this database");
-	return -EBUSY;
-}
-
 int pg_move_begin(struct store *base, uint64_t identity, struct err *err)
 {
 	return pg_set_meta(pg_of(base), moved_from_key, identity, err);

@@ -95,6 +95,9 @@ $$;
 
 -- The line that holds a byte: by halves, within the bucket that holds it. No
 -- row: there is none; no o_off: not any more, and o_seq is the first that is.
+-- OFFSET 0: each half is looked up by its number. A planner that knows nothing
+-- of the table yet, as after each crash of the server, thinks it empty, and
+-- else reads all of it for each half.
 CREATE FUNCTION seek_log(
     p_group bigint,
     p_jsonl boolean,
@@ -145,6 +148,7 @@ BEGIN
                 SELECT seq, %1$I FROM messages
                 WHERE group_id = $1 AND bucket = %2$s
                     AND seq = (r.lo + r.hi + 1) / 2
+                OFFSET 0
             ) m
             WHERE r.lo < r.hi
         )
@@ -157,7 +161,7 @@ BEGIN
 END
 $$;
 
--- Offsets of lines in messages; i counts the arrays from 1.
+-- Offsets of lines in messages; i counts the arrays from 1. OFFSET 0: as above.
 CREATE FUNCTION line_offs(
     p_groups  bigint[],
     p_buckets bigint[],
@@ -176,6 +180,7 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT x.off FROM messages x
                 WHERE x.group_id = k.g AND x.bucket = %1$s AND x.seq = k.s
+                OFFSET 0
             ) m
             WHERE k.b = %1$s', v_bucket)
             USING p_groups, p_buckets, p_seqs;

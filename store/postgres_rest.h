@@ -40,6 +40,14 @@ enum { PG_PAGE = 500 };
 	X(INSERT_USER, PG_WRITE_MS,                                            \
 	  "INSERT INTO users(name,created_ms) VALUES($1,$2) "                  \
 	  "ON CONFLICT DO NOTHING RETURNING 1")                                \
+	/* Of many, the places of those that are there. */                     \
+	X(FIND_USERS, PG_READ_MS,                                              \
+	  "SELECT k.i FROM unnest($1::text[]) WITH ORDINALITY AS k(n,i) "      \
+	  "JOIN users u ON u.name=k.n")                                        \
+	X(ADD_USERS, PG_LONG_MS,                                               \
+	  "INSERT INTO users(name,created_ms) SELECT k.n,$2::bigint "          \
+	  "FROM unnest($1::text[]) AS k(n) ON CONFLICT DO NOTHING "            \
+	  "RETURNING 1")                                                       \
 	X(USERS, PG_READ_MS,                                                   \
 	  "SELECT name FROM users WHERE name>$1 ORDER BY name "                \
 	  "LIMIT " PG_PAGE_SQL)                                                \
@@ -144,11 +152,11 @@ enum { PG_PAGE = 500 };
                                                                                \
 	X(COUNT_GROUPS, PG_READ_MS, "SELECT count(*) FROM groups")             \
 	X(COUNT_USERS, PG_READ_MS, "SELECT count(*) FROM users")               \
-	X(COUNT_MESSAGES, PG_LONG_MS, "SELECT count(*) FROM messages")         \
-	X(COUNT_CONTENTS, PG_LONG_MS,                                          \
+	X(COUNT_MESSAGES, PG_WALK_MS, "SELECT count(*) FROM messages")         \
+	X(COUNT_CONTENTS, PG_WALK_MS,                                          \
 	  "SELECT count(*),coalesce(sum(size),0)::bigint "                     \
 	  "FROM (SELECT max(size) AS size FROM media GROUP BY hash) c")        \
-	X(CONTENTS, PG_LONG_MS,                                                \
+	X(CONTENTS, PG_WALK_MS,                                                \
 	  "SELECT hash,max(size) FROM media WHERE hash>$1 "                    \
 	  "GROUP BY hash ORDER BY hash LIMIT " PG_PAGE_SQL)                    \
 	X(SIZE, PG_READ_MS,                                                    \
@@ -215,9 +223,6 @@ enum { PG_MOVER = 1 };
 	  "SELECT setval('group_ids',greatest($1::bigint,1),$1::bigint>0),"    \
 	  "setval('media_ids',greatest($2::bigint,1),$2::bigint>0),"           \
 	  "setval('token_ids',greatest($3::bigint,1),$3::bigint>0)")           \
-	X(MOVE_LOCK, PG_READ_MS,                                               \
-	  "SELECT CASE WHEN pg_try_advisory_lock(7308335461112709751) "        \
-	  "THEN 1::bigint ELSE 0 END")                                         \
 	X(MOVE_RESET, PG_LONG_MS,                                              \
 	  "TRUNCATE users,user_changes,memberships,tokens,group_names,"        \
 	  "groups,infos,members,changes,messages,segments,dedupe,mentions,"    \
@@ -361,6 +366,10 @@ int pg_add_user(struct store *base, struct str name, bool *added,
 		struct err *err);
 int pg_find_user(struct store *base, struct str name, bool *found,
 		 struct err *err);
+int pg_find_users(struct store *base, const struct str *names, size_t count,
+		  bool *found, struct err *err);
+int pg_add_users(struct store *base, const struct str *names, size_t count,
+		 uint64_t *added, struct err *err);
 int pg_list_users(struct store *base, struct str after, store_name_fn fn,
 		  void *data, struct err *err);
 int pg_create_token(struct store *base, struct str user,
@@ -441,7 +450,5 @@ int pg_move_keys(struct store *base, uint64_t import_id,
 		 const struct store_key *keys, size_t count, struct err *err);
 int pg_move_end(struct store *base, const struct store_numbers *numbers,
 		struct err *err);
-/* Whoever moves a store is alone: -EBUSY. */
-int pg_move_lock(struct postgres_store *s, struct err *err);
 
 #endif

@@ -18,7 +18,9 @@
 --    stops all, whenever another is attached (store/postgres_room.c).
 --  - segments has a row a group and bucket: where in the log it begins, of
 --    what is held.
---  - dedupe is partitioned by generation, in days; old ones are dropped whole.
+--  - dedupe is partitioned by days, as many as the window of the node has that
+--    makes one; old partitions are dropped whole. The greatest window of any
+--    node, in days, is in meta (dedupe_days), and holds for all.
 --  - Names are "C": their order is that of their bytes, as everywhere else.
 --  - What may hold any byte is bytea: text has no NUL.
 --  - memberships is members by user, in the order in which his groups are

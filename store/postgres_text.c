@@ -40,8 +40,9 @@ static const struct place {
 /* The functions that only look at what belongs to their p_group, which run
  * where it lies. All others are everywhere, and run where they are called. */
 static const char *const local[] = {
-	"record_mentions", "append_messages", "append_or_none", "set_read",
-	"read_log",	   "seek_log",	      "messages_of",	"import_keys",
+	"record_mentions", "append_messages", "append_or_none",
+	"append_message",  "set_read",	      "read_log",
+	"seek_log",	   "messages_of",     "import_keys",
 	"import_mentions", "first_kept",      "trim_bucket",
 };
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/postgres.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/text.h"
 
 int pg_walk(struct postgres_store *s, struct pg_call *c, pg_row_fn fn,
 	    void *data, struct err *err)
@@ -38,10 +41,80 @@ int pg_find_user(struct store *base, struct str name, bool *found,
 	struct pg_call c;
 	int rc;
 
+	*found = false;
+	if (!text_is_user_name(name))
+		return 0;
 	pg_use(&c, PG_USER);
 	pg_add_text(&c, name);
 	rc = pg_run(pg_of(base), &c, NULL, err);
 	*found = rc > 0;
+	return rc < 0 ? rc : 0;
+}
+
+/* At most PG_PAGE names as the first parameter; a name that is none is NULL. */
+static int use_names(struct postgres_store *s, struct pg_call *c,
+		     enum pg_statement which, const struct str *names,
+		     size_t count, struct err *err)
+{
+	struct pg_array *list = &s->items[0];
+
+	pg_array_begin(list, PG_TYPE_TEXT);
+	for (size_t i = 0; i < count; i++)
+		pg_array_add_str(list, text_is_user_name(names[i])
+					       ? names[i]
+					       : str_of(""));
+	pg_use(c, which);
+	pg_add_array(c, list);
+	return list->buf.failed ? pg_no_memory(s, err) : 0;
+}
+
+static size_t page_of(size_t left)
+{
+	return left < PG_PAGE ? left : PG_PAGE;
+}
+
+int pg_find_users(struct store *base, const struct str *names, size_t count,
+		  bool *found, struct err *err)
+{
+	struct postgres_store *s = pg_of(base);
+	int rc = 0;
+
+	for (size_t at = 0; rc >= 0 && at < count; at += PG_PAGE) {
+		size_t n = page_of(count - at);
+		struct pg_call c;
+		PGresult *r = NULL;
+
+		rc = use_names(s, &c, PG_FIND_USERS, names + at, n, err);
+		if (rc == 0)
+			rc = pg_run(s, &c, &r, err);
+		for (int row = 0; row < rc; row++) {
+			uint64_t i = pg_column(r, row, 0);
+
+			assert(i >= 1 && i <= n);
+			found[at + i - 1] = true;
+		}
+		PQclear(r);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+int pg_add_users(struct store *base, const struct str *names, size_t count,
+		 uint64_t *added, struct err *err)
+{
+	struct postgres_store *s = pg_of(base);
+	int rc = 0;
+
+	for (size_t at = 0; rc >= 0 && at < count; at += PG_PAGE) {
+		struct pg_call c;
+
+		rc = use_names(s, &c, PG_ADD_USERS, names + at,
+			       page_of(count - at), err);
+		pg_add(&c, env_now_ms(base->options.env));
+		if (rc == 0)
+			rc = pg_run(s, &c, NULL, err);
+		if (rc > 0)
+			*added += (uint64_t)rc;
+	}
 	return rc < 0 ? rc : 0;
 }
 
@@ -117,7 +190,8 @@ int pg_revoke_token(struct store *base, uint64_t token_id, struct str owner,
 	PGresult *r = NULL;
 	int rc = 0;
 
-	if (token_id <= PG_NUMBER_MAX) {
+	if (token_id <= PG_NUMBER_MAX &&
+	    (owner.len == 0 || text_is_user_name(owner))) {
 		pg_use(&c, PG_DELETE_TOKEN);
 		pg_add(&c, token_id);
 		pg_add_text(&c, owner);
@@ -239,7 +313,8 @@ int pg_list_tokens(struct store *base, struct str user, uint64_t after_id,
 	struct tokens t = { fn, data };
 	struct pg_call c;
 
-	if (after_id > PG_NUMBER_MAX)
+	if (after_id > PG_NUMBER_MAX ||
+	    (user.len > 0 && !text_is_user_name(user)))
 		return 0;
 	pg_use(&c, user.len > 0 ? PG_TOKENS_OF : PG_TOKENS);
 	pg_add(&c, after_id);

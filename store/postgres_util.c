@@ -2,8 +2,6 @@
 #include "store/postgres.h"
 
 #include <errno.h>
-#include <assert.h>
-#include <endian.h>
 #include <poll.h>
 #include <stdio.h>
 
@@ -20,84 +18,6 @@ static const struct {
 	PG_STATEMENTS(PG_ROW)
 #undef PG_ROW
 };
-
-/* Parameters. */
-
-void pg_use(struct pg_call *c, enum pg_statement which)
-{
-	c->which = which;
-	c->count = 0;
-}
-
-static int next(struct pg_call *c)
-{
-	assert(c->count < PG_PARAMS_MAX);
-	return c->count++;
-}
-
-void pg_add_blob(struct pg_call *c, struct str s)
-{
-	int i = next(c);
-
-	c->values[i] = s.len > 0 ? s.data : "";
-	c->lengths[i] = (int)s.len;
-}
-
-void pg_add_null(struct pg_call *c)
-{
-	int i = next(c);
-
-	c->values[i] = NULL;
-	c->lengths[i] = 0;
-}
-
-void pg_add_bytes(struct pg_call *c, struct str s)
-{
-	if (s.len == 0)
-		pg_add_null(c);
-	else
-		pg_add_blob(c, s);
-}
-
-void pg_add_text(struct pg_call *c, struct str s)
-{
-	pg_add_bytes(c, s);
-}
-
-void pg_add(struct pg_call *c, uint64_t value)
-{
-	int i = next(c);
-
-	c->numbers[i] = htobe64(value);
-	c->values[i] = (const char *)&c->numbers[i];
-	c->lengths[i] = (int)sizeof(c->numbers[i]);
-}
-
-void pg_add_bool(struct pg_call *c, bool value)
-{
-	pg_add_blob(c, str_make(value ? "\1" : "\0", 1));
-}
-
-void pg_add_hash(struct pg_call *c, const uint8_t hash[STORE_HASH])
-{
-	pg_add_blob(c, str_make((const char *)hash, (size_t)STORE_HASH));
-}
-
-void pg_add_after(struct pg_call *c, struct str s, char room[PG_AFTER_MAX])
-{
-	size_t n = s.len < PG_AFTER_MAX - 1 ? s.len : PG_AFTER_MAX - 1;
-	size_t i = 0;
-
-	while (i < n && s.data[i] > 0) {
-		room[i] = s.data[i];
-		i++;
-	}
-	if (i < n) {
-		room[i] = s.data[i] == 0 ? '\1' : '\x7f';
-		i++;
-	}
-	pg_add_blob(c, str_make(room, i));
-}
 
 /* Results. */
 
@@ -168,6 +88,21 @@ static bool is_state(const PGresult *r, const char *prefix)
 	return strncmp(state_of(r), prefix, strlen(prefix)) == 0;
 }
 
+/* Gives the connection up: PostgreSQL is away, or does not answer. */
+static void lose(struct postgres_store *s)
+{
+	pg_drop(s);
+	s->base.lost = true;
+}
+
+/* It may be done, and may be not. */
+static int fail_unknown(struct postgres_store *s, struct err *err)
+{
+	lose(s);
+	err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
+	return -EINPROGRESS;
+}
+
 int pg_fail(struct postgres_store *s, const PGresult *r, struct err *err)
 {
 	const char *text = NULL;
@@ -178,7 +113,7 @@ int pg_fail(struct postgres_store *s, const PGresult *r, struct err *err)
 	if (r != NULL)
 		text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 	if (text == NULL) {
-		pg_drop(s);
+		lose(s);
 		return err_set(err, ERR_UNAVAILABLE,
 			       "The connection to the database was lost");
 	}
@@ -186,7 +121,7 @@ int pg_fail(struct postgres_store *s, const PGresult *r, struct err *err)
 		return err_set(err, ERR_OUT_OF_SPACE, NULL);
 	if (is_state(r, "25006") || is_state(r, "08") || is_state(r, "57P")) {
 		/* A primary no more, or going down: look for it anew. */
-		pg_drop(s);
+		lose(s);
 		return err_set(err, ERR_UNAVAILABLE,
 			       "The database is not available: %s", text);
 	}
@@ -195,30 +130,41 @@ int pg_fail(struct postgres_store *s, const PGresult *r, struct err *err)
 
 /* Waiting. */
 
-/* Waits for the socket, not beyond `end`. False: it is too late, or over. */
+/* How long to wait, and for what. */
+struct patience {
+	uint64_t end;
+	int quiet_ms; /* more, whenever something was heard; 0: no more */
+	bool heard;
+};
+
+/* Waits for the socket, not beyond the end. False: it is too late, or over. */
 static bool wait_socket(const struct postgres_store *s, PGconn *conn,
-			bool writing, uint64_t end)
+			bool writing, struct patience *p)
 {
-	struct pollfd p = { .fd = PQsocket(conn), .events = POLLIN };
+	struct pollfd fd = { .fd = PQsocket(conn), .events = POLLIN };
 	uint64_t now = pg_clock_ms();
 	int ms = ALIVE_MS;
 
-	if (p.fd < 0 || now >= end)
+	if (fd.fd < 0 || now >= p->end)
 		return false;
 	if (writing)
-		p.events |= POLLOUT;
-	if (end - now < ALIVE_MS)
-		ms = (int)(end - now);
-	if (poll(&p, 1, ms) < 0 && errno != EINTR)
+		fd.events |= POLLOUT;
+	if (p->end - now < ALIVE_MS)
+		ms = (int)(p->end - now);
+	if (poll(&fd, 1, ms) < 0 && errno != EINTR)
 		return false;
-	if (p.revents == 0 && s->base.options.alive != NULL)
+	if ((fd.revents & POLLIN) != 0 && p->quiet_ms > 0) {
+		p->end = pg_clock_ms() + (uint64_t)p->quiet_ms;
+		p->heard = true;
+	}
+	if (fd.revents == 0 && s->base.options.alive != NULL)
 		s->base.options.alive(s->base.options.alive_data);
 	return true;
 }
 
 /* Until the next result can be taken without waiting. */
 static bool wait_result(const struct postgres_store *s, PGconn *conn,
-			uint64_t end)
+			struct patience *p)
 {
 	for (;;) {
 		int left = PQflush(conn);
@@ -227,22 +173,22 @@ static bool wait_result(const struct postgres_store *s, PGconn *conn,
 			return false;
 		if (left == 0 && !PQisBusy(conn))
 			return true;
-		if (!wait_socket(s, conn, left > 0, end))
+		if (!wait_socket(s, conn, left > 0, p))
 			return false;
 		if (!PQconsumeInput(conn))
 			return false;
 	}
 }
 
-PGresult *pg_answer(const struct postgres_store *s, PGconn *conn, int ms)
+static PGresult *answer(const struct postgres_store *s, PGconn *conn,
+			struct patience *p)
 {
-	uint64_t end = pg_end_of(s, ms);
 	PGresult *last = NULL;
 
 	for (;;) {
 		PGresult *r;
 
-		if (!wait_result(s, conn, end))
+		if (!wait_result(s, conn, p))
 			break;
 		r = PQgetResult(conn);
 		if (r == NULL)
@@ -257,6 +203,13 @@ PGresult *pg_answer(const struct postgres_store *s, PGconn *conn, int ms)
 	}
 	PQclear(last);
 	return NULL;
+}
+
+PGresult *pg_answer(const struct postgres_store *s, PGconn *conn, int ms)
+{
+	struct patience p = { .end = pg_end_of(s, ms) };
+
+	return answer(s, conn, &p);
 }
 
 PGresult *pg_script(const struct postgres_store *s, PGconn *conn, int ms,
@@ -274,6 +227,19 @@ static bool is_good(const PGresult *r)
 	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 }
 
+/* Until when to wait at first. */
+static int first_ms(const struct postgres_store *s, enum pg_statement which)
+{
+	int ms = statements[which].ms;
+
+	if (ms == PG_LONG_MS)
+		return s->base.options.moving ? PG_MOVE_MS : PG_WRITE_MS;
+	/* A look of a writer is waited for like what it writes. */
+	if (ms == PG_READ_MS && s->base.in_transaction)
+		return PG_WRITE_MS;
+	return ms;
+}
+
 static int prepare(struct postgres_store *s, enum pg_statement which,
 		   struct err *err)
 {
@@ -285,7 +251,7 @@ static int prepare(struct postgres_store *s, enum pg_statement which,
 		return 0;
 	snprintf(name, sizeof(name), "s%d", (int)which);
 	if (PQsendPrepare(s->conn, name, statements[which].sql, 0, NULL))
-		r = pg_answer(s, s->conn, statements[which].ms);
+		r = pg_answer(s, s->conn, first_ms(s, which));
 	if (is_good(r))
 		s->prepared[which] = true;
 	else
@@ -308,6 +274,21 @@ static bool send_call(struct postgres_store *s, const struct pg_call *c)
 				   c->lengths, formats, BINARY) != 0;
 }
 
+static PGresult *take_answer(struct postgres_store *s, enum pg_statement which)
+{
+	int ms = first_ms(s, which);
+	struct patience p = { .end = pg_end_of(s, ms) };
+	PGresult *r;
+
+	if (statements[which].ms == PG_LONG_MS)
+		p.quiet_ms = ms;
+	r = answer(s, s->conn, &p);
+	/* What takes long takes as long as it takes, once it has begun. */
+	if (p.heard)
+		s->base.deadline_ms = 0;
+	return r;
+}
+
 /* Asks; *out is what came, NULL when the connection is lost. */
 static int ask(struct postgres_store *s, const struct pg_call *c,
 	       PGresult **out, struct err *err)
@@ -324,7 +305,7 @@ static int ask(struct postgres_store *s, const struct pg_call *c,
 		return rc;
 	s->warned = false;
 	if (send_call(s, c))
-		*out = pg_answer(s, s->conn, statements[c->which].ms);
+		*out = take_answer(s, c->which);
 	return 0;
 }
 
@@ -411,9 +392,7 @@ int pg_run_commit(struct postgres_store *s, const struct pg_call *c,
 	if (out != NULL)
 		*out = NULL;
 	if (rc == 0 && is_unknown(s, r)) {
-		pg_drop(s);
-		err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
-		rc = -EINPROGRESS;
+		rc = fail_unknown(s, err);
 	} else if (rc == 0) {
 		if (again != NULL)
 			*again = !is_good(r) && is_transient(r);
@@ -445,20 +424,22 @@ static int send_all(struct postgres_store *s, pg_call_fn add, void *data,
 	if (rc < 0)
 		return rc;
 	pg_use(&c, PG_COMMIT);
+	/* libpq sends when it likes, also what it says it did not; and a COMMIT
+	 * that has come is executed, whatever follows. */
 	if (!send_call(s, &c) || !PQpipelineSync(s->conn))
-		return pg_fail(s, NULL, err);
+		return fail_unknown(s, err);
 	return 0;
 }
 
 /* The next result of a pipeline, and the end of it: NULL when it is lost. */
-static PGresult *take_one(const struct postgres_store *s, uint64_t end)
+static PGresult *take_one(const struct postgres_store *s, struct patience *p)
 {
 	PGresult *r;
 
-	if (!wait_result(s, s->conn, end))
+	if (!wait_result(s, s->conn, p))
 		return NULL;
 	r = PQgetResult(s->conn);
-	if (r != NULL && wait_result(s, s->conn, end))
+	if (r != NULL && wait_result(s, s->conn, p))
 		PQclear(PQgetResult(s->conn));
 	return r;
 }
@@ -467,11 +448,11 @@ static PGresult *take_one(const struct postgres_store *s, uint64_t end)
 static bool take_all(const struct postgres_store *s, size_t n, PGresult **out,
 		     PGresult **bad)
 {
-	uint64_t end = pg_end_of(s, PG_WRITE_MS);
+	struct patience p = { .end = pg_end_of(s, PG_WRITE_MS) };
 	PGresult *r;
 
 	for (size_t i = 0; i < n + 2; i++) {
-		r = take_one(s, end);
+		r = take_one(s, &p);
 		if (r == NULL)
 			return false;
 		if (!is_good(r) && *bad == NULL)
@@ -481,7 +462,7 @@ static bool take_all(const struct postgres_store *s, size_t n, PGresult **out,
 		else
 			PQclear(r);
 	}
-	if (!wait_result(s, s->conn, end))
+	if (!wait_result(s, s->conn, &p))
 		return false;
 	r = PQgetResult(s->conn);
 	PQclear(r);
@@ -494,11 +475,8 @@ static int end_all(struct postgres_store *s, bool complete, const PGresult *bad,
 {
 	if ((complete && bad == NULL && !s->warned))
 		return 0;
-	if (!complete || bad == NULL || is_unknown(s, bad)) {
-		pg_drop(s);
-		err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
-		return -EINPROGRESS;
-	}
+	if (!complete || bad == NULL || is_unknown(s, bad))
+		return fail_unknown(s, err);
 	*again = is_transient(bad);
 	pg_fail(s, bad, err);
 	/* What failed within it is still open. */
@@ -514,7 +492,7 @@ static int end_all(struct postgres_store *s, bool complete, const PGresult *bad,
 static int prepare_all(struct postgres_store *s, struct err *err)
 {
 	static const enum pg_statement needed[] = { PG_BEGIN_WRITE, PG_COMMIT,
-						    PG_APPEND,
+						    PG_APPEND_PLAIN, PG_APPEND,
 						    PG_APPEND_OR_NONE };
 	int rc = pg_check_time(s, PG_WRITE_MS, err);
 
@@ -543,7 +521,7 @@ int pg_run_all(struct postgres_store *s, pg_call_fn add, void *data, size_t n,
 		return pg_fail(s, NULL, err);
 	rc = send_all(s, add, data, n, err);
 	if (rc < 0) {
-		/* COMMIT was not sent: nothing of it can be stored. */
+		/* What was sent is undone with the connection. */
 		pg_drop(s);
 		return rc;
 	}

@@ -4,6 +4,7 @@
 
 #include "lib/text.h"
 #include "store/backend.h"
+#include "store/input.h"
 
 bool store_is_shared(const struct store *s)
 {
@@ -28,6 +29,11 @@ void store_set_deadline(struct store *s, uint64_t at_ms)
 bool store_was_undone(const struct store *s)
 {
 	return s->undone;
+}
+
+bool store_was_lost(const struct store *s)
+{
+	return s->lost;
 }
 
 /* What others did, nobody asks of a store that has no others. */
@@ -87,6 +93,38 @@ int store_list_user_changes(struct store *s, struct str user,
 	if (s->ops->list_user_changes == NULL)
 		return refuse_alone(err);
 	return s->ops->list_user_changes(s, user, after_version, fn, data, err);
+}
+
+int store_find_users(struct store *s, const struct str *names, size_t count,
+		     bool *found, struct err *err)
+{
+	int rc = store_check_alive(s, err);
+
+	for (size_t i = 0; i < count; i++)
+		found[i] = false;
+	if (rc >= 0 && count > 0 && s->ops->find_users != NULL)
+		return s->ops->find_users(s, names, count, found, err);
+	for (size_t i = 0; rc >= 0 && i < count; i++)
+		rc = s->ops->find_user(s, names[i], &found[i], err);
+	return rc;
+}
+
+int store_add_users(struct store *s, const struct str *names, size_t count,
+		    uint64_t *added, struct err *err)
+{
+	bool is_new;
+	int rc = store_check_writer(s, err);
+
+	*added = 0;
+	for (size_t i = 0; rc >= 0 && i < count; i++)
+		rc = input_check_user(names[i], err);
+	if (rc >= 0 && count > 0 && s->ops->add_users != NULL)
+		return s->ops->add_users(s, names, count, added, err);
+	for (size_t i = 0; rc >= 0 && i < count; i++) {
+		rc = s->ops->add_user(s, names[i], &is_new, err);
+		*added += rc >= 0 && is_new;
+	}
+	return rc;
 }
 
 int store_list_gone_tokens(struct store *s,

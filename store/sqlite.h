@@ -12,6 +12,7 @@
  *   sqlite_users.c    users, tokens, counts
  *   sqlite_read.c     groups as users see them, messages, byte offsets
  *   sqlite_import.c   whole groups from elsewhere
+ *   sqlite_import_drop.c   those of them that come to nothing
  *   sqlite_move.c     another store, moved into this one
  *   sqlite_trim.c     retention
  *   sqlite_copy.c     the store as a whole: copied, renewed, exchanged
@@ -633,6 +634,14 @@ int sq_renew(struct store *base, struct err *err);
 /* sqlite_import.c: `bad_request` where no such import was begun. */
 int sq_check_import(struct sqlite_store *s, uint64_t import_id,
 		    struct err *err);
+/* Where meta has it: ten digits, so that they are in the numbers' order. */
+struct sq_import_key {
+	char text[32];
+};
+struct sq_import_key sq_import_key(uint64_t import_id);
+/* It is none any more. */
+int sq_delete_import(struct sqlite_store *s, uint64_t import_id,
+		     struct err *err);
 /* sqlite_copy.c: 1: there is a group behind *group_id, which becomes that. */
 int sq_next_group_id(struct sqlite_store *s, uint64_t *group_id,
 		     struct err *err);

@@ -26,14 +26,9 @@ struct importing {
 	uint64_t now_ms;
 };
 
-struct import_key {
-	char text[32];
-};
-
-/* Ten digits: in the order of the numbers. */
-static struct import_key key_of(uint64_t import_id)
+struct sq_import_key sq_import_key(uint64_t import_id)
 {
-	struct import_key key;
+	struct sq_import_key key;
 
 	snprintf(key.text, sizeof(key.text), "import/%010" PRIu64, import_id);
 	return key;
@@ -43,7 +38,7 @@ static struct import_key key_of(uint64_t import_id)
 static int enter(struct importing *i, struct sqlite_store *s,
 		 uint64_t import_id, struct err *err)
 {
-	const struct import_key key = key_of(import_id);
+	const struct sq_import_key key = sq_import_key(import_id);
 	sqlite3_stmt *st = sq_use(s, SQ_META_GET);
 	int rc;
 
@@ -121,7 +116,7 @@ static int reserve_id(struct sqlite_store *s, uint64_t wanted, uint64_t *id,
 static int put_row(struct sqlite_store *s, uint64_t import_id,
 		   const struct wire_port_group *group, struct err *err)
 {
-	const struct import_key key = key_of(import_id);
+	const struct sq_import_key key = sq_import_key(import_id);
 	struct buf row = { 0 };
 	sqlite3_stmt *st;
 	int rc;
@@ -143,7 +138,7 @@ static int put_row(struct sqlite_store *s, uint64_t import_id,
  * of it that was dropped leaves it free. */
 static int check_id(struct sqlite_store *s, uint64_t id, struct err *err)
 {
-	struct import_key key;
+	struct sq_import_key key;
 	uint64_t at_least = id - 1;
 	sqlite3_stmt *st;
 	int rc;
@@ -153,7 +148,7 @@ static int check_id(struct sqlite_store *s, uint64_t id, struct err *err)
 	rc = sq_next_group_id(s, &at_least, err);
 	if (rc != 0)
 		return rc < 0 ? rc : import_refuse_id(id, err);
-	key = key_of(id);
+	key = sq_import_key(id);
 	st = sq_use(s, SQ_META_GET);
 	sq_bind_text(st, 1, str_of(key.text));
 	rc = sq_step(s, st, err);
@@ -462,10 +457,10 @@ static int count_members(const struct importing *i, uint64_t import_id,
 	return 0;
 }
 
-static int delete_meta(struct sqlite_store *s, uint64_t import_id,
-		       struct err *err)
+int sq_delete_import(struct sqlite_store *s, uint64_t import_id,
+		     struct err *err)
 {
-	const struct import_key key = key_of(import_id);
+	const struct sq_import_key key = sq_import_key(import_id);
 	sqlite3_stmt *st = sq_use(s, SQ_DELETE_META);
 
 	sq_bind_text(st, 1, str_of(key.text));
@@ -523,7 +518,7 @@ static int show_group(struct importing *i, const struct store_import_end *op,
 	sq_bind(st, 19, g->first_jsonl_off);
 	bind_tail(st, i, &own);
 	rc = sq_run(i->s, st, err);
-	return rc < 0 ? rc : delete_meta(i->s, op->import_id, err);
+	return rc < 0 ? rc : sq_delete_import(i->s, op->import_id, err);
 }
 
 int sq_import_end(struct store *base, struct store_import_end *op,
@@ -548,130 +543,5 @@ int sq_import_end(struct store *base, struct store_import_end *op,
 	if (rc == 0)
 		op->group_id = op->import_id;
 	leave(&i);
-	return rc;
-}
-
-/* Dropping. */
-
-/* 1: it removed as many as it may, so there may be more. */
-static int drop_some(struct sqlite_store *s, sqlite3_stmt *st, struct err *err)
-{
-	int rc = sq_run(s, st, err);
-
-	return rc < 0 ? rc : sqlite3_changes(s->db) == IMPORT_DROP_FEW;
-}
-
-static int drop_messages(struct sqlite_store *s, uint64_t id, struct err *err)
-{
-	sqlite3_stmt *st = sq_use(s, SQ_DROP_MESSAGES);
-
-	sq_bind(st, 1, sq_id(id, 0));
-	sq_bind(st, 2, sq_id(id, SQ_SEQ_MAX));
-	sq_bind(st, 3, IMPORT_DROP_FEW);
-	return drop_some(s, st, err);
-}
-
-/* And what mentions them, which is found through them. */
-static int drop_members(struct sqlite_store *s, uint64_t id, struct err *err)
-{
-	sqlite3_stmt *st = sq_use(s, SQ_DROP_MENTIONS);
-	int rc;
-
-	sq_bind(st, 1, id);
-	sq_bind(st, 2, IMPORT_DROP_FEW);
-	rc = sq_run(s, st, err);
-	if (rc < 0)
-		return rc;
-	st = sq_use(s, SQ_DROP_MEMBERS);
-	sq_bind(st, 1, id);
-	sq_bind(st, 2, IMPORT_DROP_FEW);
-	return drop_some(s, st, err);
-}
-
-static int run_for(struct sqlite_store *s, uint64_t id,
-		   const enum sq_statement *statements, size_t count,
-		   struct err *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < count; i++) {
-		sqlite3_stmt *st = sq_use(s, statements[i]);
-
-		sq_bind(st, 1, id);
-		rc = sq_run(s, st, err);
-	}
-	return rc;
-}
-
-/* With the first that goes: what is left cannot be given more, or shown, and
- * no file is without its message. */
-static int begin_drop(struct sqlite_store *s, uint64_t id, struct err *err)
-{
-	static const enum sq_statement files[] = { SQ_GARBAGE_OF_GROUP,
-						   SQ_DELETE_MEDIA };
-	const struct import_key key = key_of(id);
-	sqlite3_stmt *st = sq_use(s, SQ_EMPTY_IMPORT);
-	int rc;
-
-	sq_bind_text(st, 1, str_of(key.text));
-	rc = sq_run(s, st, err);
-	if (rc < 0 || sqlite3_changes(s->db) == 0)
-		return rc;
-	return run_for(s, id, files, sizeof(files) / sizeof(files[0]), err);
-}
-
-static int drop_rest(struct sqlite_store *s, uint64_t id, struct err *err)
-{
-	static const enum sq_statement rest[] = { SQ_DELETE_EVERYONE,
-						  SQ_DELETE_DEDUPE_0,
-						  SQ_DELETE_DEDUPE_1 };
-	int rc = run_for(s, id, rest, sizeof(rest) / sizeof(rest[0]), err);
-
-	return rc < 0 ? rc : delete_meta(s, id, err);
-}
-
-int sq_import_drop(struct store *base, uint64_t import_id, struct err *err)
-{
-	struct sqlite_store *s = sq_of(base);
-	uint64_t found;
-	int rc;
-
-	if (import_id == 0)
-		return 0;
-	rc = sq_next_import(base, import_id - 1, &found, err);
-	/* One that ended is a group. */
-	if (rc <= 0 || found != import_id)
-		return rc < 0 ? rc : 0;
-	rc = begin_drop(s, import_id, err);
-	if (rc == 0)
-		rc = drop_messages(s, import_id, err);
-	if (rc == 0)
-		rc = drop_members(s, import_id, err);
-	return rc != 0 ? rc : drop_rest(s, import_id, err);
-}
-
-int sq_next_import(struct store *base, uint64_t after_id, uint64_t *import_id,
-		   struct err *err)
-{
-	struct sqlite_store *s = sq_of(base);
-	const struct import_key after = key_of(after_id);
-	size_t prefix = strlen("import/");
-	sqlite3_stmt *st;
-	struct str key;
-	int rc;
-
-	if (after_id > SQ_GROUP_MAX)
-		return 0;
-	st = sq_use(s, SQ_NEXT_IMPORT);
-	sq_bind_text(st, 1, str_of(after.text));
-	rc = sq_step(s, st, err);
-	if (rc <= 0)
-		return rc;
-	key = sq_column_str(st, 0);
-	if (key.len < prefix ||
-	    !text_parse_u64(str_make(key.data + prefix, key.len - prefix),
-			    import_id))
-		rc = sq_fail(s, SQLITE_CORRUPT, err);
-	sqlite3_reset(st);
 	return rc;
 }

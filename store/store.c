@@ -107,7 +107,7 @@ int store_begin(struct store *s, struct err *err)
 		return err_set(err, ERR_BAD_REQUEST,
 			       "This handle of the store only reads");
 	assert(!s->in_transaction && !s->in_snapshot);
-	s->undone = false;
+	s->undone = s->lost = false;
 	rc = store_check_alive(s, err);
 	if (rc < 0)
 		return rc;

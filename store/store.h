@@ -69,6 +69,13 @@ struct store_options {
 	 * to use the handle. NULL: never. */
 	void (*alive)(void *data);
 	void *alive_data; /* borrowed while open */
+	/* Called with a sentence about what is wrong, and no reason to refuse,
+	 * on the handle's thread. NULL: never. */
+	void (*warn)(void *data, const char *text);
+	void *warn_data; /* borrowed while open */
+	/* Of a writer of a shared store: env's clock is compared with the
+	 * store's, and where it is wrong by more than a day `unavailable`. */
+	bool check_clock;
 };
 
 /* url: "sqlite:PATH", "postgresql:" and what libpq says of it, or
@@ -84,6 +91,10 @@ int store_begin(struct store *s, struct err *err);
 /* Whether the transaction that was begun last failed for no fault of its own:
  * it and another node's waited for each other. It may be run once more. */
 bool store_was_undone(const struct store *s);
+/* Whether the transaction, or the store_append_all(), that was begun last
+ * failed because a shared store was not reached, or gave no answer; not because
+ * of what it answered. */
+bool store_was_lost(const struct store *s);
 int store_commit(struct store *s, struct err *err);
 void store_rollback(struct store *s);
 
@@ -351,6 +362,10 @@ int store_next_import(struct store *s, uint64_t after_id, uint64_t *import_id,
 int store_add_user(struct store *s, struct str name, bool *added,
 		   struct err *err);
 
+/* The same for many, in this order; *added: how many were missing. */
+int store_add_users(struct store *s, const struct str *names, size_t count,
+		    uint64_t *added, struct err *err);
+
 /* expires_ms 0: never. `no_such_user`. */
 int store_create_token(struct store *s, struct str user,
 		       const uint8_t hash[STORE_TOKEN_HASH],
@@ -442,6 +457,9 @@ int store_role(struct store *s, uint64_t group_id, struct str user,
 /* *found: the user was added once. */
 int store_find_user(struct store *s, struct str name, bool *found,
 		    struct err *err);
+/* The same of many: found[i] is of names[i]. */
+int store_find_users(struct store *s, const struct str *names, size_t count,
+		     bool *found, struct err *err);
 
 /* The names of all users, after a name. */
 typedef int (*store_name_fn)(void *data, struct str name);
@@ -487,8 +505,10 @@ bool store_is_shared(const struct store *s);
 int store_reach(struct store *s, struct err *err);
 /* What is asked from now on is given up at that time (CLOCK_MONOTONIC, in ms):
  * `unavailable`, or the outcome is unknown, as when a connection is lost. What
- * walks over all there is has its own time, and so has the rest of its
- * transaction. 0: none. Of a store that is not shared: nothing. */
+ * takes long by itself (a group with all its members) has to have begun by
+ * then, and goes on for as long as the store says that it does, and then the
+ * rest of its transaction; what walks over all there is has its own time. 0:
+ * none. Of a store that is not shared: nothing. */
 void store_set_deadline(struct store *s, uint64_t at_ms);
 
 /* Where groups are now. member_version: grows by one with each change of a

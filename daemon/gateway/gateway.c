@@ -207,6 +207,15 @@ static void on_check_empty(uv_timer_t *t)
 	}
 }
 
+uint64_t gateway_time_left(const struct gateway *gw, uint64_t *until_ms)
+{
+	uint64_t now = uv_now(gw->loop);
+
+	if (*until_ms == 0)
+		*until_ms = now + gw->options->answer_ms;
+	return *until_ms > now ? *until_ms - now : 1;
+}
+
 void gateway_stop(struct gateway *gw)
 {
 	if (gw->stopping)

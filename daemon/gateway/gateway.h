@@ -49,6 +49,7 @@ struct gateway_options {
 	unsigned int slot;
 	size_t max_body;
 	uint64_t max_per_address; /* connections; 0: no limit */
+	uint64_t answer_ms;	  /* a client is answered so soon */
 	int64_t core_uid;	  /* -1: root or our own */
 	uid_t uid;		  /* whom to become, when started by root */
 	gid_t gid;
@@ -119,6 +120,9 @@ struct gateway {
 int gateway_start(struct gateway *gw, uv_loop_t *loop,
 		  const struct gateway_options *options);
 /* Says bye to all, then closes everything, so that the loop ends. */
+/* What is left of the time, in ms, in which groupd has to answer, so that a
+ * client is answered in time. *until_ms 0: it begins now. At least 1. */
+uint64_t gateway_time_left(const struct gateway *gw, uint64_t *until_ms);
 void gateway_stop(struct gateway *gw);
 /* After the loop has ended. */
 void gateway_release(struct gateway *gw);

@@ -70,7 +70,7 @@ void http_submit(struct http_request *r, enum wire_type type, const void *body,
 	assert(!r->pending);
 	r->req.data = r;
 	if (client_submit(&r->gw->client, &r->req, p, type, body,
-			  CLIENT_TIMEOUT_MS, cb) < 0) {
+			  gateway_time_left(r->gw, &r->until_ms), cb) < 0) {
 		fail_code(r, ERR_UNAVAILABLE);
 		return;
 	}
@@ -80,6 +80,7 @@ void http_submit(struct http_request *r, enum wire_type type, const void *body,
 bool http_replied(struct http_request *r, const struct err *err)
 {
 	r->pending = false;
+	r->until_ms = 0;
 	if (err != NULL)
 		http_fail(r, err);
 	return err == NULL;
@@ -104,7 +105,9 @@ void http_with_group(struct http_request *r,
 
 	r->with_group = next;
 	if (resolve_start(&r->resolve, &r->gw->client, &r->bearer->principal,
-			  buf_str(&r->match.part[0]), on_group, &err) < 0)
+			  buf_str(&r->match.part[0]),
+			  gateway_time_left(r->gw, &r->until_ms), on_group,
+			  &err) < 0)
 		http_fail(r, &err);
 }
 

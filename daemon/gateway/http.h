@@ -66,6 +66,7 @@ struct http_request {
 	/* What the handler needs while it waits. */
 	struct resolve resolve;
 	struct client_request req;
+	uint64_t until_ms; /* groupd has to answer; 0: nothing is asked */
 	void (*with_group)(struct http_request *r);
 	uint64_t group_id;
 	struct buf text; /* the answer's body as it grows */

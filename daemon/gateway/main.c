@@ -22,7 +22,7 @@ static void usage(void)
 	fputs("usage: groupd-gateway --core-fd N [--listen-fd N] [--tls-fd N]\n"
 	      "       [--door-fd N] [--slot N]\n"
 	      "       [--tag TEXT] [--max-body BYTES] [--origin ORIGIN]...\n"
-	      "       [--max-per-address N]\n"
+	      "       [--max-per-address N] [--answer-within MS]\n"
 	      "       [--core-uid UID] [--uid UID --gid GID]\n"
 	      "groupd starts it; nobody else needs to.\n",
 	      stderr);
@@ -86,6 +86,9 @@ static bool take(struct gateway_options *o, int opt, const char *arg)
 	case 'a':
 		o->max_per_address = n;
 		return number;
+	case 'w':
+		o->answer_ms = n;
+		return number && n > 0 && n <= CLIENT_TIMEOUT_MS;
 	case 'u':
 		o->core_uid = (int64_t)n;
 		return number && n < UINT32_MAX;
@@ -118,6 +121,7 @@ static bool parse(struct gateway_options *o, int argc, char **argv)
 		{ "slot", required_argument, NULL, 's' },
 		{ "max-body", required_argument, NULL, 'b' },
 		{ "max-per-address", required_argument, NULL, 'a' },
+		{ "answer-within", required_argument, NULL, 'w' },
 		{ "core-uid", required_argument, NULL, 'u' },
 		{ "uid", required_argument, NULL, 'U' },
 		{ "gid", required_argument, NULL, 'G' },
@@ -141,6 +145,7 @@ int main(int argc, char **argv)
 					   .door_fd = -1,
 					   .tls_fd = -1,
 					   .core_uid = -1,
+					   .answer_ms = CLIENT_TIMEOUT_MS,
 					   .max_body = GATEWAY_BODY_MAX };
 	struct gateway *gw;
 	uv_loop_t loop;

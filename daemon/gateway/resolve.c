@@ -11,9 +11,8 @@ static int submit(struct resolve *r, struct str name, uint64_t id)
 	struct wire_body_find_group find = {
 		.group_id = id, .name = name, .for_whom = (uint64_t)r->for_whom
 	};
-	int rc =
-		client_submit(r->client, &r->req, r->principal, WIRE_FIND_GROUP,
-			      &find, CLIENT_TIMEOUT_MS, on_group);
+	int rc = client_submit(r->client, &r->req, r->principal,
+			       WIRE_FIND_GROUP, &find, r->timeout_ms, on_group);
 
 	r->pending = rc == 0;
 	return rc;
@@ -51,8 +50,8 @@ static void on_group(struct client_request *req, const struct err *err,
 }
 
 int resolve_start(struct resolve *r, struct client *c,
-		  struct client_principal *p, struct str group, resolve_cb cb,
-		  struct err *err)
+		  struct client_principal *p, struct str group,
+		  uint64_t timeout_ms, resolve_cb cb, struct err *err)
 {
 	bool is_name = text_is_group_name(group);
 
@@ -60,6 +59,7 @@ int resolve_start(struct resolve *r, struct client *c,
 	r->principal = p;
 	r->req.data = r;
 	r->cb = cb;
+	r->timeout_ms = timeout_ms;
 	r->id = 0;
 	if (!text_parse_u64(group, &r->id))
 		r->id = 0;

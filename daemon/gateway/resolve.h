@@ -25,15 +25,17 @@ struct resolve {
 	struct client_request req;
 	resolve_cb cb;
 	uint64_t id;
+	uint64_t timeout_ms;
 	bool pending;
 	char name[WIRE_NAME_MAX + 1];
 	char created_by[WIRE_USER_MAX + 1];
 };
 
-/* 0, or a negative errno and err: the callback will not run. */
+/* 0, or a negative errno and err: the callback will not run. timeout_ms: of
+ * each of the two questions, as in client_submit(). */
 int resolve_start(struct resolve *r, struct client *c,
-		  struct client_principal *p, struct str group, resolve_cb cb,
-		  struct err *err);
+		  struct client_principal *p, struct str group,
+		  uint64_t timeout_ms, resolve_cb cb, struct err *err);
 /* Forgets it; also when it is not under way. */
 void resolve_cancel(struct resolve *r);
 

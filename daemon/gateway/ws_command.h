@@ -23,7 +23,8 @@ struct ws_command {
 	struct buf after;	   /* of subscribe to all */
 	struct resolve resolve;
 	struct client_request req;
-	uint64_t number; /* limit, last_read_seq */
+	uint64_t until_ms; /* groupd has to answer; 0: nothing is asked */
+	uint64_t number;   /* limit, last_read_seq */
 	uint64_t after_seq;
 	bool pending;
 	bool ours; /* ws_on_online(): nothing of it is answered */

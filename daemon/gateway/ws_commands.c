@@ -61,7 +61,8 @@ void ws_command_submit(struct ws_command *cmd, enum wire_type type,
 
 	cmd->req.data = cmd;
 	if (client_submit(&c->gw->client, &cmd->req, &c->bearer->principal,
-			  type, body, CLIENT_TIMEOUT_MS, cb) < 0) {
+			  type, body, gateway_time_left(c->gw, &cmd->until_ms),
+			  cb) < 0) {
 		err_set(&err, ERR_UNAVAILABLE, NULL);
 		ws_command_fail(cmd, &err);
 		return;
@@ -121,9 +122,11 @@ static void find_group(struct ws_command *cmd, const struct json *j,
 	cmd->resolve.data = cmd;
 	cmd->resolve.for_whom = FIND_FOR_SOCKET;
 	if (rc == 0)
-		rc = resolve_start(&cmd->resolve, &cmd->conn->gw->client,
-				   &cmd->conn->bearer->principal, str_of(name),
-				   on_group, &err);
+		rc = resolve_start(
+			&cmd->resolve, &cmd->conn->gw->client,
+			&cmd->conn->bearer->principal, str_of(name),
+			gateway_time_left(cmd->conn->gw, &cmd->until_ms),
+			on_group, &err);
 	if (rc < 0)
 		ws_command_fail(cmd, &err);
 }
@@ -139,6 +142,7 @@ void ws_command_put_group(struct buf *b, const struct ws_command *cmd)
 bool ws_command_replied(struct ws_command *cmd, const struct err *err)
 {
 	cmd->pending = false;
+	cmd->until_ms = 0;
 	if (err != NULL)
 		ws_command_fail(cmd, err);
 	return err == NULL;

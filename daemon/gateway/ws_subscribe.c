@@ -101,6 +101,7 @@ static void subscribe_next(struct ws_command *cmd)
 			rc = resolve_start(
 				&cmd->resolve, &cmd->conn->gw->client,
 				&cmd->conn->bearer->principal, str_of(name),
+				cmd->conn->gw->options->answer_ms,
 				on_subscribe_group, &err);
 		if (rc == 0)
 			return;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hints from one node to another, both in this process, through a Redis:
- *   busbench URL [SECONDS]
+ *   busbench URL [MS]
  * With so many groups' hints under way at a time: how many a second, and how
  * long from bus_publish_group() to the callback. See `redis-benchmark -t
- * publish` for what Redis itself can. Then what 10,000 people who come to one
- * group cost.
+ * publish` for what Redis itself can. Then how long it takes to count 10,000
+ * people who came to one group. Prints samples as bench.h has them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "daemon/bus.h"
+#include "tests/bench/bench.h"
 
 enum { GROUPS_MAX = 1024, PEOPLE = 10000 };
 
@@ -79,27 +80,32 @@ static int by_size(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static void measure(struct bench *b, uint64_t window, uint64_t seconds)
+static void measure(struct bench *b, uint64_t window, uint64_t for_ms)
 {
 	uint64_t begin = uv_hrtime();
+	char metric[64];
 	double spent;
+	size_t half, most;
 
 	b->window = window;
 	b->count = 0;
 	b->over = false;
 	for (uint64_t g = 1; g <= window; g++)
 		publish(b, g);
-	run_for(b, seconds * 1000);
+	run_for(b, for_ms);
 	spent = (double)(uv_hrtime() - begin) / 1e9;
 	b->over = true;
 	run_for(b, 50);
 	if (b->count == 0)
 		return;
 	qsort(b->latencies, b->count, sizeof(*b->latencies), by_size);
-	printf("%4llu under way: %8.0f hints/s, p50 %.3f ms, p99 %.3f ms\n",
-	       (unsigned long long)window, (double)b->count / spent,
-	       (double)b->latencies[b->count / 2] / 1e6,
-	       (double)b->latencies[b->count * 99 / 100] / 1e6);
+	half = b->count / 2;
+	most = b->count * 99 / 100;
+	(void)snprintf(metric, sizeof(metric), "hints, %llu under way",
+		       (unsigned long long)window);
+	bench_sample(metric, "ours", "1/s", (double)b->count / spent);
+	bench_sample(metric, "p50", "ms", (double)b->latencies[half] / 1e6);
+	bench_sample(metric, "p99", "ms", (double)b->latencies[most] / 1e6);
 }
 
 static void on_online(struct bus_online *q)
@@ -111,6 +117,7 @@ static void measure_presence(struct bench *b)
 {
 	uint64_t begin = uv_hrtime();
 	struct bus_online q = { .cb = on_online };
+	uint64_t took_ns = 0;
 
 	for (unsigned i = 0; i < PEOPLE; i++) {
 		char name[32];
@@ -126,12 +133,13 @@ static void measure_presence(struct bench *b)
 		if (!bus_online(&b->a, &q)) {
 			while (q.group_id != 0)
 				uv_run(&b->loop, UV_RUN_ONCE);
-			printf("online, asked of Redis: %llu in %.3f ms\n",
-			       (unsigned long long)q.count,
-			       (double)(uv_hrtime() - asked) / 1e6);
+			took_ns = uv_hrtime() - asked;
 		}
 		uv_run(&b->loop, UV_RUN_NOWAIT);
 	}
+	if (q.count == PEOPLE)
+		bench_sample("10,000 online counted", "ours", "ms",
+			     (double)took_ns / 1e6);
 }
 
 static void start(struct bench *b, struct bus *bus, const char *url,
@@ -152,12 +160,12 @@ static void start(struct bench *b, struct bus *bus, const char *url,
 
 int main(int argc, char **argv)
 {
-	static const uint64_t windows[] = { 1, 16, 64, 256, 1024 };
-	uint64_t seconds = argc > 2 ? strtoul(argv[2], NULL, 10) : 3;
+	static const uint64_t windows[] = { 1, 64, 1024 };
+	uint64_t for_ms = argc > 2 ? bench_number(argv[2]) : 3000;
 	struct bench *b = calloc(1, sizeof(*b));
 	uv_timer_t timer;
 
-	if (argc < 2 || b == NULL || seconds == 0)
+	if (argc < 2 || b == NULL || for_ms == 0)
 		return 2;
 	b->cap = 1 << 24;
 	b->latencies = calloc(b->cap, sizeof(*b->latencies));
@@ -174,7 +182,7 @@ int main(int argc, char **argv)
 		(void)bus_subscribe_group(&b->b, g);
 	run_for(b, 300);
 	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++)
-		measure(b, windows[i], seconds);
+		measure(b, windows[i], for_ms);
 	measure_presence(b);
 	free(b->latencies);
 	return 0;

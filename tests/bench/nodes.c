@@ -1,47 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nodesbench: appends into a shared store, without a daemon, by some threads
- * with a handle each, as the lanes of nodes have.
+ * nodesbench: appends into a shared store, by some threads with a handle each,
+ * as the lanes of nodes have; or by senders over the socket of a node.
  *
- *   nodesbench make URL GROUPS            groups 1..GROUPS, of one member
- *   nodesbench one URL GROUPS THREADS MS  one message a commit, groups at
- * random nodesbench hot URL THREADS MS         the same, all in one group
- *   nodesbench batch URL GROUPS THREADS MS SIZE   SIZE groups, one message
- * each, in a commit nodesbench lines URL THREADS MS SIZE  SIZE messages of one
- * group in a commit
+ *   nodesbench make URL GROUPS            groups 1..GROUPS, of one member: me
+ *   nodesbench one URL GROUPS THREADS MS  a message a commit, groups at random
+ *   nodesbench hot URL THREADS MS         the same, all in one group
+ *   nodesbench batch URL GROUPS THREADS MS SIZE
+ *                                         SIZE groups, a message each, a commit
+ *   nodesbench lines URL THREADS MS SIZE  SIZE messages of one group a commit
+ *   nodesbench node URL GROUPS SENDERS MS SOCKET METRIC SIDE
+ *                                         by a node; prints its sample as SIDE
  *
- * Prints a sample as bench.h has it. Messages are of 100 bytes.
+ * Prints samples as bench.h has them. Messages are of 100 bytes.
  */
 #include <errno.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/buf.h"
 #include "lib/env.h"
 #include "store/store.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/nodes.h"
 
-enum { SIZE_MAX_BATCH = 256, THREADS_MAX = 64, SAMPLES_MAX = 1 << 20 };
+enum {
+	SIZE_MAX_BATCH = 256,
+	THREADS_MAX = 64,
+	SAMPLES_MAX = 1 << 20,
+	/* Commits before the clock starts: a connection's first ones plan each
+	 * statement anew, and pgbench, too, does not count how it connects. */
+	WARM_UP = 30
+};
 
-static const char maker[] = "bench";
 static const char text[] = "A message of a hundred bytes, as they are said at "
 			   "work, with some words "
 			   "more, so that it is as long as that.";
 
 struct load {
 	const char *url;
+	const char *user;
 	uint64_t groups; /* at random of so many; 1: the hot one */
-	uint64_t until_ns;
+	uint64_t ms;
+	pthread_barrier_t warm;
 	size_t ops;   /* of a commit */
 	size_t items; /* of an op */
 };
 
 struct worker {
 	pthread_t thread;
-	const struct load *load; /* borrowed */
+	struct load *load; /* borrowed */
 	uint64_t messages;
+	uint64_t began_ns;
+	uint64_t ended_ns;
 	uint32_t *took_us; /* owned */
 	size_t commits;
 	uint64_t random; /* xorshift64, each its own */
@@ -50,6 +65,16 @@ struct worker {
 /* Groups in the order in which they were made, which is that of their ids. */
 static uint64_t *ids;
 static size_t id_count;
+
+/* Who sends: the process' user, as a node's socket knows him. */
+static const char *myself(void)
+{
+	const struct passwd *p = getpwuid(geteuid());
+
+	if (p == NULL)
+		bench_die("getpwuid", -ENOENT);
+	return p->pw_name;
+}
 
 static void check(int rc, const struct err *err)
 {
@@ -80,16 +105,17 @@ static struct store *open_store(const char *url)
 static int make_main(char **argv)
 {
 	uint64_t groups = bench_number(argv[1]);
+	struct str me = str_of(myself());
 	struct store *s = open_store(argv[0]);
 	struct err err = { 0 };
 	bool added;
 
 	check(store_begin(s, &err), &err);
-	check(store_add_user(s, str_of(maker), &added, &err), &err);
+	check(store_add_user(s, me, &added, &err), &err);
 	check(store_commit(s, &err), &err);
 	for (uint64_t i = 0; i < groups; i++) {
 		char name[32];
-		struct store_create op = { .creator = str_of(maker) };
+		struct store_create op = { .creator = me };
 
 		(void)snprintf(name, sizeof(name), "g%llu",
 			       (unsigned long long)i);
@@ -126,7 +152,7 @@ static void commit_once(struct worker *w, struct store *s, struct buf *items)
 		keys[i][1] = bench_now_ns();
 		ops[i] = (struct store_append){
 			.group_id = ids[(first + i * 7919) % w->load->groups],
-			.user = str_of(maker),
+			.user = str_of(w->load->user),
 			.batch_id = str_make((const char *)keys[i], 16),
 			.items = buf_str(items),
 		};
@@ -150,12 +176,20 @@ static void *work(void *arg)
 
 	for (size_t i = 0; i < w->load->items; i++)
 		wire_put(&items, &wire_schema_item, &item);
-	while (bench_now_ns() < w->load->until_ns && w->commits < SAMPLES_MAX) {
-		uint64_t began = bench_now_ns();
+	for (int i = 0; i < WARM_UP; i++)
+		commit_once(w, s, &items);
+	w->messages = 0;
+	pthread_barrier_wait(&w->load->warm);
+	w->began_ns = bench_now_ns();
+	w->ended_ns = w->began_ns;
+	while (w->ended_ns - w->began_ns < w->load->ms * 1000000 &&
+	       w->commits < SAMPLES_MAX) {
+		uint64_t began = w->ended_ns;
 
 		commit_once(w, s, &items);
+		w->ended_ns = bench_now_ns();
 		w->took_us[w->commits++] =
-			(uint32_t)((bench_now_ns() - began) / 1000);
+			(uint32_t)((w->ended_ns - began) / 1000);
 	}
 	buf_release(&items);
 	store_close(s);
@@ -169,9 +203,23 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void report(const char *metric, const struct worker *w, size_t threads,
-		   double seconds)
+/* From the first one's first commit to the last one's last. */
+static double seconds_of(const struct worker *w, size_t threads)
 {
+	uint64_t began = w[0].began_ns, ended = w[0].ended_ns;
+
+	for (size_t i = 1; i < threads; i++) {
+		if (w[i].began_ns < began)
+			began = w[i].began_ns;
+		if (w[i].ended_ns > ended)
+			ended = w[i].ended_ns;
+	}
+	return (double)(ended - began) / 1e9;
+}
+
+static void report(const char *metric, const struct worker *w, size_t threads)
+{
+	double seconds = seconds_of(w, threads);
 	uint64_t messages = 0;
 	size_t commits = 0, n = 0;
 	uint32_t *all;
@@ -188,7 +236,7 @@ static void report(const char *metric, const struct worker *w, size_t threads,
 		n += w[i].commits;
 	}
 	qsort(all, n, sizeof(*all), by_value);
-	bench_sample(metric, "ours", "messages/s", (double)messages / seconds);
+	bench_sample(metric, "ours", "1/s", (double)messages / seconds);
 	bench_sample(metric, "commits", "1/s", (double)commits / seconds);
 	bench_sample(metric, "p50", "ms", n == 0 ? 0 : all[n / 2] / 1000.0);
 	bench_sample(metric, "p99", "ms",
@@ -196,25 +244,33 @@ static void report(const char *metric, const struct worker *w, size_t threads,
 	free(all);
 }
 
-static int run(const char *metric, struct load *load, size_t threads,
-	       uint64_t ms)
+/* Notes the ids of the groups. */
+static void find_groups(struct load *load)
 {
-	static struct worker workers[THREADS_MAX];
 	struct store *s = open_store(load->url);
 	struct err err = { 0 };
-	uint64_t began;
 
-	if (threads == 0 || threads > THREADS_MAX || load->ops == 0 ||
-	    load->ops > SIZE_MAX_BATCH)
-		bench_die("arguments", -EINVAL);
-	check(store_list_groups(s, str_of(maker), str_of(""), note_id, NULL,
-				&err),
+	load->user = myself();
+	check(store_list_groups(s, str_of(load->user), str_of(""), note_id,
+				NULL, &err),
 	      &err);
 	store_close(s);
 	if (id_count < load->groups)
 		bench_die("fewer groups than that", -ENOENT);
-	began = bench_now_ns();
-	load->until_ns = began + ms * 1000000;
+}
+
+static int run(const char *metric, struct load *load, size_t threads,
+	       uint64_t ms)
+{
+	static struct worker workers[THREADS_MAX];
+
+	if (threads == 0 || threads > THREADS_MAX || load->ops == 0 ||
+	    load->ops > SIZE_MAX_BATCH)
+		bench_die("arguments", -EINVAL);
+	find_groups(load);
+	load->ms = ms;
+	if (pthread_barrier_init(&load->warm, NULL, (unsigned)threads) != 0)
+		bench_die("threads", -EAGAIN);
 	for (size_t i = 0; i < threads; i++) {
 		workers[i] = (struct worker){
 			.load = load,
@@ -229,10 +285,28 @@ static int run(const char *metric, struct load *load, size_t threads,
 	}
 	for (size_t i = 0; i < threads; i++)
 		pthread_join(workers[i].thread, NULL);
-	report(metric, workers, threads,
-	       (double)(bench_now_ns() - began) / 1e9);
+	report(metric, workers, threads);
+	pthread_barrier_destroy(&load->warm);
 	for (size_t i = 0; i < threads; i++)
 		free(workers[i].took_us);
+	free(ids);
+	return 0;
+}
+
+static int node_main(char **argv)
+{
+	struct load load = { .url = argv[0], .groups = bench_number(argv[1]) };
+	struct nodes_send send = {
+		.socket = argv[4],
+		.groups = load.groups,
+		.senders = bench_number(argv[2]),
+		.ms = bench_number(argv[3]),
+		.item = { .content = str_make(text, 100) },
+	};
+
+	find_groups(&load);
+	send.group_ids = ids;
+	bench_sample(argv[5], argv[6], "1/s", nodes_send(&send));
 	free(ids);
 	return 0;
 }
@@ -245,6 +319,8 @@ int main(int argc, char **argv)
 
 	if (strcmp(what, "make") == 0 && argc == 4)
 		return make_main(argv + 2);
+	if (strcmp(what, "node") == 0 && argc == 9)
+		return node_main(argv + 2);
 	for (int i = 3; i < argc && i < 7; i++)
 		n[i - 3] = bench_number(argv[i]);
 	load.url = argc > 3 ? argv[2] : "";

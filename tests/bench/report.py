@@ -26,12 +26,18 @@ AIMS = (
       for how in ("one by one", "20 at a time")
       for side, least in (("plain", 0.9), ("mosquitto", 1.0),
                           ("nats", 1.0), ("redis", 1.0))),
+    ("random groups", "pgbench", 0.6, None),
+    ("one hot group", "pgbench", 0.6, None),
+    ("batches of groups", "pgbench", 5, None),
+    ("batches of one group", "pgbench", 5, None),
 )
 # METRIC, the most that ours may be.
 LIMITS = (
     ("N=10000 connect all", 3000),
     ("N=10000 memory a connection", 6),
     ("N=10000 one by one, to the last, p50", 200),
+    ("10000 online, one by one, to the last, p99", 200),
+    ("10000 online, sustained, to the last, p99", 200),
 )
 
 
@@ -103,7 +109,7 @@ def report(metrics):
 
 
 def aims(result):
-    """What issues 3 and 4 ask for, and what there is."""
+    """What issues 3, 4 and 6 ask for, and what there is."""
     wanted = [(metric + where, *rest) for metric, *rest in AIMS
               for where in ("", ", one CPU")]
     for metric, side, least, most in wanted:
@@ -145,8 +151,14 @@ def matrix(result, by):
 
 
 def table(result):
-    print(f"{'':45} {'median':>9} {'low..high':>19}        ours by it")
+    width = max(36, *map(len, result))
+    print(f"{'':{width + 9}} {'median':>9} {'low..high':>19}        ours by it")
+    lines = 0
     for metric, sides in result.items():
+        # Those of several sides stand apart.
+        if lines > 1 or (lines == 1 and len(sides) > 1):
+            print()
+        lines = len(sides)
         for name, s in sides.items():
             spread = f"{number(s['low'])}..{number(s['high'])}"
             r = s.get("ours_by_this")
@@ -154,10 +166,10 @@ def table(result):
                 f"{r['median']:7.2f}  ({r['low']:.2f}..{r['high']:.2f})"
             )
             print(
-                f"{metric:36} {name:<12} {number(s['median']):>9}"
+                f"{metric:{width}} {name:<12} {number(s['median']):>9}"
                 f" {spread:>17} {s['unit']:<10}{by}".rstrip()
             )
-        print()
+    print()
 
 
 def main():

@@ -54,12 +54,27 @@ uint64_t wsbench_stamp(const char *p, size_t n);
 /* A process that sends over groupd's socket, each batch as one SEND. */
 struct wssender {
 	int fd; /* write: one uint32_t, the messages of a batch; read: one
-		   uint64_t for each, the last seq */
+		   wssent for each */
 	uint64_t last_seq;
+};
+struct wssent {
+	uint64_t last_seq;
+	uint64_t at_ns; /* when it was answered, bench_now_ns() */
 };
 
 /* To be started before there are other descriptors. It ends with ours. */
 void wssender_start(struct wssender *s, const char *socket, const char *group);
+
+/* The servers, by their pids: numbers with a blank between, those that write
+ * first. What of the processors they have used. */
+struct wscpu {
+	uint64_t writers, all; /* ns */
+};
+struct wscpu wsserver_cpu(const char *pids, size_t writers);
+/* How much more memory those that write have now than in base (KiB, as pids),
+ * and the others of whom base says anything. */
+void wsserver_grown_kib(const char *pids, const char *base, size_t writers,
+			double grown[2]);
 
 /* Makes the group of n users (who exist) u0, u1, ... and root; prints a token
  * for each. */

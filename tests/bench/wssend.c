@@ -15,7 +15,7 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/wsbench.h"
 
-enum { UNDER_WAY = 256, TOKENS_UNDER_WAY = 512 };
+enum { UNDER_WAY = 256, TOKENS_UNDER_WAY = 64, ADDED_AT_ONCE = 500 };
 
 struct sending {
 	struct client_request req;
@@ -61,7 +61,10 @@ static void start_client(struct client *c, uv_loop_t *loop, const char *socket,
 
 static void tell(struct sender *s, uint64_t last_seq)
 {
-	if (write(s->fd, &last_seq, sizeof(last_seq)) != sizeof(last_seq))
+	const struct wssent sent = { .last_seq = last_seq,
+				     .at_ns = bench_now_ns() };
+
+	if (write(s->fd, &sent, sizeof(sent)) != sizeof(sent))
 		exit(0);
 }
 
@@ -157,6 +160,7 @@ static void run_sender(int fd, const char *socket, const char *group)
 
 void wssender_start(struct wssender *s, const char *socket, const char *group)
 {
+	struct wssent sent;
 	int fds[2];
 	pid_t pid;
 
@@ -171,9 +175,9 @@ void wssender_start(struct wssender *s, const char *socket, const char *group)
 	}
 	(void)close(fds[1]);
 	s->fd = fds[0];
-	if (read(s->fd, &s->last_seq, sizeof(s->last_seq)) !=
-	    sizeof(s->last_seq))
+	if (read(s->fd, &sent, sizeof(sent)) != sizeof(sent))
 		bench_die("the sender did not start", -EIO);
+	s->last_seq = sent.last_seq;
 }
 
 /* The scene. */
@@ -182,10 +186,10 @@ struct scene {
 	uv_loop_t loop;
 	struct client client;
 	struct client_principal self;
-	struct client_request create;
+	struct client_request change;
 	struct client_request reqs[TOKENS_UNDER_WAY];
-	uint64_t n, asked, got;
-	bool created;
+	uint64_t group_id;
+	uint64_t n, asked, got, added;
 };
 
 static void ask_token(struct scene *s, struct client_request *req);
@@ -221,48 +225,76 @@ static void ask_token(struct scene *s, struct client_request *req)
 		bench_die("token", rc);
 }
 
+static void add_some(struct scene *s);
+
+static void on_added(struct client_request *req, const struct err *err,
+		     const void *body)
+{
+	(void)body;
+	if (err != NULL)
+		bench_die(err->text, -EIO);
+	add_some(req->data);
+}
+
+/* Not all at once: on PostgreSQL a change may take some time only. */
+static void add_some(struct scene *s)
+{
+	struct wire_body_edit_members body = { .group_id = s->group_id };
+	struct buf edits = { 0 };
+	uint64_t end = s->added + ADDED_AT_ONCE;
+	int rc;
+
+	if (s->added == s->n) {
+		for (size_t i = 0; i < TOKENS_UNDER_WAY; i++)
+			ask_token(s, &s->reqs[i]);
+		return;
+	}
+	for (; s->added < s->n && s->added < end; s->added++) {
+		char user[WIRE_USER_MAX + 1];
+		struct wire_edit edit = { .op = EDIT_ADD };
+
+		(void)snprintf(user, sizeof(user), "u%llu",
+			       (unsigned long long)s->added);
+		edit.name = str_of(user);
+		wire_put(&edits, &wire_schema_edit, &edit);
+	}
+	body.edits = buf_str(&edits);
+	rc = client_submit(&s->client, &s->change, &s->self, WIRE_EDIT_MEMBERS,
+			   &body, 0, on_added);
+	if (rc != 0)
+		bench_die("members", rc);
+	buf_release(&edits);
+}
+
 static void on_created(struct client_request *req, const struct err *err,
 		       const void *body)
 {
 	struct scene *s = req->data;
+	const struct wire_body_group *group = body;
 
-	(void)body;
 	if (err != NULL)
 		bench_die(err->text, -EIO);
-	s->created = true;
+	s->group_id = group->group_id;
+	add_some(s);
 }
 
 int scene_main(int argc, char **argv)
 {
 	static struct scene s;
 	struct wire_body_create_group body = { .key = str_of("bench") };
-	struct buf members = { 0 };
 	int rc;
 
 	if (argc != 4)
 		bench_die("scene", -EINVAL);
 	s.n = bench_number(argv[3]);
 	start_client(&s.client, &s.loop, argv[1], &s.self);
-	for (uint64_t i = 0; i < s.n; i++) {
-		char user[WIRE_USER_MAX + 1];
-		struct wire_edit edit = { .op = EDIT_ADD };
-
-		(void)snprintf(user, sizeof(user), "u%llu",
-			       (unsigned long long)i);
-		edit.name = str_of(user);
-		wire_put(&members, &wire_schema_edit, &edit);
-	}
 	body.name = str_of(argv[2]);
-	body.members = buf_str(&members);
-	s.create.data = &s;
-	rc = client_submit(&s.client, &s.create, &s.self, WIRE_CREATE_GROUP,
+	s.change.data = &s;
+	rc = client_submit(&s.client, &s.change, &s.self, WIRE_CREATE_GROUP,
 			   &body, 0, on_created);
 	if (rc != 0)
 		bench_die(argv[2], rc);
-	for (size_t i = 0; i < TOKENS_UNDER_WAY; i++)
-		ask_token(&s, &s.reqs[i]);
-	while (s.got < s.n || !s.created)
+	while (s.got < s.n)
 		(void)uv_run(&s.loop, UV_RUN_ONCE);
-	buf_release(&members);
 	return 0;
 }

@@ -19,7 +19,8 @@ right() {
 	printf '%s\n' 'a	a-1	10.0	10.1	sent' 'a	a-2	10.2	12.0	unavailable' \
 		'a	a-2	12.1	12.2	sent' 'b	b-1	10.0	11.9	outcome_unknown' \
 		>"$T/r/attempts"
-	printf '10.15\tkill\n' >"$T/r/faults"
+	printf '10.05\t10.15\tkill\n' >"$T/r/faults"
+	printf '10.15\t12.5\tkill\n' >"$T/r/recoveries"
 }
 
 check() {
@@ -34,9 +35,11 @@ sees() {
 
 right
 sees "a right record is right" ""
-like "and all of it was looked at" "$(grep -c '^ok' "$T/out")" '^10$'
+like "and all of it was looked at" "$(grep -c '^ok' "$T/out")" '^11$'
 is "the time to recover is told" "$(grep '^# kill' "$T/out")" \
-	"# kill: node a stores again after 2.05 s (median of 1), 2.05 s at most"
+	"# kill, 1 times: node a silent for 2.10 s (at most 2.10 s); once it was over, 2.05 s (at most 2.05 s)
+# kill: 1 times node b stored nothing more
+# kill: once it was over, all readers had what was stored in 2.35 s (at most 2.35 s)"
 
 # wrong WHAT FILE SED SEEN: the record with one file edited.
 wrong() {
@@ -72,6 +75,14 @@ wrong "an answer that was late" attempts '2s/12.0/12.9/' \
 wrong "an answer that is none" attempts '4s/outcome_unknown/lost/' \
 	"not ok with one of"
 wrong "no acknowledgement at all" acks d "not ok messages were acknowledged"
+wrong "a duplicate of what was refused" attempts '3s/sent/duplicate/' \
+	"not ok a duplicate is only what may have been stored"
+right
+sed -i '2s/unavailable/outcome_unknown/; 3s/sent/duplicate/' "$T/r/attempts"
+sees "but one of what nobody knew is right" ""
+like "and counted" "$(grep tries "$T/out")" '^# 4 tries: 1 duplicate, 2 outcome_'
+like "as is what is lost and doubled" "$(grep doubled "$T/out")" \
+	'^# 3 messages, 2 acknowledged, 0 of them lost, 0 doubled$'
 # What cannot be read is no success.
 right
 echo 'a	b' >>"$T/r/tail"

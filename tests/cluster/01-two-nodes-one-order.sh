@@ -56,5 +56,16 @@ for mount in mnt mnt-b; do
 		"$(cut -f4 "$T/log" | grep "^shell-$mount-[0-9]" | sed 's/.*-//' |
 			tr '\n' ' ')" "$(seq 50 | tr '\n' ' ')"
 done
+# Of a table that PostgreSQL has not looked at yet, as after a crash.
+read_by_seek() {
+	sql "$POSTGRES" "begin; select * from seek_log((select group_id
+		from group_names where name = 'load'), false,
+		$(($(wc -c <"$T/log") / 2)));
+		select sum(seq_tup_read + idx_tup_fetch)
+		from pg_stat_xact_user_tables where relname like 'messages%';
+		commit" "$(basename "$T")" | tail -n 1
+}
+ok "a place in the log is found without a walk: $(read_by_seek) rows" \
+	test "$(read_by_seek)" -lt 30
 ok "verify finds nothing wrong" ctl verify
 done_testing

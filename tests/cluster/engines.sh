@@ -4,8 +4,10 @@
 # a server; here is what is done to it. A server is the folder of its Unix
 # socket, so no port is needed; Redis, too, is on a socket in its folder.
 #
-#   postgres_start DIR           makes and starts it where it does not run; ends
-#                                with this shell, or with its run
+#   postgres_start DIR [NAME=VALUE...]
+#                                makes and starts it where it does not run; ends
+#                                with this shell, or with its run; $POSTGRES_IN
+#                                (a command and its arguments) runs it
 #   postgres_stop DIR [MODE]     fast, or immediate: as when the power went
 #   postgres_again DIR           starts it again, and does not wait
 #   postgres_standby DIR FROM    starts a copy that follows FROM, and for which
@@ -31,9 +33,13 @@ as_postgres() {
 }
 
 postgres_start() {
-	mkdir -p "$1" && sh "$TOP/tests/support/postgres.sh" start "$1" \
+	_dir=$1
+	shift
+	# shellcheck disable=SC2086
+	mkdir -p "$_dir" && ${POSTGRES_IN:-} sh \
+		"$TOP/tests/support/postgres.sh" start "$_dir" \
 		"${GROUPFS_TEST_POSTGRES_OWNER:-$$}" max_connections=400 \
-		wal_sender_timeout=5s
+		wal_sender_timeout=5s "$@"
 }
 
 # pg_ctl itself runs in a folder that the user postgres may not be in.

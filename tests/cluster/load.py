@@ -10,8 +10,9 @@ with that client_id, on the same node, until it is. Ends when the file $STOP
 exists, each writer after an acknowledgement or $GIVE_UP seconds (20) later.
 $TOKEN: whose. $PAUSE: seconds between messages (0.005).
 
-The answer of a try is "sent", a code, "lost" when the connection ended before
-one, "refused" when there was none, or "silent" after $PATIENCE seconds (10).
+The answer of a try is "sent", "duplicate" (a success, too), a code, "lost" when
+the connection ended before one, "refused" when there was none, or "silent" after
+$PATIENCE seconds (10).
 """
 import asyncio
 import http.client
@@ -54,6 +55,10 @@ class Stop:
         return self.asked() and time.time() - self.since > GIVE_UP
 
 
+def success(body):
+    return "duplicate" if body["duplicate"] else "sent"
+
+
 class Rest:
     def __init__(self, url, group):
         self.host = url.split("://")[1]
@@ -86,8 +91,7 @@ class Rest:
         except (OSError, http.client.HTTPException, ValueError):
             self.connection.close()
             return "lost", None
-        # 200: a duplicate.
-        return ("sent" if response.status in (200, 201)
+        return (success(body) if response.status in (200, 201)
                 else body.get("code", response.status)), body
 
 
@@ -128,7 +132,7 @@ class Ws:
         while True:
             frame = json.loads(await self.ws.recv())
             if frame.get("id") == self.id:
-                return ("sent" if frame["type"] == "sent"
+                return (success(frame) if frame["type"] == "sent"
                         else frame["code"]), frame
 
     async def close(self):
@@ -147,7 +151,7 @@ async def write(node, client, prefix, record, stop):
             result, body = await client.send(name)
             record.write("attempts", node, name, f"{began:.4f}",
                          f"{time.time():.4f}", result)
-            if result == "sent":
+            if result in ("sent", "duplicate"):
                 record.write("acks", name, body["sequence_number"],
                              body["offset"])
                 break

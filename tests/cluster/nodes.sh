@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC2034
+# shellcheck shell=sh disable=SC2034,SC2120
 # Two nodes in the place of one groupd: tests/system/lib.sh sources this where
 # $GROUPFS_TEST_CLUSTER is set. Node A has $SOCKET, so the mount and groupctl
 # are its own; $URL, REST and WebSocket, are node B's. So what a test writes by
@@ -30,10 +30,11 @@ apart() {
 		'$1 == test { print $2 }' "$TOP/tests/cluster/apart.table")
 	[ -z "$_reason" ] || skip_all "on two nodes: $_reason"
 }
-# Once: after a restart of the nodes the store is as it was.
+# need_engines [NAME=VALUE...]: settings of PostgreSQL. Once: after a restart of
+# the nodes the store is as it was.
 need_engines() {
 	[ -z "$STORE" ] || return 0
-	postgres_start "$POSTGRES" || {
+	postgres_start "$POSTGRES" "$@" || {
 		diag "PostgreSQL did not start"
 		exit 1
 	}

@@ -6,8 +6,6 @@ pgproxy.py HOST:PORT SERVER FOLDER      SERVER: the path of its Unix socket
 
 Does as the files in FOLDER say, which are looked at all the time:
 
-  cut     nothing is passed on any more, either way: connections stay open and
-          silent, as when a cable is pulled. When it goes, what waited goes on
   lose    holds PATTERN N (a regex for SQL, a number): the next N answers of
           transactions in which such a statement ran well are not passed on
           and their connections are closed: they are committed, and nobody is
@@ -24,7 +22,6 @@ import socket
 import struct
 import sys
 import threading
-import time
 
 POLL = 0.01
 
@@ -36,9 +33,6 @@ class Orders:
 
     def path(self, name):
         return os.path.join(self.folder, name)
-
-    def is_cut(self):
-        return os.path.exists(self.path("cut"))
 
     def is_reset(self):
         return os.path.exists(self.path("reset"))
@@ -157,14 +151,11 @@ class Connection:
         ready.register(source, selectors.EVENT_READ)
         try:
             while not self.ended and not self.orders.is_reset():
-                if self.orders.is_cut() or not ready.select(POLL):
-                    time.sleep(POLL if self.orders.is_cut() else 0)
+                if not ready.select(POLL):
                     continue
                 data = source.recv(65536)
                 if not data:
                     break
-                while self.orders.is_cut() and not self.ended:
-                    time.sleep(POLL)
                 work(frames, data)
         except OSError:
             pass
@@ -191,8 +182,6 @@ class Connection:
 
 
 def serve(client, path, orders):
-    while orders.is_cut():
-        time.sleep(POLL)
     server = socket.socket(socket.AF_UNIX)
     try:
         if orders.is_reset():

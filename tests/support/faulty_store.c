@@ -68,6 +68,7 @@ static int fail_verb(struct store *s, const struct fault *fault,
 {
 	s->broken = s->in_transaction;
 	s->undone = fault->kind == FAULTY_UNDONE;
+	s->lost = fault->kind == FAULTY_AWAY || fault->kind == FAULTY_SILENT;
 	if (fault->kind == FAULTY_FULL)
 		return err_set(err, ERR_OUT_OF_SPACE, NULL);
 	return err_set(err, ERR_UNAVAILABLE, "The store failed as planned");
@@ -84,6 +85,7 @@ static int pass(struct store *s, int rc)
 static int lose_answer(struct store *s, struct err *err)
 {
 	s->dead = !store_is_shared(s);
+	s->lost = !s->dead;
 	err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
 	return -EINPROGRESS;
 }
@@ -162,7 +164,8 @@ static int faulty_append_all(struct store *s, struct store_append *const *ops,
 	if (fault == NULL)
 		return pass(s,
 			    store_append_all(inner_of(s), ops, errs, n, err));
-	if (fault->kind == FAULTY_IO || fault->kind == FAULTY_FULL)
+	if (fault->kind == FAULTY_IO || fault->kind == FAULTY_FULL ||
+	    fault->kind == FAULTY_AWAY)
 		return fail_verb(s, fault, err);
 	if (fault->kind == FAULTY_SILENT)
 		be_silent(s);

@@ -36,12 +36,14 @@ enum faulty_kind {
 	FAULTY_IO,     /* -EIO: roll back */
 	FAULTY_FULL,   /* -ENOSPC, out_of_space: roll back */
 	FAULTY_UNDONE, /* -EIO: roll back, it may be run again */
+	FAULTY_AWAY,   /* -EIO: roll back, a shared store was not reached */
 	/* commit, append_all: -EINPROGRESS; the handle goes on when inner is
 	 * shared. */
 	FAULTY_LOST,   /* nothing was stored */
 	FAULTY_STORED, /* all was stored */
-	/* append_all, reach, scan: no answer comes, until faulty_store_let_go()
-	 * or the handle's deadline; then as FAULTY_LOST, or FAULTY_IO. */
+	/* append_all, reach, scan: no answer comes, until
+	 * faulty_store_let_go() or the handle's deadline; then as FAULTY_LOST,
+	 * or FAULTY_AWAY. */
 	FAULTY_SILENT
 };
 

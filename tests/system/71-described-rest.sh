@@ -52,7 +52,7 @@ part() {
 }
 part source
 part answers
-GROUPD_PID=$GROUPD
+GROUPD_PID=${GROUPD_B:-$GROUPD}
 export GROUPD_PID
 part stopped
 kill9_groupd

@@ -129,7 +129,7 @@ results() {
 		case $_line in
 		"ok "*) pass_or_fail 0 "${_line#ok }" ;;
 		"not ok "*) pass_or_fail 1 "${_line#not ok }" ;;
-		*) diag "$_line" ;;
+		*) diag "${_line#\# }" ;;
 		esac
 	done <"$1"
 }
@@ -299,13 +299,12 @@ log_of() {
 	cut -f1,3- "$M/$1/messages"
 }
 
-# Every pid whose environment carries this test's mark.
+# Every pid whose environment carries this test's mark. One grep for all: a
+# machine has many processes. That one is not marked.
 marked_pids() {
-	for environ in /proc/[0-9]*/environ; do
-		grep -qzxF "GROUPFS_TEST_ID=$T" "$environ" 2>/dev/null || continue
-		pid=${environ#/proc/}
-		echo "${pid%/environ}"
-	done
+	env -u GROUPFS_TEST_ID grep -lzxF "GROUPFS_TEST_ID=$T" \
+		/proc/[0-9]*/environ 2>/dev/null |
+		sed 's#^/proc/\([0-9]*\)/environ$#\1#'
 }
 
 # The gateways that run for this test.

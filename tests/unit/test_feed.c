@@ -327,6 +327,21 @@ static void another_epoch_ends_after_a_reconnect(void **st)
 	assert_int_equal(f->sub[0].cut_seq, 1);
 }
 
+/* Under the same name: a database that has lost what was read already. */
+static void a_shorter_log_ends_after_a_reconnect(void **st)
+{
+	struct fixture *f = *st;
+
+	subscribe(f, 0, 0);
+	run_until_state(f, 0, FEED_LIVE);
+	send_messages(f, 1, 2);
+	read_to(f, 0, 2);
+	f->last_seq = 1;
+	fake_peer_drop(&f->peer);
+	run_until_state(f, 0, FEED_ENDED);
+	assert_int_equal(f->sub[0].err.code, ERR_EPOCH_CHANGED);
+}
+
 static void another_store_ends_all_at_once(void **st)
 {
 	struct fixture *f = *st;
@@ -445,6 +460,7 @@ int main(void)
 		T(deletion_ends_all),
 		T(a_reconnect_watches_again_and_goes_on),
 		T(another_epoch_ends_after_a_reconnect),
+		T(a_shorter_log_ends_after_a_reconnect),
 		T(another_store_ends_all_at_once),
 		T(a_refused_watch_ends_its_subs),
 		T(unread_puts_back_from_recent_and_page),

@@ -240,6 +240,31 @@ static void a_floor_that_another_node_moved_is_told(void **state)
 	assert_false(readable(&p->c[B], NODES_SWEEP_MS + QUIET_MS));
 }
 
+/* As after a failover to a database that was behind. */
+static void a_log_that_became_shorter_is_begun_anew(void **state)
+{
+	struct pair *p = *state;
+	uint64_t id = create(p);
+	struct conn again;
+
+	assert_int_equal(watch(&p->c[B], P_DAEMON, id), ERR_NONE);
+	assert_int_equal(say(&p->c[A], P_ROOT, id, "one"), ERR_NONE);
+	assert_message(&p->c[B], 1, "one");
+	assert_int_equal(say(&p->c[A], P_ROOT, id, "two"), ERR_NONE);
+	assert_message(&p->c[B], 2, "two");
+	postgres_run(p->url, "UPDATE groups g SET last_seq=1,last_off=m.off,"
+			     "last_jsonl_off=m.jsonl_off FROM messages m "
+			     "WHERE m.seq=2");
+	postgres_run(p->url, "DELETE FROM messages WHERE seq=2");
+	assert_false(next_frame(&p->c[B]));
+	greet(&again, p->f[B]);
+	assert_int_equal(watch(&again, P_DAEMON, id), ERR_NONE);
+	assert_int_equal(again.body.watching.last_seq, 1);
+	assert_int_equal(say(&p->c[A], P_ROOT, id, "other"), ERR_NONE);
+	assert_message(&again, 2, "other");
+	hang_up(&again);
+}
+
 static void a_token_that_was_revoked_elsewhere_ends(void **state)
 {
 	struct pair *p = *state;
@@ -401,6 +426,7 @@ int main(void)
 		ON_POSTGRES(a_removal_revokes_on_the_other_node),
 		ON_POSTGRES(a_mention_comes_once_to_who_watches_nothing),
 		ON_POSTGRES(a_floor_that_another_node_moved_is_told),
+		ON_POSTGRES(a_log_that_became_shorter_is_begun_anew),
 		ON_POSTGRES(a_token_that_was_revoked_elsewhere_ends),
 	};
 

@@ -11,21 +11,29 @@
 #include "lib/table.h"
 #include "tests/support/sequencer_fixture.h"
 
+/* Sends that wait behind h for longer than SEQUENCER_PATIENCE_MS. */
+static void wait_behind(struct lanes *f, struct holding *h, struct sending *s,
+			size_t count)
+{
+	hold(f, h, 1);
+	while (!atomic_load(&h->began))
+		usleep(1000);
+	for (size_t i = 0; i < count; i++)
+		submit(f, &s[i], 1, "hello", "");
+	usleep((SEQUENCER_PATIENCE_MS + 50) * 1000);
+	atomic_store(&h->go, true);
+	run_until(f, s, count);
+}
+
 static void who_waited_for_a_store_that_is_away_is_answered(void **state)
 {
 	struct lanes *f = *state;
-	struct holding h = { .fail = ERR_UNAVAILABLE };
+	struct holding h = { 0 };
 	struct sending s[EACH];
 	struct sending after;
 
-	hold(f, &h, 1);
-	while (!atomic_load(&h.began))
-		usleep(1000);
-	for (size_t i = 0; i < EACH; i++)
-		submit(f, &s[i], 1, "hello", "");
-	usleep((SEQUENCER_PATIENCE_MS + 50) * 1000);
-	atomic_store(&h.go, true);
-	run_until(f, s, EACH);
+	plan(f, FAULTY_COMMIT, FAULTY_AWAY, 1);
+	wait_behind(f, &h, s, EACH);
 	for (size_t i = 0; i < EACH; i++)
 		assert_int_equal(s[i].code, ERR_UNAVAILABLE);
 	assert_int_equal(calls(f, FAULTY_APPEND_ALL), 0);
@@ -34,6 +42,20 @@ static void who_waited_for_a_store_that_is_away_is_answered(void **state)
 	run_until(f, &after, 1);
 	assert_int_equal(after.code, ERR_NONE);
 	assert_int_equal(after.sent.first_seq, 1);
+}
+
+/* It answers, if only with an error: that is nobody else's. */
+static void an_error_of_the_store_does_not_mean_that_it_is_away(void **state)
+{
+	struct lanes *f = *state;
+	struct holding h = { .fail = ERR_UNAVAILABLE };
+	struct sending s[EACH];
+
+	wait_behind(f, &h, s, EACH);
+	assert_int_equal(h.op.err.code, ERR_UNAVAILABLE);
+	for (size_t i = 0; i < EACH; i++)
+		assert_int_equal(s[i].code, ERR_NONE);
+	assert_false(atomic_load(&f->sequencer.away));
 }
 
 /* The store hangs until all are answered, and longer: in a batch, and then in
@@ -102,7 +124,7 @@ static void a_store_that_is_away_stores_nothing_and_comes_back(void **state)
 	struct lanes *f = *state;
 	struct sending s[2];
 
-	plan(f, FAULTY_APPEND_ALL, FAULTY_IO, 1);
+	plan(f, FAULTY_APPEND_ALL, FAULTY_AWAY, 1);
 	for (int i = 0; i < LANES; i++)
 		faulty_store_plan(f->sequencer.lane[i].store, FAULTY_REACH,
 				  FAULTY_SILENT, 2, 1);
@@ -170,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest rows[] = {
 		ON_LANES(who_waited_for_a_store_that_is_away_is_answered),
+		ON_LANES(an_error_of_the_store_does_not_mean_that_it_is_away),
 		ON_LANES(nobody_waits_for_a_lane_that_hangs),
 		ON_LANES(while_the_store_is_away_a_send_is_refused_at_once),
 		ON_LANES(a_store_that_is_away_stores_nothing_and_comes_back),

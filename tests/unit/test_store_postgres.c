@@ -59,13 +59,15 @@ static void *send_one(void *data)
 }
 
 static void start_sender(struct store_fixture *f, struct sender *a,
-			 uint64_t group_id, const char *user)
+			 uint64_t group_id, const char *user,
+			 const char *batch_id)
 {
 	memset(a, 0, sizeof(*a));
 	a->s = fixture_open(f, false);
 	fixture_item(&a->items, "hello", 0, "");
 	a->op = (struct store_append){ .group_id = group_id,
 				       .user = str_of(user),
+				       .batch_id = str_of(batch_id),
 				       .items = buf_str(&a->items) };
 	a->ops[0] = &a->op;
 	assert_int_equal(pthread_create(&a->thread, NULL, send_one, a), 0);
@@ -78,24 +80,71 @@ static void join_sender(struct sender *a)
 	store_close(a->s);
 }
 
-static void who_is_removed_while_his_message_waits_has_not_sent_it(void **state)
+/* A group that has had its first message of the day, for those behind it may
+ * go another way (append_message()). */
+static uint64_t make_group_in_use(struct store_fixture *f, const char *name)
 {
-	struct store_fixture *f = *state;
-	struct sender a;
-	uint64_t g;
+	struct wire_body_sent sent;
+	uint64_t g = fixture_group(f, name, "alice", "bob");
 
-	fixture_users(f, "alice bob");
-	g = fixture_group(f, "lunch", "alice", "bob");
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", "first", "", &sent), 0);
+	fixture_commit(f);
+	return g;
+}
+
+static void remove_while_waiting(struct store_fixture *f, const char *group,
+				 const char *batch_id)
+{
+	uint64_t g = make_group_in_use(f, group);
+	struct sender a;
+
 	fixture_begin(f);
 	assert_int_equal(fixture_edit_one(f, g, "alice", EDIT_REMOVE, "bob"),
 			 0);
-	start_sender(f, &a, g, "bob");
+	start_sender(f, &a, g, "bob", batch_id);
 	wait_for_waiter(f);
 	fixture_commit(f);
 	join_sender(&a);
 	assert_int_equal(a.rc, 0);
 	assert_int_equal(a.why.code, ERR_NO_SUCH_GROUP);
-	assert_int_equal(fixture_find(f, g, "alice").last_seq, 0);
+	assert_int_equal(fixture_find(f, g, "alice").last_seq, 1);
+}
+
+static void who_is_removed_while_his_message_waits_has_not_sent_it(void **state)
+{
+	struct store_fixture *f = *state;
+
+	fixture_users(f, "alice bob");
+	remove_while_waiting(f, "lunch", "");
+	remove_while_waiting(f, "dinner", "b1");
+}
+
+/* On another node, while this one's is not committed yet. */
+static void what_is_sent_twice_at_once_is_stored_once(void **state)
+{
+	struct store_fixture *f = *state;
+	struct buf items = { 0 };
+	struct store_append op = { .user = str_of("bob"),
+				   .batch_id = str_of("b1") };
+	struct sender a;
+
+	fixture_users(f, "alice bob");
+	op.group_id = make_group_in_use(f, "lunch");
+	fixture_item(&items, "hello", 0, "");
+	op.items = buf_str(&items);
+	fixture_begin(f);
+	assert_int_equal(store_append(f->s, &op, &f->err), 0);
+	start_sender(f, &a, op.group_id, "bob", "b1");
+	wait_for_waiter(f);
+	fixture_commit(f);
+	join_sender(&a);
+	assert_int_equal(a.rc, 0);
+	assert_int_equal(a.why.code, ERR_NONE);
+	assert_int_equal(a.op.sent.first_seq, op.sent.first_seq);
+	assert_int_equal(a.op.sent.duplicate, 1);
+	assert_int_equal(fixture_find(f, op.group_id, "alice").last_seq, 2);
+	buf_release(&items);
 }
 
 static void who_is_removed_and_not_for_good_has_sent_it(void **state)
@@ -109,7 +158,7 @@ static void who_is_removed_and_not_for_good_has_sent_it(void **state)
 	fixture_begin(f);
 	assert_int_equal(fixture_edit_one(f, g, "alice", EDIT_REMOVE, "bob"),
 			 0);
-	start_sender(f, &a, g, "bob");
+	start_sender(f, &a, g, "bob", "b1");
 	wait_for_waiter(f);
 	store_rollback(f->s);
 	join_sender(&a);
@@ -407,33 +456,53 @@ static void a_log_goes_on_from_day_to_day(void **state)
 	buf_release(&json);
 }
 
+static void assert_partitions(const struct store_fixture *f,
+			      const char *messages, const char *dedupe)
+{
+	assert_string_equal(postgres_run(f->url,
+					 "SELECT count(*) FROM partitions "
+					 "WHERE parent='messages'"),
+			    messages);
+	assert_string_equal(postgres_run(f->url,
+					 "SELECT count(*) FROM partitions "
+					 "WHERE parent='dedupe'"),
+			    dedupe);
+}
+
+static void say_once(struct store_fixture *f, uint64_t g, unsigned i)
+{
+	char id[16];
+
+	snprintf(id, sizeof(id), "id%u", i);
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", "x", id, NULL), 0);
+	fixture_commit(f);
+}
+
 static void keys_go_with_their_days(void **state)
 {
 	struct store_fixture *f = *state;
 	uint64_t g;
 
+	/* Noon. */
+	f->now_ms += 36 * HOUR - f->now_ms % (24 * HOUR);
 	fixture_users(f, "alice");
 	g = fixture_group(f, "lunch", "alice", "");
 	for (unsigned i = 0; i < 10; i++) {
-		char id[16];
-
-		snprintf(id, sizeof(id), "id%u", i);
-		fixture_begin(f);
-		assert_int_equal(fixture_say(f, g, "alice", "x", id, NULL), 0);
-		fixture_commit(f);
+		say_once(f, g, i);
 		f->now_ms += 24 * HOUR;
 	}
-	assert_string_equal(postgres_run(f->url,
-					 "SELECT count(*) FROM partitions "
-					 "WHERE parent='messages'"),
-			    "11");
-	/* Those of the window, of the day before it, and room for tomorrow. */
-	assert_string_equal(postgres_run(f->url,
-					 "SELECT count(*) FROM partitions "
-					 "WHERE parent='dedupe'"),
-			    "4");
+	/* Those of the window, and of the day before it. */
+	assert_partitions(f, "10", "3");
 	assert_string_equal(postgres_run(f->url, "SELECT count(*) FROM dedupe"),
 			    "3");
+	/* An hour before midnight, room for tomorrow; which it finds then. */
+	f->now_ms += 11 * HOUR;
+	say_once(f, g, 10);
+	assert_partitions(f, "12", "4");
+	f->now_ms += HOUR;
+	say_once(f, g, 11);
+	assert_partitions(f, "12", "4");
 }
 
 /* By hand, or by another node that is not of this version. */
@@ -563,6 +632,7 @@ static void nodes_that_come_at_once_make_one_store(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		FIXTURE_ON(postgres, what_is_sent_twice_at_once_is_stored_once),
 		FIXTURE_ON(
 			postgres,
 			who_is_removed_while_his_message_waits_has_not_sent_it),

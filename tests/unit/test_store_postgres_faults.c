@@ -5,6 +5,7 @@
  * client_id, and the handle goes on. On a server of this test's own, because
  * its others would suffer with it.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,9 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <dlfcn.h>
+#include <libpq-fe.h>
 
 #include "tests/support/store_fixture.h"
 
@@ -47,6 +51,40 @@ static int append_all(struct store_fixture *f, struct store *s, uint64_t g,
 	buf_release(&items);
 	*sent = op.sent;
 	return rc;
+}
+
+/* In libpq's place: the nth call says that it failed, though all that was to
+ * be sent has left. */
+static unsigned sends;
+static unsigned failing_send; /* 0: none */
+
+static int sent(PGconn *conn, int rc)
+{
+	if (++sends != failing_send)
+		return rc;
+	while (PQflush(conn) > 0)
+		;
+	return 0;
+}
+
+int PQsendQueryPrepared(PGconn *conn, const char *name, int count,
+			const char *const *values, const int *lengths,
+			const int *formats, int format)
+{
+	int (*real)(PGconn *, const char *, int, const char *const *,
+		    const int *, const int *, int);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "PQsendQueryPrepared");
+	return sent(conn,
+		    real(conn, name, count, values, lengths, formats, format));
+}
+
+int PQpipelineSync(PGconn *conn)
+{
+	int (*real)(PGconn *);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "PQpipelineSync");
+	return sent(conn, real(conn));
 }
 
 static uint64_t set_up(struct store_fixture *f)
@@ -267,6 +305,54 @@ static void other_commits_are_not_acknowledged_either(void **state)
 	buf_release(&items);
 }
 
+/* Of BEGIN, two appends, COMMIT and the pipeline's end, or of one append that
+ * is its own transaction. */
+static void a_send_that_fails_behind_the_commit_is_unknown(void **state)
+{
+	static const struct {
+		size_t ops;
+		unsigned send; /* that fails */
+		int rc;
+	} rows[] = { { 2, 1, -EIO },	     { 2, 2, -EIO },
+		     { 2, 3, -EIO },	     { 2, 4, -EINPROGRESS },
+		     { 2, 5, -EINPROGRESS }, { 1, 1, -EINPROGRESS } };
+	struct store_fixture *f = *state;
+	struct store_append op[2] = { { .user = str_of("alice") },
+				      { .user = str_of("alice") } };
+	struct store_append *ops[] = { &op[0], &op[1] };
+	struct err errs[2];
+
+	op[0].group_id = set_up(f);
+	op[1].group_id = fixture_group(f, "work", "alice", "");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool unknown = rows[i].rc == -EINPROGRESS;
+		struct buf items = { 0 };
+		char id[16];
+
+		snprintf(id, sizeof(id), "id%zu", i);
+		fixture_item(&items, "one", 0, id);
+		op[0].items = buf_str(&items);
+		op[1].items = buf_str(&items);
+		/* Connected, so that nothing else is sent. */
+		assert_int_equal(store_reach(f->s, &f->err), 0);
+		sends = 0;
+		failing_send = rows[i].send;
+		assert_int_equal(
+			store_append_all(f->s, ops, errs, rows[i].ops, &f->err),
+			rows[i].rc);
+		failing_send = 0;
+		assert_int_equal(f->err.code, unknown ? ERR_OUTCOME_UNKNOWN
+						      : ERR_UNAVAILABLE);
+		assert_true(store_was_lost(f->s));
+		assert_int_equal(
+			store_append_all(f->s, ops, errs, rows[i].ops, &f->err),
+			0);
+		assert_int_equal(op[0].sent.first_seq, i + 1);
+		assert_int_equal(op[0].sent.duplicate, unknown);
+		buf_release(&items);
+	}
+}
+
 /* Another node hangs with the group's lock: this one does not hang with it. */
 static void who_waits_too_long_gives_up(void **state)
 {
@@ -290,6 +376,81 @@ static void who_waits_too_long_gives_up(void **state)
 	fixture_verify(f);
 }
 
+static uint64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+enum { MEMBERS = 300 };
+
+/* A group of its own with MEMBERS members, in an open transaction that is given
+ * up in ms. */
+static int make_big(struct store_fixture *f, struct store_create *op,
+		    uint64_t ms)
+{
+	struct buf edits = { 0 };
+	int rc;
+
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "user%u", i);
+		fixture_edit(&edits, EDIT_ADD, name);
+	}
+	*op = (struct store_create){ .name = str_of("big"),
+				     .creator = str_of("alice"),
+				     .members = buf_str(&edits) };
+	store_set_deadline(f->s, clock_ms() + ms);
+	rc = store_create_group(f->s, op, &f->err);
+	store_set_deadline(f->s, 0);
+	buf_release(&edits);
+	return rc;
+}
+
+/* Each member costs a while: all of them more than is waited for at first. */
+static void add_slowly(const struct store_fixture *f)
+{
+	postgres_run(f->url,
+		     "INSERT INTO users(name,created_ms) "
+		     "SELECT 'user'||n,1 FROM generate_series(0,299) n");
+	postgres_run(f->url,
+		     "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql "
+		     "AS $$ BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END $$");
+	postgres_run(f->url, "CREATE TRIGGER slow BEFORE INSERT ON members "
+			     "FOR EACH ROW EXECUTE FUNCTION wait()");
+}
+
+/* Its process is stopped, and nothing tells of it: no byte, no end of the
+ * connection. */
+static void what_takes_long_is_given_up_where_nothing_is_heard(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_create op;
+	int pid;
+
+	(void)set_up(f);
+	add_slowly(f);
+	fixture_begin(f);
+	pid = atoi(postgres_run(f->url, "SELECT pid " OTHERS));
+	assert_true(pid > 1);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(make_big(f, &op, 300), -EIO);
+	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	assert_true(store_was_lost(f->s));
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	store_rollback(f->s);
+	/* It comes back by itself. */
+	fixture_begin(f);
+	assert_int_equal(make_big(f, &op, 300), 0);
+	assert_false(store_was_lost(f->s));
+	fixture_commit(f);
+	assert_int_equal(fixture_find(f, op.group_id, "user299").member_count,
+			 MEMBERS + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,7 +464,11 @@ int main(void)
 			postgres,
 			a_commit_that_is_not_on_the_standby_is_not_acknowledged),
 		FIXTURE_ON(postgres, other_commits_are_not_acknowledged_either),
+		FIXTURE_ON(postgres,
+			   a_send_that_fails_behind_the_commit_is_unknown),
 		FIXTURE_ON(postgres, who_waits_too_long_gives_up),
+		FIXTURE_ON(postgres,
+			   what_takes_long_is_given_up_where_nothing_is_heard),
 	};
 
 	unsetenv("GROUPFS_TEST_POSTGRES");

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one node has to know of the others that share its database, and of
+ * groupctl migrate: connections, windows, clocks, who writes.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/store_fixture.h"
+
+#define HOUR UINT64_C(3600000)
+
+/* How many may connect to the database; -1: any number. */
+static void limit_connections(const struct store_fixture *f, int count)
+{
+	char sql[160];
+
+	snprintf(sql, sizeof(sql),
+		 "DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I "
+		 "CONNECTION LIMIT %d',current_database()); END $$",
+		 count);
+	postgres_run(f->url, sql);
+}
+
+static void midnight_needs_no_connection_to_be_free(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g;
+
+	fixture_users(f, "alice");
+	g = fixture_group(f, "lunch", "alice", "");
+	/* In its last hour a day makes the next. */
+	f->now_ms += 24 * HOUR - f->now_ms % (24 * HOUR) - 1;
+	fixture_begin(f);
+	fixture_commit(f);
+	limit_connections(f, 1);
+	f->now_ms++;
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", "x", "id", NULL), 0);
+	fixture_commit(f);
+	/* What is not there has to be made. */
+	f->now_ms += 24 * HOUR;
+	assert_true(store_begin(f->s, &f->err) < 0);
+	assert_non_null(strstr(f->err.text, "too many connections"));
+	limit_connections(f, -1);
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", "x", "id2", NULL), 0);
+	fixture_commit(f);
+}
+
+/* Opened as a node opens it; what it warns of. */
+struct node {
+	struct store *s;
+	char warned[ERR_TEXT_MAX];
+	unsigned warnings;
+};
+
+static void on_warning(void *data, const char *text)
+{
+	struct node *n = data;
+
+	snprintf(n->warned, sizeof(n->warned), "%s", text);
+	n->warnings++;
+}
+
+static int open_node(struct store_fixture *f, struct node *n,
+		     struct store_options options)
+{
+	*n = (struct node){ 0 };
+	options.env = &f->env;
+	options.warn = on_warning;
+	options.warn_data = n;
+	return store_open(&n->s, f->url, &options, &f->err);
+}
+
+/* Whether alice's message of that id had been stored before. */
+static bool is_known(struct store_fixture *f, struct store *s, uint64_t g,
+		     const char *id)
+{
+	struct store *own = f->s;
+	struct wire_body_sent sent;
+
+	f->s = s;
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, g, "alice", "x", id, &sent), 0);
+	fixture_commit(f);
+	f->s = own;
+	return sent.duplicate != 0;
+}
+
+static void the_longest_window_holds_for_all(void **state)
+{
+	struct store_fixture *f = *state;
+	struct node wide;
+	struct node narrow;
+	uint64_t g;
+
+	fixture_users(f, "alice");
+	g = fixture_group(f, "lunch", "alice", "");
+	assert_false(is_known(f, f->s, g, "a"));
+	assert_int_equal(
+		open_node(f, &wide,
+			  (struct store_options){ .dedupe_window_ms =
+							  7 * 24 * HOUR - 1 }),
+		0);
+	/* At once, though the others have not heard of it yet. */
+	assert_false(is_known(f, wide.s, g, "b"));
+	assert_true(is_known(f, f->s, g, "b"));
+	assert_true(is_known(f, wide.s, g, "a"));
+	for (unsigned day = 1; day <= 7; day++) {
+		f->now_ms += 24 * HOUR;
+		assert_true(is_known(f, f->s, g, "a"));
+		assert_true(is_known(f, wide.s, g, "b"));
+	}
+	assert_int_equal(wide.warnings, 0);
+	store_close(wide.s);
+	/* Who comes later is told, and keeps to it. */
+	assert_int_equal(open_node(f, &narrow, (struct store_options){ 0 }), 0);
+	assert_non_null(strstr(narrow.warned, "dedupe_window of 7 days"));
+	assert_true(is_known(f, narrow.s, g, "b"));
+	for (unsigned day = 1; day <= 8; day++) {
+		f->now_ms += 24 * HOUR;
+		assert_true(is_known(f, narrow.s, g, "b") == (day > 1));
+	}
+	assert_int_equal(narrow.warnings, 1);
+	store_close(narrow.s);
+	assert_string_equal(postgres_run(f->url, "SELECT count(*) FROM dedupe "
+						 "WHERE key='ia'"),
+			    "0");
+}
+
+static void a_clock_that_is_wrong_is_told(void **state)
+{
+	static const struct {
+		int64_t off_ms;
+		const char *warning;
+		const char *refusal;
+	} rows[] = { { 0, NULL, NULL },
+		     { 20000, "ahead of", NULL },
+		     { -20000, "behind", NULL },
+		     { 25 * (int64_t)HOUR, NULL, "ahead of" },
+		     { -25 * (int64_t)HOUR, NULL, "behind" } };
+	struct store_fixture *f = *state;
+	struct node n;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct store_options options = { .check_clock = true };
+		bool good = rows[i].refusal == NULL;
+
+		f->now_ms = env_now_ms(env_system()) + (uint64_t)rows[i].off_ms;
+		assert_true((open_node(f, &n, options) == 0) == good);
+		if (!good)
+			assert_non_null(strstr(f->err.text, rows[i].refusal));
+		assert_int_equal(n.warnings, rows[i].warning != NULL);
+		if (n.warnings > 0)
+			assert_non_null(strstr(n.warned, rows[i].warning));
+		store_close(n.s);
+		options.read_only = true;
+		assert_int_equal(open_node(f, &n, options), 0);
+		store_close(n.s);
+		options.read_only = false;
+		options.check_clock = false;
+		assert_int_equal(open_node(f, &n, options), 0);
+		assert_int_equal(n.warnings, 0);
+		store_close(n.s);
+	}
+}
+
+static void end_connections(const struct store_fixture *f)
+{
+	postgres_run(f->url,
+		     "SELECT count(pg_terminate_backend(pid,5000)) "
+		     "FROM pg_stat_activity WHERE datname=current_database() "
+		     "AND pid<>pg_backend_pid()");
+}
+
+static void assert_kept_out(struct store_fixture *f, bool moving)
+{
+	const struct store_options options = { .env = &f->env,
+					       .moving = moving };
+	struct store *s;
+
+	assert_int_equal(store_open(&s, f->url, &options, &f->err), -EBUSY);
+	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
+	assert_non_null(strstr(f->err.text, moving ? "A groupd has this"
+						   : "is being moved into"));
+}
+
+/* Also when the connection of the one was lost, and the other came then. */
+static void a_node_and_who_moves_a_store_keep_each_other_out(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_options moving = { .env = &f->env, .moving = true };
+	struct store *mover;
+
+	assert_kept_out(f, true);
+	end_connections(f);
+	assert_int_equal(store_open(&mover, f->url, &moving, &f->err), 0);
+	assert_kept_out(f, false);
+	assert_int_equal(store_begin(f->s, &f->err), -EBUSY);
+	assert_non_null(strstr(f->err.text, "is being moved into"));
+	end_connections(f);
+	fixture_begin(f);
+	fixture_commit(f);
+	assert_int_equal(store_begin(mover, &f->err), -EBUSY);
+	assert_non_null(strstr(f->err.text, "A groupd has this"));
+	end_connections(f);
+	assert_int_equal(store_begin(mover, &f->err), 0);
+	assert_int_equal(store_commit(mover, &f->err), 0);
+	assert_int_equal(store_begin(f->s, &f->err), -EBUSY);
+	store_close(mover);
+}
+
+/* One that was broken off, and nobody is at it: a node that was there before
+ * does not write either. */
+static void what_is_not_moved_completely_is_not_written_to(void **state)
+{
+	struct store_fixture *f = *state;
+	struct node n;
+
+	postgres_run(f->url, "INSERT INTO meta VALUES('moved_from',7)");
+	end_connections(f);
+	assert_true(store_begin(f->s, &f->err) < 0);
+	assert_non_null(strstr(f->err.text, "not complete"));
+	assert_true(open_node(f, &n, (struct store_options){ 0 }) < 0);
+	assert_non_null(strstr(f->err.text, "not complete"));
+	postgres_run(f->url, "DELETE FROM meta WHERE k='moved_from'");
+	fixture_begin(f);
+	fixture_commit(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FIXTURE_ON(postgres, midnight_needs_no_connection_to_be_free),
+		FIXTURE_ON(postgres, the_longest_window_holds_for_all),
+		FIXTURE_ON(postgres, a_clock_that_is_wrong_is_told),
+		FIXTURE_ON(postgres,
+			   a_node_and_who_moves_a_store_keep_each_other_out),
+		FIXTURE_ON(postgres,
+			   what_is_not_moved_completely_is_not_written_to),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
