@@ -242,6 +242,21 @@ int config_parse_flags(struct config_flags *flags, int argc, char **argv,
 	return walk(argc, argv, flags, NULL, err);
 }
 
+/* What only nodes that share a store may say. */
+static int check_shared(const struct config *c, struct err *err)
+{
+	const char *key = c->bus[0] != '\0'	 ? "bus"
+			  : c->archive_after > 0 ? "archive_after"
+						 : NULL;
+
+	if (key == NULL || strncmp(c->store, "sqlite:", strlen("sqlite:")) != 0)
+		return 0;
+	return err_set(err, ERR_BAD_REQUEST,
+		       "%s: it is for nodes that share a store, and %.128s "
+		       "belongs to one",
+		       key, c->store);
+}
+
 int config_load(struct config *c, const struct config_flags *flags,
 		struct err *err)
 {
@@ -262,13 +277,7 @@ int config_load(struct config *c, const struct config_flags *flags,
 		rc = err_set(err, ERR_BAD_REQUEST,
 			     "tls_cert and tls_key go together: one of them "
 			     "is not set");
-	if (rc == 0 && c->bus[0] != '\0' &&
-	    strncmp(c->store, "sqlite:", strlen("sqlite:")) == 0)
-		rc = err_set(err, ERR_BAD_REQUEST,
-			     "bus: it is for nodes that share a store, and "
-			     "%.128s belongs to one",
-			     c->store);
-	return rc;
+	return rc == 0 ? check_shared(c, err) : rc;
 }
 
 bool config_trusts(const struct config *c, uid_t uid)

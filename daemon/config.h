@@ -51,6 +51,7 @@ struct config {
 	uint64_t dedupe_window_ms;
 	struct store_keep retention;	      /* of each log, at the most */
 	uint64_t retention_interval;	      /* ms */
+	uint64_t archive_after;		      /* ms; 0: never */
 	uint64_t rate_messages_per_second;    /* 0, also of the next two: */
 	uint64_t max_connections_per_user;    /* no limit */
 	uint64_t max_connections_per_address; /* of one gateway */

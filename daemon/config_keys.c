@@ -157,6 +157,14 @@ static int set_interval(struct config *c, struct str value, struct err *err)
 	return set_time(&c->retention_interval, value, 1, "1s", err);
 }
 
+static int set_archive(struct config *c, struct str value, struct err *err)
+{
+	c->archive_after = 0;
+	if (str_eq(value, str_of("never")))
+		return 0;
+	return set_time(&c->archive_after, value, 86400, "1d", err);
+}
+
 /* The next element of a list with commas or blanks between. */
 static bool next_word(struct str *list, struct str *word)
 {
@@ -332,6 +340,8 @@ static const struct config_key keys[] = {
 	  "LIST  most that is kept, as days=30,messages=100000; or none" },
 	{ "retention_interval", set_interval,
 	  "TIME how often what is not kept goes" },
+	{ "archive_after", set_archive,
+	  "TIME when a day is packed, of a store that nodes share; or never" },
 	{ "bus", set_bus, "URL         redis://HOST, between nodes" },
 	{ "rate_messages_per_second", set_rate,
 	  "N that a user may send; 0: no limit" },

@@ -10,7 +10,7 @@
 
 #include "daemon/config.h"
 
-enum { CONFIG_KEYS = 21 };
+enum { CONFIG_KEYS = 22 };
 
 struct config_key {
 	const char *name;

@@ -400,6 +400,7 @@ int groupd_reload(struct groupd *g, const struct config *fresh, struct err *err)
 	c->media_max_bytes = fresh->media_max_bytes;
 	c->retention = fresh->retention;
 	c->retention_interval = fresh->retention_interval;
+	c->archive_after = fresh->archive_after;
 	retention_again(&g->retention);
 	media_set_max(&g->media, c->media_max_bytes);
 	c->rate_messages_per_second = fresh->rate_messages_per_second;

@@ -235,6 +235,9 @@ void request_names_release(struct request_names *n);
 /* Reader: notes a user who has a local account but is not stored yet. */
 int request_prepare_user(struct request *r, struct store *store,
 			 struct str user);
+/* The same of all whom a list of `edit` adds. */
+int request_prepare_edits(struct request *r, struct store *store,
+			  struct str edits);
 /* Lane: stores the noted ones, before the verb that needs them. */
 int request_add_users(struct request *r, struct store *store);
 /* Lane: an event of that kind about the group, by r's user; what is particular

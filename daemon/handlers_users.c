@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/auth.h"
 #include "daemon/handlers.h"
 
 int request_names_init(struct request *r, struct request_names *n, size_t max)
@@ -24,6 +25,69 @@ void request_names_release(struct request_names *n)
 {
 	free(n->names);
 	free(n->found);
+}
+
+/* Notes a user to be added with the transaction: who is not stored yet but
+ * has a local account. Others (false) are refused by the verb, which names
+ * them. */
+static bool note_user(struct request *r, struct str user, bool found)
+{
+	const struct wire_name record = { .name = user };
+
+	if (found)
+		return true;
+	if (!auth_has_account(user))
+		return false;
+	wire_put(&r->extra, &wire_schema_name, &record);
+	return true;
+}
+
+static size_t count_edits(struct str edits)
+{
+	struct wire_edit edit;
+	size_t count = 0;
+
+	while (wire_next(&edits, &wire_schema_edit, &edit) > 0)
+		count++;
+	return count;
+}
+
+int request_prepare_edits(struct request *r, struct store *store,
+			  struct str edits)
+{
+	struct request_names n;
+	struct wire_edit edit;
+	bool known = true;
+	int more = 0;
+	int rc = request_names_init(r, &n, count_edits(edits));
+
+	while (rc == 0 &&
+	       (more = wire_next(&edits, &wire_schema_edit, &edit)) > 0) {
+		if (edit.op != EDIT_REMOVE)
+			n.names[n.count++] = edit.name;
+	}
+	if (rc == 0 && more < 0)
+		rc = err_set(&r->err, ERR_BAD_REQUEST,
+			     "The list of members cannot be decoded");
+	if (rc == 0)
+		rc = request_names_find(r, store, &n);
+	/* Behind one who is unknown all will be refused: passwd is not asked
+	 * for the rest, which takes long where there are many. */
+	for (size_t i = 0; rc == 0 && known && i < n.count; i++)
+		known = note_user(r, n.names[i], n.found[i]);
+	request_names_release(&n);
+	return rc == 0 && r->extra.failed ? request_no_memory(r) : rc;
+}
+
+int request_prepare_user(struct request *r, struct store *store,
+			 struct str user)
+{
+	bool found;
+	int rc = store_find_user(store, user, &found, &r->err);
+
+	if (rc == 0)
+		(void)note_user(r, user, found);
+	return rc == 0 && r->extra.failed ? request_no_memory(r) : rc;
 }
 
 static int compare_names(const void *a, const void *b)

@@ -117,69 +117,6 @@ static int write_send(struct request *r, struct store *store,
 	return 0;
 }
 
-/* Notes a user to be added with the transaction: who is not stored yet but
- * has a local account. Others (false) are refused by the verb, which names
- * them. */
-static bool note_user(struct request *r, struct str user, bool found)
-{
-	const struct wire_name record = { .name = user };
-
-	if (found)
-		return true;
-	if (!auth_has_account(user))
-		return false;
-	wire_put(&r->extra, &wire_schema_name, &record);
-	return true;
-}
-
-static size_t count_edits(struct str edits)
-{
-	struct wire_edit edit;
-	size_t count = 0;
-
-	while (wire_next(&edits, &wire_schema_edit, &edit) > 0)
-		count++;
-	return count;
-}
-
-static int prepare_edits(struct request *r, struct store *store,
-			 struct str edits)
-{
-	struct request_names n;
-	struct wire_edit edit;
-	bool known = true;
-	int more = 0;
-	int rc = request_names_init(r, &n, count_edits(edits));
-
-	while (rc == 0 &&
-	       (more = wire_next(&edits, &wire_schema_edit, &edit)) > 0) {
-		if (edit.op != EDIT_REMOVE)
-			n.names[n.count++] = edit.name;
-	}
-	if (rc == 0 && more < 0)
-		rc = err_set(&r->err, ERR_BAD_REQUEST,
-			     "The list of members cannot be decoded");
-	if (rc == 0)
-		rc = request_names_find(r, store, &n);
-	/* Behind one who is unknown all will be refused: passwd is not asked
-	 * for the rest, which takes long where there are many. */
-	for (size_t i = 0; rc == 0 && known && i < n.count; i++)
-		known = note_user(r, n.names[i], n.found[i]);
-	request_names_release(&n);
-	return rc == 0 && r->extra.failed ? request_no_memory(r) : rc;
-}
-
-int request_prepare_user(struct request *r, struct store *store,
-			 struct str user)
-{
-	bool found;
-	int rc = store_find_user(store, user, &found, &r->err);
-
-	if (rc == 0)
-		(void)note_user(r, user, found);
-	return rc == 0 && r->extra.failed ? request_no_memory(r) : rc;
-}
-
 /* Only an admin of the group may add, so only for him passwd is asked. */
 static int prepare_edit_members(struct request *r, struct store *store)
 {
@@ -190,7 +127,7 @@ static int prepare_edit_members(struct request *r, struct store *store)
 
 	if (rc < 0 || role != ROLE_ADMIN)
 		return rc;
-	return prepare_edits(r, store, body->edits);
+	return request_prepare_edits(r, store, body->edits);
 }
 
 struct event *request_members_event(struct request *r, struct store *store,
@@ -327,7 +264,7 @@ static int prepare_create_group(struct request *r, struct store *store)
 		rc = request_prepare_user(r, store, request_user(r));
 	if (rc < 0)
 		return rc;
-	return prepare_edits(r, store, r->body.create_group.members);
+	return request_prepare_edits(r, store, r->body.create_group.members);
 }
 
 /* Room for changes grows by doubling. */

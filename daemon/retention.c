@@ -16,6 +16,9 @@ static void again_in(struct retention *r, uint64_t ms)
 static void end_round(struct retention *r)
 {
 	r->in_round = false;
+	if (r->archived > 0)
+		log_info("archived old messages: count=%llu",
+			 (unsigned long long)r->archived);
 	if (r->took && !r->stopping)
 		r->on_swept(r->data);
 	again_in(r, r->config->retention_interval);
@@ -69,6 +72,45 @@ static void submit_trim(struct retention *r)
 		again_in(r, RETENTION_PAUSE_MS);
 }
 
+/* Archiving. */
+
+/* It may be run again: the round goes on when it is committed. */
+static int run_pack(struct sequencer_op *op, struct store *store,
+		    struct list *events, struct err *err)
+{
+	struct retention *r = container_of(op, struct retention, pack);
+	int rc;
+
+	(void)events;
+	r->packed = r->archive;
+	rc = store_archive(store, &r->packed, err);
+	r->packing = rc > 0;
+	return rc < 0 ? rc : 0;
+}
+
+static void pack_done(struct sequencer_op *op)
+{
+	struct retention *r = container_of(op, struct retention, pack);
+
+	if (op->err.code == ERR_NONE) {
+		r->archive = r->packed;
+		r->archived += r->packed.archived;
+	} else {
+		r->packing = false;
+		log_warn("cannot archive old messages: why=\"%s\"",
+			 op->err.text);
+	}
+	again_in(r, RETENTION_PAUSE_MS);
+}
+
+static void submit_pack(struct retention *r)
+{
+	r->pack = (struct sequencer_op){ .run = run_pack, .done = pack_done };
+	r->busy = true;
+	if (sequencer_submit(r->sequencer, 0, &r->pack) < 0)
+		again_in(r, RETENTION_PAUSE_MS);
+}
+
 /* Looking. */
 
 static int take_id(void *data, uint64_t group_id)
@@ -96,10 +138,7 @@ static void look_done(struct readers_job *job)
 {
 	struct retention *r = container_of(job, struct retention, look);
 
-	if (r->nfound == 0 && !r->more)
-		end_round(r);
-	else
-		again_in(r, r->nfound > 0 ? 0 : RETENTION_PAUSE_MS);
+	again_in(r, r->nfound > 0 || !r->more ? 0 : RETENTION_PAUSE_MS);
 }
 
 static void submit_look(struct retention *r)
@@ -114,6 +153,13 @@ static void submit_look(struct retention *r)
 
 static void begin_round(struct retention *r)
 {
+	uint64_t after = r->config->archive_after;
+	uint64_t now_ms = env_now_ms(r->sequencer->options.store->env);
+
+	r->packing = after > 0 && after < now_ms && r->sequencer->shared;
+	r->archive = (struct store_archive){ .before_ms = now_ms - after,
+					     .limit = RETENTION_PACK };
+	r->archived = 0;
 	r->keep = r->config->retention;
 	r->after_id = 0;
 	r->nfound = 0;
@@ -135,6 +181,8 @@ static void on_timer(uv_timer_t *timer)
 		submit_trim(r);
 	else if (r->more)
 		submit_look(r);
+	else if (r->packing)
+		submit_pack(r);
 	else
 		end_round(r);
 }

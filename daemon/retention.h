@@ -8,6 +8,10 @@
  *   timer -> reader: store_list_overdue() -> lane: store_trim() -> EVENT_FLOOR
  *              ^----------- pause ------------------'
  *
+ * On a store that is shared, what is old is archived then, in the same way:
+ *
+ *   -> lane: store_archive(), pause, store_archive() ... until it is over
+ *
  * Where nothing is bounded a round is one look at an empty index. The loop,
  * but for what it gives to a reader and to the lane.
  */
@@ -27,6 +31,7 @@ enum {
 	RETENTION_LOOK = 500, /* groups that a reader looks at in one go */
 	RETENTION_FEW = 64,   /* of them that one look finds */
 	RETENTION_STEP = 250, /* messages that one transaction takes */
+	RETENTION_PACK = 500, /* that one archives, about */
 	RETENTION_PAUSE_MS = 50
 };
 
@@ -44,6 +49,10 @@ struct retention {
 	struct sequencer_op trim;
 	struct store_keep keep; /* of this round */
 	struct store_trim step; /* at hand */
+	struct sequencer_op pack;
+	struct store_archive archive; /* where this round's stands */
+	struct store_archive packed;  /* and behind the step at hand */
+	uint64_t archived;	      /* messages of this round */
 	uint64_t after_id;
 	uint64_t found[RETENTION_FEW];
 	size_t nfound;
@@ -51,6 +60,7 @@ struct retention {
 	bool failing; /* the last look did: said once */
 	bool more;    /* groups behind after_id */
 	bool took;    /* this round */
+	bool packing; /* there may be more to archive */
 	bool in_round;
 	bool busy; /* a look or a step is under way */
 	bool stopping;

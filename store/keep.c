@@ -88,6 +88,19 @@ bool keep_has_bound(const struct store_keep *keep)
 
 /* The verbs. */
 
+int store_archive(struct store *s, struct store_archive *op, struct err *err)
+{
+	int rc = store_check_writer(s, err);
+
+	assert(op->limit > 0);
+	op->archived = 0;
+	if (rc == 0 && s->ops->archive == NULL)
+		rc = err_set(err, ERR_BAD_REQUEST,
+			     "This store does not archive: it is for one that "
+			     "machines share");
+	return rc < 0 ? rc : s->ops->archive(s, op, err);
+}
+
 int store_trim(struct store *s, struct store_trim *op, struct err *err)
 {
 	int rc = store_check_writer(s, err);

@@ -434,6 +434,7 @@ static const struct store_ops postgres_ops = {
 	.list_media = pg_list_media,
 	.trim = pg_trim,
 	.list_overdue = pg_list_overdue,
+	.archive = pg_archive,
 	.hash_used = pg_hash_used,
 	.next_garbage = pg_next_garbage,
 	.drop_garbage = pg_drop_garbage,

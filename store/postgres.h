@@ -74,8 +74,10 @@ enum {
 	  "DO UPDATE SET v=excluded.v WHERE meta.v<excluded.v")                \
 	/* Days that there is room for; what all nodes must know; the time. */ \
 	X(LOOK, PG_WRITE_MS,                                                   \
-	  "SELECT (SELECT count(*) FROM partitions WHERE lo<=$1 AND hi>$1),"   \
-	  "(SELECT count(*) FROM partitions WHERE lo<=$1+1 AND hi>$1+1),"      \
+	  "SELECT (SELECT count(*) FROM partitions WHERE lo<=$1 AND hi>$1 "    \
+	  "AND parent<>'archives'),"                                           \
+	  "(SELECT count(*) FROM partitions WHERE lo<=$1+1 AND hi>$1+1 "       \
+	  "AND parent<>'archives'),"                                           \
 	  "(SELECT v FROM meta WHERE k='dedupe_days'),"                        \
 	  "(SELECT v FROM meta WHERE k='moved_from'),"                         \
 	  "(extract(epoch FROM clock_timestamp())*1000)::bigint")              \
@@ -211,10 +213,12 @@ struct postgres_store {
 	struct pg_array items[PG_ITEM_ARRAYS]; /* scratch of an append */
 	struct buf names;		       /* who one item may mention */
 	struct pg_days room_now; /* what now may be, and there is room */
-	struct pg_days room_old; /* and where an import was last */
-	uint64_t look_ms;	 /* when to look at it again: pg_clock_ms() */
-	uint64_t days;	 /* for which ids are known: of all nodes the most */
-	bool clock_told; /* that the clocks differ */
+	struct pg_days room_old; /* and where an import was last, */
+	uint64_t room_old_ms;	 /* since then (pg_clock_ms()) */
+	struct pg_days room_archive;
+	uint64_t look_ms; /* when to look at it again: pg_clock_ms() */
+	uint64_t days;	  /* for which ids are known: of all nodes the most */
+	bool clock_told;  /* that the clocks differ */
 
 	uint64_t owner; /* of the imports that it begins; 0: none yet */
 
@@ -369,6 +373,8 @@ int pg_need_room(struct postgres_store *s, struct err *err);
 /* The same for messages of another time, of an import. */
 int pg_need_room_at(struct postgres_store *s, uint64_t time_ms,
 		    struct err *err);
+/* And for what is archived of a day. */
+int pg_need_archive(struct postgres_store *s, uint64_t day, struct err *err);
 /* The generation of a dedupe key of now, which is its day; those before `from`
  * are forgotten. */
 uint64_t pg_generation(const struct postgres_store *s, uint64_t now_ms,

@@ -38,6 +38,15 @@ enum { PG_AUDIT_MESSAGES = 200 /* in one round trip */ };
 		 "SELECT count(*) FROM messages WHERE "                        \
 		 "bucket<>time_ms/86400000",                                   \
 		 "messages lie in the partition of another day")               \
+	PG_AUDIT(X, ARCHIVED_OTHER_DAY,                                        \
+		 "SELECT count(*) FROM archives a,unnest(a.lines) l WHERE "    \
+		 "(a.first_ms+l.ms)/86400000<>a.bucket",                       \
+		 "messages lie in the archive of another day")                 \
+	PG_AUDIT(X, ARCHIVED_OTHERS,                                           \
+		 "SELECT count(*) FROM archives WHERE "                        \
+		 "cardinality(lines)<>last_seq-first_seq+1 OR "                \
+		 "(lines[1]).seq<>0",                                          \
+		 "rows of archives have other messages than they say")         \
 	PG_AUDIT(X, MEMBERS_UNLISTED,                                          \
 		 "SELECT count(*) FROM members m JOIN groups g "               \
 		 "ON g.group_id=m.group_id LEFT JOIN memberships x ON "        \
@@ -105,7 +114,8 @@ enum { PG_AUDIT_MESSAGES = 200 /* in one round trip */ };
 	PG_AUDIT(X, PARTITIONS_UNKNOWN,                                        \
 		 "SELECT count(*) FROM pg_inherits i JOIN pg_class c "         \
 		 "ON c.oid=i.inhrelid WHERE i.inhparent IN "                   \
-		 "('messages'::regclass,'dedupe'::regclass) AND NOT EXISTS("   \
+		 "('messages'::regclass,'dedupe'::regclass,"                   \
+		 "'archives'::regclass) AND NOT EXISTS("                       \
 		 "SELECT 1 FROM partitions p WHERE p.name=c.relname)",         \
 		 "partitions are not known")                                   \
 	PG_AUDIT(X, CHECKSUMS,                                                 \
@@ -124,9 +134,9 @@ enum { PG_AUDIT_MESSAGES = 200 /* in one round trip */ };
 	  "FROM segments WHERE group_id=$1 ORDER BY bucket")                   \
 	X(ALL_MEDIA, PG_WALK_MS,                                               \
 	  "SELECT x.media_id,x.name,x.seq,x.time_ms,x.hash,x.sender,m.type,"   \
-	  "m.media_url,m.time_ms,m.sender FROM media x LEFT JOIN messages m "  \
-	  "ON m.group_id=x.group_id AND m.bucket=x.time_ms/86400000 "          \
-	  "AND m.seq=x.seq WHERE x.media_id>$1 ORDER BY x.media_id "           \
+	  "m.media_url,m.time_ms,m.sender FROM media x LEFT JOIN LATERAL "     \
+	  "messages_of(x.group_id,ARRAY[x.seq]) m ON true "                    \
+	  "WHERE x.media_id>$1 ORDER BY x.media_id "                           \
 	  "LIMIT " PG_PAGE_SQL)                                                \
 	X(COUNT_IMPORTED, PG_WALK_MS,                                          \
 	  "SELECT count(*) FROM messages "                                     \

@@ -397,6 +397,7 @@ BEGIN
                 USING p_group, v_seq;
         END LOOP;
     END LOOP;
+    DELETE FROM archives WHERE group_id = p_group;
     DELETE FROM segments WHERE group_id = p_group;
     DELETE FROM everyone WHERE group_id = p_group;
     PERFORM drop_media(p_group);

@@ -9,6 +9,7 @@
  *   postgres_import.c    whole groups from elsewhere
  *   postgres_move.c      another store, moved into this one
  *   postgres_trim.c      retention
+ *   postgres_archive.c   old history, packed
  *   postgres_whole.c     counts, sizes, and what is refused here
  *   postgres_verify.c    the audit, with postgres_audit.h
  */
@@ -152,7 +153,10 @@ enum { PG_PAGE = 500 };
                                                                                \
 	X(COUNT_GROUPS, PG_READ_MS, "SELECT count(*) FROM groups")             \
 	X(COUNT_USERS, PG_READ_MS, "SELECT count(*) FROM users")               \
-	X(COUNT_MESSAGES, PG_WALK_MS, "SELECT count(*) FROM messages")         \
+	X(COUNT_MESSAGES, PG_WALK_MS,                                          \
+	  "SELECT (SELECT count(*) FROM messages)+"                            \
+	  "(SELECT coalesce(sum(cardinality(lines)),0) FROM archives)::"       \
+	  "bigint")                                                            \
 	X(COUNT_CONTENTS, PG_WALK_MS,                                          \
 	  "SELECT count(*),coalesce(sum(size),0)::bigint "                     \
 	  "FROM (SELECT max(size) AS size FROM media GROUP BY hash) c")        \
@@ -225,7 +229,8 @@ enum { PG_MOVER = 1 };
 	  "setval('token_ids',greatest($3::bigint,1),$3::bigint>0)")           \
 	X(MOVE_RESET, PG_LONG_MS,                                              \
 	  "TRUNCATE users,user_changes,memberships,tokens,group_names,"        \
-	  "groups,infos,members,changes,messages,segments,dedupe,mentions,"    \
+	  "groups,infos,members,changes,messages,segments,archives,dedupe,"    \
+	  "mentions,"                                                          \
 	  "everyone,media,imports,garbage")                                    \
 	X(MOVE_DONE, PG_WRITE_MS, "DELETE FROM meta WHERE k='moved_from'")     \
 	X(PUT_USERS, PG_LONG_MS,                                               \
@@ -263,6 +268,10 @@ enum { PG_MOVER = 1 };
 	X(SET_KEEP, PG_WRITE_MS,                                               \
 	  "UPDATE groups SET keep_ms=$2,keep_messages=$3,keep_bytes=$4 "       \
 	  "WHERE group_id=$1")                                                 \
+	X(OLD_PARTITION, PG_READ_MS,                                           \
+	  "SELECT lo,hi FROM partitions WHERE parent='messages' AND lo>=$1 "   \
+	  "AND hi<=$2 ORDER BY lo LIMIT 1")                                    \
+	X(ARCHIVE, PG_READ_MS, "SELECT * FROM archive_some($1,$2,$3,$4)")      \
 	X(OVERDUE, PG_READ_MS,                                                 \
 	  PG_OVERDUE_COLUMNS "ORDER BY g.group_id LIMIT $2")                   \
 	X(OVERDUE_KEPT, PG_READ_MS,                                            \
@@ -397,6 +406,7 @@ int pg_trim(struct store *base, struct store_trim *op, struct err *err);
 int pg_list_overdue(struct store *base, const struct store_keep *keep,
 		    size_t count, uint64_t *after_id, store_overdue_fn fn,
 		    void *data, struct err *err);
+int pg_archive(struct store *base, struct store_archive *op, struct err *err);
 int pg_find_media(struct store *base, uint64_t media_id, uint64_t group_id,
 		  struct str name, struct str user, struct wire_media *out,
 		  struct err *err);

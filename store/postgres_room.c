@@ -24,7 +24,9 @@ enum {
 	TOMORROW_MS = 500,  /* of what can wait */
 	AHEAD_MS = 3600000, /* how long before midnight tomorrow begins */
 	LOOK_MS = 60000,    /* how often it is looked at */
-	CLOCK_MS = 5000	    /* what clocks may differ by, and nobody says so */
+	CLOCK_MS = 5000,    /* what clocks may differ by, and nobody says so */
+	/* An old partition in which there was room stays for an hour. */
+	ROOM_OLD_MS = 1800000
 };
 
 static const char days_key[] = "dedupe_days";
@@ -205,7 +207,7 @@ static int make(const struct postgres_store *s, PGconn *conn,
 	int rc = 0;
 
 	buf_printf(&sql,
-		   "SELECT * FROM make_room('%s',%" PRIu64 ",%" PRIu64
+		   "SELECT * FROM need_room('%s',%" PRIu64 ",%" PRIu64
 		   ",%" PRIu64 ")",
 		   parent, day, today, count);
 	if (!sql.failed)
@@ -314,20 +316,35 @@ int pg_need_room(struct postgres_store *s, struct err *err)
 	return 0;
 }
 
-int pg_need_room_at(struct postgres_store *s, uint64_t time_ms, struct err *err)
+static int make_aside(struct postgres_store *s, const char *parent,
+		      uint64_t day, struct pg_days *days, struct err *err)
 {
-	uint64_t day = time_ms / PG_DAY_MS;
-	PGconn *conn;
-	uint64_t was;
+	uint64_t was = hurry(s, PG_WRITE_MS);
+	PGconn *conn = pg_connect_another(s, err);
 	int rc = -EIO;
 
-	if (has_room(&s->room_now, day) || has_room(&s->room_old, day))
-		return 0;
-	was = hurry(s, PG_WRITE_MS);
-	conn = pg_connect_another(s, err);
 	if (conn != NULL)
-		rc = make(s, conn, "messages", day, 1, &s->room_old, err);
+		rc = make(s, conn, parent, day, 1, days, err);
 	PQfinish(conn);
 	s->base.deadline_ms = was;
 	return rc;
+}
+
+int pg_need_room_at(struct postgres_store *s, uint64_t time_ms, struct err *err)
+{
+	uint64_t day = time_ms / PG_DAY_MS;
+	uint64_t now = pg_clock_ms();
+
+	if (has_room(&s->room_now, day) ||
+	    (has_room(&s->room_old, day) && now - s->room_old_ms < ROOM_OLD_MS))
+		return 0;
+	s->room_old_ms = now;
+	return make_aside(s, "messages", day, &s->room_old, err);
+}
+
+int pg_need_archive(struct postgres_store *s, uint64_t day, struct err *err)
+{
+	return has_room(&s->room_archive, day)
+		       ? 0
+		       : make_aside(s, "archives", day, &s->room_archive, err);
 }

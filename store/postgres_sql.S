@@ -6,6 +6,7 @@
 	.hidden pg_schema_1
 pg_schema_1:
 	.incbin "store/postgres_tables.sql"
+	.incbin "store/postgres_archive.sql"
 	.incbin "store/postgres_append.sql"
 	.incbin "store/postgres_read.sql"
 	.incbin "store/postgres_groups.sql"

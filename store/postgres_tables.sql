@@ -18,6 +18,8 @@
 --    stops all, whenever another is attached (store/postgres_room.c).
 --  - segments has a row a group and bucket: where in the log it begins, of
 --    what is held.
+--  - archives has what is old, many messages a row, and is partitioned by the
+--    month of its buckets (store/postgres_archive.sql).
 --  - dedupe is partitioned by days, as many as the window of the node has that
 --    makes one; old partitions are dropped whole. The greatest window of any
 --    node, in days, is in meta (dedupe_days), and holds for all.
@@ -166,8 +168,41 @@ CREATE TABLE segments (
     first_off       bigint NOT NULL,
     first_jsonl_off bigint NOT NULL,
     first_ms        bigint NOT NULL,
+    archive_end     bigint NOT NULL DEFAULT 0,    -- those below lie in archives
     PRIMARY KEY (group_id, bucket)
 );
+
+-- A message in a row of archives, whose numbers its own are counted from. What
+-- is long comes last, so that nothing is padded.
+CREATE TYPE archived_message AS (
+    reply_to  bigint,
+    off       integer,
+    len       integer,
+    jsonl_off integer,
+    jsonl_len integer,
+    ms        integer,
+    seq       smallint,
+    rv        smallint,
+    type      smallint,
+    sender    text COLLATE "C",
+    media_url text COLLATE "C",
+    mentions  text COLLATE "C",
+    client_id bytea,
+    content   bytea
+);
+
+CREATE TABLE archives (
+    group_id        bigint NOT NULL,
+    bucket          bigint NOT NULL,
+    first_seq       bigint NOT NULL,
+    last_seq        bigint NOT NULL,
+    first_off       bigint NOT NULL,
+    first_jsonl_off bigint NOT NULL,
+    first_ms        bigint NOT NULL,
+    lines           archived_message[] COMPRESSION lz4 NOT NULL,
+    PRIMARY KEY (group_id, bucket, first_seq),
+    CHECK (last_seq - first_seq < 256)
+) PARTITION BY RANGE (bucket);
 
 CREATE TABLE dedupe (
     group_id  bigint NOT NULL,
@@ -240,9 +275,13 @@ CREATE TABLE garbage (
 
 -- The partitions that there are: buckets from lo on, below hi.
 CREATE TABLE partitions (
-    parent text NOT NULL,
-    lo     bigint NOT NULL,
-    hi     bigint NOT NULL,
-    name   text NOT NULL,
+    parent  text NOT NULL,
+    lo      bigint NOT NULL,
+    hi      bigint NOT NULL,
+    name    text NOT NULL,
+    -- When somebody was last told that there is room, and since when nothing
+    -- is in it (store/postgres_archive.sql).
+    used    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    emptied xid8,
     PRIMARY KEY (parent, lo)
 );

@@ -22,6 +22,7 @@ static const struct place {
 	{ "changes", "group_id", "groups" },
 	{ "messages", "group_id", "groups" },
 	{ "segments", "group_id", "groups" },
+	{ "archives", "group_id", "groups" },
 	{ "dedupe", "group_id", "groups" },
 	{ "mentions", "group_id", "groups" },
 	{ "everyone", "group_id", "groups" },
@@ -44,6 +45,8 @@ static const char *const local[] = {
 	"append_message",  "set_read",	      "read_log",
 	"seek_log",	   "messages_of",     "import_keys",
 	"import_mentions", "first_kept",      "trim_bucket",
+	"seek_archive",	   "pack_log",	      "archive_group",
+	"trim_archive",
 };
 
 static bool is_local(struct str name)

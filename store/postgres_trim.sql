@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Retention. A bucket is written into the statement for the reason that
--- store/postgres_read.sql has.
+-- store/postgres_read.sql has, and log_of() says where its messages lie.
 
 -- Of two bounds the one that keeps less. 0: there is none; NULL: neither.
 CREATE FUNCTION stricter(
@@ -39,7 +39,7 @@ BEGIN
             INTO o_seq FROM seek_log(p_group, false, v_at) l;
     END IF;
 
-    SELECT bucket, first_seq INTO s FROM segments
+    SELECT bucket, first_seq, archive_end INTO s FROM segments
         WHERE group_id = p_group AND bucket <= p_before / 86400000
             AND first_ms < p_before
         ORDER BY bucket DESC LIMIT 1;
@@ -53,10 +53,9 @@ BEGIN
     v_low := s.first_seq + 1;
     WHILE v_low < v_high LOOP
         v_at := (v_low + v_high) / 2;
-        EXECUTE format('
-            SELECT time_ms FROM messages
-            WHERE group_id = $1 AND bucket = %s AND seq = $2', s.bucket)
-            INTO v_ms USING p_group, v_at;
+        EXECUTE 'SELECT time_ms FROM '
+            || log_of(s.bucket, s.archive_end, v_at, v_at) || ' m'
+            INTO v_ms USING p_group;
         IF v_ms < p_before THEN
             v_low := v_at + 1;
         ELSE
@@ -67,11 +66,39 @@ BEGIN
 END
 $$;
 
--- Takes what lies below p_seq out of one bucket, and says whom it mentioned. A
--- segment of which something stays begins at p_seq then.
+-- Takes what is archived below p_seq out of one bucket: a row of which
+-- something stays is packed anew.
+CREATE FUNCTION trim_archive(
+    p_group  bigint,
+    p_bucket bigint,
+    p_seq    bigint
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v_last bigint;
+BEGIN
+    EXECUTE format('
+        SELECT last_seq FROM archives
+        WHERE group_id = $1 AND bucket = %s AND first_seq < $2
+            AND last_seq >= $2', p_bucket)
+        INTO v_last USING p_group, p_seq;
+    IF v_last IS NOT NULL THEN
+        PERFORM pack_log(p_group, p_bucket, v_last + 1, p_seq, v_last);
+    END IF;
+    EXECUTE format('
+        DELETE FROM archives
+        WHERE group_id = $1 AND bucket = %s AND first_seq < $2', p_bucket)
+        USING p_group, p_seq;
+END
+$$;
+
+-- Takes what lies below p_seq out of one bucket, which begins at p_from, and
+-- says whom it mentioned. A segment of which something stays begins at p_seq
+-- then.
 CREATE FUNCTION trim_bucket(
     p_group     bigint,
     p_bucket    bigint,
+    p_end       bigint,    -- the segment's archive_end
+    p_from      bigint,
     p_seq       bigint,
     OUT o_names text[]
 ) LANGUAGE plpgsql AS $$
@@ -80,17 +107,19 @@ DECLARE
 BEGIN
     EXECUTE format('
         SELECT array_agg(DISTINCT n)
-        FROM messages, unnest(string_to_array(mentions, '' '')) n
-        WHERE group_id = $1 AND bucket = %s AND seq < $2', p_bucket)
-        INTO o_names USING p_group, p_seq;
+        FROM %s m, unnest(string_to_array(m.mentions, '' '')) n',
+        log_of(p_bucket, p_end, p_from, p_seq - 1))
+        INTO o_names USING p_group;
+    IF p_end > p_from THEN
+        PERFORM trim_archive(p_group, p_bucket, p_seq);
+    END IF;
     EXECUTE format('
         DELETE FROM messages
         WHERE group_id = $1 AND bucket = %s AND seq < $2', p_bucket)
         USING p_group, p_seq;
-    EXECUTE format('
-        SELECT seq, off, jsonl_off, time_ms FROM messages
-        WHERE group_id = $1 AND bucket = %s AND seq = $2', p_bucket)
-        INTO m USING p_group, p_seq;
+    EXECUTE 'SELECT seq, off, jsonl_off, time_ms FROM '
+        || log_of(p_bucket, p_end, p_seq, p_seq) || ' m'
+        INTO m USING p_group;
     IF m.seq IS NULL THEN
         DELETE FROM segments WHERE group_id = p_group AND bucket = p_bucket;
     ELSE
@@ -160,13 +189,13 @@ CREATE FUNCTION trim_log(
     OUT o_left      bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    g        record;
-    m        record;
-    v_free   boolean;
-    v_kept   bigint;
-    v_end    bigint;
-    v_bucket bigint;
-    v_names  text[] := '{}';
+    g       record;
+    m       record;
+    s       record;
+    v_free  boolean;
+    v_kept  bigint;
+    v_end   bigint;
+    v_names text[] := '{}';
 BEGIN
     o_status := 1;
     v_free := pg_try_advisory_xact_lock(1735551603, hashint8(p_group));
@@ -194,8 +223,8 @@ BEGIN
         stricter(p_messages, g.keep_messages),
         stricter(p_bytes, g.keep_bytes));
     v_end := least(v_kept, o_seq + p_limit);
-    FOR v_bucket IN
-        SELECT bucket FROM segments
+    FOR s IN
+        SELECT bucket, archive_end FROM segments
         WHERE group_id = p_group
         ORDER BY bucket
     LOOP
@@ -203,16 +232,17 @@ BEGIN
         EXECUTE format('
             SELECT seq + 1 AS seq, off + len AS off,
                 jsonl_off + jsonl_len AS jsonl_off
-            FROM messages
-            WHERE group_id = $1 AND bucket = %s AND seq < $2
-                AND (seq = $3 OR off + len <= $4)
-            ORDER BY seq DESC LIMIT 1', v_bucket)
-            INTO m USING p_group, v_end, g.first_seq, g.first_off + p_step;
+            FROM %s m
+            WHERE seq = $2 OR off + len <= $3
+            ORDER BY seq DESC LIMIT 1',
+            log_of(s.bucket, s.archive_end, o_seq, v_end - 1))
+            INTO m USING p_group, g.first_seq, g.first_off + p_step;
         EXIT WHEN m.seq IS NULL;
+        v_names := v_names
+            || trim_bucket(p_group, s.bucket, s.archive_end, o_seq, m.seq);
         o_seq := m.seq;
         o_off := m.off;
         o_jsonl_off := m.jsonl_off;
-        v_names := v_names || trim_bucket(p_group, v_bucket, o_seq);
     END LOOP;
     o_trimmed := o_seq - g.first_seq;
     o_left := v_kept - o_seq;

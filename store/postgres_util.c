@@ -112,6 +112,12 @@ int pg_fail(struct postgres_store *s, const PGresult *r, struct err *err)
 		r != NULL && (is_state(r, "40P01") || is_state(r, "40001"));
 	if (r != NULL)
 		text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+	/* A partition that was there is no more. */
+	if (r != NULL && is_state(r, "23514")) {
+		s->room_now.hi = 0;
+		s->room_old.hi = 0;
+		s->room_archive.hi = 0;
+	}
 	if (text == NULL) {
 		lose(s);
 		return err_set(err, ERR_UNAVAILABLE,

@@ -292,6 +292,28 @@ int store_list_overdue(struct store *s, const struct store_keep *keep,
 		       void *data, struct err *err);
 
 /*
+ * Archiving, of a store that is shared: what is old is packed, so that it
+ * needs less room, and the room that it had before is given back. It is read,
+ * trimmed and exported as before; no verb shows a difference. Each call is one
+ * step, in a transaction of its own; any number of machines may be at it, and
+ * break off anywhere. A group that somebody writes to in this moment is left
+ * for another round.
+ */
+struct store_archive {
+	uint64_t before_ms; /* days (UTC) that have ended by then */
+	uint64_t limit;	    /* messages, about: at least 1 */
+	/* Where the round stands: zeroed at its begin. */
+	uint64_t day;
+	uint64_t after_id;
+	bool walked;
+	/* out */
+	uint64_t archived; /* messages */
+};
+/* 1: the round goes on; 0: it is over. `bad_request` from a store that has no
+ * archive. */
+int store_archive(struct store *s, struct store_archive *op, struct err *err);
+
+/*
  * A whole group from elsewhere, with its numbers, times and senders: put
  * together over as many transactions as it takes, and nobody's until the last
  * one, which shows all of it.

@@ -78,7 +78,7 @@ printf '\\set id random(1, %s)\nupdate plain set n = n + 1 where id = :id;\n' \
 	"$GROUPS_" >"$T/random.sql"
 echo 'update plain set n = n + 1 where id = 1;' >"$T/hot.sql"
 echo "bench-cluster: making $GROUPS_ groups" >&2
-make_groups "$DB" "$GROUPS_" g "'bench'" "'{}'::text[]"
+make_groups "$DB" "$GROUPS_" g "'$ME'" "'{}'::text[]"
 start_groupd
 
 for round in $(seq "$ROUNDS"); do

@@ -111,6 +111,6 @@ online_many() {
 	wait $_clients || exit 1
 	cat "$T/online" >>"$SAMPLES"
 	awk -F'\t' -v commit="$COMMIT" '$1 ~ /one by one, to the last, p50$/ {
-		printf "commit, by all of them\t%s\t%%\t%.1f\n", $2,
+		printf "commit, by all of them\t%s\t%%\t%.2f\n", $2,
 			100 * commit / $4 }' "$T/online" >>"$SAMPLES"
 }

@@ -104,10 +104,10 @@ sizes_at_rest() {
 		$(((_all > _none ? _all - _none : 0) * 1024 / SIZED))
 }
 
-# The user of nodesbench is in all groups of the store.
+# Whoever runs this is in all groups that nodesbench sends to.
 sizes_watched() {
 	echo "bench-cluster: $GROUPS_ groups are watched" >&2
-	URL=$URL TOKEN=$(token bench) REDIS_SOCKET=$T/redis/socket \
+	URL=$URL TOKEN=$(token "$ME") REDIS_SOCKET=$T/redis/socket \
 		$PY "$TOP/tests/bench/watched.py" "$GROUPS_" "$GROUPD_B" \
 		"$(head -n 1 "$POSTGRES/data/postmaster.pid")" >>"$SAMPLES" || exit 1
 }

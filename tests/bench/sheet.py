@@ -131,7 +131,7 @@ def times(result):
     for what, metric in (("one listener", "commit, by A to B"),
                          ("10,000 online", "commit, by all of them")):
         share = median(result, metric, "ours")
-        lines.append(f"{'the commit is, ' + what:34} {share:6.0f}%")
+        lines.append(f"{'the commit is, ' + what:34} {share:6.3g}%")
     return lines
 
 

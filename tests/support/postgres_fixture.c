@@ -60,14 +60,14 @@ static void run(PGconn *conn, const char *sql, char *out, size_t out_len)
 	PQclear(result);
 }
 
-/* SQL outside of any of the databases, as the role that owns them. */
-static void run_outside(const char *sql)
+/* SQL outside of any of the databases. */
+static void run_outside(const char *role, const char *sql)
 {
 	char url[POSTGRES_URL];
 	char none[1];
 	PGconn *conn;
 
-	snprintf(url, sizeof(url), "postgresql://groupfs@/postgres?host=%s",
+	snprintf(url, sizeof(url), "postgresql://%s@/postgres?host=%s", role,
 		 folder());
 	conn = connect_to(url);
 	run(conn, sql, none, sizeof(none));
@@ -91,7 +91,7 @@ static void create(char url[POSTGRES_URL], const char *like, int like_len)
 
 	snprintf(sql, sizeof(sql), "CREATE DATABASE test_%d_%u%s%.*s", getpid(),
 		 ++count, like_len > 0 ? " TEMPLATE " : "", like_len, like);
-	run_outside(sql);
+	run_outside("groupfs", sql);
 	snprintf(url, POSTGRES_URL, "postgresql://groupfs@/test_%d_%u?host=%s",
 		 getpid(), count, folder());
 }
@@ -117,7 +117,8 @@ void postgres_drop(const char *url)
 
 	snprintf(sql, sizeof(sql), "DROP DATABASE %.*s WITH (FORCE)", len,
 		 name);
-	run_outside(sql);
+	/* Who owns it may not end VACUUM, which may be at it. */
+	run_outside("postgres", sql);
 }
 
 const char *postgres_run(const char *url, const char *sql)

@@ -191,6 +191,24 @@ int fixture_edit_one(struct store_fixture *f, uint64_t group_id, const char *by,
 	return rc;
 }
 
+uint64_t fixture_archive(struct store_fixture *f, uint64_t before_ms,
+			 uint64_t limit)
+{
+	struct store_archive op = { .before_ms = before_ms, .limit = limit };
+	uint64_t count = 0;
+	int rc = 1;
+
+	while (rc > 0) {
+		fixture_begin(f);
+		rc = store_archive(f->s, &op, &f->err);
+		if (rc < 0)
+			fail_msg("archive: %s", f->err.text);
+		fixture_commit(f);
+		count += op.archived;
+	}
+	return count;
+}
+
 static void on_problem(void *data, const char *text)
 {
 	(void)data;

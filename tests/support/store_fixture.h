@@ -52,6 +52,9 @@ int fixture_say(struct store_fixture *f, uint64_t group_id, const char *user,
 /* One edit in the open transaction. */
 int fixture_edit_one(struct store_fixture *f, uint64_t group_id, const char *by,
 		     enum edit_op op, const char *name);
+/* A round of archiving, in steps: what they moved. Outside of a transaction. */
+uint64_t fixture_archive(struct store_fixture *f, uint64_t before_ms,
+			 uint64_t limit);
 /* Fails the test when the store's audit finds a fault. */
 void fixture_verify(struct store_fixture *f);
 /* Whether to ask in which line of text byte off lies: always; but where each

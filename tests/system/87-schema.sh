@@ -67,7 +67,7 @@ ok "PostgreSQL takes what is for Citus" sh -c \
 	<'$T/citus.sql'"
 like "all are spread" "$(echo "SELECT count(*) FILTER (WHERE what<>'function'),
 	count(*) FILTER (WHERE what='function'),count(*) FILTER (WHERE by='p_group')
-	FROM citus.calls" | sql ${base}_citus)" '^(19|[2-9][0-9])[|][2-9][0-9][|]12$'
+	FROM citus.calls" | sql ${base}_citus)" '^(19|[2-9][0-9])[|][2-9][0-9][|]16$'
 is "each table is spread, once" "$(sql ${base}_citus <<'SQL'
 SELECT c.relname, count(k.n) FROM pg_class c
 LEFT JOIN citus.calls k ON k.what<>'function' AND k.name=c.relname

@@ -41,6 +41,7 @@ static void every_key_is_taken(void **state)
 				 "dedupe_window = 2d\n"
 				 "retention = days=30, bytes=7 messages=9\n"
 				 "retention_interval = 90\n"
+				 "archive_after = never\n"
 				 "rate_messages_per_second = 1000000\n"
 				 "max_connections_per_user = 20\n"
 				 "max_connections_per_address = 30\n",
@@ -98,6 +99,8 @@ static void bad_lines_are_refused_with_file_and_line(void **state)
 		{ "retention = days=0", "from 1 to 36500" },
 		{ "retention = messages=x", "not a number from 1" },
 		{ "retention_interval = 0", "from 1s to 365d" },
+		{ "archive_after = 23h", "not a time from 1d to 365d" },
+		{ "archive_after = none", "not a time" },
 		{ "media_max_bytes = 65G", "not a size" },
 		{ "media_max_bytes = 18446744073709551615K", "not a size" },
 		{ "media_max_bytes = M", "not a size" },

@@ -197,6 +197,8 @@ static void move(const char *from, const char *to)
 	fixture_init(&old, from);
 	fixture_init(&new, to);
 	g = fill(&old);
+	if (store_is_shared(old.s))
+		assert_true(fixture_archive(&old, 2 * old.now_ms, 3) > 0);
 	m.from = fixture_open(&old, true);
 	must(&m, store_identity(m.from, &identity, &m.err));
 	/* Memory goes with its last handle: this reader keeps it. */

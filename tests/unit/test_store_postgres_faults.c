@@ -67,16 +67,17 @@ static int sent(PGconn *conn, int rc)
 	return 0;
 }
 
-int PQsendQueryPrepared(PGconn *conn, const char *name, int count,
-			const char *const *values, const int *lengths,
-			const int *formats, int format)
+/* With libpq's names, as its header has them. */
+int PQsendQueryPrepared(PGconn *conn, const char *stmtName, int nParams,
+			const char *const *paramValues, const int *paramLengths,
+			const int *paramFormats, int resultFormat)
 {
 	int (*real)(PGconn *, const char *, int, const char *const *,
 		    const int *, const int *, int);
 
 	*(void **)&real = dlsym(RTLD_NEXT, "PQsendQueryPrepared");
-	return sent(conn,
-		    real(conn, name, count, values, lengths, formats, format));
+	return sent(conn, real(conn, stmtName, nParams, paramValues,
+			       paramLengths, paramFormats, resultFormat));
 }
 
 int PQpipelineSync(PGconn *conn)

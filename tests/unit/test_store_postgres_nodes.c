@@ -154,10 +154,10 @@ static void a_clock_that_is_wrong_is_told(void **state)
 
 		f->now_ms = env_now_ms(env_system()) + (uint64_t)rows[i].off_ms;
 		assert_true((open_node(f, &n, options) == 0) == good);
-		if (!good)
+		if (rows[i].refusal != NULL)
 			assert_non_null(strstr(f->err.text, rows[i].refusal));
 		assert_int_equal(n.warnings, rows[i].warning != NULL);
-		if (n.warnings > 0)
+		if (rows[i].warning != NULL)
 			assert_non_null(strstr(n.warned, rows[i].warning));
 		store_close(n.s);
 		options.read_only = true;

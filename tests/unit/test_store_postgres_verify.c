@@ -63,6 +63,11 @@ static void on_problem(void *data, const char *text)
 	buf_printf(&t->text, "%s; ", text);
 }
 
+/* All of it, before it is damaged. */
+#define ARCHIVED                                                               \
+	"SELECT need_room('archives',20416,0,1),"                              \
+	"archive_some(lo,hi,0,99) FROM partitions WHERE parent='messages';"
+
 static const struct damage {
 	const char *sql;
 	const char *told;
@@ -132,6 +137,26 @@ static const struct damage {
 	  "len,jsonl_off,jsonl_len,time_ms,reply_to,rv,type,sender,media_url,"
 	  "mentions,client_id,content FROM messages WHERE seq=1",
 	  "1 messages belong to no group" },
+	{ ARCHIVED "UPDATE archives SET lines[2].off=1 WHERE first_seq=1",
+	  "Group team: message 2 begins at byte 1, not" },
+	{ ARCHIVED "UPDATE archives SET lines[1].content='longer than it was'",
+	  "Group team: the line of message 1 has" },
+	{ ARCHIVED "UPDATE archives SET lines[1].client_id='longer'",
+	  "Group team: the JSON of message 1 has" },
+	{ ARCHIVED "DELETE FROM archives WHERE first_seq=1",
+	  "Group team: message 4 follows 0: there is a gap" },
+	{ ARCHIVED "UPDATE segments SET archive_end=2 WHERE archive_end>2",
+	  "Group team: there are segments without messages" },
+	{ ARCHIVED "UPDATE archives SET last_seq=last_seq+1",
+	  "2 rows of archives have other messages than they say" },
+	{ ARCHIVED "UPDATE archives SET first_ms=first_ms-86400000",
+	  "5 messages lie in the archive of another day" },
+	{ ARCHIVED "INSERT INTO archives SELECT 77,bucket,first_seq,last_seq,"
+		   "first_off,first_jsonl_off,first_ms,lines FROM archives "
+		   "WHERE first_seq=1",
+	  "3 messages belong to no group" },
+	{ ARCHIVED "UPDATE media SET sender='bob'",
+	  "Media file 1 (a): message 5 is not what brought it" },
 	{ "INSERT INTO partitions VALUES('messages',9,10,'m_none')",
 	  "1 partitions are not there" },
 	{ "DELETE FROM partitions", "partitions are not known" },
