@@ -108,10 +108,9 @@ void http_with_group(struct http_request *r,
 	r->with_group = next;
 	if (left == 0)
 		fail_code(r, ERR_UNAVAILABLE);
-	else if (resolve_start(&r->resolve, &r->gw->client,
-			       &r->bearer->principal,
-			       buf_str(&r->match.part[0]), left, on_group,
-			       &err) < 0)
+	else if (resolve_start(
+			 &r->resolve, &r->gw->client, &r->bearer->principal,
+			 buf_str(&r->match.part[0]), left, on_group, &err) < 0)
 		http_fail(r, &err);
 }
 

@@ -20,7 +20,7 @@ struct script {
 	struct wire_body_error answers[4];
 	unsigned count;
 	unsigned asked;
-	bool doubtful; /* one of them may have been carried out */
+	bool doubtful;		    /* one of them may have been carried out */
 	struct client_request late; /* with a short deadline */
 	enum err_code code;
 };
