@@ -210,7 +210,9 @@ static bool finish_status(struct request *r)
 {
 	struct wire_body_status answer;
 
-	if (r->err.code != ERR_UNAVAILABLE || r->handlers->nodes == NULL)
+	/* With a time: it is the store, and groupd has taken its figures. */
+	if (r->err.code != ERR_UNAVAILABLE || r->handlers->nodes == NULL ||
+	    r->err.retry_after_ms == 0 || r->extra.len == 0)
 		return false;
 	status_text(&r->extra, "store_away", r->err.text);
 	if (r->extra.failed)

@@ -155,7 +155,7 @@ static int run_decide(struct sequencer_op *op, struct store *store,
 		      struct list *events, struct err *err)
 {
 	struct media_keeper *k = container_of(op, struct media_keeper, decide);
-	struct err why;
+	struct err why = { .code = ERR_NONE };
 	int rc = 0;
 
 	(void)events;
@@ -172,6 +172,7 @@ static int run_decide(struct sequencer_op *op, struct store *store,
 			memmove(&k->doubts[i], &k->doubts[i + 1],
 				(--k->ndoubts - i) * sizeof(k->doubts[0]));
 	}
+	warn(&why);
 	return rc < 0 ? rc : 0;
 }
 

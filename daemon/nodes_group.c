@@ -139,12 +139,6 @@ static void disconnect(struct group *group, bool mounts_only)
 
 void nodes_group_lost(struct nodes_group *ng, const struct store_version *v)
 {
-	log_error("the store has lost what it had acknowledged: group=%llu "
-		  "last_seq=%llu was=%llu members=%llu was=%llu",
-		  (unsigned long long)ng->id, (unsigned long long)v->last_seq,
-		  (unsigned long long)ng->seq,
-		  (unsigned long long)v->member_version,
-		  (unsigned long long)ng->version);
 	ng->seq = v->last_seq;
 	ng->version = v->member_version;
 	if (ng->base_seq > ng->seq)

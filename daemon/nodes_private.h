@@ -90,8 +90,8 @@ struct nodes_user {
 	size_t nlater;
 	struct nodes_last last[NODES_HINT_KINDS];
 	/* The youngest mention that is not in last any more, and may have been
-	 * told; at first, the time since when he is here. Hints at what is not
-	 * younger are forged. */
+	 * told, its time less NODES_SKEW_MS; at first, the time since when he
+	 * is here. Hints at what is not younger are forged. */
 	struct nodes_hint floor;
 	/* Since the last sweep: true ones that are old are forged, too. */
 	unsigned heard[NODES_HINT_KINDS];
@@ -118,7 +118,7 @@ void nodes_group_kick(struct nodes_group *ng);
 bool nodes_group_floor(struct nodes_group *ng, const struct store_version *v);
 /* The store says less of it than it said: it has lost what it acknowledged, as
  * a database does that fails over to one that is behind. Numbers that were told
- * will be those of other messages; so who watches begins anew. */
+ * will be those of other messages; so who watches begins anew. Says nothing. */
 void nodes_group_lost(struct nodes_group *ng, const struct store_version *v);
 /* Frees one that is gone. */
 void nodes_group_drop(struct nodes_group *ng);

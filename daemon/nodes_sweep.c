@@ -7,6 +7,7 @@
  */
 #include "daemon/nodes_private.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,11 @@ struct nodes_sweep {
 	} known[NODES_PIECE];
 	size_t ngone;
 	bool *gone; /* owned: of hashes */
+	/* Groups, by the whole sweep; and of the first what the store says now,
+	 * and said. */
+	size_t nlost;
+	struct store_version lost;
+	struct store_version was;
 };
 
 struct nodes_sweep *nodes_sweep_new(struct nodes *n)
@@ -116,6 +122,7 @@ static int read_users(struct nodes_sweep *s, struct store *store)
 static void run_piece(struct readers_job *job, struct store *store)
 {
 	struct nodes_sweep *s = container_of(job, struct nodes_sweep, job);
+
 	s->rc = store_list_versions(store, s->ids, s->ngroups, take_group, s,
 				    &s->err);
 	if (s->rc >= 0 && s->nusers > 0)
@@ -213,6 +220,29 @@ static void gather_anybody(struct nodes_sweep *s)
 
 /* What a piece has found. */
 
+/* One line for all: the store is one. */
+static void note_lost(struct nodes_sweep *s, const struct nodes_group *ng,
+		      const struct store_version *v)
+{
+	if (s->nlost++ > 0)
+		return;
+	s->lost = *v;
+	s->was = (struct store_version){ .last_seq = ng->seq,
+					 .member_version = ng->version };
+}
+
+static void say_lost(struct nodes_sweep *s)
+{
+	if (s->nlost > 0)
+		log_error("the store has lost what it had acknowledged: "
+			  "groups=%zu first_group=%" PRIu64 " last_seq=%" PRIu64
+			  " was=%" PRIu64 " members=%" PRIu64 " was=%" PRIu64,
+			  s->nlost, s->lost.group_id, s->lost.last_seq,
+			  s->was.last_seq, s->lost.member_version,
+			  s->was.member_version);
+	s->nlost = 0;
+}
+
 static void see_groups(struct nodes_sweep *s)
 {
 	struct nodes *n = s->nodes;
@@ -227,6 +257,7 @@ static void see_groups(struct nodes_sweep *s)
 		ng->seen = s->group_round;
 		if (v->last_seq < ng->asked_seq ||
 		    v->member_version < ng->asked_version) {
+			note_lost(s, ng, v);
 			nodes_group_lost(ng, v);
 			continue;
 		}
@@ -288,6 +319,7 @@ static void piece_done(struct readers_job *job)
 	if (n->closing)
 		return;
 	if (s->rc < 0) {
+		say_lost(s);
 		nodes_failed(n, &s->err);
 		return;
 	}
@@ -313,6 +345,7 @@ static void next_piece(struct nodes_sweep *s)
 	if (s->ngroups == 0 && s->nusers == 0)
 		gather_anybody(s);
 	if (s->ngroups == 0 && s->nusers == 0) {
+		say_lost(s);
 		if (!s->whole)
 			return;
 		/* Where nobody is there is nothing to be doubted. */

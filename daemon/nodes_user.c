@@ -286,10 +286,21 @@ static void forget(struct nodes_last *last, size_t at)
 static bool is_younger(const struct nodes_user *u,
 		       const struct nodes_hint *hint)
 {
-	return hint->time_ms > u->floor.time_ms ||
-	       (hint->time_ms == u->floor.time_ms &&
-		hint->group_id == u->floor.group_id &&
-		hint->seq > u->floor.seq);
+	return hint->group_id == u->floor.group_id
+		       ? hint->seq > u->floor.seq
+		       : hint->time_ms > u->floor.time_ms;
+}
+
+/* Of another group, one that is as young may still come: its time is by the
+ * clock of another node. */
+static void move_floor(struct nodes_user *u, const struct nodes_hint *hint)
+{
+	uint64_t least = u->floor.time_ms;
+
+	u->floor = *hint;
+	u->floor.time_ms = hint->time_ms > least + NODES_SKEW_MS
+				   ? hint->time_ms - NODES_SKEW_MS
+				   : least;
 }
 
 /* Of pointers, that of a group takes the place of the one before. */
@@ -305,7 +316,7 @@ static void make_room(struct nodes_user *u, const struct nodes_hint *hint)
 	if (last->count < NODES_LAST)
 		return;
 	if (hint->kind == NODES_MENTION && is_younger(u, first))
-		u->floor = *first;
+		move_floor(u, first);
 	forget(last, 0);
 }
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -341,6 +342,7 @@ static void fail_batch(struct lane *lane, struct batch *batch, int rc,
 static void load_events(struct lane *lane, struct batch *batch)
 {
 	bool gone = false;
+	uint64_t untold = 0;
 
 	for (struct list *el = batch->events.next; el != &batch->events;
 	     el = el->next) {
@@ -349,10 +351,14 @@ static void load_events(struct lane *lane, struct batch *batch)
 		if (e->kind != EVENT_MESSAGES)
 			continue;
 		event_mark(&lane->marks, e);
-		if (!gone)
+		if (gone)
+			untold += e->mentions;
+		else
 			gone = event_load(e, lane->store) < 0 &&
-			       lane->sequencer->shared;
+			       store_was_lost(lane->store);
 	}
+	if (untold > 0)
+		log_warn("mentions are not told: groups=%" PRIu64, untold);
 }
 
 static void run_batch(struct lane *lane, struct batch *batch)
@@ -390,8 +396,6 @@ static void *lane_main(void *arg)
 		mailbox_post(&q->done, &batch->link);
 		if (lane->lost)
 			lane_doubt(lane);
-		else
-			atomic_store(&q->away, false);
 	}
 }
 

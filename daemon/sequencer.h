@@ -140,8 +140,7 @@ struct sequencer {
 	bool shared;
 	/* Held by each transaction; for writing by one that is alone. */
 	pthread_rwlock_t together;
-	atomic_bool away; /* the last transaction did not reach the store */
-	size_t lanes;	  /* that run */
+	size_t lanes; /* that run */
 	struct lane lane[SEQUENCER_LANES_MAX];
 	struct sequencer_figures figures;
 	uv_timer_t look; /* runs while something waits */

@@ -58,7 +58,6 @@ void lane_doubt(struct lane *lane)
 {
 	pthread_mutex_lock(&lane->lock);
 	lane->doubt = true;
-	atomic_store(&lane->sequencer->away, true);
 	refuse_waiting(lane, SEQUENCER_PATIENCE_MS);
 	pthread_mutex_unlock(&lane->lock);
 }
@@ -74,15 +73,12 @@ static bool reach(struct lane *lane)
 	rc = store_reach(lane->store, &err);
 	pthread_mutex_lock(&lane->lock);
 	if (rc == 0) {
-		if (lane->doubt)
-			atomic_store(&lane->sequencer->away, false);
 		lane->doubt = false;
 		lane->away = false;
 		return true;
 	}
 	lane->doubt = true;
 	lane->away = true;
-	atomic_store(&lane->sequencer->away, true);
 	refuse_waiting(lane, 0);
 	then = late_time(uv_hrtime(), LATE_LOOK_MS);
 	if (!lane->stop)

@@ -119,8 +119,8 @@ static struct source *next_source(struct live *live)
 
 static void wake(struct feed_sub *sub);
 
-/* It goes on with the first message that is held. False: its end is another, or
- * there is no memory. */
+/* It goes on with the first message that is held. False: its end is another,
+ * another log's too, or there is no memory. */
 static bool go_on(struct source *s)
 {
 	struct live *live = s->live;
@@ -128,7 +128,10 @@ static bool go_on(struct source *s)
 	struct err err = s->sub.err;
 	uint64_t after_seq = s->sub.cut_seq - 1;
 
-	if (s->sub.state != FEED_ENDED || s->sub.cut_seq == 0 || h->stale)
+	/* He is in the group as before, and is told so by the next list. */
+	live->stale |= live->all && s->sub.is_other_log && !h->stale;
+	if (s->sub.state != FEED_ENDED || s->sub.cut_seq == 0 ||
+	    s->sub.is_other_log || h->stale)
 		return false;
 	feed_unsubscribe(&s->sub);
 	if (live->partial == s) {

@@ -62,7 +62,7 @@ struct client_request {
 	enum wire_type type;
 	bool sent;    /* on the current connection or an earlier one */
 	bool undone;  /* and what was answered last says that it is not done */
-	bool unknown; /* an answer said so */
+	bool unknown; /* whether it was done once */
 	uint64_t again_ms; /* while it waits to be sent again */
 	unsigned tries;	   /* that groupd's store did not answer */
 	bool oneway;	   /* the client's own: of this connection only */

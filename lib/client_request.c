@@ -256,8 +256,11 @@ void client_requests_flush(struct client_private *p)
 			struct client_request *req = container_of(
 				list_pop(queue), struct client_request, link);
 
-			if (req->sent)
+			/* Known not to be done, it is as if never sent. */
+			if (req->sent && !req->undone) {
 				wire_mark_resent(&req->frame);
+				req->unknown = true;
+			}
 			buf_append(out, req->frame.data, req->frame.len);
 			req->sent = true;
 			req->undone = false;

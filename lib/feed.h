@@ -85,6 +85,7 @@ struct feed_sub {
 	struct err err; /* once FEED_ENDED */
 	uint64_t cut_epoch;
 	uint64_t cut_seq;
+	bool is_other_log; /* so no message was lost: the numbers are others' */
 };
 
 /* A group that this process watches. */

@@ -165,6 +165,7 @@ void feed_sub_end_epoch(struct feed_sub *sub, uint64_t epoch,
 	err_set(&err, ERR_EPOCH_CHANGED, NULL);
 	sub->cut_epoch = epoch;
 	sub->cut_seq = first_seq;
+	sub->is_other_log = true;
 	feed_sub_end(sub, &err);
 }
 

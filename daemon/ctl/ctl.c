@@ -91,8 +91,6 @@ static void on_state(struct client *c, bool online, const char *why)
 	ctl->seen_ms = uv_now(&ctl->loop);
 	if (online)
 		ctl->greeted = true;
-	if (online && ctl->unnamed)
-		ctl->done = true;
 	if (ctl->watcher != NULL)
 		ctl->watcher->on_state(ctl->watcher->data, online, why);
 }
@@ -160,14 +158,19 @@ static int open_principal(struct ctl *ctl)
 						    opened_cb);
 }
 
+static bool is_open(const struct ctl *ctl)
+{
+	return ctl->unnamed ? ctl->client.online : ctl->done;
+}
+
 static enum ctl_exit await_principal(struct ctl *ctl)
 {
-	while (!ctl->done && !ctl->lost && !is_late(ctl))
+	while (!is_open(ctl) && !ctl->lost && !is_late(ctl))
 		(void)uv_run(&ctl->loop, UV_RUN_ONCE);
-	if (!ctl->done && !ctl->lost)
+	if (!is_open(ctl) && ctl->client.online)
 		(void)err_set(&ctl->err, ERR_UNAVAILABLE,
 			      "groupd did not reach its store in time");
-	else if (!ctl->done)
+	else if (!is_open(ctl))
 		return complain(ctl, unreachable(ctl));
 	return complain(ctl, ctl->err.code == ERR_NONE ? CTL_OK : CTL_REFUSED);
 }

@@ -98,11 +98,11 @@ static void source_ended(struct source *s)
 	} else if (err.code == ERR_EPOCH_CHANGED && !s->restored) {
 		struct str name = str_of(s->name);
 
-		bool cut = s->sub.cut_seq > 0;
+		bool cut = s->sub.cut_seq > 0 && !s->sub.is_other_log;
 
 		ctl_complain("%s: %s", s->name,
 			     cut ? err.text
-				 : "the log was restored (epoch_changed): it "
+				 : "the log is another one (epoch_changed): it "
 				   "goes on from your read pointer");
 		/* What is kept no more is said; what is kept is shown. */
 		if (follow_add(f, s->group_id, name,

@@ -208,7 +208,7 @@ static void warn_nodes(struct warnings *w, struct str figures)
 	if (away.len > 0)
 		warn(w, HEALTH_BAD, "the store is away: %.*s", (int)away.len,
 		     away.data);
-	if (str_eq(text_of(figures, "store_silent"), str_of("yes")))
+	else if (str_eq(text_of(figures, "store_silent"), str_of("yes")))
 		warn(w, HEALTH_BAD,
 		     "the store does not answer: mounts are cut off until it "
 		     "does");

@@ -12,8 +12,9 @@
 #include "lib/log.h"
 
 enum {
-	BYE_MS = 1500, /* the time to say bye and to answer in */
-	RETRY_MS = 100 /* other gateways are there at once */
+	BYE_MS = 1500,	/* the time to say bye and to answer in */
+	RETRY_MS = 100, /* other gateways are there at once */
+	LEAST_MS = 200	/* in which a write is stored, as a rule */
 };
 
 bool gateway_origin_allowed(const struct gateway_options *options,
@@ -211,9 +212,11 @@ uint64_t gateway_time_left(const struct gateway *gw, uint64_t *until_ms)
 {
 	uint64_t now = uv_now(gw->loop);
 
-	if (*until_ms == 0)
+	if (*until_ms == 0) {
 		*until_ms = now + gw->options->answer_ms;
-	return *until_ms > now ? *until_ms - now : 1;
+		return gw->options->answer_ms;
+	}
+	return *until_ms >= now + LEAST_MS ? *until_ms - now : 0;
 }
 
 void gateway_stop(struct gateway *gw)

@@ -119,10 +119,11 @@ struct gateway {
 /* 0 or a negative errno, with a line in the log. */
 int gateway_start(struct gateway *gw, uv_loop_t *loop,
 		  const struct gateway_options *options);
-/* Says bye to all, then closes everything, so that the loop ends. */
 /* What is left of the time, in ms, in which groupd has to answer, so that a
- * client is answered in time. *until_ms 0: it begins now. At least 1. */
+ * client is answered in time. *until_ms 0: it begins now. 0: too little is left
+ * to ask: nothing is done, and `unavailable` says so. */
 uint64_t gateway_time_left(const struct gateway *gw, uint64_t *until_ms);
+/* Says bye to all, then closes everything, so that the loop ends. */
 void gateway_stop(struct gateway *gw);
 /* After the loop has ended. */
 void gateway_release(struct gateway *gw);

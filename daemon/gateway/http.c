@@ -66,11 +66,12 @@ void http_submit(struct http_request *r, enum wire_type type, const void *body,
 {
 	struct client_principal *p =
 		r->bearer == NULL ? NULL : &r->bearer->principal;
+	uint64_t left = gateway_time_left(r->gw, &r->until_ms);
 
 	assert(!r->pending);
 	r->req.data = r;
-	if (client_submit(&r->gw->client, &r->req, p, type, body,
-			  gateway_time_left(r->gw, &r->until_ms), cb) < 0) {
+	if (left == 0 || client_submit(&r->gw->client, &r->req, p, type, body,
+				       left, cb) < 0) {
 		fail_code(r, ERR_UNAVAILABLE);
 		return;
 	}
@@ -101,13 +102,15 @@ static void on_group(struct resolve *resolve, const struct err *err)
 void http_with_group(struct http_request *r,
 		     void (*next)(struct http_request *r))
 {
+	uint64_t left = gateway_time_left(r->gw, &r->until_ms);
 	struct err err;
 
 	r->with_group = next;
-	if (resolve_start(&r->resolve, &r->gw->client, &r->bearer->principal,
-			  buf_str(&r->match.part[0]),
-			  gateway_time_left(r->gw, &r->until_ms), on_group,
-			  &err) < 0)
+	if (left == 0)
+		fail_code(r, ERR_UNAVAILABLE);
+	else if (resolve_start(
+			 &r->resolve, &r->gw->client, &r->bearer->principal,
+			 buf_str(&r->match.part[0]), left, on_group, &err) < 0)
 		http_fail(r, &err);
 }
 

@@ -94,7 +94,9 @@ static void on_page(struct client_request *req, const struct err *err,
 
 	if (!http_replied(r, err))
 		return;
-	if (r->has_epoch && page->epoch != r->epoch) {
+	/* One that ends before what he has of it is another one. */
+	if (r->has_epoch &&
+	    (page->epoch != r->epoch || r->after_seq > page->last_seq)) {
 		err_set(&changed, ERR_EPOCH_CHANGED, NULL);
 		rest_epoch_changed(r, &changed, page->epoch, page->first_seq);
 		return;

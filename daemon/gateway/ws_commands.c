@@ -57,12 +57,13 @@ void ws_command_submit(struct ws_command *cmd, enum wire_type type,
 		       const void *body, client_reply_cb cb)
 {
 	struct ws_conn *c = cmd->conn;
+	uint64_t left = gateway_time_left(c->gw, &cmd->until_ms);
 	struct err err;
 
 	cmd->req.data = cmd;
-	if (client_submit(&c->gw->client, &cmd->req, &c->bearer->principal,
-			  type, body, gateway_time_left(c->gw, &cmd->until_ms),
-			  cb) < 0) {
+	if (left == 0 ||
+	    client_submit(&c->gw->client, &cmd->req, &c->bearer->principal,
+			  type, body, left, cb) < 0) {
 		err_set(&err, ERR_UNAVAILABLE, NULL);
 		ws_command_fail(cmd, &err);
 		return;
@@ -114,6 +115,7 @@ int ws_command_get_group(const struct json *j, char out[WIRE_NAME_MAX + 1],
 static void find_group(struct ws_command *cmd, const struct json *j,
 		       void (*next)(struct ws_command *cmd))
 {
+	uint64_t left = gateway_time_left(cmd->conn->gw, &cmd->until_ms);
 	char name[WIRE_NAME_MAX + 1];
 	struct err err;
 	int rc = ws_command_get_group(j, name, &err);
@@ -121,12 +123,12 @@ static void find_group(struct ws_command *cmd, const struct json *j,
 	cmd->with_group = next;
 	cmd->resolve.data = cmd;
 	cmd->resolve.for_whom = FIND_FOR_SOCKET;
+	if (rc == 0 && left == 0)
+		rc = err_set(&err, ERR_UNAVAILABLE, NULL);
 	if (rc == 0)
-		rc = resolve_start(
-			&cmd->resolve, &cmd->conn->gw->client,
-			&cmd->conn->bearer->principal, str_of(name),
-			gateway_time_left(cmd->conn->gw, &cmd->until_ms),
-			on_group, &err);
+		rc = resolve_start(&cmd->resolve, &cmd->conn->gw->client,
+				   &cmd->conn->bearer->principal, str_of(name),
+				   left, on_group, &err);
 	if (rc < 0)
 		ws_command_fail(cmd, &err);
 }

@@ -54,7 +54,9 @@ static void subscribe_one(struct ws_command *cmd)
 	if (rc >= 0)
 		rc = json_get_str(j, "epoch", 16, &epoch, &err);
 	buf_printf(&mine, "%016" PRIx64, g->epoch);
-	if (rc == 1 && !str_eq(epoch, buf_str(&mine))) {
+	/* One that ends before what he has of it is another one. */
+	if (rc == 1 && (!str_eq(epoch, buf_str(&mine)) ||
+			(after != FEED_FROM_POINTER && after > g->last_seq))) {
 		err_set(&err, ERR_EPOCH_CHANGED, NULL);
 		fail_epoch(cmd, &err);
 	} else if (rc >= 0 && after != FEED_FROM_POINTER &&

@@ -10,18 +10,31 @@ if [ -z "${GROUPFS_TEST_INNER:-}" ] && [ "$(id -u)" = 0 ] && unshare -n true; th
 	GROUPFS_TEST_INNER=1 exec unshare -n sh "$0"
 fi
 . "$(dirname "$0")/lib.sh"
-[ -n "${GROUPFS_TEST_INNER:-}" ] || skip_all "may not make a network namespace"
-# shellcheck source=tests/cluster/network.sh
-. "$HERE_CLUSTER/network.sh"
-network_start || skip_all "may not make a network: $(tail -n 1 "$T/network.log")"
-POSTGRES_IN="nsenter --net=/proc/$SERVER_SIDE/ns/net"
-need_engines listen_addresses=$SERVER_ADDRESS
-echo "host all groupfs $NODE_ADDRESS/32 trust" >>"$POSTGRES/data/pg_hba.conf"
-sql "$POSTGRES" 'select pg_reload_conf()' >/dev/null
-ok "PostgreSQL is there, by the network" pg_isready -h $SERVER_ADDRESS
-
-# By the network; node B goes by the Unix socket.
-NODE_STORE=postgresql://groupfs@$SERVER_ADDRESS/$(basename "$T")
+# By the network; node B goes by the Unix socket. Who may not make one goes by
+# a process that passes nothing on.
+if [ -n "${GROUPFS_TEST_INNER:-}" ]; then
+	# shellcheck source=tests/cluster/network.sh
+	. "$HERE_CLUSTER/network.sh"
+	network_start ||
+		skip_all "may not make a network: $(tail -n 1 "$T/network.log")"
+	POSTGRES_IN="nsenter --net=/proc/$SERVER_SIDE/ns/net"
+	need_engines listen_addresses=$SERVER_ADDRESS
+	echo "host all groupfs $NODE_ADDRESS/32 trust" \
+		>>"$POSTGRES/data/pg_hba.conf"
+	sql "$POSTGRES" 'select pg_reload_conf()' >/dev/null
+	NODE_STORE=postgresql://groupfs@$SERVER_ADDRESS/$(basename "$T")
+else
+	proxy_start
+	NODE_STORE=$STORE_PROXY
+	network_cut() {
+		echo "${1:-all}" >"$T/network/cut"
+	}
+	network_heal() {
+		rm "$T/network/cut"
+	}
+fi
+BY_NETWORK=$NODE_STORE
+ok "PostgreSQL is there, by the network" pg_isready -q -d "$BY_NETWORK"
 start_node_a
 NODE_STORE=
 wait_for_node a $GROUPD "$SOCKET"
@@ -38,7 +51,7 @@ ok "the group is on B" wait_for 5 test -d "$MOUNT_B/dev"
 cut_for() {
 	_b=$(acks_of b)
 	network_cut "${2:-}"
-	! timeout 1 pg_isready -q -h $SERVER_ADDRESS || stuck="$stuck it is not cut"
+	! timeout 1 pg_isready -q -d "$BY_NETWORK" || stuck="$stuck it is not cut"
 	sleep "$1"
 	[ "$(acks_of b)" -gt "$_b" ] || stuck="$stuck B, too"
 	network_heal

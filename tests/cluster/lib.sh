@@ -33,20 +33,6 @@ LOADER=
 STOP=$T/stop
 export STOP
 
-# A network between node and PostgreSQL that does as the files in $T/network say
-# (pgproxy.py): sets STORE_PROXY, the store's URL through it.
-proxy_start() {
-	need_engines
-	mkdir "$T/network"
-	_port=$(free_port)
-	$PY "$HERE_CLUSTER/pgproxy.py" "127.0.0.1:$_port" \
-		"$POSTGRES/.s.PGSQL.5432" "$T/network" 2>"$T/proxy.log" &
-	ours $!
-	STORE_PROXY=postgresql://groupfs@127.0.0.1:$_port/$(basename "$T")
-	ok "there is a network" \
-		wait_for 10 pg_isready -q -h 127.0.0.1 -p "$_port"
-}
-
 # begin_load GROUP WRITERS: WRITERS by REST and as many by WebSocket on each
 # node; on each tail -f, live and a WebSocket read.
 begin_load() {

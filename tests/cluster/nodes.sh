@@ -49,6 +49,20 @@ need_engines() {
 	BUS=unix://$T/redis/socket
 }
 
+# A network between node and PostgreSQL that does as the files in $T/network say
+# (pgproxy.py): sets STORE_PROXY, the store's URL through it.
+proxy_start() {
+	need_engines
+	mkdir "$T/network"
+	_port=$(free_port)
+	$PY "$TOP/tests/cluster/pgproxy.py" "127.0.0.1:$_port" \
+		"$POSTGRES/.s.PGSQL.5432" "$T/network" 2>"$T/proxy.log" &
+	ours $!
+	STORE_PROXY=postgresql://groupfs@127.0.0.1:$_port/$(basename "$T")
+	ok "there is a network" \
+		wait_for 10 pg_isready -q -h 127.0.0.1 -p "$_port"
+}
+
 # run_node NAME SOCKET LISTEN [OPTION...]: in the background; its pid is $NODE.
 # Its log is groupd-NAME.log, its data data-NAME; media is node A's.
 run_node() {

@@ -6,6 +6,9 @@ pgproxy.py HOST:PORT SERVER FOLDER      SERVER: the path of its Unix socket
 
 Does as the files in FOLDER say, which are looked at all the time:
 
+  cut     nothing is passed on any more, either way, or, where it says
+          "answers", nothing of the server's: connections stay open and silent,
+          as when a cable is pulled. When it goes, what waited goes on
   lose    holds PATTERN N (a regex for SQL, a number): the next N answers of
           transactions in which such a statement ran well are not passed on
           and their connections are closed: they are committed, and nobody is
@@ -22,6 +25,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 POLL = 0.01
 
@@ -33,6 +37,13 @@ class Orders:
 
     def path(self, name):
         return os.path.join(self.folder, name)
+
+    def is_cut(self, is_server=True):
+        try:
+            with open(self.path("cut")) as file:
+                return is_server or file.read().strip() != "answers"
+        except OSError:
+            return False
 
     def is_reset(self):
         return os.path.exists(self.path("reset"))
@@ -149,13 +160,19 @@ class Connection:
     def pump(self, source, work, frames):
         ready = selectors.DefaultSelector()
         ready.register(source, selectors.EVENT_READ)
+        is_server = source is self.server
         try:
             while not self.ended and not self.orders.is_reset():
+                if self.orders.is_cut(is_server):
+                    time.sleep(POLL)
+                    continue
                 if not ready.select(POLL):
                     continue
                 data = source.recv(65536)
                 if not data:
                     break
+                while self.orders.is_cut(is_server) and not self.ended:
+                    time.sleep(POLL)
                 work(frames, data)
         except OSError:
             pass
@@ -182,6 +199,8 @@ class Connection:
 
 
 def serve(client, path, orders):
+    while orders.is_cut():
+        time.sleep(POLL)
     server = socket.socket(socket.AF_UNIX)
     try:
         if orders.is_reset():

@@ -202,3 +202,17 @@ void send_until_stored(struct lanes *f, struct sending *s, uint64_t group_id)
 	} while (s->code == ERR_UNAVAILABLE);
 	assert_int_equal(s->code, ERR_NONE);
 }
+
+bool is_away(struct lanes *f)
+{
+	bool away = false;
+
+	for (int i = 0; i < LANES; i++) {
+		struct lane *lane = &f->sequencer.lane[i];
+
+		pthread_mutex_lock(&lane->lock);
+		away = away || lane->doubt;
+		pthread_mutex_unlock(&lane->lock);
+	}
+	return away;
+}

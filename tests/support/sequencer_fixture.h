@@ -64,5 +64,7 @@ void plan(struct lanes *f, enum faulty_verb verb, enum faulty_kind kind,
 	  unsigned times);
 unsigned calls(const struct lanes *f, enum faulty_verb verb);
 void let_go(struct lanes *f);
+/* The last transaction of a lane did not reach the store. */
+bool is_away(struct lanes *f);
 
 #endif

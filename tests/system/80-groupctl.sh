@@ -242,11 +242,18 @@ exits 2 "a number is needed" bob token revoke x
 exits 1 "status is for root" alice status
 exits 0 "all is well" ctl status --check
 like "and says so" "$(cat "$T/out")" '^groupd [0-9.]+, up [0-9]+ .*: all is well$'
-ctl status --json >"$T/status"
+ctl follow >/dev/null 2>&1 &
+ours $!
+is_connected() {
+	ctl status --json >"$T/status" &&
+		jq -e '.users_connected == 1' "$T/status"
+}
+ok "who follows is connected" wait_for 10 is_connected
+kill $!
 ok "every figure that is a number is one" jq -e '
 	(.commits | type) == "number" and (.commit_p99_ms | type) == "number" and
 	(.disk_free_bytes | type) == "number" and .gateway_0 == "up" and
-	(.users_connected | type) == "number" and .gateways_configured == 1' "$T/status"
+	.gateways_configured == 1' "$T/status"
 is "messages are counted" "$(jq .messages "$T/status")" 1210
 # A groupd whose gateway dies and cannot be started again.
 stop_groupd
@@ -276,7 +283,15 @@ ctl status --json --watch 1 >"$T/watch" &
 watch=$!
 ours $watch
 ok "it is watched" wait_for 10 lines_at_least "$T/watch" 2
-kill $watch
+kill9_groupd
+# So that it asks meanwhile.
+sleep 1.2
+start_groupd
+is_watched_again() {
+	jq -se '[.[].instance] | unique | length == 2' "$T/watch"
+}
+ok "over a restart, too" wait_for 10 is_watched_again
+ok "and goes on" kill $watch
 
 # The page has it all.
 ctl help | awk -F '  +' '/^  [a-z]/ { sub(/ [[A-Z].*/, "", $2); print $2 }' \

@@ -277,6 +277,9 @@ async def part_told():
     await late.until("mention", group="main", replay=True)
     await late.ask("subscribe", "of another epoch", code="epoch_changed",
                    groups=[{"group": "main", "epoch": "0" * 16}])
+    await late.ask("subscribe", "behind the end", code="epoch_changed",
+                   groups=[{"group": "main", "after_seq": 10 ** 6,
+                            "epoch": live["epoch"]}])
     await late.ask("unsubscribe", "groups", groups=[{"group": "main"}])
     await late.ask("unsubscribe", "all")
     for c in (ann, ben, other, late):

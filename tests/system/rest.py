@@ -142,6 +142,9 @@ def identity(group, path):
           (right.status, right["epoch"]), (200, info["epoch"]))
     wrong = get(path, epoch="%016x" % (int(info["epoch"], 16) ^ 1))
     check("with another it is gone", wrong.code(), (410, "epoch_changed"))
+    lost = get(path, epoch=info["epoch"], after_seq=10 ** 9)
+    check("nor is a log that ends before what is known of it", lost.code(),
+          (410, "epoch_changed"))
     check("and says where to start", (wrong["first_seq"], wrong["epoch"]),
           (1, info["epoch"]))
 

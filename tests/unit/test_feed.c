@@ -325,6 +325,7 @@ static void another_epoch_ends_after_a_reconnect(void **st)
 	assert_int_equal(f->sub[0].err.code, ERR_EPOCH_CHANGED);
 	assert_int_equal(f->sub[0].cut_epoch, 2);
 	assert_int_equal(f->sub[0].cut_seq, 1);
+	assert_true(f->sub[0].is_other_log);
 }
 
 /* Under the same name: a database that has lost what was read already. */
@@ -340,6 +341,10 @@ static void a_shorter_log_ends_after_a_reconnect(void **st)
 	fake_peer_drop(&f->peer);
 	run_until_state(f, 0, FEED_ENDED);
 	assert_int_equal(f->sub[0].err.code, ERR_EPOCH_CHANGED);
+	assert_int_equal(f->sub[0].cut_epoch, 1);
+	assert_int_equal(f->sub[0].cut_seq, 1);
+	/* Who goes on with cut_seq reads all of it once more. */
+	assert_true(f->sub[0].is_other_log);
 }
 
 static void another_store_ends_all_at_once(void **st)

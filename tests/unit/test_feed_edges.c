@@ -219,6 +219,7 @@ static void one_before_what_is_kept_is_told_so_at_its_start(void **state)
 	assert_int_equal(f->sub[0].err.code, ERR_EPOCH_CHANGED);
 	assert_non_null(strstr(f->sub[0].err.text, "51"));
 	assert_int_equal(f->sub[0].cut_seq, 51);
+	assert_false(f->sub[0].is_other_log);
 	until_state(f, 1, FEED_LIVE);
 	read_to(f, 1, 100);
 }

@@ -267,6 +267,33 @@ static void who_comes_later_is_not_told_what_was_before(void **state)
 	assert_false(readable(&p->c[B], QUIET_MS));
 }
 
+/* More than are remembered, of another group, and by a clock that is ahead of
+ * that of the node whose mention comes last. */
+static void hear_from_the_future(struct nodes *n, void *data)
+{
+	struct nodes_user *u = nodes_find_user(n, str_of("daemon"));
+	struct nodes_hint hint = { .kind = NODES_MENTION,
+				   .group_id = UINT32_MAX,
+				   .time_ms = env_now_ms(n->env) + 1000 };
+
+	(void)data;
+	memset(u->last, 0, sizeof(u->last));
+	for (hint.seq = 1; hint.seq <= NODES_LAST + 1; hint.seq++)
+		nodes_user_note(u, &hint);
+}
+
+static void clocks_that_differ_lose_no_mention(void **state)
+{
+	struct pair *p = *state;
+	uint64_t id = create(p);
+
+	assert_int_equal(say(&p->c[A], P_ROOT, id, "@daemon"), ERR_NONE);
+	assert_event(&p->c[B], WIRE_EV_MENTION);
+	fake_bus_call(&p->bus, B, hear_from_the_future, NULL);
+	fake_bus_mention(&p->bus, B, "daemon", id, 1);
+	assert_event(&p->c[B], WIRE_EV_MENTION);
+}
+
 static void ask_for_tokens(struct nodes *n, void *data)
 {
 	struct made *made = data;
@@ -335,6 +362,7 @@ int main(void)
 		ON_PAIR(what_is_true_but_old_is_not_told_again),
 		ON_PAIR(what_was_told_otherwise_is_not_told_by_hints),
 		ON_PAIR(who_comes_later_is_not_told_what_was_before),
+		ON_PAIR(clocks_that_differ_lose_no_mention),
 		ON_PAIR(hints_at_tokens_are_heard_now_and_then),
 		ON_PAIR(what_a_look_told_is_skipped_once),
 	};

@@ -55,7 +55,7 @@ static void an_error_of_the_store_does_not_mean_that_it_is_away(void **state)
 	assert_int_equal(h.op.err.code, ERR_UNAVAILABLE);
 	for (size_t i = 0; i < EACH; i++)
 		assert_int_equal(s[i].code, ERR_NONE);
-	assert_false(atomic_load(&f->sequencer.away));
+	assert_false(is_away(f));
 }
 
 /* The store hangs until all are answered, and longer: in a batch, and then in
@@ -111,10 +111,10 @@ static void while_the_store_is_away_a_send_is_refused_at_once(void **state)
 	run_until(f, s, 2);
 	assert_int_equal(s[1].code, ERR_UNAVAILABLE);
 	assert_int_equal(calls(f, FAULTY_APPEND_ALL), 0);
-	assert_true(atomic_load(&f->sequencer.away));
+	assert_true(is_away(f));
 	/* Without being asked, the lane finds out when it is back. */
 	plan(f, FAULTY_REACH, FAULTY_IO, 1);
-	while (atomic_load(&f->sequencer.away))
+	while (is_away(f))
 		usleep(1000);
 	send_until_stored(f, &s[1], 1);
 }
@@ -131,13 +131,13 @@ static void a_store_that_is_away_stores_nothing_and_comes_back(void **state)
 	submit(f, &s[0], 1, "hello", "");
 	run_until(f, s, 1);
 	assert_int_equal(s[0].code, ERR_UNAVAILABLE);
-	while (!atomic_load(&f->sequencer.away))
+	while (!is_away(f))
 		usleep(1000);
 	assert_int_equal(sequencer_stalled_ns(&f->sequencer), 0);
 	let_go(f);
 	send_until_stored(f, &s[1], 1);
 	assert_int_equal(s[1].sent.first_seq, 1);
-	while (atomic_load(&f->sequencer.away))
+	while (is_away(f))
 		usleep(1000);
 }
 
@@ -153,11 +153,11 @@ static size_t of_lane_of(uint64_t first, uint64_t *ids, size_t max)
 	return count;
 }
 
-/* Who watches is told by EV_GROWN: of one group the store is asked, which takes
- * as long as the first of the senders may wait, and of no other. */
-static void what_is_committed_is_answered_though_the_store_goes(void **state)
+/* A message to each of the groups of a lane, two at least, in one batch, whose
+ * first group cannot be read after it. How many there are. */
+static size_t send_all_of_a_lane(struct lanes *f, enum faulty_kind kind,
+				 unsigned times)
 {
-	struct lanes *f = *state;
 	struct holding h = { 0 };
 	struct sending s[GROUPS];
 	uint64_t ids[GROUPS] = { 0 };
@@ -172,8 +172,8 @@ static void what_is_committed_is_answered_though_the_store_goes(void **state)
 		submit(f, &s[i], ids[i], "hello", "");
 	/* Behind that of the op before. */
 	for (int i = 0; i < LANES; i++)
-		faulty_store_plan(f->sequencer.lane[i].store, FAULTY_SCAN,
-				  FAULTY_SILENT, 2, UINT32_MAX / 2);
+		faulty_store_plan(f->sequencer.lane[i].store, FAULTY_SCAN, kind,
+				  2, times);
 	atomic_store(&h.go, true);
 	run_until(f, s, count);
 	for (size_t i = 0; i < count; i++) {
@@ -181,8 +181,26 @@ static void what_is_committed_is_answered_though_the_store_goes(void **state)
 		assert_int_equal(f->told[ids[i]], 1);
 	}
 	assert_int_equal(calls(f, FAULTY_APPEND_ALL), 1);
+	return count;
+}
+
+/* Who watches is told by EV_GROWN: of one group the store is asked, which takes
+ * as long as the first of the senders may wait, and of no other. */
+static void what_is_committed_is_answered_though_the_store_goes(void **state)
+{
+	struct lanes *f = *state;
+
+	send_all_of_a_lane(f, FAULTY_SILENT, UINT32_MAX / 2);
 	assert_int_equal(calls(f, FAULTY_SCAN), 2);
 	let_go(f);
+}
+
+static void one_group_that_cannot_be_read_does_not_hinder_others(void **state)
+{
+	struct lanes *f = *state;
+	size_t count = send_all_of_a_lane(f, FAULTY_IO, 1);
+
+	assert_int_equal(calls(f, FAULTY_SCAN), 1 + count);
 }
 
 #define ON_LANES(test)                                                         \
@@ -197,6 +215,7 @@ int main(void)
 		ON_LANES(while_the_store_is_away_a_send_is_refused_at_once),
 		ON_LANES(a_store_that_is_away_stores_nothing_and_comes_back),
 		ON_LANES(what_is_committed_is_answered_though_the_store_goes),
+		ON_LANES(one_group_that_cannot_be_read_does_not_hinder_others),
 	};
 
 	return cmocka_run_group_tests(rows, NULL, NULL);

@@ -18,22 +18,14 @@ export NPM SHOTS DO M T
 for program in chromium npm node; do
 	command -v $program >/dev/null || skip_all "$program is not here"
 done
-mkdir -p "$SHOTS" "$T/network"
+mkdir -p "$SHOTS"
 ok "npm has $PACKAGE $VERSION" npm install --prefix "$NPM" --no-audit \
 	--no-fund --prefer-offline "$PACKAGE@$VERSION"
 
-need_engines
-port=$(free_port)
-$PY "$TOP/tests/cluster/pgproxy.py" "127.0.0.1:$port" \
-	"$POSTGRES/.s.PGSQL.5432" "$T/network" 2>"$T/proxy.log" &
-ours $!
-proxy_answers() {
-	pg_isready -q -h 127.0.0.1 -p "$port"
-}
-ok "there is a network" wait_for 10 proxy_answers
+proxy_start
 start_node_a
 wait_for_node a "$GROUPD" "$SOCKET"
-NODE_STORE="postgresql://groupfs@127.0.0.1:$port/$(basename "$T")"
+NODE_STORE=$STORE_PROXY
 start_node_b
 wait_for_node b "$GROUPD_B" "$SOCKET_B"
 mount_fs
