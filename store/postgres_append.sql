@@ -219,6 +219,9 @@ BEGIN
     v_bucket := v_now / 86400000;
 
     FOR i IN 1..cardinality(p_type) LOOP
+        IF i % 500 = 0 THEN
+            RAISE NOTICE 'message %', i;
+        END IF;
         -- Has it been stored before?
         IF p_id[i] IS NOT NULL THEN
             SELECT first_seq, last_seq, off, time_ms, warnings INTO d
