@@ -10,7 +10,7 @@
 #include "lib/text.h"
 #include "store/input.h"
 
-enum { TRIES = 3, LOCKED_MS = 1000 };
+enum { TRIES = 3, LOCKED_MS = 1000, ITEMS_MAX = 100000 };
 
 /* 'b' and a batch_id, or 'i' and a client_id. */
 struct dedupe_key {
@@ -268,10 +268,18 @@ static int take_answer(const PGresult *r, struct store_append *op, size_t count,
 	return 0;
 }
 
-/* A group that PostgreSQL could not even be asked for. */
-static bool is_beyond(const struct store_append *op)
+/* A group that PostgreSQL could not even be asked for, or more lines than it
+ * stores while a mount waits. */
+static int check_bounds(const struct store_append *op, size_t count,
+			struct err *err)
 {
-	return op->group_id > PG_NUMBER_MAX;
+	if (op->group_id > PG_NUMBER_MAX)
+		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	if (count > ITEMS_MAX)
+		return err_set(err, ERR_TOO_LARGE,
+			       "One write may have %d lines, this has %zu",
+			       ITEMS_MAX, count);
+	return 0;
 }
 
 int pg_append(struct store *base, struct store_append *op, size_t count,
@@ -281,12 +289,11 @@ int pg_append(struct store *base, struct store_append *op, size_t count,
 	struct call_keys keys;
 	struct pg_call c;
 	PGresult *r = NULL;
-	int rc;
+	int rc = check_bounds(op, count, err);
 
-	if (is_beyond(op))
-		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
 	/* The clock goes on while a transaction is open. */
-	rc = pg_need_room(s, err);
+	if (rc == 0)
+		rc = pg_need_room(s, err);
 	if (rc == 0)
 		rc = make_call(s, op, count, &keys, &c, err);
 	if (rc == 0)
@@ -435,8 +442,8 @@ int pg_append_all(struct store *base, struct store_append *const *ops,
 	if (a.picks == NULL)
 		return pg_no_memory(a.s, err);
 	for (size_t i = 0; i < n; i++) {
-		if (errs[i].code == ERR_NONE && is_beyond(ops[i]))
-			err_set(&errs[i], ERR_NO_SUCH_GROUP, NULL);
+		if (errs[i].code == ERR_NONE)
+			(void)check_bounds(ops[i], counts[i], &errs[i]);
 		if (errs[i].code == ERR_NONE && is_locked(a.s, ops[i]))
 			refuse_locked(&errs[i]);
 		if (errs[i].code == ERR_NONE)

@@ -5,7 +5,8 @@
 -- Here and in the files beside it: a status is enum pg_status of
 -- store/postgres.h. Each statement has one table, so that it goes to one
 -- machine; none is a CTE, for what is read behind a lock must be what was
--- committed before it, and within one statement it is not.
+-- committed before it, and within one statement it is not. append_message()
+-- alone has a second table in one, to be short: both lie by group.
 
 -- Room for a day: a partition of messages or dedupe, of p_days days where the
 -- others leave so many. Behind p_now they are made by months (an import).

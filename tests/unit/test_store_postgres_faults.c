@@ -485,7 +485,7 @@ static void a_small_edit_is_not_waited_for(void **state)
 /* As long as they go on: all of them take more than is waited for. */
 static void many_lines_are_waited_for(void **state)
 {
-	enum { LINES = 2000 };
+	enum { LINES = 2000, TOO_MANY = 100001 };
 	struct store_fixture *f = *state;
 	uint64_t g = set_up(f);
 	struct buf many = { 0 };
@@ -506,6 +506,13 @@ static void many_lines_are_waited_for(void **state)
 	assert_int_equal(store_append_all(f->s, ops, errs, 2, &f->err), 0);
 	assert_int_equal(op[0].sent.last_seq, LINES);
 	assert_int_equal(op[1].sent.first_seq, LINES + 1);
+	/* But there is an end to it. */
+	for (unsigned i = LINES; i < TOO_MANY; i++)
+		fixture_item(&many, "", 0, "");
+	op[0].items = buf_str(&many);
+	assert_int_equal(store_append_all(f->s, ops, errs, 2, &f->err), 0);
+	assert_int_equal(errs[0].code, ERR_TOO_LARGE);
+	assert_int_equal(errs[1].code, ERR_NONE);
 	buf_release(&many);
 	buf_release(&one);
 }
