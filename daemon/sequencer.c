@@ -260,8 +260,12 @@ static int run_appends(struct lane *lane, struct batch *batch, struct err *err)
 	n = 0;
 	for (struct list *el = batch->ops.next; el != &batch->ops;
 	     el = el->next) {
+		struct err *refused = &lane->errs[n++];
+
 		is_alive(lane);
-		end_append(lane, batch, op_of(el), &lane->errs[n++]);
+		if (refused->code == ERR_UNAVAILABLE)
+			refused->retry_after_ms = SEQUENCER_RETRY_MS;
+		end_append(lane, batch, op_of(el), refused);
 	}
 	return 0;
 }

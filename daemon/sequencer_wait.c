@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/late.h"
+#include "lib/log.h"
 #include "lib/table.h"
 
 struct batch *batch_new(void)
@@ -20,9 +21,14 @@ struct batch *batch_new(void)
 	return batch;
 }
 
-static void refuse(struct batch *batch, struct sequencer_op *op)
+static void refuse(const struct lane *lane, struct batch *batch,
+		   struct sequencer_op *op)
 {
-	err_set(&op->err, ERR_UNAVAILABLE, "The store cannot be reached now");
+	if (lane->away)
+		op->err = lane->why;
+	else
+		err_set(&op->err, ERR_UNAVAILABLE,
+			"The store cannot be reached now");
 	op->err.retry_after_ms = SEQUENCER_RETRY_MS;
 	list_push(&batch->ops, &op->link);
 	batch->count++;
@@ -48,7 +54,7 @@ static void refuse_waiting(struct lane *lane, uint64_t ms)
 		list_remove(&op->link);
 		lane->pending_ops--;
 		lane->pending_bytes -= op->bytes;
-		refuse(batch, op);
+		refuse(lane, batch, op);
 	}
 	if (batch != NULL)
 		mailbox_post(&lane->sequencer->done, &batch->link);
@@ -66,7 +72,7 @@ void lane_doubt(struct lane *lane)
 static bool reach(struct lane *lane)
 {
 	struct timespec then;
-	struct err err;
+	struct err err = { .code = ERR_NONE };
 	int rc;
 
 	pthread_mutex_unlock(&lane->lock);
@@ -77,8 +83,14 @@ static bool reach(struct lane *lane)
 		lane->away = false;
 		return true;
 	}
+	if (err.code == ERR_NONE)
+		err_set(&err, ERR_UNAVAILABLE, NULL);
+	err.code = ERR_UNAVAILABLE;
+	if (!lane->away)
+		log_warn("the store cannot be reached: why=\"%s\"", err.text);
 	lane->doubt = true;
 	lane->away = true;
+	lane->why = err;
 	refuse_waiting(lane, 0);
 	then = late_time(uv_hrtime(), LATE_LOOK_MS);
 	if (!lane->stop)
@@ -126,7 +138,7 @@ static int refuse_now(struct lane *lane, struct sequencer_op *op)
 		return -EBUSY;
 	list_init(&batch->ops);
 	list_init(&batch->events);
-	refuse(batch, op);
+	refuse(lane, batch, op);
 	mailbox_post(&lane->sequencer->done, &batch->link);
 	return 0;
 }

@@ -63,7 +63,10 @@ static const char set_up_all[] =
 	"SET default_transaction_isolation='read committed';"
 	"SET lock_timeout=0;SET statement_timeout=0;SET jit=off;"
 	"SET client_min_messages=notice;"
-	"SET client_connection_check_interval='500ms';";
+	"SET client_connection_check_interval='500ms';"
+	/* A machine that was cut off lets go of its locks as soon as this. */
+	"SET tcp_keepalives_idle=10;SET tcp_keepalives_interval=3;"
+	"SET tcp_keepalives_count=3;";
 static const char set_up_reader[] = "SET default_transaction_read_only=on";
 /* A node that has hung, or was cut off, does not keep a group's lock; and who
  * waits for one in vain says so, before his own node gives him up, but after

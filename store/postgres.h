@@ -83,10 +83,10 @@ enum {
 	  "(extract(epoch FROM clock_timestamp())*1000)::bigint")              \
 	X(APPEND_PLAIN, PG_WRITE_MS,                                           \
 	  "SELECT append_message($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)") \
-	X(APPEND, PG_WRITE_MS,                                                 \
+	X(APPEND, PG_LONG_MS,                                                  \
 	  "SELECT append_messages($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13," \
 	  "$14,$15,$16)")                                                      \
-	X(APPEND_OR_NONE, PG_WRITE_MS,                                         \
+	X(APPEND_OR_NONE, PG_LONG_MS,                                          \
 	  "SELECT append_or_none($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,"  \
 	  "$14,$15,$16)")                                                      \
 	X(SET_READ, PG_WRITE_MS, "SELECT * FROM set_read($1,$2,$3)")           \
@@ -219,6 +219,10 @@ struct postgres_store {
 	uint64_t look_ms; /* when to look at it again: pg_clock_ms() */
 	uint64_t days;	  /* for which ids are known: of all nodes the most */
 	bool clock_told;  /* that the clocks differ */
+	/* An append waited for this group in vain; until when the next does
+	 * not (pg_clock_ms()). */
+	uint64_t locked_group;
+	uint64_t locked_until_ms;
 
 	uint64_t owner; /* of the imports that it begins; 0: none yet */
 
@@ -299,12 +303,16 @@ int pg_run_commit(struct postgres_store *s, const struct pg_call *c,
 
 /* Several in one transaction and one round trip: BEGIN, the calls, COMMIT.
  * add(i) fills call i, to be used at once. *out are their n results, which the
- * caller frees by pg_free_all(). As pg_run_commit(); *again: PostgreSQL has
- * undone it for no fault of its own, and it may be tried once more. */
+ * caller frees by pg_free_all(). As pg_run_commit(). */
 typedef int (*pg_call_fn)(void *data, size_t i, struct pg_call *c,
 			  struct err *err);
+/* Why nothing of it is stored. */
+struct pg_failure {
+	bool again;    /* for no fault of its own: it may be tried once more */
+	size_t locked; /* the call that waited for a lock in vain; n: none */
+};
 int pg_run_all(struct postgres_store *s, pg_call_fn add, void *data, size_t n,
-	       PGresult **out, bool *again, struct err *err);
+	       PGresult **out, struct pg_failure *failure, struct err *err);
 void pg_free_all(PGresult **results, size_t n);
 
 /* Columns; a NULL is 0 or empty. Strs are borrowed until PQclear(). */

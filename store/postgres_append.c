@@ -10,7 +10,7 @@
 #include "lib/text.h"
 #include "store/input.h"
 
-enum { TRIES = 3 };
+enum { TRIES = 3, LOCKED_MS = 1000, ITEMS_MAX = 100000 };
 
 /* 'b' and a batch_id, or 'i' and a client_id. */
 struct dedupe_key {
@@ -268,10 +268,18 @@ static int take_answer(const PGresult *r, struct store_append *op, size_t count,
 	return 0;
 }
 
-/* A group that PostgreSQL could not even be asked for. */
-static bool is_beyond(const struct store_append *op)
+/* A group that PostgreSQL could not even be asked for, or more lines than it
+ * stores while a mount waits. */
+static int check_bounds(const struct store_append *op, size_t count,
+			struct err *err)
 {
-	return op->group_id > PG_NUMBER_MAX;
+	if (op->group_id > PG_NUMBER_MAX)
+		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
+	if (count > ITEMS_MAX)
+		return err_set(err, ERR_TOO_LARGE,
+			       "One write may have %d lines, this has %zu",
+			       ITEMS_MAX, count);
+	return 0;
 }
 
 int pg_append(struct store *base, struct store_append *op, size_t count,
@@ -281,12 +289,11 @@ int pg_append(struct store *base, struct store_append *op, size_t count,
 	struct call_keys keys;
 	struct pg_call c;
 	PGresult *r = NULL;
-	int rc;
+	int rc = check_bounds(op, count, err);
 
-	if (is_beyond(op))
-		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
 	/* The clock goes on while a transaction is open. */
-	rc = pg_need_room(s, err);
+	if (rc == 0)
+		rc = pg_need_room(s, err);
 	if (rc == 0)
 		rc = make_call(s, op, count, &keys, &c, err);
 	if (rc == 0)
@@ -330,44 +337,96 @@ static int add_call(void *data, size_t i, struct pg_call *c, struct err *err)
 			 err);
 }
 
-static int run_appends(struct appending *a, PGresult **results, bool *again,
-		       struct err *err)
+/* Their results, n of them zeroed before, are freed unless it returns 0. */
+static int run_appends(struct appending *a, PGresult **results,
+		       struct pg_failure *failure, struct err *err)
 {
 	struct pg_call c;
 	int rc;
 
-	*again = false;
-	*results = NULL;
-	if (a->n > 1)
-		return pg_run_all(a->s, add_call, a, a->n, results, again, err);
-	rc = add_call(a, 0, &c, err);
-	if (rc == 0)
-		rc = pg_run_commit(a->s, &c, results, again, err);
+	*failure = (struct pg_failure){ .locked = a->n };
+	rc = pg_need_room(a->s, err);
+	if (rc == 0 && a->n > 1) {
+		rc = pg_run_all(a->s, add_call, a, a->n, results, failure, err);
+	} else if (rc == 0) {
+		rc = add_call(a, 0, &c, err);
+		if (rc == 0)
+			rc = pg_run_commit(a->s, &c, results, &failure->again,
+					   err);
+	}
+	if (rc < 0) {
+		pg_free_all(results, a->n);
+		memset(results, 0, a->n * sizeof(*results));
+	}
 	return rc < 0 ? rc : 0;
+}
+
+static bool is_locked(const struct postgres_store *s,
+		      const struct store_append *op)
+{
+	return op->group_id == s->locked_group &&
+	       pg_clock_ms() < s->locked_until_ms;
+}
+
+static int refuse_locked(struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE,
+		       "Another machine is at work on this group now");
+}
+
+/* Somebody has that group for longer than the others in a transaction can wait;
+ * what comes for it next does not hold up those that it comes with either. */
+static void leave_out(struct appending *a, uint64_t group_id, struct err *errs)
+{
+	size_t n = 0;
+
+	a->s->locked_group = group_id;
+	a->s->locked_until_ms = pg_clock_ms() + LOCKED_MS;
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->picks[i].op->group_id == group_id)
+			refuse_locked(&errs[a->picks[i].at]);
+		else
+			a->picks[n++] = a->picks[i];
+	}
+	a->n = n;
+}
+
+/* Until they are stored, but for those of groups that are locked. */
+static int run_until_kept(struct appending *a, PGresult **results,
+			  struct err *errs, struct err *err)
+{
+	for (unsigned tries = 1;; tries++) {
+		struct pg_failure failure;
+		int rc = run_appends(a, results, &failure, err);
+
+		if (rc == 0 || tries == TRIES)
+			return rc;
+		if (failure.again)
+			/* It may be that which was not there. */
+			a->s->room_now.hi = 0;
+		else if (failure.locked < a->n)
+			leave_out(a, a->picks[failure.locked].op->group_id,
+				  errs);
+		else
+			return rc;
+		if (a->n == 0)
+			return 0;
+	}
 }
 
 static int append_picks(struct appending *a, struct err *errs, struct err *err)
 {
 	PGresult **results = calloc(a->n, sizeof(*results));
-	bool again = true;
-	int rc = 0;
+	int rc;
 
 	if (results == NULL)
 		return pg_no_memory(a->s, err);
-	for (unsigned tries = 0; again && tries < TRIES; tries++) {
-		/* It may be that which was not there. */
-		if (tries > 0)
-			a->s->room_now.hi = 0;
-		rc = pg_need_room(a->s, err);
-		if (rc < 0)
-			break;
-		pg_free_all(results, a->n);
-		rc = run_appends(a, results, &again, err);
-	}
+	rc = run_until_kept(a, results, errs, err);
 	for (size_t i = 0; rc == 0 && i < a->n; i++)
 		(void)take_answer(results[i], a->picks[i].op, a->picks[i].count,
 				  &errs[a->picks[i].at]);
-	pg_free_all(results, a->n);
+	if (rc == 0)
+		pg_free_all(results, a->n);
 	free(results);
 	return rc;
 }
@@ -383,8 +442,10 @@ int pg_append_all(struct store *base, struct store_append *const *ops,
 	if (a.picks == NULL)
 		return pg_no_memory(a.s, err);
 	for (size_t i = 0; i < n; i++) {
-		if (errs[i].code == ERR_NONE && is_beyond(ops[i]))
-			err_set(&errs[i], ERR_NO_SUCH_GROUP, NULL);
+		if (errs[i].code == ERR_NONE)
+			(void)check_bounds(ops[i], counts[i], &errs[i]);
+		if (errs[i].code == ERR_NONE && is_locked(a.s, ops[i]))
+			refuse_locked(&errs[i]);
 		if (errs[i].code == ERR_NONE)
 			a.picks[a.n++] = (struct pick){ ops[i], counts[i], i };
 	}

@@ -5,7 +5,8 @@
 -- Here and in the files beside it: a status is enum pg_status of
 -- store/postgres.h. Each statement has one table, so that it goes to one
 -- machine; none is a CTE, for what is read behind a lock must be what was
--- committed before it, and within one statement it is not.
+-- committed before it, and within one statement it is not. append_message()
+-- alone has a second table in one, to be short: both lie by group.
 
 -- Room for a day: a partition of messages or dedupe, of p_days days where the
 -- others leave so many. Behind p_now they are made by months (an import).
@@ -219,6 +220,9 @@ BEGIN
     v_bucket := v_now / 86400000;
 
     FOR i IN 1..cardinality(p_type) LOOP
+        IF i % 500 = 0 THEN
+            RAISE NOTICE 'message %', i;
+        END IF;
         -- Has it been stored before?
         IF p_id[i] IS NOT NULL THEN
             SELECT first_seq, last_seq, off, time_ms, warnings INTO d

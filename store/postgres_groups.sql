@@ -97,7 +97,7 @@ BEGIN
     v_pointer := greatest(g.last_seq - 50, g.first_seq - 1, 0);
 
     FOR i IN 1..cardinality(p_ops) LOOP
-        IF i % 100 = 1 THEN
+        IF i % 100 = 0 THEN
             RAISE NOTICE 'member %', i;
         END IF;
         o_name := p_names[i];
@@ -276,7 +276,7 @@ BEGIN
     p_ops := array_prepend(2::bigint, p_ops);
     p_names := array_prepend(p_creator, p_names);
     FOR i IN 1..cardinality(p_names) LOOP
-        IF i % 1000 = 1 THEN
+        IF i % 1000 = 0 THEN
             RAISE NOTICE 'user %', i;
         END IF;
         o_name := p_names[i];

@@ -17,7 +17,7 @@ CREATE FUNCTION import_members(
 ) LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1..cardinality(p_names) LOOP
-        IF i % 100 = 1 THEN
+        IF i % 100 = 0 THEN
             RAISE NOTICE 'row %', i;
         END IF;
         INSERT INTO members
@@ -57,7 +57,7 @@ CREATE FUNCTION import_keys(
 ) LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1..cardinality(p_names) LOOP
-        IF i % 100 = 1 THEN
+        IF i % 100 = 0 THEN
             RAISE NOTICE 'row %', i;
         END IF;
         SELECT d.first_seq INTO o_seq FROM dedupe d
@@ -90,7 +90,7 @@ DECLARE
     v_n      bigint;
 BEGIN
     FOR i IN 1..cardinality(p_seqs) LOOP
-        IF i % 100 = 1 THEN
+        IF i % 100 = 0 THEN
             RAISE NOTICE 'row %', i;
         END IF;
         IF p_names[i] IS NULL THEN
@@ -155,7 +155,7 @@ BEGIN
         ORDER BY name
     LOOP
         v_version := v_version + 1;
-        IF v_version % 100 = 1 THEN
+        IF v_version % 100 = 0 THEN
             RAISE NOTICE 'member %', v_version;
         END IF;
         INSERT INTO memberships(name, group_name, group_id)

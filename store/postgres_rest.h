@@ -44,7 +44,8 @@ enum { PG_PAGE = 500 };
 	/* Of many, the places of those that are there. */                     \
 	X(FIND_USERS, PG_READ_MS,                                              \
 	  "SELECT k.i FROM unnest($1::text[]) WITH ORDINALITY AS k(n,i) "      \
-	  "JOIN users u ON u.name=k.n")                                        \
+	  "CROSS JOIN LATERAL "                                                \
+	  "(SELECT 1 FROM users u WHERE u.name=k.n OFFSET 0) m")               \
 	X(ADD_USERS, PG_LONG_MS,                                               \
 	  "INSERT INTO users(name,created_ms) SELECT k.n,$2::bigint "          \
 	  "FROM unnest($1::text[]) AS k(n) ON CONFLICT DO NOTHING "            \

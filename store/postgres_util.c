@@ -413,8 +413,9 @@ int pg_run_commit(struct postgres_store *s, const struct pg_call *c,
 
 /* Many at once. */
 
+/* *quiet_ms: how long to wait for the next sign of one that takes long. */
 static int send_all(struct postgres_store *s, pg_call_fn add, void *data,
-		    size_t n, struct err *err)
+		    size_t n, int *quiet_ms, struct err *err)
 {
 	struct pg_call c;
 	int rc = 0;
@@ -424,6 +425,8 @@ static int send_all(struct postgres_store *s, pg_call_fn add, void *data,
 		return pg_fail(s, NULL, err);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		rc = add(data, i, &c, err);
+		if (rc == 0 && statements[c.which].ms == PG_LONG_MS)
+			*quiet_ms = first_ms(s, c.which);
 		if (rc == 0 && !send_call(s, &c))
 			rc = pg_fail(s, NULL, err);
 	}
@@ -450,25 +453,28 @@ static PGresult *take_one(const struct postgres_store *s, struct patience *p)
 	return r;
 }
 
-/* The results of BEGIN, n calls and COMMIT: *bad is the first that failed. */
-static bool take_all(const struct postgres_store *s, size_t n, PGresult **out,
-		     PGresult **bad)
+/* The results of BEGIN, n calls and COMMIT: *bad is the first that failed, of
+ * call *at. */
+static bool take_all(const struct postgres_store *s, size_t n,
+		     struct patience *p, PGresult **out, PGresult **bad,
+		     size_t *at)
 {
-	struct patience p = { .end = pg_end_of(s, PG_WRITE_MS) };
 	PGresult *r;
 
 	for (size_t i = 0; i < n + 2; i++) {
-		r = take_one(s, &p);
+		r = take_one(s, p);
 		if (r == NULL)
 			return false;
-		if (!is_good(r) && *bad == NULL)
+		if (!is_good(r) && *bad == NULL) {
 			*bad = r;
-		else if (i > 0 && i <= n)
+			*at = i > 0 ? i - 1 : n;
+		} else if (i > 0 && i <= n) {
 			out[i - 1] = r;
-		else
+		} else {
 			PQclear(r);
+		}
 	}
-	if (!wait_result(s, s->conn, &p))
+	if (!wait_result(s, s->conn, p))
 		return false;
 	r = PQgetResult(s->conn);
 	PQclear(r);
@@ -511,13 +517,15 @@ static int prepare_all(struct postgres_store *s, struct err *err)
 }
 
 int pg_run_all(struct postgres_store *s, pg_call_fn add, void *data, size_t n,
-	       PGresult **out, bool *again, struct err *err)
+	       PGresult **out, struct pg_failure *failure, struct err *err)
 {
+	struct patience p = { 0 };
 	PGresult *bad = NULL;
+	size_t at = n;
 	bool complete;
 	int rc = prepare_all(s, err);
 
-	*again = false;
+	*failure = (struct pg_failure){ .locked = n };
 	for (size_t i = 0; i < n; i++)
 		out[i] = NULL;
 	if (rc < 0)
@@ -525,14 +533,19 @@ int pg_run_all(struct postgres_store *s, pg_call_fn add, void *data, size_t n,
 	s->warned = false;
 	if (!PQenterPipelineMode(s->conn))
 		return pg_fail(s, NULL, err);
-	rc = send_all(s, add, data, n, err);
+	rc = send_all(s, add, data, n, &p.quiet_ms, err);
 	if (rc < 0) {
 		/* What was sent is undone with the connection. */
 		pg_drop(s);
 		return rc;
 	}
-	complete = take_all(s, n, out, &bad);
-	rc = end_all(s, complete, bad, again, err);
+	p.end = pg_end_of(s, PG_WRITE_MS);
+	complete = take_all(s, n, &p, out, &bad, &at);
+	if (p.heard)
+		s->base.deadline_ms = 0;
+	rc = end_all(s, complete, bad, &failure->again, err);
+	if (bad != NULL && is_state(bad, "55P03"))
+		failure->locked = at;
 	PQclear(bad);
 	return rc;
 }

@@ -127,7 +127,8 @@ int store_append(struct store *s, struct store_append *op, struct err *err);
  * goes out of ops[i] is zeroed); then the commit. Where the store lies beyond
  * a network it costs one round trip. Outside of a transaction; what it returns
  * is what store_commit() would: 0 also when all were refused, and after an
- * error nothing is stored (-EINPROGRESS: nobody knows).
+ * error nothing is stored (-EINPROGRESS: nobody knows). A group that another
+ * machine has locked is refused by itself, too: `unavailable`.
  */
 int store_append_all(struct store *s, struct store_append *const *ops,
 		     struct err *errs, size_t count, struct err *err);

@@ -9,6 +9,12 @@
 #include "daemon/gateway/rest.h"
 #include "lib/text.h"
 
+enum {
+	EDIT_BYTES = 8, /* of a member in a list for groupd, or more */
+	FEW_ROWS = 1000,
+	ROWS_PER_MS = 2 /* are written by a slow store */
+};
+
 struct http_request *http_new(struct gateway *gw, struct lws *wsi)
 {
 	struct http_request *r = calloc(1, sizeof(*r));
@@ -61,12 +67,38 @@ static void fail_code(struct http_request *r, enum err_code code)
 	http_fail(r, &err);
 }
 
+/* Rows that groupd writes for it where each member, or message, is one. */
+static uint64_t rows_of(const struct http_request *r, enum wire_type type)
+{
+	const struct wire_body_group *g = &r->resolve.group;
+
+	switch (type) {
+	case WIRE_CREATE_GROUP:
+	case WIRE_EDIT_MEMBERS:
+		return r->wire.len / EDIT_BYTES;
+	case WIRE_DELETE_GROUP:
+		return g->member_count + g->last_seq - g->first_seq;
+	default:
+		return 0;
+	}
+}
+
+/* What is large takes longer than a client is to wait for a store that has
+ * gone: it is not given up while it goes on. */
+static uint64_t time_left(struct http_request *r, enum wire_type type)
+{
+	uint64_t left = gateway_time_left(r->gw, &r->until_ms);
+	uint64_t rows = rows_of(r, type);
+
+	return rows < FEW_ROWS ? left : CLIENT_TIMEOUT_MS + rows / ROWS_PER_MS;
+}
+
 void http_submit(struct http_request *r, enum wire_type type, const void *body,
 		 client_reply_cb cb)
 {
 	struct client_principal *p =
 		r->bearer == NULL ? NULL : &r->bearer->principal;
-	uint64_t left = gateway_time_left(r->gw, &r->until_ms);
+	uint64_t left = time_left(r, type);
 
 	assert(!r->pending);
 	r->req.data = r;

@@ -46,6 +46,14 @@ TOKEN=$(token "$ME")
 export TOKEN URL
 mkdir "$M/dev"
 ok "the group is on B" wait_for 5 test -d "$MOUNT_B/dev"
+# Or the locks of a machine that is cut off would stay for two hours.
+looks_soon() {
+	nsenter --net="/proc/$SERVER_SIDE/ns/net" ss -Htno 'sport = :5432' \
+		>"$T/timers"
+	grep -q 'keepalive,[^)]*sec,' "$T/timers" &&
+		! grep -q 'keepalive,[^)]*min' "$T/timers"
+}
+ok "PostgreSQL looks soon whether A is still there" wait_for 5 looks_soon
 
 # cut_for SECONDS [answers]
 cut_for() {

@@ -84,4 +84,15 @@ revoked() {
 }
 ok "it is none on B" wait_for 5 revoked
 ok "and bob's connection on B ends" wait_for 5 grep -q '^closed' "$T/one.bob.err"
+
+# It takes longer than a client waits for a store that has gone.
+sql "$POSTGRES" "insert into users(name, created_ms)
+		select 'many-' || n, 1 from generate_series(1, 2000) n;
+	create function wait() returns trigger language plpgsql as
+		'begin perform pg_sleep(0.001); return new; end';
+	create trigger slow before insert on members
+		for each row execute function wait()" "$(basename "$T")"
+jq -cn '{name: "crowd", member_ids: [range(1; 2001) | "many-\(.)"]}' >"$T/crowd"
+is "a group of 2,000 is made, and who asked is told" "$(TOKEN=$ALICE rest_status \
+	POST /api/groups --json @"$T/crowd")" 201
 done_testing

@@ -411,17 +411,31 @@ static int make_big(struct store_fixture *f, struct store_create *op,
 	return rc;
 }
 
-/* Each member costs a while: all of them more than is waited for at first. */
+/* Each row of that table costs so many milliseconds. */
+static void slow_down(const struct store_fixture *f, const char *table,
+		      unsigned ms)
+{
+	char sql[160];
+
+	snprintf(sql, sizeof(sql),
+		 "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql "
+		 "AS $$ BEGIN PERFORM pg_sleep(0.001*%u); RETURN NEW; END $$",
+		 ms);
+	postgres_run(f->url, sql);
+	snprintf(sql, sizeof(sql),
+		 "CREATE TRIGGER slow BEFORE INSERT ON %s "
+		 "FOR EACH ROW EXECUTE FUNCTION wait()",
+		 table);
+	postgres_run(f->url, sql);
+}
+
+/* All members together cost more than is waited for at first. */
 static void add_slowly(const struct store_fixture *f)
 {
 	postgres_run(f->url,
 		     "INSERT INTO users(name,created_ms) "
 		     "SELECT 'user'||n,1 FROM generate_series(0,299) n");
-	postgres_run(f->url,
-		     "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql "
-		     "AS $$ BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END $$");
-	postgres_run(f->url, "CREATE TRIGGER slow BEFORE INSERT ON members "
-			     "FOR EACH ROW EXECUTE FUNCTION wait()");
+	slow_down(f, "members", 5);
 }
 
 /* Its process is stopped, and nothing tells of it: no byte, no end of the
@@ -438,18 +452,115 @@ static void what_takes_long_is_given_up_where_nothing_is_heard(void **state)
 	pid = atoi(postgres_run(f->url, "SELECT pid " OTHERS));
 	assert_true(pid > 1);
 	assert_int_equal(kill(pid, SIGSTOP), 0);
-	assert_int_equal(make_big(f, &op, 300), -EIO);
+	assert_int_equal(make_big(f, &op, 1200), -EIO);
 	assert_int_equal(f->err.code, ERR_UNAVAILABLE);
 	assert_true(store_was_lost(f->s));
 	assert_int_equal(kill(pid, SIGCONT), 0);
 	store_rollback(f->s);
 	/* It comes back by itself. */
 	fixture_begin(f);
-	assert_int_equal(make_big(f, &op, 300), 0);
+	assert_int_equal(make_big(f, &op, 1200), 0);
 	assert_false(store_was_lost(f->s));
 	fixture_commit(f);
 	assert_int_equal(fixture_find(f, op.group_id, "user299").member_count,
 			 MEMBERS + 1);
+}
+
+/* Not so what is small, though it takes as long. */
+static void a_small_edit_is_not_waited_for(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g = set_up(f);
+
+	fixture_users(f, "carol");
+	slow_down(f, "members", 600);
+	fixture_begin(f);
+	store_set_deadline(f->s, clock_ms() + 300);
+	assert_int_equal(fixture_edit_one(f, g, "alice", EDIT_ADD, "carol"),
+			 -EIO);
+	assert_true(store_was_lost(f->s));
+	store_set_deadline(f->s, 0);
+	store_rollback(f->s);
+}
+
+/* As long as they go on: all of them take more than is waited for. */
+static void many_lines_are_waited_for(void **state)
+{
+	enum { LINES = 2000, TOO_MANY = 100001 };
+	struct store_fixture *f = *state;
+	uint64_t g = set_up(f);
+	struct buf many = { 0 };
+	struct buf one = { 0 };
+	struct store_append op[2] = {
+		{ .group_id = g, .user = str_of("alice") },
+		{ .group_id = g, .user = str_of("bob") }
+	};
+	struct store_append *ops[] = { &op[0], &op[1] };
+	struct err errs[2];
+
+	slow_down(f, "messages", 1);
+	for (unsigned i = 0; i < LINES; i++)
+		fixture_item(&many, "line", 0, "");
+	fixture_item(&one, "one", 0, "");
+	op[0].items = buf_str(&many);
+	op[1].items = buf_str(&one);
+	assert_int_equal(store_append_all(f->s, ops, errs, 2, &f->err), 0);
+	assert_int_equal(op[0].sent.last_seq, LINES);
+	assert_int_equal(op[1].sent.first_seq, LINES + 1);
+	/* But there is an end to it. */
+	for (unsigned i = LINES; i < TOO_MANY; i++)
+		fixture_item(&many, "", 0, "");
+	op[0].items = buf_str(&many);
+	assert_int_equal(store_append_all(f->s, ops, errs, 2, &f->err), 0);
+	assert_int_equal(errs[0].code, ERR_TOO_LARGE);
+	assert_int_equal(errs[1].code, ERR_NONE);
+	buf_release(&many);
+	buf_release(&one);
+}
+
+static void a_locked_group_holds_up_no_other(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t g = set_up(f);
+	struct store *other = fixture_open(f, false);
+	struct buf items = { 0 };
+	struct store_append op[3] = {
+		{ .group_id = g, .user = str_of("alice") },
+		{ .group_id = fixture_group(f, "dinner", "alice", ""),
+		  .user = str_of("alice") },
+		{ .group_id = g, .user = str_of("bob") },
+	};
+	struct store_append *ops[] = { &op[0], &op[1], &op[2] };
+	struct err errs[3];
+
+	fixture_item(&items, "one", 0, "");
+	for (size_t i = 0; i < 3; i++)
+		op[i].items = buf_str(&items);
+	fixture_begin(f);
+	assert_int_equal(fixture_edit_one(f, g, "alice", EDIT_ADMIN, "bob"), 0);
+	for (uint64_t i = 1; i <= 2; i++) {
+		assert_int_equal(store_append_all(other, ops, errs, 3, &f->err),
+				 0);
+		assert_int_equal(errs[0].code, ERR_UNAVAILABLE);
+		assert_int_equal(errs[1].code, ERR_NONE);
+		assert_int_equal(errs[2].code, ERR_UNAVAILABLE);
+		assert_int_equal(op[0].sent.first_seq, 0);
+		assert_int_equal(op[1].sent.first_seq, i);
+		/* The second time nobody waits for it. */
+		store_set_deadline(other, clock_ms() + 900);
+	}
+	store_set_deadline(other, 0);
+	fixture_commit(f);
+	do {
+		usleep(20000);
+		assert_int_equal(store_append_all(other, ops, errs, 3, &f->err),
+				 0);
+	} while (errs[0].code != ERR_NONE);
+	assert_int_equal(op[0].sent.first_seq, 1);
+	assert_int_equal(op[2].sent.first_seq, 2);
+	buf_release(&items);
+	store_close(other);
+	fixture_verify(f);
 }
 
 int main(void)
@@ -468,6 +579,9 @@ int main(void)
 		FIXTURE_ON(postgres,
 			   a_send_that_fails_behind_the_commit_is_unknown),
 		FIXTURE_ON(postgres, who_waits_too_long_gives_up),
+		FIXTURE_ON(postgres, a_locked_group_holds_up_no_other),
+		FIXTURE_ON(postgres, many_lines_are_waited_for),
+		FIXTURE_ON(postgres, a_small_edit_is_not_waited_for),
 		FIXTURE_ON(postgres,
 			   what_takes_long_is_given_up_where_nothing_is_heard),
 	};
