@@ -21,7 +21,7 @@
 
 #define DAY_MS (UINT64_C(24) * 3600 * 1000)
 enum { DAYS = 5, MANY = 300, READERS = 2, STEP = 100 };
-enum { TODAY = 2 /* and tomorrow: the partitions that stay */ };
+enum { TODAY = 1 /* the partition that stays, until its last hour */ };
 
 /* Filling. */
 
@@ -289,6 +289,7 @@ static void forget_use(const struct store_fixture *f)
 /* Rounds until nothing more goes; a round notes what the next one drops. */
 static void archive_and_drop(struct store_fixture *f, uint64_t days)
 {
+	forget_use(f);
 	archive(f, days);
 	forget_use(f);
 	archive(f, days);
@@ -331,6 +332,7 @@ static void what_is_archived_is_read_as_before(void **state)
 	assert_true(number(f, "SELECT count(*) FROM archives "
 			      "WHERE group_id=1") > DAYS);
 	forget_use(f);
+	assert_int_equal(archive(f, 0), 0);
 	assert_int_equal(archive(f, 0), 0);
 	assert_int_equal(partitions(f), TODAY);
 	assert_says(f, &before);
@@ -615,10 +617,60 @@ static void room_that_somebody_was_told_of_stays_for_an_hour(void **state)
 	archive(f, 0);
 	archive(f, 0);
 	assert_int_equal(hot(f), 0);
-	assert_true(partitions(f) > DAYS);
+	assert_int_equal(partitions(f), DAYS + TODAY);
 	forget_use(f);
 	archive(f, 0);
+	archive(f, 0);
 	assert_int_equal(partitions(f), TODAY);
+}
+
+static uint64_t months(const struct store_fixture *f)
+{
+	return number(f, "SELECT count(*) FROM partitions "
+			 "WHERE parent='archives'");
+}
+
+static void months_in_which_nothing_is_left_go(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_trim op = { .keep = { .messages = 1 }, .limit = 1000 };
+	struct store *reader;
+
+	fill(f);
+	archive_and_drop(f, 0);
+	archive_and_drop(f, 0);
+	assert_int_equal(months(f), 1);
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, 1, "bob", "x", "", NULL), 0);
+	fixture_commit(f);
+	reader = fixture_open(f, true);
+	assert_int_equal(store_snapshot(reader, &f->err), 0);
+	fixture_begin(f);
+	op.group_id = 1;
+	assert_int_equal(store_trim(f->s, &op, &f->err), 0);
+	for (uint64_t g = 2; g <= 3; g++)
+		assert_int_equal(
+			store_delete_group(f->s, g, str_of("alice"), &f->err),
+			0);
+	fixture_commit(f);
+	assert_int_equal(number(f, "SELECT count(*) FROM archives"), 0);
+	/* Somebody was told of it, and then somebody sees what was in it. */
+	archive(f, 0);
+	archive(f, 0);
+	forget_use(f);
+	archive(f, 0);
+	archive(f, 0);
+	assert_int_equal(months(f), 1);
+	store_release(reader);
+	store_close(reader);
+	archive(f, 0);
+	assert_int_equal(months(f), 0);
+	/* It is made again, by one who was not told of it an hour ago. */
+	f->now_ms += DAY_MS;
+	fixture_reopen(f);
+	assert_int_equal(archive(f, 0), 1);
+	assert_int_equal(months(f), 1);
+	fixture_verify(f);
 }
 
 /* All at once. */
@@ -793,6 +845,7 @@ int main(void)
 			   a_view_keeps_the_partition_that_it_looks_into),
 		FIXTURE_ON(postgres,
 			   room_that_somebody_was_told_of_stays_for_an_hour),
+		FIXTURE_ON(postgres, months_in_which_nothing_is_left_go),
 		FIXTURE_ON(postgres, nobody_who_reads_meanwhile_sees_a_gap),
 		FIXTURE_ON(sqlite, a_store_of_one_machine_has_no_archive),
 		FIXTURE_ON(memory, a_store_of_one_machine_has_no_archive),
