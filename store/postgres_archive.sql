@@ -265,7 +265,7 @@ BEGIN
     SELECT name, quote_ident(name)::regclass AS id, used, emptied INTO v
         FROM partitions
         WHERE parent = p_parent AND lo = p_lo;
-    IF NOT FOUND OR v.used > clock_timestamp() - interval '1 hour' THEN
+    IF NOT FOUND THEN
         RETURN false;
     END IF;
     IF pg_relation_size(v.id) > 1048576 THEN
@@ -275,6 +275,9 @@ BEGIN
                 autovacuum_vacuum_threshold = 0,
                 autovacuum_vacuum_scale_factor = 0)', v.name);
         END IF;
+        RETURN false;
+    END IF;
+    IF v.used > clock_timestamp() - interval '1 hour' THEN
         RETURN false;
     END IF;
 

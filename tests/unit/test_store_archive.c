@@ -340,6 +340,37 @@ static void what_is_archived_is_read_as_before(void **state)
 	buf_release(&before);
 }
 
+static void a_step_is_bounded_by_bytes_and_passes_over_a_group(void **state)
+{
+	static char large[60000];
+	struct store_fixture *f = *state;
+	struct store_archive op = { .limit = 1000 };
+	const struct wire_item item = { .content = { large, sizeof(large) } };
+
+	memset(large, 'x', sizeof(large));
+	fixture_users(f, "alice");
+	fixture_group(f, "large", "alice", "");
+	fixture_group(f, "small", "alice", "");
+	fixture_begin(f);
+	for (uint64_t g = 1; g <= 2; g++)
+		for (unsigned i = 0; i < (g == 1 ? 30 : 1); i++)
+			send_item(f, g, "alice", &item);
+	fixture_commit(f);
+	f->now_ms += 2 * DAY_MS;
+	op.before_ms = f->now_ms;
+	assert_int_equal(step(f->s, &op, &f->err), 1);
+	/* Rows of four: the last one began below 1 MiB. */
+	assert_int_equal(op.archived, 20);
+	op.limit = 0;
+	assert_int_equal(step(f->s, &op, &f->err), 1);
+	assert_int_equal(op.archived, 0);
+	op.limit = 1000;
+	assert_int_equal(step(f->s, &op, &f->err), 1);
+	assert_int_equal(op.archived, 1);
+	assert_int_equal(hot(f), 10);
+	fixture_verify(f);
+}
+
 static void what_is_not_old_stays(void **state)
 {
 	struct store_fixture *f = *state;
@@ -441,6 +472,33 @@ static void a_deleted_group_leaves_nothing(void **state)
 	assert_int_equal(number(f, "SELECT count(*) FROM archives"), 0);
 	assert_int_equal(hot(f), 0);
 	fixture_verify(f);
+}
+
+/* What a statement reads of messages and archives, dead or not. */
+#define WALKED(sql)                                                            \
+	"SET client_min_messages=error; BEGIN; " sql                           \
+	";SELECT sum(pg_stat_get_xact_tuples_returned(c.oid)) FROM pg_class c" \
+	" WHERE relname ~ '^(messages|archives)_'"
+
+static void who_deletes_walks_over_nothing_twice(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t once;
+
+	fixture_users(f, "alice");
+	fixture_group(f, "archived", "alice", "");
+	fixture_group(f, "not", "alice", "");
+	fixture_begin(f);
+	for (uint64_t g = 1; g <= 2; g++)
+		for (unsigned i = 0; i < 50; i++)
+			say_many(f, g, 100);
+	fixture_commit(f);
+	once = number(f, WALKED("SELECT delete_group(2,'alice',0)"));
+	assert_in_range(once, 5000, 6000);
+	f->now_ms += 2 * DAY_MS;
+	archive(f, 0);
+	once = number(f, WALKED("SELECT delete_group(1,'alice',0)"));
+	assert_in_range(once, 20, 60);
 }
 
 /* What comes to an old day. */
@@ -836,9 +894,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_ON(postgres, what_is_archived_is_read_as_before),
+		FIXTURE_ON(postgres,
+			   a_step_is_bounded_by_bytes_and_passes_over_a_group),
 		FIXTURE_ON(postgres, what_is_not_old_stays),
 		FIXTURE_ON(postgres, retention_takes_the_same_of_it),
 		FIXTURE_ON(postgres, a_deleted_group_leaves_nothing),
+		FIXTURE_ON(postgres, who_deletes_walks_over_nothing_twice),
 		FIXTURE_ON(postgres, an_import_finds_room_in_days_that_went),
 		FIXTURE_ON(postgres, a_clock_that_goes_back_adds_to_an_old_day),
 		FIXTURE_ON(postgres,
