@@ -88,6 +88,16 @@ static int run_pack(struct sequencer_op *op, struct store *store,
 	return rc < 0 ? rc : 0;
 }
 
+/* A step that fails, among many groups, is followed by one that begins with a
+ * single one; the group at which that fails is passed over, so that those
+ * behind it have their turn. It is over where even that fails. */
+static uint64_t more_of(uint64_t limit)
+{
+	uint64_t more = limit > 0 ? 2 * limit : 1;
+
+	return more < RETENTION_PACK ? more : RETENTION_PACK;
+}
+
 static void pack_done(struct sequencer_op *op)
 {
 	struct retention *r = container_of(op, struct retention, pack);
@@ -95,10 +105,12 @@ static void pack_done(struct sequencer_op *op)
 	if (op->err.code == ERR_NONE) {
 		r->archive = r->packed;
 		r->archived += r->packed.archived;
+		r->archive.limit = more_of(r->packed.limit);
 	} else {
-		r->packing = false;
 		log_warn("cannot archive old messages: why=\"%s\"",
 			 op->err.text);
+		r->packing = r->archive.limit > 0;
+		r->archive.limit = r->archive.limit > 1 ? 1 : 0;
 	}
 	again_in(r, RETENTION_PAUSE_MS);
 }

@@ -91,8 +91,7 @@ struct store_ops {
 	int (*list_overdue)(struct store *s, const struct store_keep *keep,
 			    size_t count, uint64_t *after_id,
 			    store_overdue_fn fn, void *data, struct err *err);
-	/* op->limit is at least 1; op->archived is 0. NULL: it has no
-	 * archive. */
+	/* op->archived is 0. NULL: it has no archive. */
 	int (*archive)(struct store *s, struct store_archive *op,
 		       struct err *err);
 	/* What needs no stored data is checked (store/import.c). With

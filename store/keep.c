@@ -92,7 +92,6 @@ int store_archive(struct store *s, struct store_archive *op, struct err *err)
 {
 	int rc = store_check_writer(s, err);
 
-	assert(op->limit > 0);
 	op->archived = 0;
 	if (rc == 0 && s->ops->archive == NULL)
 		rc = err_set(err, ERR_BAD_REQUEST,

@@ -75,9 +75,9 @@ enum {
 	/* Days that there is room for; what all nodes must know; the time. */ \
 	X(LOOK, PG_WRITE_MS,                                                   \
 	  "SELECT (SELECT count(*) FROM partitions WHERE lo<=$1 AND hi>$1 "    \
-	  "AND parent<>'archives'),"                                           \
+	  "AND parent IN ('messages','dedupe')),"                              \
 	  "(SELECT count(*) FROM partitions WHERE lo<=$1+1 AND hi>$1+1 "       \
-	  "AND parent<>'archives'),"                                           \
+	  "AND parent IN ('messages','dedupe')),"                              \
 	  "(SELECT v FROM meta WHERE k='dedupe_days'),"                        \
 	  "(SELECT v FROM meta WHERE k='moved_from'),"                         \
 	  "(extract(epoch FROM clock_timestamp())*1000)::bigint")              \
@@ -216,6 +216,7 @@ struct postgres_store {
 	struct pg_days room_old; /* and where an import was last, */
 	uint64_t room_old_ms;	 /* since then (pg_clock_ms()) */
 	struct pg_days room_archive;
+	uint64_t room_archive_ms;
 	uint64_t look_ms; /* when to look at it again: pg_clock_ms() */
 	uint64_t days;	  /* for which ids are known: of all nodes the most */
 	bool clock_told;  /* that the clocks differ */

@@ -4,31 +4,45 @@
  * A partition that was walked through is dropped by the next step, before that
  * has a lock of its own on it, over another connection: so the lock that stops
  * all is held for as long as PostgreSQL takes, and not until a commit comes.
+ * The step that finds no more drops a month of archives, if one is empty.
  */
 #include "store/postgres.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 enum { DROP_MS = 1000 };
 
 /* Whoever does not get the lock at once leaves it to the next round. */
-static int drop_partition(const struct postgres_store *s, uint64_t day,
-			  struct err *err)
+static int drop(const struct postgres_store *s, const char *sql,
+		struct err *err)
 {
 	PGconn *conn = pg_connect_another(s, err);
-	struct buf sql = { 0 };
 
 	if (conn == NULL)
 		return err != NULL ? err_rc(err) : -EIO;
-	buf_printf(&sql,
-		   "SET lock_timeout=100;SELECT drop_archived(%" PRIu64 ")",
-		   day);
-	if (!sql.failed)
-		PQclear(pg_script(s, conn, DROP_MS, buf_cstr(&sql)));
-	buf_release(&sql);
+	PQclear(pg_script(s, conn, DROP_MS, sql));
 	PQfinish(conn);
 	return 0;
+}
+
+static int drop_partition(const struct postgres_store *s, uint64_t day,
+			  struct err *err)
+{
+	char sql[96];
+
+	snprintf(sql, sizeof(sql),
+		 "SET lock_timeout=100;"
+		 "SELECT drop_emptied('messages',%" PRIu64 ")",
+		 day);
+	return drop(s, sql, err);
+}
+
+/* The end of a round. */
+static int drop_months(const struct postgres_store *s, struct err *err)
+{
+	return drop(s, "SET lock_timeout=100;SELECT drop_months()", err);
 }
 
 /* The next partition of which all is old, from op->day on: 0, there is none. */
@@ -64,6 +78,7 @@ static int archive_some(struct postgres_store *s, struct store_archive *op,
 	pg_add(&c, days->hi);
 	pg_add(&c, op->after_id);
 	pg_add(&c, op->limit);
+	pg_add(&c, STORE_TRIM_BYTES);
 	rc = pg_run(s, &c, &r, err);
 	if (rc > 0) {
 		op->archived = pg_column(r, 0, 0);
@@ -91,7 +106,7 @@ int pg_archive(struct store *base, struct store_archive *op, struct err *err)
 	}
 	rc = find_partition(s, op, &days, err);
 	if (rc <= 0)
-		return rc;
+		return rc < 0 ? rc : drop_months(s, err);
 	rc = pg_need_archive(s, days.lo, err);
 	if (rc == 0)
 		rc = archive_some(s, op, &days, err);

@@ -14,11 +14,13 @@
 --    adds to it. No other gets any, and where all of it is archived says so by
 --    the last number that there is, so that nobody looks into both.
 --  - Whoever reads takes what he reads from log_of().
---  - Partitions that are empty go as a whole: drop_archived().
+--  - Partitions that are empty go as a whole, of messages, and of archives
+--    where retention has taken what was in them: drop_emptied().
 
 -- Messages of a group and bucket, in brackets for a FROM. p_hot, p_archived: in
 -- which of the places they may lie. p_group, p_from, p_to: SQL; no p_to: to the
--- end. A row of archives has less than 256 numbers, so its key says enough.
+-- end. A row of archives has less than 256 numbers, so its key says enough. One
+-- message is looked up by its number (OFFSET 0: store/postgres_read.sql).
 CREATE FUNCTION log_text(
     p_hot      boolean,
     p_archived boolean,
@@ -28,6 +30,7 @@ CREATE FUNCTION log_text(
     p_to       text
 ) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
+    v_one text := CASE WHEN p_from = p_to THEN ' OFFSET 0' ELSE '' END;
     v_hot text := '';
     v_old text := '';
 BEGIN
@@ -36,9 +39,10 @@ BEGIN
             SELECT seq, off, len, jsonl_off, jsonl_len, time_ms, type,
                 reply_to, sender, media_url, mentions, client_id, content, rv
             FROM messages
-            WHERE group_id = %s AND bucket = %s AND seq >= %s',
-            p_group, p_bucket, p_from)
-            || coalesce(' AND seq <= ' || p_to, '');
+            WHERE group_id = %s AND bucket = %s AND seq %s %s',
+            p_group, p_bucket, CASE WHEN p_from = p_to THEN '=' ELSE '>=' END,
+            p_from)
+            || coalesce(' AND seq <= ' || nullif(p_to, p_from), '') || v_one;
     END IF;
     IF p_archived THEN
         v_old := format('
@@ -53,11 +57,12 @@ BEGIN
                 AND a.first_seq + l.seq >= %3$s',
             p_group, p_bucket, p_from)
             || coalesce(' AND a.first_seq <= ' || p_to
-                || ' AND a.first_seq + l.seq <= ' || p_to, '');
+                || ' AND a.first_seq + l.seq <= ' || p_to, '') || v_one;
     END IF;
-    RETURN '(' || v_hot
-        || CASE WHEN p_hot AND p_archived THEN ' UNION ALL ' ELSE '' END
-        || v_old || ')';
+    IF p_hot AND p_archived THEN
+        RETURN '((' || v_hot || ') UNION ALL (' || v_old || '))';
+    END IF;
+    RETURN '(' || v_hot || v_old || ')';
 END
 $$;
 
@@ -105,26 +110,32 @@ END
 $$;
 
 -- Moves what a group has in the buckets from p_lo on, below p_hi, the oldest
--- first: at most p_limit messages and one row of archives, which has some
--- 256 KiB of lines. A group that somebody is at comes another time, and so does
--- an import, which has no row in groups yet. What is damaged stays where it is.
+-- first: at most p_limit messages, or p_step bytes of lines, and one row of
+-- archives, which has some 256 KiB of them. A group that somebody is at comes
+-- another time, and so does an import, which has no row in groups yet. What is
+-- damaged stays where it is. What went before is not looked at again: a view
+-- may hold it.
 CREATE FUNCTION archive_group(
-    p_group    bigint,
-    p_lo       bigint,
-    p_hi       bigint,
-    p_limit    bigint,
-    OUT o_rows bigint,
-    OUT o_left boolean
+    p_group     bigint,
+    p_lo        bigint,
+    p_hi        bigint,
+    p_limit     bigint,
+    p_step      bigint,
+    OUT o_rows  bigint,
+    OUT o_bytes bigint,
+    OUT o_left  boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    v_last   bigint;
-    v_bucket bigint;
-    v_end    bigint;
-    v_from   bigint;
-    v_to     bigint;
-    v_rows   bigint;
+    s       record;
+    v_last  bigint;
+    v_end   bigint;
+    v_from  bigint;
+    v_to    bigint;
+    v_bytes bigint;
+    v_rows  bigint;
 BEGIN
     o_rows := 0;
+    o_bytes := 0;
     o_left := false;
     SELECT last_bucket INTO v_last FROM groups
         WHERE group_id = p_group
@@ -132,66 +143,73 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    FOR v_bucket IN
-        SELECT bucket FROM segments
+    FOR s IN
+        SELECT bucket, greatest(first_seq, archive_end) AS seq FROM segments
         WHERE group_id = p_group AND bucket >= p_lo AND bucket < p_hi
         ORDER BY bucket
     LOOP
-        v_end := NULL;
+        v_end := s.seq;
         LOOP
             EXECUTE format('
-                SELECT min(m.seq), max(m.seq)
+                SELECT min(m.seq), max(m.seq), max(m.bytes)
                 FROM (
                     SELECT seq, sum(len) OVER w AS bytes, min(seq) OVER w AS head
                     FROM messages
-                    WHERE group_id = $1 AND bucket = %s
+                    WHERE group_id = $1 AND bucket = %s AND seq >= $2
                     WINDOW w AS (ORDER BY seq)
                     ORDER BY seq LIMIT 256
                 ) m
                 WHERE m.seq = m.head
-                    OR (m.bytes <= 262144 AND m.seq < m.head + 256)', v_bucket)
-                INTO v_from, v_to USING p_group;
-            o_left := v_from IS NOT NULL AND o_rows >= p_limit;
+                    OR (m.bytes <= 262144 AND m.seq < m.head + 256)', s.bucket)
+                INTO v_from, v_to, v_bytes USING p_group, v_end;
+            o_left := v_from IS NOT NULL
+                AND (o_rows >= p_limit OR o_bytes >= p_step);
             EXIT WHEN v_from IS NULL OR o_left;
-            PERFORM pack_log(p_group, v_bucket, 0, v_from, v_to);
+            PERFORM pack_log(p_group, s.bucket, 0, v_from, v_to);
             EXECUTE format('
                 DELETE FROM messages
-                WHERE group_id = $1 AND bucket = %s AND seq <= $2', v_bucket)
-                USING p_group, v_to;
+                WHERE group_id = $1 AND bucket = %s AND seq >= $2
+                    AND seq <= $3', s.bucket)
+                USING p_group, v_from, v_to;
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             o_rows := o_rows + v_rows;
+            o_bytes := o_bytes + v_bytes;
             v_end := v_to + 1;
         END LOOP;
-        IF v_bucket < v_last AND NOT o_left THEN
+        IF s.bucket < v_last AND NOT o_left THEN
             v_end := 9223372036854775807;
         END IF;
+        -- Where nothing went nothing is archived.
         UPDATE segments SET archive_end = v_end
-            WHERE group_id = p_group AND bucket = v_bucket
-                AND archive_end < v_end;
+            WHERE group_id = p_group AND bucket = s.bucket
+                AND archive_end < v_end AND v_end > s.seq;
         EXIT WHEN o_left;
     END LOOP;
 EXCEPTION
     WHEN numeric_value_out_of_range THEN
         o_rows := 0;
+        o_bytes := 0;
         o_left := false;
 END
 $$;
 
 -- One step through a partition of messages, from p_lo to p_hi: groups behind
--- p_after, by their ids, as all who lock several. A crash may undo what it has
--- committed, which is no loss: so it does not wait for the disk. What drops the
--- partition does.
+-- p_after, by their ids, as all who lock several. No p_limit: it passes over
+-- the next one. A crash may undo what it has committed, which is no loss: so it
+-- does not wait for the disk. What drops the partition does.
 CREATE FUNCTION archive_some(
     p_lo        bigint,
     p_hi        bigint,
     p_after     bigint,
     p_limit     bigint,
+    p_step      bigint,
     OUT o_rows  bigint,
     OUT o_after bigint,
     OUT o_ended bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
     v_group bigint;
+    v_bytes bigint := 0;
     a       record;
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
@@ -208,30 +226,37 @@ BEGIN
             o_ended := 1;
             EXIT;
         END IF;
-        SELECT g.o_rows, g.o_left INTO a
-            FROM archive_group(v_group, p_lo, p_hi, p_limit - o_rows) g;
-        o_rows := o_rows + a.o_rows;
-        EXIT WHEN a.o_left;
+        IF p_limit > 0 THEN
+            SELECT g.o_rows, g.o_bytes, g.o_left INTO a
+                FROM archive_group(v_group, p_lo, p_hi, p_limit - o_rows,
+                    p_step - v_bytes) g;
+            o_rows := o_rows + a.o_rows;
+            v_bytes := v_bytes + a.o_bytes;
+            EXIT WHEN a.o_left;
+        END IF;
         o_after := v_group;
-        EXIT WHEN o_rows >= p_limit;
+        EXIT WHEN o_rows >= p_limit OR v_bytes >= p_step;
     END LOOP;
     IF o_rows > 0 THEN
         UPDATE partitions SET emptied = NULL
-            WHERE parent = 'messages' AND lo = p_lo AND emptied IS NOT NULL;
+            WHERE parent IN ('messages', 'archives') AND lo < p_hi
+                AND hi > p_lo AND emptied IS NOT NULL;
     END IF;
 END
 $$;
 
--- Drops a partition of messages in which nothing is left; whether it did. A
--- view that is older than the last move still looks there for what it shows,
--- and where a table went, no view has it: so it is noted first since when the
--- partition is empty, and stays until all views have begun behind that. And
--- whoever was told an hour ago that there is room may use it still
+-- Drops a partition of messages or archives in which nothing is left; whether
+-- it did. A view that is older than the last move still looks there for what it
+-- shows, and where a table went, no view has it: so it is noted first since
+-- when the partition is empty, and stays until all views have begun behind
+-- that. And whoever was told an hour ago that there is room may use it still
 -- (store/postgres_room.c). What is stored meanwhile is found behind the lock,
 -- which is held for a moment only: what is searched behind it is small. Until
 -- VACUUM has made it so, which is told to hurry, it stays, too.
-CREATE FUNCTION drop_archived(p_lo bigint) RETURNS boolean
-LANGUAGE plpgsql AS $$
+CREATE FUNCTION drop_emptied(
+    p_parent text,
+    p_lo     bigint
+) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     v      record;
     v_rows boolean;
@@ -239,7 +264,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(7308335461112709734);
     SELECT name, quote_ident(name)::regclass AS id, used, emptied INTO v
         FROM partitions
-        WHERE parent = 'messages' AND lo = p_lo;
+        WHERE parent = p_parent AND lo = p_lo;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
@@ -252,16 +277,16 @@ BEGIN
         END IF;
         RETURN false;
     END IF;
+    IF v.used > clock_timestamp() - interval '1 hour' THEN
+        RETURN false;
+    END IF;
 
     IF v.emptied IS NULL THEN
         EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', v.name) INTO v_rows;
         IF NOT v_rows THEN
             UPDATE partitions SET emptied = pg_current_xact_id()
-                WHERE parent = 'messages' AND lo = p_lo;
+                WHERE parent = p_parent AND lo = p_lo;
         END IF;
-        RETURN false;
-    END IF;
-    IF v.used > clock_timestamp() - interval '1 hour' THEN
         RETURN false;
     END IF;
     PERFORM 1 FROM pg_stat_activity
@@ -273,26 +298,39 @@ BEGIN
         RETURN false;
     END IF;
 
-    LOCK TABLE ONLY messages IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', p_parent);
     EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', v.name) INTO v_rows;
     IF v_rows THEN
         UPDATE partitions SET emptied = NULL
-            WHERE parent = 'messages' AND lo = p_lo;
+            WHERE parent = p_parent AND lo = p_lo;
         RETURN false;
     END IF;
     EXECUTE format('DROP TABLE %I', v.name);
-    DELETE FROM partitions WHERE parent = 'messages' AND lo = p_lo;
+    DELETE FROM partitions WHERE parent = p_parent AND lo = p_lo;
     RETURN true;
 END
 $$;
 
--- A view that has outlived its partition, since drop_archived() could not see
+-- Of archives one at a time: the lock is held until the end.
+CREATE FUNCTION drop_months() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v_lo bigint;
+BEGIN
+    FOR v_lo IN
+        SELECT lo FROM partitions WHERE parent = 'archives' ORDER BY lo
+    LOOP
+        EXIT WHEN drop_emptied('archives', v_lo);
+    END LOOP;
+END
+$$;
+
+-- A view that has outlived its partition, since drop_emptied() could not see
 -- it (only a role's own are shown), must not take the gap for the truth.
 CREATE FUNCTION check_held(p_bucket bigint) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     PERFORM 1 FROM partitions
-        WHERE parent = 'messages' AND lo <= p_bucket AND hi > p_bucket
+        WHERE parent <> 'dedupe' AND lo <= p_bucket AND hi > p_bucket
             AND to_regclass(quote_ident(name)) IS NULL;
     IF FOUND THEN
         RAISE SQLSTATE '40001' USING MESSAGE =

@@ -343,8 +343,102 @@ BEGIN
         IF FOUND THEN
             DELETE FROM garbage WHERE hash = v_hash;
         END IF;
+        DELETE FROM media WHERE group_id = p_group AND hash = v_hash;
     END LOOP;
-    DELETE FROM media WHERE group_id = p_group;
+END
+$$;
+
+-- A group's messages, in steps of which each begins where the last one ended:
+-- what is deleted is still walked over until the end of the transaction. As
+-- all that takes long it says that it goes on, for each thousand rows.
+CREATE FUNCTION drop_log(p_group bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    g      record;
+    s      record;
+    v_seq  bigint;
+    v_rows bigint := 0;
+BEGIN
+    SELECT first_seq, last_seq INTO g FROM groups WHERE group_id = p_group;
+    DELETE FROM everyone WHERE group_id = p_group AND seq < g.first_seq;
+    FOR s IN
+        SELECT bucket, first_seq, archive_end,
+            lead(first_seq, 1, g.last_seq + 1) OVER (ORDER BY bucket) AS end_seq
+        FROM segments
+        WHERE group_id = p_group
+    LOOP
+        v_seq := s.first_seq;
+        WHILE v_seq < s.end_seq LOOP
+            v_rows := v_rows + least(1000, s.end_seq - v_seq);
+            IF v_rows >= 1000 THEN
+                RAISE NOTICE 'message %', v_seq;
+                v_rows := 0;
+            END IF;
+            IF v_seq < s.archive_end THEN
+                EXECUTE format('
+                    DELETE FROM archives
+                    WHERE group_id = $1 AND bucket = %s AND first_seq >= $2
+                        AND first_seq < $2 + 1000', s.bucket)
+                    USING p_group, v_seq;
+            END IF;
+            IF v_seq + 1000 > s.archive_end THEN
+                EXECUTE format('
+                    DELETE FROM messages
+                    WHERE group_id = $1 AND bucket = %s AND seq >= $2
+                        AND seq < $2 + 1000', s.bucket)
+                    USING p_group, v_seq;
+            END IF;
+            DELETE FROM everyone
+                WHERE group_id = p_group AND seq >= v_seq AND seq < v_seq + 1000;
+            v_seq := v_seq + 1000;
+        END LOOP;
+    END LOOP;
+    DELETE FROM segments WHERE group_id = p_group;
+END
+$$;
+
+-- Members, who are told, and the record of their changes; a member counts as
+-- ten rows.
+CREATE FUNCTION drop_members(
+    p_group bigint,
+    p_name  text,
+    p_by    text,
+    p_now   bigint
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v_user    text;
+    v_version bigint;
+    v_gone    bigint;
+    v_rows    bigint := 0;
+BEGIN
+    FOR v_user IN
+        SELECT name FROM members WHERE group_id = p_group ORDER BY name
+    LOOP
+        v_rows := v_rows + 10;
+        IF v_rows >= 1000 THEN
+            RAISE NOTICE 'member %', v_user;
+            v_rows := 0;
+        END IF;
+        DELETE FROM mentions WHERE group_id = p_group AND name = v_user;
+        GET DIAGNOSTICS v_gone = ROW_COUNT;
+        v_rows := v_rows + v_gone;
+        DELETE FROM memberships WHERE name = v_user AND group_name = p_name;
+        DELETE FROM members WHERE group_id = p_group AND name = v_user;
+        PERFORM note_user_change(v_user, p_group, p_name, 1, 2, p_by, 0, p_now);
+    END LOOP;
+    -- As many as an import had members, until one is edited.
+    FOR v_version IN
+        SELECT version FROM changes
+        WHERE group_id = p_group AND version % 10000 = 0
+        ORDER BY version
+    LOOP
+        RAISE NOTICE 'change %', v_version;
+        DELETE FROM changes
+            WHERE group_id = p_group AND version > v_version - 10000
+                AND version <= v_version;
+    END LOOP;
+    DELETE FROM changes
+        WHERE group_id = p_group AND version > coalesce(v_version, -1);
 END
 $$;
 
@@ -356,16 +450,11 @@ CREATE FUNCTION delete_group(
     OUT o_status bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    s      record;
     v_name text;
-    v_last bigint;
-    v_seq  bigint;
     v_role smallint;
-    v_user text;
-    v_told bigint := 0;
 BEGIN
     o_status := 1;
-    SELECT name, last_seq INTO v_name, v_last FROM groups
+    SELECT name INTO v_name FROM groups
         WHERE group_id = p_group
         FOR UPDATE;
     IF NOT FOUND THEN
@@ -381,41 +470,11 @@ BEGIN
         RETURN;
     END IF;
 
-    FOR s IN
-        SELECT bucket, first_seq,
-            lead(first_seq, 1, v_last + 1) OVER (ORDER BY bucket) AS end_seq
-        FROM segments
-        WHERE group_id = p_group
-    LOOP
-        v_seq := s.first_seq;
-        WHILE v_seq < s.end_seq LOOP
-            RAISE NOTICE 'message %', v_seq;
-            v_seq := v_seq + 1000;
-            EXECUTE format('
-                DELETE FROM messages
-                WHERE group_id = $1 AND bucket = %s AND seq < $2', s.bucket)
-                USING p_group, v_seq;
-        END LOOP;
-    END LOOP;
-    DELETE FROM archives WHERE group_id = p_group;
-    DELETE FROM segments WHERE group_id = p_group;
-    DELETE FROM everyone WHERE group_id = p_group;
+    PERFORM drop_log(p_group);
     PERFORM drop_media(p_group);
-    DELETE FROM changes WHERE group_id = p_group;
     DELETE FROM infos WHERE group_id = p_group;
     DELETE FROM group_names WHERE name = v_name;
-    FOR v_user IN
-        SELECT name FROM members WHERE group_id = p_group ORDER BY name
-    LOOP
-        v_told := v_told + 1;
-        IF v_told % 100 = 1 THEN
-            RAISE NOTICE 'member %', v_told;
-        END IF;
-        DELETE FROM mentions WHERE group_id = p_group AND name = v_user;
-        DELETE FROM memberships WHERE name = v_user AND group_name = v_name;
-        PERFORM note_user_change(v_user, p_group, v_name, 1, 2, p_by, 0, p_now);
-    END LOOP;
-    DELETE FROM members WHERE group_id = p_group;
+    PERFORM drop_members(p_group, v_name, p_by, p_now);
     DELETE FROM groups WHERE group_id = p_group;
     o_status := 0;
 END

@@ -181,11 +181,12 @@ CREATE FUNCTION drop_import(
     p_few   bigint
 ) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
+    s        record;
     v_record bytea;
-    v_bucket bigint;
     v_rows   bigint;
     v_lo     bigint;
     v_name   text;
+    v_told   bigint := 0;
 BEGIN
     SELECT record INTO v_record FROM imports
         WHERE group_id = p_group
@@ -198,25 +199,27 @@ BEGIN
         PERFORM drop_media(p_group);
     END IF;
 
-    FOR v_bucket IN
-        SELECT bucket FROM segments
+    FOR s IN
+        SELECT bucket, first_seq FROM segments
         WHERE group_id = p_group
         ORDER BY bucket DESC
     LOOP
         EXECUTE format('
             SELECT seq FROM messages WHERE group_id = $1 AND bucket = %s
-            ORDER BY seq DESC LIMIT 1 OFFSET $2', v_bucket)
+            ORDER BY seq DESC LIMIT 1 OFFSET $2', s.bucket)
             INTO v_lo USING p_group, p_few - 1;
+        v_lo := coalesce(v_lo, s.first_seq);
         EXECUTE format('
             DELETE FROM messages
-            WHERE group_id = $1 AND bucket = %s AND seq >= $2', v_bucket)
-            USING p_group, coalesce(v_lo, 0);
+            WHERE group_id = $1 AND bucket = %s AND seq >= $2', s.bucket)
+            USING p_group, v_lo;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
         p_few := p_few - v_rows;
+        DELETE FROM everyone WHERE group_id = p_group AND seq >= v_lo;
         IF p_few <= 0 THEN
             RETURN 1;
         END IF;
-        DELETE FROM segments WHERE group_id = p_group AND bucket = v_bucket;
+        DELETE FROM segments WHERE group_id = p_group AND bucket = s.bucket;
     END LOOP;
 
     FOR v_name IN
@@ -224,9 +227,15 @@ BEGIN
         WHERE group_id = p_group
         ORDER BY name LIMIT p_few
     LOOP
+        v_told := v_told + 1;
+        IF v_told % 100 = 0 THEN
+            RAISE NOTICE 'member %', v_told;
+        END IF;
         DELETE FROM mentions WHERE group_id = p_group AND name = v_name;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
         DELETE FROM members WHERE group_id = p_group AND name = v_name;
-        p_few := p_few - 1;
+        p_few := p_few - 1 - v_rows;
+        EXIT WHEN p_few <= 0;
     END LOOP;
     IF p_few <= 0 THEN
         RETURN 1;

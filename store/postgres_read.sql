@@ -224,7 +224,7 @@ END
 $$;
 
 -- Offsets of lines in messages; i counts the arrays from 1. Each line is asked
--- for in both places, rather than for where it lies. OFFSET 0: as above.
+-- for in both places, rather than for where it lies.
 CREATE FUNCTION line_offs(
     p_groups  bigint[],
     p_buckets bigint[],
@@ -240,7 +240,7 @@ BEGIN
         RETURN QUERY EXECUTE format('
             SELECT k.i, m.off
             FROM unnest($1, $2, $3) WITH ORDINALITY AS k(g, b, s, i)
-            CROSS JOIN LATERAL (SELECT * FROM %s x OFFSET 0) m
+            CROSS JOIN LATERAL %s m
             WHERE k.b = %s',
             log_text(true, true, v_bucket, 'k.g', 'k.s', 'k.s'), v_bucket)
             USING p_groups, p_buckets, p_seqs;

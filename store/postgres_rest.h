@@ -156,7 +156,7 @@ enum { PG_PAGE = 500 };
 	X(COUNT_USERS, PG_READ_MS, "SELECT count(*) FROM users")               \
 	X(COUNT_MESSAGES, PG_WALK_MS,                                          \
 	  "SELECT (SELECT count(*) FROM messages)+"                            \
-	  "(SELECT coalesce(sum(cardinality(lines)),0) FROM archives)::"       \
+	  "(SELECT coalesce(sum(last_seq-first_seq+1),0) FROM archives)::"     \
 	  "bigint")                                                            \
 	X(COUNT_CONTENTS, PG_WALK_MS,                                          \
 	  "SELECT count(*),coalesce(sum(size),0)::bigint "                     \
@@ -272,7 +272,7 @@ enum { PG_MOVER = 1 };
 	X(OLD_PARTITION, PG_READ_MS,                                           \
 	  "SELECT lo,hi FROM partitions WHERE parent='messages' AND lo>=$1 "   \
 	  "AND hi<=$2 ORDER BY lo LIMIT 1")                                    \
-	X(ARCHIVE, PG_READ_MS, "SELECT * FROM archive_some($1,$2,$3,$4)")      \
+	X(ARCHIVE, PG_READ_MS, "SELECT * FROM archive_some($1,$2,$3,$4,$5)")   \
 	X(OVERDUE, PG_READ_MS,                                                 \
 	  PG_OVERDUE_COLUMNS "ORDER BY g.group_id LIMIT $2")                   \
 	X(OVERDUE_KEPT, PG_READ_MS,                                            \

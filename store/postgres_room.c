@@ -330,21 +330,27 @@ static int make_aside(struct postgres_store *s, const char *parent,
 	return rc;
 }
 
+static bool has_old_room(const struct pg_days *days, uint64_t since_ms,
+			 uint64_t day)
+{
+	return has_room(days, day) && pg_clock_ms() - since_ms < ROOM_OLD_MS;
+}
+
 int pg_need_room_at(struct postgres_store *s, uint64_t time_ms, struct err *err)
 {
 	uint64_t day = time_ms / PG_DAY_MS;
-	uint64_t now = pg_clock_ms();
 
 	if (has_room(&s->room_now, day) ||
-	    (has_room(&s->room_old, day) && now - s->room_old_ms < ROOM_OLD_MS))
+	    has_old_room(&s->room_old, s->room_old_ms, day))
 		return 0;
-	s->room_old_ms = now;
+	s->room_old_ms = pg_clock_ms();
 	return make_aside(s, "messages", day, &s->room_old, err);
 }
 
 int pg_need_archive(struct postgres_store *s, uint64_t day, struct err *err)
 {
-	return has_room(&s->room_archive, day)
-		       ? 0
-		       : make_aside(s, "archives", day, &s->room_archive, err);
+	if (has_old_room(&s->room_archive, s->room_archive_ms, day))
+		return 0;
+	s->room_archive_ms = pg_clock_ms();
+	return make_aside(s, "archives", day, &s->room_archive, err);
 }

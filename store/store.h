@@ -302,7 +302,10 @@ int store_list_overdue(struct store *s, const struct store_keep *keep,
  */
 struct store_archive {
 	uint64_t before_ms; /* days (UTC) that have ended by then */
-	uint64_t limit;	    /* messages, about: at least 1 */
+	/* Messages, about, and no more than STORE_TRIM_BYTES of lines and 256
+	 * messages; 0: the next group is passed over, because the last step has
+	 * failed at it. */
+	uint64_t limit;
 	/* Where the round stands: zeroed at its begin. */
 	uint64_t day;
 	uint64_t after_id;

@@ -84,7 +84,8 @@ ask "create procedure archive_all() language plpgsql as \$\$
 declare a record; v_after bigint := 0;
 begin
 	loop
-		select * into a from archive_some(20000, 20001, v_after, 500);
+		select * into a from archive_some(20000, 20001, v_after, 500,
+			1048576);
 		commit;
 		exit when a.o_ended = 1;
 		v_after := a.o_after;

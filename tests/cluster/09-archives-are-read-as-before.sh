@@ -61,6 +61,12 @@ compare "before"
 
 # Reads all the time, on both nodes; a difference stays in $T/differs.
 stop_groupd
+ask "create function refuse() returns trigger language plpgsql
+		as 'begin raise exception ''not this one''; end';
+	create trigger refuse before insert on archives for each row
+		when (new.group_id = $(ask "select group_id from groups
+			where name = 'big'"))
+		execute function refuse()"
 # shellcheck disable=SC2086
 start_groupd $SOME --archive_after 30d
 ok "both are there again" wait_for 20 grep -qx online "$MOUNT_B/.me/state"
@@ -83,8 +89,17 @@ has_read() {
 	[ "$(wc -l <"$T/reads")" -ge "$1" ]
 }
 ok "someone reads" wait_for 20 has_read 1
+is_passed() {
+	[ "$(ask "select count(*) from messages")" = $N ]
+}
+ok "a group that cannot be archived is passed over" wait_for 20 is_passed
+like "which is told" "$(cat "$T"/groupd-[ab].log)" \
+	'cannot archive old messages: .*not this one'
+is "it is read as before" "$(cksum <"$M/big/messages")" \
+	"$(cksum <"$T/messages")"
+ask "drop trigger refuse on archives"
 is_begun() {
-	[ "$(ask "select count(*) from archives")" != 0 ]
+	[ "$(ask "select count(*) from messages")" -lt $N ]
 }
 ok "archiving begins" wait_for 20 is_begun
 postgres_stop "$POSTGRES" immediate

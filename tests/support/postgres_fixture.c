@@ -121,7 +121,15 @@ void postgres_drop(const char *url)
 	run_outside("postgres", sql);
 }
 
-const char *postgres_run(const char *url, const char *sql)
+static void count_notice(void *data, const char *text)
+{
+	unsigned *count = data;
+
+	(void)text;
+	(*count)++;
+}
+
+const char *postgres_hear(const char *url, const char *sql, unsigned *notices)
 {
 	static char answer[256];
 	char super[POSTGRES_URL];
@@ -129,10 +137,19 @@ const char *postgres_run(const char *url, const char *sql)
 	int len = name_len(url, &name);
 	PGconn *conn;
 
+	*notices = 0;
 	snprintf(super, sizeof(super), "postgresql://postgres@/%.*s%s", len,
 		 name, name + len);
 	conn = connect_to(super);
+	PQsetNoticeProcessor(conn, count_notice, notices);
 	run(conn, sql, answer, sizeof(answer));
 	PQfinish(conn);
 	return answer;
+}
+
+const char *postgres_run(const char *url, const char *sql)
+{
+	unsigned notices;
+
+	return postgres_hear(url, sql, &notices);
 }

@@ -22,5 +22,7 @@ void postgres_drop(const char *url);
 /* Runs SQL, as somebody who may do all; what its first column and row say, if
  * there is one, or "". The answer is good until the next call. */
 const char *postgres_run(const char *url, const char *sql);
+/* The same, and how many times it says that it goes on. */
+const char *postgres_hear(const char *url, const char *sql, unsigned *notices);
 
 #endif

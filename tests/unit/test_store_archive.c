@@ -21,7 +21,7 @@
 
 #define DAY_MS (UINT64_C(24) * 3600 * 1000)
 enum { DAYS = 5, MANY = 300, READERS = 2, STEP = 100 };
-enum { TODAY = 1 /* the partition that stays */ };
+enum { TODAY = 1 /* the partition that stays, until its last hour */ };
 
 /* Filling. */
 
@@ -289,6 +289,7 @@ static void forget_use(const struct store_fixture *f)
 /* Rounds until nothing more goes; a round notes what the next one drops. */
 static void archive_and_drop(struct store_fixture *f, uint64_t days)
 {
+	forget_use(f);
 	archive(f, days);
 	forget_use(f);
 	archive(f, days);
@@ -332,10 +333,42 @@ static void what_is_archived_is_read_as_before(void **state)
 			      "WHERE group_id=1") > DAYS);
 	forget_use(f);
 	assert_int_equal(archive(f, 0), 0);
+	assert_int_equal(archive(f, 0), 0);
 	assert_int_equal(partitions(f), TODAY);
 	assert_says(f, &before);
 	fixture_verify(f);
 	buf_release(&before);
+}
+
+static void a_step_is_bounded_by_bytes_and_passes_over_a_group(void **state)
+{
+	static char large[60000];
+	struct store_fixture *f = *state;
+	struct store_archive op = { .limit = 1000 };
+	const struct wire_item item = { .content = { large, sizeof(large) } };
+
+	memset(large, 'x', sizeof(large));
+	fixture_users(f, "alice");
+	fixture_group(f, "large", "alice", "");
+	fixture_group(f, "small", "alice", "");
+	fixture_begin(f);
+	for (uint64_t g = 1; g <= 2; g++)
+		for (unsigned i = 0; i < (g == 1 ? 30 : 1); i++)
+			send_item(f, g, "alice", &item);
+	fixture_commit(f);
+	f->now_ms += 2 * DAY_MS;
+	op.before_ms = f->now_ms;
+	assert_int_equal(step(f->s, &op, &f->err), 1);
+	/* Rows of four: the last one began below 1 MiB. */
+	assert_int_equal(op.archived, 20);
+	op.limit = 0;
+	assert_int_equal(step(f->s, &op, &f->err), 1);
+	assert_int_equal(op.archived, 0);
+	op.limit = 1000;
+	assert_int_equal(step(f->s, &op, &f->err), 1);
+	assert_int_equal(op.archived, 1);
+	assert_int_equal(hot(f), 10);
+	fixture_verify(f);
 }
 
 static void what_is_not_old_stays(void **state)
@@ -439,6 +472,33 @@ static void a_deleted_group_leaves_nothing(void **state)
 	assert_int_equal(number(f, "SELECT count(*) FROM archives"), 0);
 	assert_int_equal(hot(f), 0);
 	fixture_verify(f);
+}
+
+/* What a statement reads of messages and archives, dead or not. */
+#define WALKED(sql)                                                            \
+	"SET client_min_messages=error; BEGIN; " sql                           \
+	";SELECT sum(pg_stat_get_xact_tuples_returned(c.oid)) FROM pg_class c" \
+	" WHERE relname ~ '^(messages|archives)_'"
+
+static void who_deletes_walks_over_nothing_twice(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t once;
+
+	fixture_users(f, "alice");
+	fixture_group(f, "archived", "alice", "");
+	fixture_group(f, "not", "alice", "");
+	fixture_begin(f);
+	for (uint64_t g = 1; g <= 2; g++)
+		for (unsigned i = 0; i < 50; i++)
+			say_many(f, g, 100);
+	fixture_commit(f);
+	once = number(f, WALKED("SELECT delete_group(2,'alice',0)"));
+	assert_in_range(once, 5000, 6000);
+	f->now_ms += 2 * DAY_MS;
+	archive(f, 0);
+	once = number(f, WALKED("SELECT delete_group(1,'alice',0)"));
+	assert_in_range(once, 20, 60);
 }
 
 /* What comes to an old day. */
@@ -615,10 +675,60 @@ static void room_that_somebody_was_told_of_stays_for_an_hour(void **state)
 	archive(f, 0);
 	archive(f, 0);
 	assert_int_equal(hot(f), 0);
-	assert_true(partitions(f) > DAYS);
+	assert_int_equal(partitions(f), DAYS + TODAY);
 	forget_use(f);
 	archive(f, 0);
+	archive(f, 0);
 	assert_int_equal(partitions(f), TODAY);
+}
+
+static uint64_t months(const struct store_fixture *f)
+{
+	return number(f, "SELECT count(*) FROM partitions "
+			 "WHERE parent='archives'");
+}
+
+static void months_in_which_nothing_is_left_go(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_trim op = { .keep = { .messages = 1 }, .limit = 1000 };
+	struct store *reader;
+
+	fill(f);
+	archive_and_drop(f, 0);
+	archive_and_drop(f, 0);
+	assert_int_equal(months(f), 1);
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, 1, "bob", "x", "", NULL), 0);
+	fixture_commit(f);
+	reader = fixture_open(f, true);
+	assert_int_equal(store_snapshot(reader, &f->err), 0);
+	fixture_begin(f);
+	op.group_id = 1;
+	assert_int_equal(store_trim(f->s, &op, &f->err), 0);
+	for (uint64_t g = 2; g <= 3; g++)
+		assert_int_equal(
+			store_delete_group(f->s, g, str_of("alice"), &f->err),
+			0);
+	fixture_commit(f);
+	assert_int_equal(number(f, "SELECT count(*) FROM archives"), 0);
+	/* Somebody was told of it, and then somebody sees what was in it. */
+	archive(f, 0);
+	archive(f, 0);
+	forget_use(f);
+	archive(f, 0);
+	archive(f, 0);
+	assert_int_equal(months(f), 1);
+	store_release(reader);
+	store_close(reader);
+	archive(f, 0);
+	assert_int_equal(months(f), 0);
+	/* It is made again, by one who was not told of it an hour ago. */
+	f->now_ms += DAY_MS;
+	fixture_reopen(f);
+	assert_int_equal(archive(f, 0), 1);
+	assert_int_equal(months(f), 1);
+	fixture_verify(f);
 }
 
 /* All at once. */
@@ -784,15 +894,19 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_ON(postgres, what_is_archived_is_read_as_before),
+		FIXTURE_ON(postgres,
+			   a_step_is_bounded_by_bytes_and_passes_over_a_group),
 		FIXTURE_ON(postgres, what_is_not_old_stays),
 		FIXTURE_ON(postgres, retention_takes_the_same_of_it),
 		FIXTURE_ON(postgres, a_deleted_group_leaves_nothing),
+		FIXTURE_ON(postgres, who_deletes_walks_over_nothing_twice),
 		FIXTURE_ON(postgres, an_import_finds_room_in_days_that_went),
 		FIXTURE_ON(postgres, a_clock_that_goes_back_adds_to_an_old_day),
 		FIXTURE_ON(postgres,
 			   a_view_keeps_the_partition_that_it_looks_into),
 		FIXTURE_ON(postgres,
 			   room_that_somebody_was_told_of_stays_for_an_hour),
+		FIXTURE_ON(postgres, months_in_which_nothing_is_left_go),
 		FIXTURE_ON(postgres, nobody_who_reads_meanwhile_sees_a_gap),
 		FIXTURE_ON(sqlite, a_store_of_one_machine_has_no_archive),
 		FIXTURE_ON(memory, a_store_of_one_machine_has_no_archive),

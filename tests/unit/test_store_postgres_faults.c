@@ -563,6 +563,51 @@ static void a_locked_group_holds_up_no_other(void **state)
 	fixture_verify(f);
 }
 
+/* Whoever hears it has no deadline any more: what is soon done says nothing. */
+static void who_deletes_much_says_so(void **state)
+{
+	static const struct {
+		const char *first;
+		const char *verb;
+		unsigned notices;
+	} rows[] = {
+		{ "SELECT", "delete_group(1,'alice',0)", 0 },
+		{ "INSERT INTO members SELECT 1,'user'||n,0,0,0,0 "
+		  "FROM generate_series(1,97) n",
+		  "delete_group(1,'alice',0)", 0 },
+		{ "INSERT INTO members SELECT 1,'user'||n,0,0,0,0 "
+		  "FROM generate_series(1,298) n",
+		  "delete_group(1,'alice',0)", 3 },
+		{ "INSERT INTO mentions SELECT 1,'alice',n,n "
+		  "FROM generate_series(1,1500) n",
+		  "delete_group(1,'alice',0)", 1 },
+		{ "INSERT INTO changes SELECT 1,n,0,0,'x','',0,0 "
+		  "FROM generate_series(9,20000) n",
+		  "delete_group(1,'alice',0)", 2 },
+		{ "INSERT INTO imports(group_id,record,first_seq,first_off,"
+		  "first_jsonl_off,last_seq,last_off,last_jsonl_off,last_ms,"
+		  "owner) VALUES(1,'x',1,0,0,0,0,0,0,1);"
+		  "INSERT INTO members SELECT 1,'user'||n,0,0,0,0 "
+		  "FROM generate_series(1,250) n",
+		  "drop_import(1,2000)", 2 },
+	};
+	struct store_fixture *f = *state;
+	char sql[512];
+	unsigned notices;
+
+	(void)set_up(f);
+	fixture_begin(f);
+	assert_int_equal(fixture_say(f, 1, "alice", "x", "", NULL), 0);
+	fixture_commit(f);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(sql, sizeof(sql), "BEGIN;%s;SELECT %s", rows[i].first,
+			 rows[i].verb);
+		assert_string_equal(postgres_hear(f->url, sql, &notices), "0");
+		if (notices != rows[i].notices)
+			fail_msg("row %zu: %u notices", i, notices);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -584,6 +629,7 @@ int main(void)
 		FIXTURE_ON(postgres, a_small_edit_is_not_waited_for),
 		FIXTURE_ON(postgres,
 			   what_takes_long_is_given_up_where_nothing_is_heard),
+		FIXTURE_ON(postgres, who_deletes_much_says_so),
 	};
 
 	unsetenv("GROUPFS_TEST_POSTGRES");

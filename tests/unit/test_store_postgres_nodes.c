@@ -134,6 +134,35 @@ static void the_longest_window_holds_for_all(void **state)
 			    "0");
 }
 
+/* A window of two days and an archive reach over midnight; messages do not. */
+static void what_reaches_over_midnight_is_no_room_for_messages(void **state)
+{
+	struct store_fixture *f = *state;
+	struct node wide;
+	uint64_t g;
+
+	fixture_users(f, "alice");
+	g = fixture_group(f, "lunch", "alice", "");
+	f->now_ms += 96 * HOUR - f->now_ms % (48 * HOUR);
+	assert_int_equal(open_node(f, &wide,
+				   (struct store_options){ .dedupe_window_ms =
+								   48 * HOUR }),
+			 0);
+	assert_false(is_known(f, wide.s, g, "a"));
+	postgres_run(f->url, "SELECT need_room('archives',max(lo),0,1) "
+			     "FROM partitions WHERE parent='messages'");
+	f->now_ms += 24 * HOUR - 1;
+	assert_false(is_known(f, wide.s, g, "b"));
+	f->now_ms++;
+	assert_false(is_known(f, wide.s, g, "c"));
+	/* A node has made one of the two, and died. */
+	postgres_run(f->url, "SELECT need_room('messages',max(hi),0,1) "
+			     "FROM partitions WHERE parent='messages'");
+	f->now_ms += 24 * HOUR;
+	assert_false(is_known(f, wide.s, g, "d"));
+	store_close(wide.s);
+}
+
 static void a_clock_that_is_wrong_is_told(void **state)
 {
 	static const struct {
@@ -239,6 +268,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FIXTURE_ON(postgres, midnight_needs_no_connection_to_be_free),
 		FIXTURE_ON(postgres, the_longest_window_holds_for_all),
+		FIXTURE_ON(postgres,
+			   what_reaches_over_midnight_is_no_room_for_messages),
 		FIXTURE_ON(postgres, a_clock_that_is_wrong_is_told),
 		FIXTURE_ON(postgres,
 			   a_node_and_who_moves_a_store_keep_each_other_out),

@@ -66,7 +66,8 @@ static void on_problem(void *data, const char *text)
 /* All of it, before it is damaged. */
 #define ARCHIVED                                                               \
 	"SELECT need_room('archives',20416,0,1),"                              \
-	"archive_some(lo,hi,0,99) FROM partitions WHERE parent='messages';"
+	"archive_some(lo,hi,0,99,99999) FROM partitions WHERE "                \
+	"parent='messages';"
 
 static const struct damage {
 	const char *sql;
