@@ -91,6 +91,23 @@ static void what_is_wrong_is_said(void **state)
 		look(&rows[i]);
 }
 
+static void a_store_that_is_away_is_said_once(void **state)
+{
+	struct terminal t = { 0 };
+	struct buf figures = { 0 };
+	struct buf out = { 0 };
+
+	(void)state;
+	put(&figures, "store_away", "no route");
+	put(&figures, "store_silent", "yes");
+	assert_int_equal(health_warnings(&out, &t, buf_str(&figures)),
+			 HEALTH_BAD);
+	assert_non_null(strstr(buf_cstr(&out), "is away: no route"));
+	assert_null(strstr(buf_cstr(&out), "does not answer"));
+	buf_release(&out);
+	buf_release(&figures);
+}
+
 static void the_worst_comes_first(void **state)
 {
 	struct terminal t = { .color = true };
@@ -149,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_wrong_is_said),
+		cmocka_unit_test(a_store_that_is_away_is_said_once),
 		cmocka_unit_test(the_worst_comes_first),
 		cmocka_unit_test(sizes_and_spans_are_for_people),
 	};
