@@ -220,7 +220,7 @@ BEGIN
     v_bucket := v_now / 86400000;
 
     FOR i IN 1..cardinality(p_type) LOOP
-        IF i % 500 = 0 THEN
+        IF i % 100 = 0 THEN
             RAISE NOTICE 'message %', i;
         END IF;
         -- Has it been stored before?

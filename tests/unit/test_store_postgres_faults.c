@@ -486,7 +486,7 @@ static void a_small_edit_is_not_waited_for(void **state)
 /* As long as they go on: all of them take more than is waited for. */
 static void many_lines_are_waited_for(void **state)
 {
-	enum { LINES = 2000, TOO_MANY = 100001 };
+	enum { LINES = 400, TOO_MANY = 100001 };
 	struct store_fixture *f = *state;
 	uint64_t g = set_up(f);
 	struct buf many = { 0 };
@@ -498,7 +498,7 @@ static void many_lines_are_waited_for(void **state)
 	struct store_append *ops[] = { &op[0], &op[1] };
 	struct err errs[2];
 
-	slow_down(f, "messages", 1);
+	slow_down(f, "messages", 5);
 	for (unsigned i = 0; i < LINES; i++)
 		fixture_item(&many, "line", 0, "");
 	fixture_item(&one, "one", 0, "");
