@@ -493,6 +493,10 @@ static void who_deletes_walks_over_nothing_twice(void **state)
 		for (unsigned i = 0; i < 50; i++)
 			say_many(f, g, 100);
 	fixture_commit(f);
+	once = number(f, WALKED("SELECT line_offs(array_agg(group_id),"
+				"array_agg(bucket),array_agg(n)) FROM segments,"
+				"generate_series(1::bigint,5000,500) n"));
+	assert_in_range(once, 20, 60);
 	once = number(f, WALKED("SELECT delete_group(2,'alice',0)"));
 	assert_in_range(once, 5000, 6000);
 	f->now_ms += 2 * DAY_MS;
