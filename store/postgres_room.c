@@ -289,7 +289,7 @@ int pg_need_room(struct postgres_store *s, struct err *err)
 	uint64_t day = now_ms / PG_DAY_MS;
 	uint64_t soon = (now_ms + AHEAD_MS) / PG_DAY_MS;
 	struct look l;
-	struct err why;
+	struct err why = { .code = ERR_NONE };
 	int rc;
 
 	if (has_room(&s->room_now, day) && has_room(&s->room_now, soon) &&

@@ -101,13 +101,15 @@ static void check_end(struct slot *s)
 static void check_start(struct slot *s)
 {
 	const struct fake_group *g = &s->life->groups.g[s->group];
+	bool same = s->life->upheavals[s->group] == s->upheavals;
 
 	s->live = true;
 	s->seen = s->sub.cursor;
 	s->epoch = feed_group_of(&s->sub)->epoch;
-	if (!s->from_pointer)
+	/* From the start, that is where the log begins by now. */
+	if (!s->from_pointer && (s->after > 0 || same))
 		assert_int_equal(s->seen, s->after);
-	else if (s->life->upheavals[s->group] == s->upheavals)
+	else if (same)
 		assert_true(s->seen <= g->pointer[s->user] ||
 			    s->seen == g->first_seq - 1);
 }

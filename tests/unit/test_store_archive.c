@@ -280,6 +280,16 @@ static uint64_t partitions(const struct store_fixture *f)
 			 "WHERE parent='messages'");
 }
 
+/* A drop waits for nobody, an autovacuum neither: it has its turn again. */
+static void drops_to(struct store_fixture *f,
+		     uint64_t (*count)(const struct store_fixture *f),
+		     uint64_t wanted)
+{
+	for (int i = 0; i < 200 && count(f) != wanted; i++)
+		archive(f, 0);
+	assert_int_equal(count(f), wanted);
+}
+
 /* Nobody has been told for long that there is room. */
 static void forget_use(const struct store_fixture *f)
 {
@@ -334,7 +344,7 @@ static void what_is_archived_is_read_as_before(void **state)
 	forget_use(f);
 	assert_int_equal(archive(f, 0), 0);
 	assert_int_equal(archive(f, 0), 0);
-	assert_int_equal(partitions(f), TODAY);
+	drops_to(f, partitions, TODAY);
 	assert_says(f, &before);
 	fixture_verify(f);
 	buf_release(&before);
@@ -543,7 +553,7 @@ static void an_import_finds_room_in_days_that_went(void **state)
 
 	fill(f);
 	archive_and_drop(f, 0);
-	assert_int_equal(partitions(f), TODAY);
+	drops_to(f, partitions, TODAY);
 	/* The same handle, twice; an import under way is left alone. */
 	for (int i = 0; i < 2; i++) {
 		id = import_copy(f, 2);
@@ -642,8 +652,7 @@ static void a_view_keeps_the_partition_that_it_looks_into(void **state)
 	store_release(reader);
 	assert_int_equal(
 		store_count(reader, &(struct store_counts){ 0 }, &f->err), 0);
-	archive(f, 0);
-	assert_int_equal(partitions(f), TODAY);
+	drops_to(f, partitions, TODAY);
 
 	/* One that went all the same is no gap. */
 	fixture_begin(f);
@@ -682,8 +691,7 @@ static void room_that_somebody_was_told_of_stays_for_an_hour(void **state)
 	assert_int_equal(partitions(f), DAYS + TODAY);
 	forget_use(f);
 	archive(f, 0);
-	archive(f, 0);
-	assert_int_equal(partitions(f), TODAY);
+	drops_to(f, partitions, TODAY);
 }
 
 static uint64_t months(const struct store_fixture *f)
@@ -725,8 +733,7 @@ static void months_in_which_nothing_is_left_go(void **state)
 	assert_int_equal(months(f), 1);
 	store_release(reader);
 	store_close(reader);
-	archive(f, 0);
-	assert_int_equal(months(f), 0);
+	drops_to(f, months, 0);
 	/* It is made again, by one who was not told of it an hour ago. */
 	f->now_ms += DAY_MS;
 	fixture_reopen(f);
