@@ -226,6 +226,7 @@ int feed_subscribe(struct feed *f, struct feed_sub *sub,
 				  .principal = principal,
 				  .wake = wake_cb,
 				  .from_pointer = from_pointer,
+				  .asked_before = feed_watch_is_asked(w),
 				  .cursor = from_pointer ? 0 : after_seq };
 	list_init(&sub->wake_link);
 	list_push(&w->subs, &sub->link);

@@ -77,6 +77,7 @@ struct feed_sub {
 	feed_wake_cb wake;
 	struct feed_page *page; /* owned; the lagging one's messages */
 	bool from_pointer;
+	bool asked_before; /* its watch was being asked for when it came */
 	bool waking;
 
 	/* Last: it is large, and read once. Where it ended because messages are

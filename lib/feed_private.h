@@ -130,6 +130,7 @@ struct feed_group_private *feed_group_find(struct feed_private *p, uint64_t id);
 struct feed_watch *feed_watch_get(struct feed_private *p, uint64_t group_id,
 				  struct client_principal *principal,
 				  enum watch_kind kind);
+bool feed_watch_is_asked(const struct feed_watch *w);
 /* Asks groupd for it, unless that is under way. */
 void feed_watch_ask(struct feed_watch *w);
 void feed_watches_ask_all(struct feed_private *p);

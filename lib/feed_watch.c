@@ -289,6 +289,7 @@ static void on_watching(struct feed_watch *w,
 	bool changed = g->known && (g->pub.epoch != a->epoch ||
 				    a->last_seq < g->pub.last_seq);
 	bool grown = changed || a->last_seq > g->pub.last_seq;
+	bool again = false;
 
 	w->made = true;
 	hold(g);
@@ -306,9 +307,18 @@ static void on_watching(struct feed_watch *w,
 		struct feed_sub *sub = container_of(l, struct feed_sub, link);
 
 		n = l->next;
-		if (sub->state == FEED_STARTING)
+		if (sub->state != FEED_STARTING)
+			continue;
+		/* The answer may be older than what he knows. */
+		if (sub->asked_before && sub->cursor > a->last_seq) {
+			sub->asked_before = false;
+			again = true;
+		} else {
 			start_sub(sub, a->last_read_seq);
+		}
 	}
+	if (again)
+		feed_watch_ask(w);
 	/* Not all of them for each that comes: that is as many times as many.
 	 */
 	if (grown)
@@ -337,13 +347,18 @@ static void watch_done(struct client_request *req, const struct err *err,
 	let_go(g);
 }
 
+bool feed_watch_is_asked(const struct feed_watch *w)
+{
+	return w->req.client != NULL;
+}
+
 void feed_watch_ask(struct feed_watch *w)
 {
 	struct feed_private *p = w->group->p->feed;
 	const struct wire_body_watch body = { .group_id = w->group->group_id,
 					      .kind = w->kind };
 
-	if (w->req.client != NULL)
+	if (feed_watch_is_asked(w))
 		return; /* asked already; the client resends it */
 	w->req.data = w;
 	if (client_submit(p->c, &w->req, w->principal, WIRE_WATCH, &body, 0,
