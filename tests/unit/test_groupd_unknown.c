@@ -18,19 +18,34 @@
 
 enum { EXIT_UNKNOWN = 3 };
 
-/* In the child: serves until the second commit of the lane. */
+/* Whether the lane sleeps, with nothing to do; then kind awaits its second
+ * commit from now on. */
+static bool plan_asleep(struct lane *lane, enum faulty_kind kind)
+{
+	bool asleep;
+
+	pthread_mutex_lock(&lane->lock);
+	asleep = atomic_load(&lane->alive_ns) == 0;
+	if (asleep) {
+		lane->store = faulty_store_new(lane->store);
+		faulty_store_plan(lane->store, FAULTY_COMMIT, kind, 2, 1);
+	}
+	pthread_mutex_unlock(&lane->lock);
+	return asleep;
+}
+
+/* In the child: serves until the second commit of a client, the first being
+ * that of its group. The lane begins with a commit of groupd's own, when it
+ * looks for imports that were left: it is not to be counted. */
 static void serve(int out, enum faulty_kind kind)
 {
-	struct lane *lane;
 	struct fixture *f;
 	void *state;
 
 	set_up(&state);
 	f = state;
-	lane = &f->groupd.sequencer.lane[0];
-	/* The lane sleeps until the first request. */
-	lane->store = faulty_store_new(lane->store);
-	faulty_store_plan(lane->store, FAULTY_COMMIT, kind, 2, 1);
+	while (!plan_asleep(&f->groupd.sequencer.lane[0], kind))
+		usleep(1000);
 	if (write(out, &f->config, sizeof(f->config)) !=
 	    (ssize_t)sizeof(f->config))
 		_exit(1);
