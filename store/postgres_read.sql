@@ -4,14 +4,8 @@
 -- that its plan has one partition, of however many there are; log_of() says
 -- where its messages lie.
 
--- Messages after p_after, at most p_limit, and from p_end on none: of as many
--- buckets as it takes. Only groups, or imports, have segments.
-CREATE FUNCTION read_log(
-    p_group bigint,
-    p_after bigint,
-    p_limit bigint,
-    p_end   bigint
-) RETURNS TABLE (
+-- A message as it is read, in the order of log_of()'s columns.
+CREATE TYPE log_message AS (
     seq       bigint,
     off       bigint,
     len       bigint,
@@ -26,7 +20,16 @@ CREATE FUNCTION read_log(
     client_id bytea,
     content   bytea,
     rv        smallint
-) LANGUAGE plpgsql STABLE AS $$
+);
+
+-- Messages after p_after, at most p_limit, and from p_end on none: of as many
+-- buckets as it takes. Only groups, or imports, have segments.
+CREATE FUNCTION read_log(
+    p_group bigint,
+    p_after bigint,
+    p_limit bigint,
+    p_end   bigint
+) RETURNS SETOF log_message LANGUAGE plpgsql STABLE AS $$
 DECLARE
     s        record;
     v_first  bigint := least(p_after, 9223372036854775807 - p_limit - 1) + 1;
@@ -70,22 +73,7 @@ $$;
 CREATE FUNCTION messages_of(
     p_group bigint,
     p_seqs  bigint[]
-) RETURNS TABLE (
-    seq       bigint,
-    off       bigint,
-    len       bigint,
-    jsonl_off bigint,
-    jsonl_len bigint,
-    time_ms   bigint,
-    type      smallint,
-    reply_to  bigint,
-    sender    text,
-    media_url text,
-    mentions  text,
-    client_id bytea,
-    content   bytea,
-    rv        smallint
-) LANGUAGE plpgsql STABLE AS $$
+) RETURNS SETOF log_message LANGUAGE plpgsql STABLE AS $$
 DECLARE
     s      record;
     v_seq  bigint;
