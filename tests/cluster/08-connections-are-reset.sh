@@ -6,18 +6,7 @@
 # shellcheck source=tests/cluster/lib.sh
 . "$(dirname "$0")/lib.sh"
 proxy_start
-NODE_STORE=$STORE_PROXY
-start_node_a
-NODE_STORE=
-wait_for_node a $GROUPD "$SOCKET"
-start_node_b
-wait_for_node b $GROUPD_B "$SOCKET_B"
-mount_fs
-mount_b
-TOKEN=$(token "$ME")
-export TOKEN URL
-mkdir "$M/dev"
-ok "the group is on B" wait_for 5 test -d "$MOUNT_B/dev"
+start_nodes "$STORE_PROXY"
 
 reset_for() {
 	_b=$(acks_of b)
@@ -34,10 +23,7 @@ for round in $(seq "$ROUNDS"); do
 	ok "both store, and are read, after a reset (round $round)" recovers 30
 done
 is "meanwhile B goes on" "$stuck" ""
-ok "A's senders were told" grep -q '^a	.*	\(unavailable\|outcome_unknown\)$' \
-	"$RECORD/attempts"
-is "B's noticed nothing" "$(grep '^b	' "$RECORD/attempts" |
-	grep -cv 'sent$')" 0
+only_a_noticed
 end_load
 check_load
 done_testing

@@ -33,6 +33,22 @@ LOADER=
 STOP=$T/stop
 export STOP
 
+# start_nodes STORE: A by way of STORE, and B; a mount of each, a group, a token.
+start_nodes() {
+	NODE_STORE=$1
+	start_node_a
+	NODE_STORE=
+	wait_for_node a "$GROUPD" "$SOCKET"
+	start_node_b
+	wait_for_node b "$GROUPD_B" "$SOCKET_B"
+	mount_fs
+	mount_b
+	TOKEN=$(token "$ME")
+	export TOKEN URL
+	mkdir "$M/dev"
+	ok "the group is on B" wait_for 5 test -d "$MOUNT_B/dev"
+}
+
 # begin_load GROUP WRITERS: WRITERS by REST and as many by WebSocket on each
 # node; on each tail -f, live and a WebSocket read.
 begin_load() {
@@ -112,6 +128,14 @@ have_read() {
 	for _reader in $READERS; do
 		lines_at_least "$T/${_reader%:*}" "$1" || return
 	done
+}
+
+# What the senders were told, of a fault of A alone.
+only_a_noticed() {
+	ok "A's senders were told" grep -q \
+		'^a	.*	\(unavailable\|outcome_unknown\)$' "$RECORD/attempts"
+	is "B's noticed nothing" "$(grep '^b	' "$RECORD/attempts" |
+		grep -cv 'sent$')" 0
 }
 
 # Ends the writers, and waits until each reader has all.

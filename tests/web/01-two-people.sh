@@ -10,21 +10,9 @@
 # nothing. The pictures of it are in $GROUPFS_TEST_SHOTS, if that is set.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/../system/lib.sh"
-[ "$LOAD" = full ] || skip_all "the page is the same with sanitizers"
-PACKAGE=playwright-core
-VERSION=1.65.1
-# Its own folder: two npm at work in one lose what the other brings.
-NPM=$TOP/build/npm-web
-SHOTS=${GROUPFS_TEST_SHOTS:-$T/shots}
-DO=$T/do
-export NPM SHOTS DO M T
-
-for program in chromium npm node; do
-	command -v $program >/dev/null || skip_all "$program is not here"
-done
-mkdir -p "$SHOTS"
-ok "npm has $PACKAGE $VERSION" npm install --prefix "$NPM" --no-audit \
-	--no-fund --prefer-offline "$PACKAGE@$VERSION"
+# shellcheck source=tests/web/browser.sh
+. "$TOP/tests/web/browser.sh"
+need_browser npm-web
 
 start_groupd
 mount_fs
@@ -65,17 +53,5 @@ serve() {
 		;;
 	esac
 }
-node "$TOP/tests/web/two-people.mjs" >"$T/rows" 2>"$T/browser.log" &
-ours $!
-browsers=$!
-until is_ended $browsers; do
-	[ ! -e "$DO" ] || {
-		serve "$(cat "$DO")" 2>>"$T/serve.log"
-		rm "$DO"
-	}
-	sleep 0.05
-done
-wait $browsers
-is "the conversation came to its end" $? 0
-results "$T/rows"
+talk two-people.mjs
 done_testing

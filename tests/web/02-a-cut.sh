@@ -7,20 +7,9 @@
 # shellcheck source=tests/system/lib.sh
 export GROUPFS_TEST_CLUSTER=1
 . "$(dirname "$0")/../system/lib.sh"
-[ "$LOAD" = full ] || skip_all "the page is the same with sanitizers"
-PACKAGE=playwright-core
-VERSION=1.65.1
-NPM=$TOP/build/npm-web-cut
-SHOTS=${GROUPFS_TEST_SHOTS:-$T/shots}
-DO=$T/do
-export NPM SHOTS DO M T
-
-for program in chromium npm node; do
-	command -v $program >/dev/null || skip_all "$program is not here"
-done
-mkdir -p "$SHOTS"
-ok "npm has $PACKAGE $VERSION" npm install --prefix "$NPM" --no-audit \
-	--no-fund --prefer-offline "$PACKAGE@$VERSION"
+# shellcheck source=tests/web/browser.sh
+. "$TOP/tests/web/browser.sh"
+need_browser npm-web-cut
 
 proxy_start
 start_node_a
@@ -52,17 +41,5 @@ serve() {
 		;;
 	esac
 }
-node "$TOP/tests/web/a-cut.mjs" >"$T/rows" 2>"$T/browser.log" &
-ours $!
-browsers=$!
-until is_ended $browsers; do
-	[ ! -e "$DO" ] || {
-		serve "$(cat "$DO")" 2>>"$T/serve.log"
-		rm "$DO"
-	}
-	sleep 0.05
-done
-wait $browsers
-is "the conversation came to its end" $? 0
-results "$T/rows"
+talk a-cut.mjs
 done_testing
