@@ -8,7 +8,6 @@
 #include "daemon/handlers.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* Somebody whom the edits name, and what the last of these makes of him. */
 struct named {
@@ -27,11 +26,10 @@ struct again {
 
 static int compare_names(const void *a, const void *b)
 {
-	struct str x = ((const struct named *)a)->name;
-	struct str y = ((const struct named *)b)->name;
-	int rc = memcmp(x.data, y.data, x.len < y.len ? x.len : y.len);
+	const struct named *x = a;
+	const struct named *y = b;
 
-	return rc != 0 ? rc : (x.len > y.len) - (x.len < y.len);
+	return str_compare(x->name, y->name);
 }
 
 static int compare(const void *a, const void *b)

@@ -2,7 +2,6 @@
 /* The users that a request brings: asked for on a reader, and added on a lane,
  * in the request's transaction. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "daemon/auth.h"
 #include "daemon/handlers.h"
@@ -92,13 +91,7 @@ int request_prepare_user(struct request *r, struct store *store,
 
 static int compare_names(const void *a, const void *b)
 {
-	const struct str *x = a;
-	const struct str *y = b;
-	int rc = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
-
-	if (rc != 0)
-		return rc;
-	return (x->len > y->len) - (x->len < y->len);
+	return str_compare(*(const struct str *)a, *(const struct str *)b);
 }
 
 static size_t count_names(struct str records)

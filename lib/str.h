@@ -32,6 +32,15 @@ static inline bool str_eq(struct str a, struct str b)
 	       (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* The order of their bytes, as memcmp(3) says it. */
+static inline int str_compare(struct str a, struct str b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int rc = len == 0 ? 0 : memcmp(a.data, b.data, len);
+
+	return rc != 0 ? rc : (a.len > b.len) - (a.len < b.len);
+}
+
 /* Copies into a caller's array of size bytes and adds the NUL; false (and an
  * empty string) when it does not fit or holds a NUL byte. */
 static inline bool str_to_cstr(struct str s, char *out, size_t size)

@@ -126,6 +126,13 @@ struct dump {
 	struct buf json;
 };
 
+static void release_dump(struct dump *d)
+{
+	buf_release(&d->out);
+	buf_release(&d->text);
+	buf_release(&d->json);
+}
+
 static int take_message(void *data, const struct wire_message *m)
 {
 	struct dump *d = data;
@@ -577,12 +584,8 @@ static void an_import_finds_room_in_days_that_went(void **state)
 	assert_true(was.text.len > 0);
 	assert_true(str_eq(buf_str(&is.out), buf_str(&was.out)));
 	fixture_verify(f);
-	buf_release(&was.out);
-	buf_release(&was.text);
-	buf_release(&was.json);
-	buf_release(&is.out);
-	buf_release(&is.text);
-	buf_release(&is.json);
+	release_dump(&was);
+	release_dump(&is);
 }
 
 /* A node whose clock is behind, of which the last message's day is gone: groups
@@ -671,12 +674,8 @@ static void a_view_keeps_the_partition_that_it_looks_into(void **state)
 	assert_non_null(strstr(f->err.text, "archived meanwhile"));
 	store_release(reader);
 	store_close(reader);
-	buf_release(&was.out);
-	buf_release(&was.text);
-	buf_release(&was.json);
-	buf_release(&is.out);
-	buf_release(&is.text);
-	buf_release(&is.json);
+	release_dump(&was);
+	release_dump(&is);
 }
 
 static void room_that_somebody_was_told_of_stays_for_an_hour(void **state)
