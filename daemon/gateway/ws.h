@@ -83,6 +83,7 @@ struct ws_conn {
 	struct list ready;
 	struct list out; /* of ws_frame */
 	int closing;	 /* the close code, once bye was said */
+	int fd;		 /* borrowed from lws; -1: TLS, write through lws */
 	bool dead;	 /* lws closes it soon */
 	bool close_sent;
 	bool ping_due;
@@ -92,6 +93,7 @@ struct ws_conn {
 	struct bearer_user user;
 	struct seat seat;
 	struct list of_gateway;
+	struct list gathered;	 /* in gw->gathered: to be flushed this turn */
 	struct ws_user *account; /* NULL before he is greeted */
 	struct list of_account;
 	struct wheel_timer timer;
@@ -185,6 +187,10 @@ void ws_count_delivery(const struct ws_sub *sub, const struct wire_message *m);
 /* Writes all new messages at once to a sub that had read all before. False:
  * that is not all, or was not possible: read it. */
 bool ws_write_run(struct ws_sub *sub);
+/* Has what is new of several groups written at once, at the end of this turn:
+ * false where there is only one. */
+bool ws_gather(struct ws_sub *sub);
+void ws_flush(struct feed *f);
 
 void ws_on_event(struct gateway *gw, const struct wire_header *header,
 		 const void *body);

@@ -97,7 +97,7 @@ static void on_wake(struct feed_sub *feed)
 {
 	struct ws_sub *sub = container_of(feed, struct ws_sub, feed);
 
-	if (ws_write_run(sub))
+	if (ws_gather(sub) || ws_write_run(sub))
 		return;
 	if (list_empty(&sub->ready))
 		list_push(&sub->conn->ready, &sub->ready);
