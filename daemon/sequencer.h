@@ -98,7 +98,6 @@ struct lane {
 	 * on the way to it; and then it is not reached, or even waited for. */
 	bool doubt;
 	bool away;
-	struct err why;		  /* it is away; protected by lock */
 	struct event_marks marks; /* the thread's, as the next */
 	bool lost; /* the last transaction did not reach a shared store */
 	/* When it last got on with its work (uv_hrtime()); 0: it has none. */

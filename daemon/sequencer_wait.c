@@ -21,14 +21,10 @@ struct batch *batch_new(void)
 	return batch;
 }
 
-static void refuse(const struct lane *lane, struct batch *batch,
-		   struct sequencer_op *op)
+/* Why it is away is in the log, with addresses that are no user's business. */
+static void refuse(struct batch *batch, struct sequencer_op *op)
 {
-	if (lane->away)
-		op->err = lane->why;
-	else
-		err_set(&op->err, ERR_UNAVAILABLE,
-			"The store cannot be reached now");
+	err_set(&op->err, ERR_UNAVAILABLE, "The store cannot be reached now");
 	op->err.retry_after_ms = SEQUENCER_RETRY_MS;
 	list_push(&batch->ops, &op->link);
 	batch->count++;
@@ -54,7 +50,7 @@ static void refuse_waiting(struct lane *lane, uint64_t ms)
 		list_remove(&op->link);
 		lane->pending_ops--;
 		lane->pending_bytes -= op->bytes;
-		refuse(lane, batch, op);
+		refuse(batch, op);
 	}
 	if (batch != NULL)
 		mailbox_post(&lane->sequencer->done, &batch->link);
@@ -85,12 +81,10 @@ static bool reach(struct lane *lane)
 	}
 	if (err.code == ERR_NONE)
 		err_set(&err, ERR_UNAVAILABLE, NULL);
-	err.code = ERR_UNAVAILABLE;
 	if (!lane->away)
 		log_warn("the store cannot be reached: why=\"%s\"", err.text);
 	lane->doubt = true;
 	lane->away = true;
-	lane->why = err;
 	refuse_waiting(lane, 0);
 	then = late_time(uv_hrtime(), LATE_LOOK_MS);
 	if (!lane->stop)
@@ -138,7 +132,7 @@ static int refuse_now(struct lane *lane, struct sequencer_op *op)
 		return -EBUSY;
 	list_init(&batch->ops);
 	list_init(&batch->events);
-	refuse(lane, batch, op);
+	refuse(batch, op);
 	mailbox_post(&lane->sequencer->done, &batch->link);
 	return 0;
 }
