@@ -383,7 +383,12 @@ BEGIN
         END IF;
         PERFORM pg_sleep(0.01);
     END LOOP;
-    RETURN append_or_none(p_group, p_user, p_now, p_gen, p_from, p_batch,
+    IF cardinality(p_type) > 1 THEN
+        RETURN append_or_none(p_group, p_user, p_now, p_gen, p_from, p_batch,
+            p_known, p_type, p_reply, p_len, p_jsonl, p_warn, p_id, p_content,
+            p_url, p_names);
+    END IF;
+    RETURN append_messages(p_group, p_user, p_now, p_gen, p_from, p_batch,
         p_known, p_type, p_reply, p_len, p_jsonl, p_warn, p_id, p_content,
         p_url, p_names);
 END
