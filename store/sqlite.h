@@ -454,6 +454,8 @@ struct sqlite_store {
 	bool dedupe_known;
 	unsigned dedupe_current; /* 0 or 1 */
 	uint64_t dedupe_start_ms;
+	uint64_t dedupe_hot; /* its first row of hot; of the one before it */
+	uint64_t dedupe_hot_before;
 
 	/* What struct wire_group of find_group points to. */
 	char group_name[WIRE_NAME_MAX + 1];
@@ -643,11 +645,10 @@ struct sq_known {
 	uint64_t time_ms;
 	uint64_t warnings;
 };
-/* Whose key, and when it is asked for. */
+/* Whose key. */
 struct sq_key {
 	uint64_t group_id;
 	struct str user;
-	uint64_t now_ms;
 	enum hot_key kind; /* HOT_ITEM, HOT_BATCH */
 	struct str id;	   /* not empty */
 };
@@ -655,10 +656,15 @@ struct sq_key {
 int sq_find_known(struct sqlite_store *s, const struct sq_key *key,
 		  struct sq_known *out, struct err *err);
 int sq_put_known(struct sqlite_store *s, const struct sq_key *key,
-		 const struct sq_known *known, struct err *err);
-/* Whether a key of that time is forgotten: two windows are over. */
-bool sq_is_forgotten(const struct sqlite_store *s, uint64_t time_ms,
-		     uint64_t now_ms);
+		 const struct sq_known *known, uint64_t now_ms,
+		 struct err *err);
+/* Before a row with a key is inserted: begins a generation, when it is time. */
+int sq_turn_known(struct sqlite_store *s, uint64_t now_ms, struct err *err);
+/* A key that row id of hot has. */
+int sq_seal_known(struct sqlite_store *s, uint64_t id, const struct sq_key *key,
+		  const struct sq_known *known, struct err *err);
+/* The first row of hot whose keys are not forgotten. */
+int sq_known_from(struct sqlite_store *s, uint64_t *id, struct err *err);
 /* Of a row of SQ_KNOWN_COLUMNS. */
 void sq_read_known(sqlite3_stmt *st, enum hot_key kind, struct sq_known *out);
 enum {

@@ -29,7 +29,7 @@ static struct sq_key key_of(const struct append *a, enum hot_key kind,
 {
 	return (struct sq_key){ .group_id = a->op->group_id,
 				.user = a->op->user,
-				.now_ms = a->now_ms,
+
 				.kind = kind,
 				.id = id };
 }
@@ -150,13 +150,16 @@ static int put_message(struct append *a, const struct wire_message *m,
 	struct sq_hot_row row = { .group_id = a->op->group_id,
 				  .m = m,
 				  .warnings = warnings };
+	int rc = 0;
 
 	if (a->n == a->count && a->op->batch_id.len > 0) {
 		row.batch_id = a->op->batch_id;
 		row.batch = &batch;
 		a->named = true;
 	}
-	return sq_hot_insert(a->s, &row, err);
+	if (m->client_id.len > 0 || a->op->batch_id.len > 0)
+		rc = sq_turn_known(a->s, a->now_ms, err);
+	return rc < 0 ? rc : sq_hot_insert(a->s, &row, err);
 }
 
 static int store_item(struct append *a, const struct wire_item *item,
@@ -250,7 +253,7 @@ static int put_batch(struct append *a, struct err *err)
 					.batch = &known };
 
 	return a->stored > 0 ? sq_hot_set_batch(a->s, &row, err)
-			     : sq_put_known(a->s, &key, &known, err);
+			     : sq_put_known(a->s, &key, &known, a->now_ms, err);
 }
 
 static int append_items(struct append *a, struct err *err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What was appended before: by the keys in the rows of `hot`, then by two
- * tables, the generations, into which they come when the rows are sealed.
+ * tables, the generations. A row of hot belongs to one too, by its id, since
+ * meta has where they begin; its keys come into that table when it is sealed.
  */
 #include "store/sqlite.h"
 
@@ -37,6 +38,11 @@ static int load_dedupe(struct sqlite_store *s, struct err *err)
 	rc = sq_get_meta(s, "dedupe_current", &current, err);
 	if (rc == 0)
 		rc = sq_get_meta(s, "dedupe_start", &s->dedupe_start_ms, err);
+	if (rc == 0)
+		rc = sq_get_meta(s, "dedupe_hot", &s->dedupe_hot, err);
+	if (rc == 0)
+		rc = sq_get_meta(s, "dedupe_hot_before", &s->dedupe_hot_before,
+				 err);
 	s->dedupe_current = current == 1 ? 1 : 0;
 	s->dedupe_known = rc == 0;
 	return rc;
@@ -44,11 +50,15 @@ static int load_dedupe(struct sqlite_store *s, struct err *err)
 
 /* Empties the older generation and goes on in it, once the current one has
  * lasted a whole window: an id is so kept for one to two windows. */
-static int turn_dedupe(struct sqlite_store *s, uint64_t now_ms, struct err *err)
+int sq_turn_known(struct sqlite_store *s, uint64_t now_ms, struct err *err)
 {
-	unsigned other = 1 - s->dedupe_current;
-	int rc;
+	uint64_t next = hot_next(s->hot);
+	unsigned other;
+	int rc = load_dedupe(s, err);
 
+	if (rc < 0)
+		return rc;
+	other = 1 - s->dedupe_current;
 	if (s->dedupe_start_ms > 0 &&
 	    (now_ms < s->dedupe_start_ms ||
 	     now_ms - s->dedupe_start_ms < s->base.options.dedupe_window_ms))
@@ -61,18 +71,22 @@ static int turn_dedupe(struct sqlite_store *s, uint64_t now_ms, struct err *err)
 		rc = sq_set_meta(s, "dedupe_current", other, err);
 	if (rc == 0)
 		rc = sq_set_meta(s, "dedupe_start", now_ms, err);
+	if (rc == 0)
+		rc = sq_set_meta(s, "dedupe_hot_before", s->dedupe_hot, err);
+	if (rc == 0)
+		rc = sq_set_meta(s, "dedupe_hot", next, err);
 	if (rc < 0)
 		return rc;
+	s->dedupe_hot_before = s->dedupe_hot;
+	s->dedupe_hot = next;
 	s->dedupe_current = other;
 	s->dedupe_start_ms = now_ms;
 	return 0;
 }
 
-bool sq_is_forgotten(const struct sqlite_store *s, uint64_t time_ms,
-		     uint64_t now_ms)
+int sq_known_from(struct sqlite_store *s, uint64_t *id, struct err *err)
 {
-	return now_ms > time_ms &&
-	       (now_ms - time_ms) / 2 >= s->base.options.dedupe_window_ms;
+	return sq_get_meta(s, "dedupe_hot_before", id, err);
 }
 
 void sq_read_known(sqlite3_stmt *st, enum hot_key kind, struct sq_known *out)
@@ -102,8 +116,7 @@ static int look_at(struct sqlite_store *s, const struct sq_key *key,
 	rc = str_eq(sq_column_str(st, SQ_KNOWN_SENDER), key->user) &&
 	     str_eq(sq_column_str(st, key->kind == HOT_BATCH ? SQ_KNOWN_BATCH
 							     : SQ_KNOWN_ITEM),
-		    key->id) &&
-	     !sq_is_forgotten(s, out->time_ms, key->now_ms);
+		    key->id);
 	sqlite3_reset(st);
 	return rc;
 }
@@ -112,11 +125,15 @@ static int find_hot(struct sqlite_store *s, const struct sq_key *key,
 		    struct sq_known *out, struct err *err)
 {
 	uint64_t id = 0;
-	int rc = 0;
+	int rc = load_dedupe(s, err);
 
+	if (rc < 0)
+		return rc;
 	do {
 		id = hot_find_key(s->hot, key->kind, key->group_id, key->user,
 				  key->id, id, s->hot_limit);
+		if (id < s->dedupe_hot_before)
+			id = 0; /* forgotten */
 		if (id != 0)
 			rc = look_at(s, key, id, out, err);
 	} while (rc == 0 && id != 0);
@@ -149,19 +166,13 @@ int sq_find_known(struct sqlite_store *s, const struct sq_key *key,
 	return rc;
 }
 
-int sq_put_known(struct sqlite_store *s, const struct sq_key *key,
-		 const struct sq_known *known, struct err *err)
+static int put(struct sqlite_store *s, unsigned generation,
+	       const struct sq_key *key, const struct sq_known *known,
+	       struct err *err)
 {
 	const struct stored_key stored = make_key(key);
-	sqlite3_stmt *st;
-	int rc = load_dedupe(s, err);
-
-	if (rc == 0)
-		rc = turn_dedupe(s, key->now_ms, err);
-	if (rc < 0)
-		return rc;
-	st = sq_use(s,
-		    s->dedupe_current == 0 ? SQ_DEDUPE_0_PUT : SQ_DEDUPE_1_PUT);
+	sqlite3_stmt *st =
+		sq_use(s, generation == 0 ? SQ_DEDUPE_0_PUT : SQ_DEDUPE_1_PUT);
 	sq_bind(st, 1, key->group_id);
 	sq_bind_text(st, 2, key->user);
 	sq_bind_blob(st, 3, str_make(stored.bytes, stored.len));
@@ -173,12 +184,33 @@ int sq_put_known(struct sqlite_store *s, const struct sq_key *key,
 	return sq_run(s, st, err);
 }
 
+int sq_put_known(struct sqlite_store *s, const struct sq_key *key,
+		 const struct sq_known *known, uint64_t now_ms, struct err *err)
+{
+	int rc = sq_turn_known(s, now_ms, err);
+
+	return rc < 0 ? rc : put(s, s->dedupe_current, key, known, err);
+}
+
+int sq_seal_known(struct sqlite_store *s, uint64_t id, const struct sq_key *key,
+		  const struct sq_known *known, struct err *err)
+{
+	int rc = load_dedupe(s, err);
+
+	if (rc < 0 || id < s->dedupe_hot_before)
+		return rc;
+	return put(s,
+		   id >= s->dedupe_hot ? s->dedupe_current
+				       : 1 - s->dedupe_current,
+		   key, known, err);
+}
+
 int sq_remember(struct sqlite_store *s, uint64_t group_id,
 		const struct store_key *k, struct err *err)
 {
 	const struct sq_key key = { .group_id = group_id,
 				    .user = k->user,
-				    .now_ms = env_now_ms(s->base.options.env),
+
 				    .kind = k->batch ? HOT_BATCH : HOT_ITEM,
 				    .id = k->id };
 	struct sq_known known;
@@ -191,5 +223,7 @@ int sq_remember(struct sqlite_store *s, uint64_t group_id,
 				   .off = k->off,
 				   .time_ms = k->time_ms,
 				   .warnings = k->warnings };
-	return rc < 0 ? rc : sq_put_known(s, &key, &known, err);
+	return rc < 0 ? rc
+		      : sq_put_known(s, &key, &known,
+				     env_now_ms(s->base.options.env), err);
 }

@@ -137,19 +137,22 @@ static int list_hot_keys(struct sqlite_store *s, uint64_t group_id,
 			     .hot = SQ_HOT_KEYS_OF,
 			     .group_id = group_id,
 			     .to = SQ_SEQ_MAX };
-	uint64_t now_ms = env_now_ms(s->base.options.env);
 	struct sq_floor floor;
+	uint64_t from;
 	int rc = sq_floor(s, group_id, &floor, err);
 
 	if (rc <= 0)
 		return rc;
+	rc = sq_known_from(s, &from, err);
+	if (rc < 0)
+		return rc;
 	w.seq = floor.sealed + 1;
 	while ((rc = sq_walk_next(&w, err)) > 0) {
 		rc = 0;
-		if (!sq_is_forgotten(s, sq_column(w.st, SQ_KNOWN_MS), now_ms))
-			rc = give_hot_key(w.st, HOT_ITEM, fn, data);
-		if (rc == 0 &&
-		    !sq_is_forgotten(s, sq_column(w.st, SQ_KNOWN_MS), now_ms))
+		if (w.id < from)
+			continue;
+		rc = give_hot_key(w.st, HOT_ITEM, fn, data);
+		if (rc == 0)
 			rc = give_hot_key(w.st, HOT_BATCH, fn, data);
 		if (rc != 0)
 			break;

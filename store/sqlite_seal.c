@@ -21,7 +21,6 @@ struct run {
 	struct sqlite_store *s;
 	uint64_t group_id;
 	uint64_t first_seq; /* the floor; 0: there is no such group */
-	uint64_t now_ms;
 	struct sq_tail tail;
 	size_t users;
 	struct {
@@ -66,13 +65,13 @@ static int begin_run(struct run *r, struct err *err)
 	return 0;
 }
 
-static int seal_key(struct run *r, sqlite3_stmt *st, enum hot_key kind,
-		    struct err *err)
+static int seal_key(struct run *r, uint64_t id, sqlite3_stmt *st,
+		    enum hot_key kind, struct err *err)
 {
 	int column = kind == HOT_BATCH ? SQ_KNOWN_BATCH : SQ_KNOWN_ITEM;
 	const struct sq_key key = { .group_id = r->group_id,
 				    .user = sq_column_str(st, SQ_KNOWN_SENDER),
-				    .now_ms = r->now_ms,
+
 				    .kind = kind,
 				    .id = sq_column_str(st, column) };
 	struct sq_known known;
@@ -80,9 +79,7 @@ static int seal_key(struct run *r, sqlite3_stmt *st, enum hot_key kind,
 	if (key.id.len == 0)
 		return 0;
 	sq_read_known(st, kind, &known);
-	return sq_is_forgotten(r->s, known.time_ms, r->now_ms)
-		       ? 0
-		       : sq_put_known(r->s, &key, &known, err);
+	return sq_seal_known(r->s, id, &key, &known, err);
 }
 
 static void note_user(struct run *r, struct str name, uint64_t seq)
@@ -125,9 +122,9 @@ static int seal_row(struct run *r, uint64_t id, uint64_t *bytes,
 	if (r->first_seq != 0 && end.seq > r->tail.seq) {
 		*bytes += sq_column(st, SQ_KNOWN_LEN);
 		note_user(r, sq_column_str(st, SQ_KNOWN_SENDER), end.seq);
-		rc = seal_key(r, st, HOT_ITEM, err);
+		rc = seal_key(r, id, st, HOT_ITEM, err);
 		if (rc == 0)
-			rc = seal_key(r, st, HOT_BATCH, err);
+			rc = seal_key(r, id, st, HOT_BATCH, err);
 		if (rc == 0 && end.seq >= r->first_seq)
 			rc = move_message(r, id, err);
 		r->tail = end;
@@ -166,9 +163,7 @@ static int seal_run(struct sqlite_store *s, uint64_t *rows, uint64_t *bytes,
 		    struct err *err)
 {
 	struct sq_seal *seal = &s->seal;
-	struct run r = { .s = s,
-			 .group_id = seal->places[seal->at].group_id,
-			 .now_ms = env_now_ms(s->base.options.env) };
+	struct run r = { .s = s, .group_id = seal->places[seal->at].group_id };
 	size_t n = 0;
 	int rc = begin_run(&r, err);
 
