@@ -5,6 +5,10 @@
  * row of each key, which leads to the one before it. So a row that is taken
  * back leaves the one before it in its place, and one that is forgotten is
  * either the only one of its key, or behind one that stays.
+ *
+ * The ring grows, by copying it; the tables have the size that hot may have,
+ * so that no commit waits for its rows to be hashed anew. What of them is not
+ * used is no memory yet.
  */
 #include "store/sqlite_hot.h"
 
@@ -14,14 +18,22 @@
 
 #include "lib/table.h"
 
-enum { FIRST_ROWS = 1024, RADIX_BITS = 11, RADIX = 1 << RADIX_BITS };
+enum {
+	FIRST_ROWS = 1024,
+	HEADS = HOT_ROWS / 2,
+	RADIX_BITS = 11,
+	RADIX = 1 << RADIX_BITS
+};
+
+/* A link is an id modulo this, + 1; 0 is none. */
+#define LINKS UINT64_C(0xffffffff)
 
 struct row {
 	uint32_t group_id;
 	uint32_t seq;
 	uint32_t bytes;
 	uint32_t hash[HOT_KEYS]; /* 0: it has no such key */
-	uint32_t next[HOT_KEYS]; /* of a chain: a slot + 1; 0: none */
+	uint32_t next[HOT_KEYS]; /* of a chain */
 	uint32_t back[HOT_KEYS]; /* to the row before it, in ids; 0: none */
 };
 
@@ -36,7 +48,7 @@ struct hot_index {
 	uint64_t seed;
 	struct row *rows; /* owned, as heads */
 	uint32_t *heads[HOT_KEYS];
-	uint64_t capacity; /* of rows and of each heads; a power of two, or 0 */
+	uint64_t capacity; /* of rows; a power of two, or 0 */
 	uint64_t first;	   /* ids [first, next) are here */
 	uint64_t next;
 	uint64_t deleted;
@@ -137,29 +149,37 @@ bool hot_index_is_live(struct hot_index *x)
 
 /* Slots, ids and chains. */
 
-static uint32_t slot_of(const struct hot_index *x, uint64_t id)
-{
-	return (uint32_t)(id & (x->capacity - 1));
-}
-
 static struct row *row_of(const struct hot_index *x, uint64_t id)
 {
-	return &x->rows[slot_of(x, id)];
+	return &x->rows[id & (x->capacity - 1)];
 }
 
-static uint64_t id_of(const struct hot_index *x, uint32_t slot)
+static uint32_t link_to(uint64_t id)
 {
-	return x->first + ((slot - x->first) & (x->capacity - 1));
+	return (uint32_t)(id % LINKS) + 1;
+}
+
+/* The row of that link which is here. */
+static uint64_t id_of(const struct hot_index *x, uint32_t link)
+{
+	uint64_t back = (x->next % LINKS + LINKS - (link - 1)) % LINKS;
+
+	return x->next - back;
 }
 
 /* The link that leads to the newest row of the key; or the end of its chain. */
 static uint32_t *find_link(const struct hot_index *x, enum hot_key k,
 			   uint32_t hash)
 {
-	uint32_t *at = &x->heads[k][hash & (x->capacity - 1)];
+	uint32_t *at = &x->heads[k][hash % HEADS];
+	struct row *row;
 
-	while (*at != 0 && x->rows[*at - 1].hash[k] != hash)
-		at = &x->rows[*at - 1].next[k];
+	while (*at != 0) {
+		row = row_of(x, id_of(x, *at));
+		if (row->hash[k] == hash)
+			break;
+		at = &row->next[k];
+	}
 	return at;
 }
 
@@ -181,10 +201,10 @@ static void link_key(struct hot_index *x, enum hot_key k, uint64_t id)
 		return;
 	at = find_link(x, k, row->hash[k]);
 	if (*at != 0) {
-		row->next[k] = x->rows[*at - 1].next[k];
-		row->back[k] = (uint32_t)(id - id_of(x, *at - 1));
+		row->next[k] = row_of(x, id_of(x, *at))->next[k];
+		row->back[k] = (uint32_t)(id - id_of(x, *at));
 	}
-	*at = slot_of(x, id) + 1;
+	*at = link_to(id);
 }
 
 static void unlink_key(struct hot_index *x, enum hot_key k, uint64_t id)
@@ -196,43 +216,37 @@ static void unlink_key(struct hot_index *x, enum hot_key k, uint64_t id)
 	if (row->hash[k] == 0)
 		return;
 	at = find_link(x, k, row->hash[k]);
-	if (*at != slot_of(x, id) + 1)
+	if (*at != link_to(id))
 		return; /* a newer one is in its place */
 	if (older != 0) {
 		row_of(x, older)->next[k] = row->next[k];
-		*at = slot_of(x, older) + 1;
+		*at = link_to(older);
 	} else {
 		*at = row->next[k];
 	}
 }
 
-/* More room, where every row has another slot. */
+/* Twice the room; the tables, where there are none yet. */
 static bool grow(struct hot_index *x)
 {
 	uint64_t capacity = x->capacity == 0 ? FIRST_ROWS : 2 * x->capacity;
-	struct hot_index wide = *x;
-	bool ok;
+	struct row *rows = malloc(capacity * sizeof(*rows));
 
-	wide.capacity = capacity;
-	wide.rows = calloc(capacity, sizeof(*wide.rows));
-	ok = wide.rows != NULL;
 	for (int k = 0; k < HOT_KEYS; k++) {
-		wide.heads[k] = calloc(capacity, sizeof(uint32_t));
-		ok = ok && wide.heads[k] != NULL;
+		if (x->heads[k] == NULL)
+			x->heads[k] = calloc(HEADS, sizeof(uint32_t));
+		if (x->heads[k] == NULL) {
+			free(rows);
+			return false;
+		}
 	}
-	if (!ok) {
-		free_rows(&wide);
+	if (rows == NULL)
 		return false;
-	}
-	for (uint64_t id = x->first; id < x->next; id++) {
-		*row_of(&wide, id) = *row_of(x, id);
-		for (int k = 0; k < HOT_KEYS; k++)
-			link_key(&wide, k, id);
-	}
-	free_rows(x);
+	for (uint64_t id = x->first; id < x->next; id++)
+		rows[id & (capacity - 1)] = *row_of(x, id);
+	free(x->rows);
+	x->rows = rows;
 	x->capacity = capacity;
-	x->rows = wide.rows;
-	memcpy(x->heads, wide.heads, sizeof(x->heads));
 	return true;
 }
 
@@ -386,7 +400,7 @@ static uint64_t newest(const struct hot_index *x, enum hot_key k, uint32_t hash,
 		       uint64_t limit)
 {
 	uint32_t link = x->capacity == 0 ? 0 : *find_link(x, k, hash);
-	uint64_t id = link == 0 ? 0 : id_of(x, link - 1);
+	uint64_t id = link == 0 ? 0 : id_of(x, link);
 
 	while (id > limit)
 		id = before(x, k, id);

@@ -813,6 +813,56 @@ static void old_rows_are_sealed_when_there_is_time(void **state)
 	assert_int_equal(number(f, sealed_rows), 1);
 }
 
+/* Links are 32 bits wide. */
+static void ids_have_more_than_32_bits(void **state)
+{
+	struct store_fixture *f = *state;
+	const uint64_t before = (UINT64_C(1) << 32) - 300;
+	struct hot_index *x = hot_index_new(&f->env, before);
+	struct hot_view view;
+
+	assert_non_null(x);
+	for (uint64_t i = 0; i < 3000; i++) {
+		const struct hot_entry e = {
+			.group_id = 1 + i % 7,
+			.seq = 1 + i / 7,
+			.user = str_of("alice"),
+			.client_id = str_make((const char *)&i, sizeof(i))
+		};
+
+		assert_true(hot_add(x, &e));
+	}
+	hot_undo(x, before + 1 + 2800);
+	hot_view_begin(x, &view);
+	hot_forget(x, before + 400);
+	for (uint64_t i = 0; i < 3000; i++) {
+		uint64_t id = i < 2800 ? before + 1 + i : 0;
+
+		if (i == 1400) {
+			hot_view_end(x, &view);
+			hot_forget(x, before + 1400);
+		}
+		assert_int_equal(
+			hot_find_seq(x, 1 + i % 7, 1 + i / 7, UINT64_MAX), id);
+		assert_int_equal(
+			hot_find_key(x, HOT_ITEM, 1 + i % 7, str_of("alice"),
+				     str_make((const char *)&i, sizeof(i)), 0,
+				     UINT64_MAX),
+			id);
+	}
+	assert_int_equal(hot_find_seq(x, 1, 1, UINT64_MAX), 0);
+	for (uint64_t g = 1; g <= 7; g++) {
+		assert_int_equal(hot_find_last(x, g, UINT64_MAX),
+				 before + 2800 - 7 + g);
+		assert_int_equal(hot_find_last(x, g, before + 1407 + g),
+				 before + 1407 + g);
+		assert_int_equal(hot_find_last(x, g, before + 1399), 0);
+	}
+	hot_forget(x, before + 2800);
+	assert_int_equal(hot_find_last(x, 1, UINT64_MAX), 0);
+	hot_index_drop(x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -829,6 +879,7 @@ int main(void)
 		FIXTURE_ON(sqlite, a_full_disk_stops_sealing_only),
 		FIXTURE_ON(sqlite, the_hot_tier_is_bounded),
 		FIXTURE_ON(sqlite, old_rows_are_sealed_when_there_is_time),
+		FIXTURE_ON(sqlite, ids_have_more_than_32_bits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
