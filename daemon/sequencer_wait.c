@@ -93,16 +93,55 @@ static bool reach(struct lane *lane)
 	return false;
 }
 
+/* The store's own work: a step. lock is held, but not while it works. */
+static void tend(struct lane *lane)
+{
+	struct store_tend op = { .limit = 0 };
+	struct err err = { .code = ERR_NONE };
+	int rc;
+
+	pthread_mutex_unlock(&lane->lock);
+	atomic_store(&lane->alive_ns, uv_hrtime());
+	rc = store_tend(lane->store, &op, &err);
+	if (rc == -EINPROGRESS)
+		lane_unknown(lane, &err);
+	if (rc < 0) {
+		log_warn("the store cannot tidy up: why=\"%s\"", err.text);
+		op.wait_ms = LANE_TEND_AGAIN_MS;
+	}
+	pthread_mutex_lock(&lane->lock);
+	lane->tend_ns = op.wait_ms == UINT64_MAX
+				? UINT64_MAX
+				: uv_hrtime() + op.wait_ms * LATE_MS_NS;
+}
+
+/* Waits for ops; meanwhile the store may have something to do. */
+static void be_idle(struct lane *lane)
+{
+	struct timespec then;
+
+	if (lane->tend_ns <= uv_hrtime()) {
+		tend(lane);
+		return;
+	}
+	atomic_store(&lane->alive_ns, 0);
+	if (lane->tend_ns == UINT64_MAX) {
+		pthread_cond_wait(&lane->wake, &lane->lock);
+		return;
+	}
+	then = late_time(lane->tend_ns, 0);
+	(void)pthread_cond_clockwait(&lane->wake, &lane->lock, CLOCK_MONOTONIC,
+				     &then);
+}
+
 bool lane_wait(struct lane *lane)
 {
 	const struct sequencer *q = lane->sequencer;
 
 	for (;;) {
 		while (list_empty(&lane->pending) && !lane->stop &&
-		       !lane->doubt) {
-			atomic_store(&lane->alive_ns, 0);
-			pthread_cond_wait(&lane->wake, &lane->lock);
-		}
+		       !lane->doubt)
+			be_idle(lane);
 		if (list_empty(&lane->pending) && lane->stop)
 			return false;
 		if ((!q->shared || reach(lane)) && !list_empty(&lane->pending))

@@ -298,6 +298,21 @@ int store_list_overdue(struct store *s, const struct store_keep *keep,
 		       void *data, struct err *err);
 
 /*
+ * Background work of the store's own, by which nothing changes for anybody:
+ * what was written in the order in which it came is moved to where it is kept.
+ * One step, of some milliseconds, in a transaction of its own; outside of one.
+ * Nothing is lost by not calling it: what may not wait goes with the commits.
+ */
+struct store_tend {
+	uint64_t limit; /* messages, about, in this step; 0: as it thinks */
+	bool all;	/* also what has time */
+	/* out: when to come again; UINT64_MAX: when something was written */
+	uint64_t wait_ms;
+};
+/* 1: there is more to do at once; 0: not before wait_ms. */
+int store_tend(struct store *s, struct store_tend *op, struct err *err);
+
+/*
  * Archiving, of a store that is shared: what is old is packed, so that it
  * needs less room, and the room that it had before is given back. It is read,
  * trimmed and exported as before; no verb shows a difference. Each call is one
