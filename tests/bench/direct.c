@@ -173,6 +173,7 @@ void local_open(struct local *l, const char *url, const char *group)
 			       &err),
 	      &err);
 	l->group_id = found.group_id;
+	l->last_seq = found.last_seq;
 	l->size = found.size;
 }
 
