@@ -106,13 +106,18 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	b->len += (size_t)n;
 }
 
-void buf_consume(struct buf *b, size_t n)
+void buf_remove(struct buf *b, size_t at, size_t n)
 {
-	assert(n <= b->len);
+	assert(at <= b->len && n <= b->len - at);
 	if (n == 0)
 		return;
-	memmove(b->data, b->data + n, b->len - n + 1);
+	memmove(b->data + at, b->data + at + n, b->len - at - n + 1);
 	b->len -= n;
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+	buf_remove(b, 0, n);
 }
 
 void buf_truncate(struct buf *b, size_t n)

@@ -36,6 +36,8 @@ void buf_append_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Drops n bytes from at on (at + n <= len). */
+void buf_remove(struct buf *b, size_t at, size_t n);
 /* Drops the first n bytes (n <= len). */
 void buf_consume(struct buf *b, size_t n);
 /* Cuts to n bytes (n <= len). */
