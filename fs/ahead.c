@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 
 #include "fs/handle.h"
 
@@ -183,15 +184,22 @@ static void move_to(struct ahead *a, uint64_t off)
 	}
 }
 
-/* Gathers the bytes of a read into op->body. False: some of them are neither
- * here nor, as the log has that size, behind its end. *coming: they are on
- * their way. */
-static bool gather(struct ahead *a, struct op *op, uint64_t size, bool *coming)
+/* Where the bytes of a read lie. */
+struct parts {
+	struct iovec part[PIECES];
+	int count;
+	size_t len; /* of all of them */
+};
+
+/* Finds the bytes of a read. False: some of them are neither here nor, as the
+ * log has that size, behind its end. *coming: they are on their way. */
+static bool gather(struct ahead *a, const struct op *op, uint64_t size,
+		   struct parts *in, bool *coming)
 {
 	uint64_t off = op->off;
 
 	*coming = false;
-	for (size_t n = 0; n < PIECES && op->body.len < op->size; n++) {
+	for (size_t n = 0; n < PIECES && in->len < op->size; n++) {
 		const struct piece *p = nth(a, n);
 		size_t from = (size_t)(off - p->off);
 		size_t len;
@@ -203,12 +211,15 @@ static bool gather(struct ahead *a, struct op *op, uint64_t size, bool *coming)
 			return false;
 		}
 		len = p->data.len - from;
-		if (len > op->size - op->body.len)
-			len = op->size - op->body.len;
-		buf_append(&op->body, p->data.data + from, len);
+		if (len > op->size - in->len)
+			len = op->size - in->len;
+		in->part[in->count++] =
+			(struct iovec){ .iov_base = p->data.data + from,
+					.iov_len = len };
+		in->len += len;
 		off += len;
 	}
-	return !op->body.failed && (op->body.len == op->size || off >= size);
+	return in->len == op->size || off >= size;
 }
 
 bool ahead_has(const struct op *op)
@@ -227,27 +238,25 @@ bool ahead_has(const struct op *op)
 bool ahead_serve(struct op *op, uint64_t size)
 {
 	struct ahead *a = op->handle->ahead;
+	struct parts in = { .count = 0 };
 	bool coming;
 	bool all;
 
 	if (!ahead_has(op))
 		return false;
 	move_to(a, op->off);
-	all = gather(a, op, size, &coming);
+	all = gather(a, op, size, &in, &coming);
 	if (all)
-		a->goes_on = op->off + op->body.len;
+		a->goes_on = op->off + in.len;
 	if (all || coming) {
 		fetch(a, size);
 		count(a);
 	}
-	if (all) {
-		op_reply_buf(op, op->body.data, op->body.len);
-		return true;
-	}
-	buf_release(&op->body);
-	if (coming)
+	if (all)
+		op_reply_iov(op, in.part, in.count);
+	else if (coming)
 		op_block(op, &a->waiting);
-	return coming;
+	return all || coming;
 }
 
 static struct ahead *ahead_of(struct handle *h)
