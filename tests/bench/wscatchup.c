@@ -34,14 +34,13 @@ struct pages {
 static void connect_to(struct pages *p, const char *port)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_port = htons(
-					  (uint16_t)bench_number(port)),
+				  .sin_port =
+					  htons((uint16_t)bench_number(port)),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int one = 1;
 
 	p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (p->fd < 0 ||
-	    connect(p->fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+	if (p->fd < 0 || connect(p->fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		bench_die(port, -errno);
 	(void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
@@ -90,8 +89,8 @@ static void take_answer(struct pages *p)
 /* A number behind a key, between two places of the body. */
 static uint64_t number(const struct pages *p, size_t from, const char *key)
 {
-	const char *at = memmem(p->in.data + from, p->in.len - from, key,
-				strlen(key));
+	const char *at =
+		memmem(p->in.data + from, p->in.len - from, key, strlen(key));
 
 	if (at == NULL)
 		bench_die(key, -EBADMSG);
@@ -160,7 +159,8 @@ int pages_main(int argc, char **argv)
 		took[count] = ((double)bench_now_ns() - took[count]) / 1e6;
 		at = number(&p, p.in.len - END, "\"next_after\":");
 		bytes += p.in.len;
-		if (at <= before || (at - before != WIRE_PAGE_MAX && at != last))
+		if (at <= before ||
+		    (at - before != WIRE_PAGE_MAX && at != last))
 			bench_die("a page is short", -EBADMSG);
 	}
 	report(took, count, behind, bytes, bench_now_ns() - start);

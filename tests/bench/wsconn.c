@@ -22,7 +22,7 @@
 
 enum {
 	READ = 256 << 10,
-	CARRY = 2048, /* a piece that is not complete */
+	CARRY = 2048,	    /* a piece that is not complete */
 	PATIENCE_MS = 20000 /* without one more */
 };
 
@@ -274,8 +274,8 @@ void run_set_up(struct run *r, const char *ports)
 			&r->nodes[i < r->n ? i * r->nnodes / r->n : 0];
 	if (r->proto->publish == NULL) {
 		wssender_start(&r->sender, socket, "bench");
-		wsbench_use_tokens(path, r->sender.last_seq -
-						 bench_env("BEHIND", 0));
+		wsbench_use_tokens(path,
+				   r->sender.last_seq - bench_env("BEHIND", 0));
 	} else {
 		r->publisher = &r->conns[r->n];
 	}
