@@ -134,6 +134,8 @@ void ws_closed(struct ws_conn *c); /* frees it; takes NULL */
 /* ws_conn.c */
 /* A frame to be filled with one JSON object, then put or dropped. */
 void ws_frame_begin(struct buf *b, const char *type, struct str id);
+/* What its object begins with. */
+void ws_frame_type(struct buf *b, const char *type);
 void ws_put(struct ws_conn *c, struct buf *frame); /* takes its bytes */
 void ws_put_error(struct ws_conn *c, struct str id, const struct err *err,
 		  const char *extra);

@@ -24,10 +24,17 @@ void ws_frame_room(struct buf *b)
 	buf_append(b, room, sizeof(room));
 }
 
+void ws_frame_type(struct buf *b, const char *type)
+{
+	buf_append_str(b, str_of("{\"type\":\""));
+	buf_append_str(b, str_of(type));
+	buf_append_char(b, '"');
+}
+
 void ws_frame_begin(struct buf *b, const char *type, struct str id)
 {
 	ws_frame_room(b);
-	buf_printf(b, "{\"type\":\"%s\"", type);
+	ws_frame_type(b, type);
 	if (id.len > 0) {
 		buf_append_str(b, str_of(",\"id\":"));
 		buf_append_str(b, id);

@@ -25,7 +25,8 @@ static struct ws_group *find_group(struct gateway *gw, uint64_t group_id)
 /* What all messages of a group begin with. */
 static void put_message_head(struct buf *b, const char *group)
 {
-	buf_append_str(b, str_of("{\"type\":\"message\",\"group\":"));
+	ws_frame_type(b, "message");
+	buf_append_str(b, str_of(",\"group\":"));
 	json_put_str(b, str_of(group));
 	buf_append_char(b, ',');
 }
@@ -227,7 +228,8 @@ static void append_live(struct buf *out, struct ws_sub *sub)
 	size_t start = ws_batch_begin(out);
 
 	sub->live_told = true;
-	buf_append_str(out, str_of("{\"type\":\"live\",\"group\":"));
+	ws_frame_type(out, "live");
+	buf_append_str(out, str_of(",\"group\":"));
 	json_put_str(out, str_of(sub->group->name));
 	buf_append_char(out, ',');
 	json_put_epoch(out, g->epoch);
