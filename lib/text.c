@@ -174,11 +174,17 @@ bool text_is_utf8(struct str s)
  * Times
  */
 
+/* 0 to 99, two digits each. */
+static const char pairs[] = "0001020304050607080910111213141516171819"
+			    "2021222324252627282930313233343536373839"
+			    "4041424344454647484950515253545556575859"
+			    "6061626364656667686970717273747576777879"
+			    "8081828384858687888990919293949596979899";
+
 /* Writes v, which is below 100, as two digits. */
 static void put_two(char *out, uint32_t v)
 {
-	out[0] = (char)('0' + v / 10);
-	out[1] = (char)('0' + v % 10);
+	memcpy(out, pairs + (size_t)2 * v, 2);
 }
 
 static bool get_digits(const char *in, size_t digits, uint64_t *out)
@@ -287,10 +293,13 @@ char *text_format_u64(char *at, uint64_t v)
 	char digits[TEXT_U64_MAX];
 	size_t n = sizeof(digits);
 
-	do {
-		digits[--n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
+	for (; v >= 100; v /= 100) {
+		n -= 2;
+		put_two(digits + n, (uint32_t)(v % 100));
+	}
+	n -= 2;
+	put_two(digits + n, (uint32_t)v);
+	n += v < 10;
 	memcpy(at, digits + n, sizeof(digits) - n);
 	return at + sizeof(digits) - n;
 }

@@ -127,7 +127,7 @@ struct reader {
  * False for a number that is cut, too long, does not fit 64 bits, or is not
  * in its shortest form (then a number has one encoding only).
  */
-static bool get_varint(struct reader *r, uint64_t *out)
+static bool get_long_varint(struct reader *r, uint64_t *out)
 {
 	uint64_t v = 0;
 
@@ -144,6 +144,15 @@ static bool get_varint(struct reader *r, uint64_t *out)
 		}
 	}
 	return false;
+}
+
+/* Most are one byte. */
+static inline bool get_varint(struct reader *r, uint64_t *out)
+{
+	if (r->at == r->end || (uint8_t)*r->at >= 0x80)
+		return get_long_varint(r, out);
+	*out = (uint8_t)*r->at++;
+	return true;
 }
 
 size_t wire_size(const struct wire_schema *schema, const void *src)
