@@ -11,7 +11,7 @@
  * read. feed_read() takes from the recent messages or, when the cursor is
  * older than those, from a page that is pulled from the log (FEED_PAGE_BYTES a
  * subscriber; while all pages are at most FEED_PAGES_BYTES, larger ones, and
- * the next while one is read). So a slow one costs little memory and loses
+ * the next ones while one is read). So a slow one costs little memory and loses
  * nothing; each subscriber sees every seq once, in order.
  *
  * One loop thread. wake() never runs inside a call of the subscriber's own.
@@ -33,6 +33,7 @@ enum {
 	FEED_PAGE_BYTES = 64 << 10, /* what one lagging subscriber pulls */
 	FEED_PAGE_COUNT = 256,
 	FEED_PAGE_BYTES_MAX = 256 << 10,
+	FEED_AHEAD_BYTES = 512 << 10, /* of one, that wait */
 	FEED_PAGES_BYTES = 32 << 20 /* of a process; above that no larger ones,
 				       and none ahead */
 };

@@ -71,8 +71,8 @@ static bool ask(struct feed_page *page, size_t bytes)
 	return true;
 }
 
-/* The next page, while this one is read, if there is one; which nobody misses
- * where it fails. */
+/* The next page, while this one is read and those that have come wait; which
+ * nobody misses where it fails. */
 static void ask_ahead(struct feed_page *page)
 {
 	struct feed_group_private *g = page->sub->group->p;
@@ -80,7 +80,8 @@ static void ask_ahead(struct feed_page *page)
 
 	if (bytes > FEED_PAGE_BYTES_MAX)
 		bytes = FEED_PAGE_BYTES_MAX;
-	if (page->pull.client != NULL || page->ahead.len > 0 ||
+	if (page->pull.client != NULL ||
+	    page->ahead.len + bytes > FEED_AHEAD_BYTES ||
 	    page->end >= g->pub.last_seq ||
 	    feed_recent_find(g, page->end + 1) != NULL ||
 	    g->feed->page_bytes + bytes > FEED_PAGES_BYTES)
@@ -115,10 +116,12 @@ static void came_ahead(struct feed_page *page, const struct err *err,
 		       const struct wire_body_messages *a)
 {
 	const struct feed_group_private *g = page->sub->group->p;
+	uint64_t end = page->end;
 
-	if (err == NULL && a->epoch == g->pub.epoch &&
-	    a->first_seq <= page->end + 1)
+	if (err == NULL && a->epoch == g->pub.epoch && a->first_seq <= end + 1)
 		keep(page, a->messages);
+	if (page->end > end)
+		ask_ahead(page);
 }
 
 static void pull_done(struct client_request *req, const struct err *err,
@@ -194,7 +197,7 @@ void feed_page_pull(struct feed_sub *sub)
 		feed_retry_later(p, &p->retry_pages, &page->retry);
 }
 
-/* The page behind this one is the page now. */
+/* What waits is the page now. */
 static void turn_over(struct feed_page *page)
 {
 	buf_release(&page->here);
