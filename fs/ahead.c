@@ -57,6 +57,13 @@ static void clear(struct piece *p)
 	p->state = EMPTY;
 }
 
+/* What is read on needs its memory for the bytes that follow. */
+static void use_up(struct piece *p)
+{
+	buf_clear(&p->data);
+	p->state = EMPTY;
+}
+
 static void clear_from(struct ahead *a, size_t n)
 {
 	for (; n < PIECES; n++)
@@ -157,7 +164,8 @@ static bool ask(struct ahead *a, struct piece *p, uint64_t off)
 	return true;
 }
 
-/* Asks for what comes behind the first piece, up to the end of the log. */
+/* Asks for what comes behind the first piece, up to the end of the log. What
+ * is not needed for that keeps no memory. */
 static void fetch(struct ahead *a, uint64_t size)
 {
 	const struct groupfs *fs = a->handle->fs;
@@ -169,8 +177,10 @@ static void fetch(struct ahead *a, uint64_t size)
 			continue;
 		if (off >= size || fs->closing ||
 		    fs->ahead_bytes > AHEAD_TOTAL_MAX ||
-		    !ask(a, nth(a, n), off))
+		    !ask(a, nth(a, n), off)) {
+			clear_from(a, n);
 			return;
+		}
 	}
 }
 
@@ -179,7 +189,7 @@ static void move_to(struct ahead *a, uint64_t off)
 {
 	while (nth(a, 0)->state == HERE && off >= end_of(nth(a, 0)) &&
 	       nth(a, 1)->state != EMPTY) {
-		clear(nth(a, 0));
+		use_up(nth(a, 0));
 		a->first = (a->first + 1) % PIECES;
 	}
 }
@@ -279,7 +289,7 @@ size_t ahead_window(struct op *op)
 {
 	struct ahead *a;
 
-	if (op->user != op->handle->owner || op->size >= AHEAD_WINDOW_MAX ||
+	if (op->user != op->handle->owner || op->size > AHEAD_WINDOW_MAX ||
 	    op->fs->ahead_bytes > AHEAD_TOTAL_MAX)
 		return op->size;
 	a = ahead_of(op->handle);
@@ -291,8 +301,8 @@ size_t ahead_window(struct op *op)
 		a->window = AHEAD_WINDOW_MIN;
 		return op->size;
 	}
-	/* More than he wants, in any case. */
-	while (a->window <= op->size)
+	/* More than he wants, where so much can be had. */
+	while (a->window <= op->size && a->window < AHEAD_WINDOW_MAX)
 		a->window *= 2;
 	return a->window;
 }
@@ -305,7 +315,8 @@ static void keep(struct op *op, struct str data)
 	if (a == NULL)
 		return;
 	a->goes_on = op->off + (data.len < op->size ? data.len : op->size);
-	if (data.len <= op->size || !list_empty(&a->waiting))
+	if ((data.len <= op->size && data.len < AHEAD_WINDOW_MAX) ||
+	    !list_empty(&a->waiting))
 		return;
 	clear_from(a, 0);
 	p = nth(a, 0);
