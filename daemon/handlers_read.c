@@ -266,8 +266,8 @@ static int read_text_at(struct request *r, struct store *store,
 	if (rc < 0)
 		return rc;
 	page->skip = body->offset - line_off;
-	rc = store_scan(store, body->group_id, seq - 1, add_line, page,
-			&r->err);
+	rc = (page->format == LOG_TEXT ? store_scan_text : store_scan)(
+		store, body->group_id, seq - 1, add_line, page, &r->err);
 	if (page->records.len - page->start > page->max_bytes)
 		buf_truncate(&page->records, page->start + page->max_bytes);
 	return page_error(r, page, rc);
