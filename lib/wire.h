@@ -887,6 +887,18 @@ struct wire_header {
 void wire_put_frame(struct buf *b, enum wire_type type, uint32_t id,
 		    uint32_t principal, const void *body);
 
+/* The same for a body whose last field, a str, is put together in its place:
+ * what is appended between the two is that str. The body's own is not looked
+ * at; expected: bytes that it will have, mostly. After a failure of memory,
+ * too, close may be called. */
+struct wire_open {
+	size_t start, length, data; /* places in b; data: of the str */
+};
+struct wire_open wire_open_frame(struct buf *b, enum wire_type type,
+				 uint32_t id, uint32_t principal,
+				 const void *body, size_t expected);
+void wire_close_frame(struct buf *b, const struct wire_open *open);
+
 /* Says in an encoded frame that it is sent again. */
 void wire_mark_resent(struct buf *frame);
 

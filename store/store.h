@@ -448,6 +448,11 @@ int store_list_groups(struct store *s, struct str user, struct str after,
  * caller knows. */
 int store_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
 	       store_message_fn fn, void *data, struct err *err);
+/* The same for who needs only what a line of `messages` is made of: seq,
+ * time_ms, type, reply_to, sender, media_url and content; of the others each is
+ * as it is, or 0. */
+int store_scan_text(struct store *s, uint64_t group_id, uint64_t after_seq,
+		    store_message_fn fn, void *data, struct err *err);
 
 /* The seq of the message whose line in the log of that format holds byte off,
  * and the offset of that line. -ENOENT when off is at or behind the end (err

@@ -465,6 +465,66 @@ static void who_has_caught_up_keeps_no_page(void **state)
 	read_to(f, 0, 20);
 }
 
+/* What is asked for while another page is read is bounded for all together. */
+static void of_many_who_lag_few_pull_ahead(void **state)
+{
+	struct fixture *f = *state;
+	enum { SLOW = 1000, LAG = 8 * FEED_RECENT_COUNT };
+	struct feed_message *m;
+
+	f->groups.hold = true;
+	for (size_t i = 0; i < SLOW; i++)
+		subscribe(f, i, 0, 0);
+	while (f->sub[SLOW - 1].state != FEED_LIVE) {
+		uv_run(&f->loop, UV_RUN_ONCE);
+		fake_groups_answer(&f->groups);
+	}
+	fake_groups_publish(&f->groups, 0, LAG, true);
+	spin(f, 5);
+	for (size_t i = 0; i < SLOW; i++)
+		assert_int_equal(feed_read(&f->sub[i], &m), 0);
+	while (f->groups.pulls < SLOW)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(f->groups.asked, SLOW * FEED_PAGE_BYTES);
+	while (fake_groups_answer(&f->groups))
+		spin(f, 1);
+	for (size_t i = 0; i < SLOW; i++) {
+		while (f->sub[i].cursor == 0) {
+			spin(f, 1);
+			(void)feed_read(&f->sub[i], &m);
+		}
+	}
+	spin(f, 20);
+	assert_true(f->groups.asked > 0);
+	assert_true(f->groups.asked <= FEED_PAGES_BYTES);
+	/* All get all the same. */
+	f->groups.hold = false;
+	while (fake_groups_answer(&f->groups))
+		spin(f, 1);
+	read_to(f, 0, LAG);
+	read_to(f, SLOW - 1, LAG);
+}
+
+/* Nor is anything lost with what was pulled ahead. */
+static void what_fails_ahead_is_pulled_again(void **state)
+{
+	struct fixture *f = *state;
+	enum { LAG = 3 * FEED_RECENT_COUNT };
+	struct feed_message *m;
+
+	start(f, 0, 0, 0);
+	fake_groups_publish(&f->groups, 0, LAG, true);
+	spin(f, 5);
+	read_to(f, 0, 1);
+	while (f->groups.pulls < 2)
+		spin(f, 1);
+	f->groups.pull_errors = 3;
+	read_to(f, 0, LAG);
+	assert_int_equal(f->groups.pull_errors, 0);
+	assert_int_equal(feed_read(&f->sub[0], &m), 0);
+	assert_null(f->sub[0].page);
+}
+
 static void a_watch_that_fails_for_now_is_asked_again(void **state)
 {
 	struct fixture *f = *state;
@@ -567,6 +627,8 @@ int main(void)
 		T(slow_subs_cost_the_same_however_far_they_lag),
 		T(what_is_in_memory_can_be_skipped_and_nothing_else),
 		T(who_has_caught_up_keeps_no_page),
+		T(of_many_who_lag_few_pull_ahead),
+		T(what_fails_ahead_is_pulled_again),
 		T(a_watch_that_fails_for_now_is_asked_again),
 		T(a_wake_may_leave_and_subscribe_anew),
 		T(what_an_old_watch_is_owed_says_nothing_of_another_log),
