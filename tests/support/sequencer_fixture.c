@@ -187,6 +187,8 @@ void hold(struct lanes *f, struct holding *h, uint64_t group_id)
 	h->op.run = run_holding;
 	h->op.done = on_held;
 	assert_int_equal(sequencer_submit(&f->sequencer, group_id, &h->op), 0);
+	/* A lane is woken at the end of the turn. */
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
 }
 void let_go(struct lanes *f)
 {
