@@ -575,6 +575,9 @@ static void on_mailbox_closed(struct mailbox *m)
 
 void sequencer_close(struct sequencer *q, void (*cb)(struct sequencer *q))
 {
+	/* They look at lanes, which go here. */
+	uv_idle_stop(&q->turn);
+	uv_timer_stop(&q->look);
 	for (size_t i = 0; i < q->lanes; i++)
 		lane_stop(&q->lane[i]);
 	pthread_rwlock_destroy(&q->together);
