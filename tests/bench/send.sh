@@ -7,7 +7,7 @@
 #   sh tests/bench/send.sh [--json FILE]
 #
 # BENCH_GROUPS (100000), BENCH_GROUP_MEMBERS (20), BENCH_SENDERS ("1 8 64
-# 512"), BENCH_ROUNDS (5), BENCH_SLICE_MS (250), BENCH_WARM_MS (80: before it),
+# 512"), BENCH_ROUNDS (5), BENCH_SLICE_MS (200), BENCH_WARM_MS (50: before it),
 # BENCH_SUSTAIN_MS (3000; 0: not), BENCH_SINGLES (300; 0: not), BENCH_SIDES
 # ("ours file fdatasync server redis postgres mosquitto rest websocket mount");
 # JSON=FILE is --json FILE. QUICK=1: a small form of 10 seconds.
@@ -21,13 +21,14 @@
 # record at a time. They write and fdatasync what has come together (group
 # commit), and so does Redis (XADD to a stream a group, appendfsync always;
 # over a Unix socket, on one link pipelined). `postgres`: pgbench, an INSERT
-# each into a table with a primary key, synchronous_commit on; it takes a whole
-# second. `mosquitto`: QoS 1 for a subscriber who is away. It promises less
+# each into a table with a primary key, synchronous_commit on; 4,000 of them, or
+# 1,000 by one. `mosquitto`: QoS 1 for a subscriber who is away. It promises less
 # than the others: PUBACK comes before anything is written, and all it has is
 # written anew each second (autosave_interval 1; autosave_on_changes only
 # counts what has changed, and does not hold up the PUBACK either). `mount`: a
 # thread writes lines into 16 open files of groups at random, at most 64 of
-# them: with more only the threads wait longer.
+# them: with more only the threads wait longer. Of "one group" they all append
+# to one file, and the kernel lets one of them do so at a time.
 #
 # "commits", "disk": of groupd, a message: transactions; bytes that were given
 # to the disk, with the checkpoints' (whole pages, as the kernel counts them).
@@ -48,8 +49,8 @@ ROUNDS=${BENCH_ROUNDS:-5}
 SUSTAIN=${BENCH_SUSTAIN_MS:-3000}
 SINGLES=${BENCH_SINGLES:-300}
 SIDES=${BENCH_SIDES:-ours file fdatasync server redis postgres mosquitto rest websocket mount}
-export BENCH_SLICE_MS="${BENCH_SLICE_MS:-250}"
-export BENCH_WARM_MS="${BENCH_WARM_MS:-80}"
+export BENCH_SLICE_MS="${BENCH_SLICE_MS:-200}"
+export BENCH_WARM_MS="${BENCH_WARM_MS:-50}"
 BENCH=$BUILD/bench/sendbench
 SAMPLES=$T/samples
 POSTGRES=$T/postgres
@@ -180,7 +181,8 @@ run_mosquitto() {
 run_postgres() {
 	wants postgres || return 0
 	rm -f "$T"/pgbench.*
-	pgbench -n -M prepared -h "$POSTGRES" -U postgres -c "$2" -T 1 -l \
+	pgbench -n -M prepared -h "$POSTGRES" -U postgres -c "$2" \
+		-t $((4000 / $2 < 1000 ? 4000 / $2 : 1000)) -l \
 		--log-prefix="$T/pgbench" -f "$T/insert.sql" postgres \
 		>"$T/pgbench" 2>>"$T/bench.log" || die "pgbench failed"
 	row "$1, messages" postgres "a second" \

@@ -70,8 +70,8 @@ const char *sendbench_token(void)
 
 void sendtimes_start(struct sendtimes *t)
 {
-	t->begin_ns = bench_now_ns() + bench_env("BENCH_WARM_MS", 80) * 1000000;
-	t->end_ns = t->begin_ns + bench_env("BENCH_SLICE_MS", 250) * 1000000;
+	t->begin_ns = bench_now_ns() + bench_env("BENCH_WARM_MS", 50) * 1000000;
+	t->end_ns = t->begin_ns + bench_env("BENCH_SLICE_MS", 200) * 1000000;
 }
 
 static void add(struct sendtimes *t, uint32_t took)

@@ -30,7 +30,7 @@ uint64_t sendbench_random(void);
 struct str sendbench_content(void);
 
 /* What is measured of some senders, by one thread. Times are counted from
- * BENCH_WARM_MS (80) on, for BENCH_SLICE_MS (250). */
+ * BENCH_WARM_MS (50) on, for BENCH_SLICE_MS (200). */
 struct sendtimes {
 	uint64_t begin_ns, end_ns; /* of what counts */
 	uint32_t *took;		   /* owned; units of 100 ns */
