@@ -77,7 +77,7 @@ static int begin_send(struct request *r)
 static bool finish_send(struct request *r)
 {
 	if (r->err.code == ERR_NONE)
-		request_answer_sent(r);
+		request_put_sent(r);
 	return false;
 }
 

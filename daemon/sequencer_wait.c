@@ -139,6 +139,7 @@ bool lane_wait(struct lane *lane)
 	const struct sequencer *q = lane->sequencer;
 
 	for (;;) {
+		lane->awaited = 1;
 		while (list_empty(&lane->pending) && !lane->stop &&
 		       !lane->doubt)
 			be_idle(lane);
@@ -146,6 +147,54 @@ bool lane_wait(struct lane *lane)
 			return false;
 		if ((!q->shared || reach(lane)) && !list_empty(&lane->pending))
 			return true;
+	}
+}
+
+void lane_answered(struct lane *lane, size_t count)
+{
+	pthread_mutex_lock(&lane->lock);
+	lane->waiting = lane->pending_ops;
+	pthread_mutex_unlock(&lane->lock);
+	lane->answered = count;
+	lane->answered_ns = uv_hrtime();
+}
+
+void lane_gather(struct lane *lane)
+{
+	uint64_t wait = lane->commit_ns / 2 < SEQUENCER_GATHER_NS
+				? lane->commit_ns / 2
+				: SEQUENCER_GATHER_NS;
+	uint64_t until = lane->answered_ns + wait;
+	struct timespec then = { .tv_sec = (time_t)(until / 1000000000),
+				 .tv_nsec = (long)(until % 1000000000) };
+
+	if (uv_hrtime() >= until)
+		return;
+	if (lane->hurry > 0) {
+		lane->hurry--;
+		return;
+	}
+	lane->awaited = lane->waiting + lane->answered;
+	while (lane->pending_ops < lane->awaited && !lane->stop &&
+	       uv_hrtime() < until)
+		(void)pthread_cond_clockwait(&lane->wake, &lane->lock,
+					     CLOCK_MONOTONIC, &then);
+	if (lane->pending_ops < lane->waiting + lane->answered / 2)
+		lane->hurry = SEQUENCER_GATHER_AGAIN;
+}
+
+void lanes_wake(uv_idle_t *turn)
+{
+	struct sequencer *q = turn->data;
+
+	uv_idle_stop(turn);
+	for (size_t i = 0; i < q->lanes; i++) {
+		struct lane *lane = &q->lane[i];
+
+		pthread_mutex_lock(&lane->lock);
+		if (lane->pending_ops >= lane->awaited)
+			pthread_cond_signal(&lane->wake);
+		pthread_mutex_unlock(&lane->lock);
 	}
 }
 
@@ -185,7 +234,6 @@ static void add(struct lane *lane, struct sequencer_op *op)
 	/* One that does not even wake is seen, too. */
 	if (atomic_load(&lane->alive_ns) == 0)
 		atomic_store(&lane->alive_ns, uv_hrtime());
-	pthread_cond_signal(&lane->wake);
 }
 
 int sequencer_submit(struct sequencer *q, uint64_t group_id,
@@ -204,6 +252,8 @@ int sequencer_submit(struct sequencer *q, uint64_t group_id,
 		rc = 0;
 	}
 	pthread_mutex_unlock(&lane->lock);
+	if (rc == 0 && !uv_is_active((uv_handle_t *)&q->turn))
+		uv_idle_start(&q->turn, lanes_wake);
 	if (q->shared && !uv_is_active((uv_handle_t *)&q->look))
 		uv_timer_start(&q->look, lanes_look, LATE_LOOK_MS,
 			       LATE_LOOK_MS);
