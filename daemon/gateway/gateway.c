@@ -145,6 +145,7 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 		feed_on_turned(&gw->feed, ws_flush);
 	bearers_init(&gw->bearers, &gw->client, &gw->wheel,
 		     env_random_u64(env_system()));
+	recall_init(&gw->recall, env_random_u64(env_system()));
 	seats_init(&gw->seats, &gw->client);
 	addresses_init(&gw->addresses, options->max_per_address,
 		       env_random_u64(env_system()));
@@ -176,6 +177,7 @@ static void on_feed_closed(struct feed *f)
 
 	http_uploads_release(gw);
 	bearers_release(&gw->bearers);
+	recall_release(&gw->recall);
 	client_close(&gw->client, on_client_closed);
 }
 

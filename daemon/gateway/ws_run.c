@@ -7,8 +7,9 @@
  * message, as do all where a message mentions somebody.
  *
  * Where many groups have something new at the same time, a connection that is
- * in several of them gets what is new of all in one write, too: a copy of its
- * own, which is a small part of what a system call costs.
+ * in several of them reads once, behind that, what is new of all: so it gets it
+ * in one write, too, whose bytes are a copy of its own, which is a small part
+ * of what a system call costs.
  */
 #include "daemon/gateway/ws.h"
 
@@ -20,7 +21,7 @@ static struct str join(struct ws_sub *sub, struct ws_run *run, uint64_t known)
 
 	buf_clear(&run->bytes);
 	run->last = 0;
-	while (seq <= known && run->bytes.len < WS_TURN_BYTES) {
+	while (seq <= known && run->bytes.len < WS_SLICE_BYTES) {
 		m = feed_peek(&sub->feed, seq);
 		if (m == NULL || m->m.mentions.len > 0)
 			break;
@@ -66,20 +67,14 @@ static void count(const struct ws_sub *sub, uint64_t first)
 	}
 }
 
-/* It waits for what is new, and for nothing else. */
-static bool is_simple(const struct ws_sub *sub)
-{
-	return sub->feed.state == FEED_LIVE && sub->live_told &&
-	       sub->note == NULL;
-}
-
 bool ws_write_run(struct ws_sub *sub)
 {
 	struct ws_conn *c = sub->conn;
 	struct str bytes;
 	uint64_t first, last;
 
-	if (!is_simple(sub) || !list_empty(&c->ready) || !ws_may_write(c))
+	if (sub->feed.state != FEED_LIVE || !sub->live_told ||
+	    sub->note != NULL || !list_empty(&c->ready) || !ws_may_write(c))
 		return false;
 	bytes = run_for(sub, &last);
 	first = sub->feed.cursor + 1;
@@ -87,55 +82,6 @@ bool ws_write_run(struct ws_sub *sub)
 		return false;
 	count(sub, first);
 	return ws_write_bytes(c, bytes) && feed_caught_up(&sub->feed);
-}
-
-/* Appends what is new of the sub, which has passed it then. */
-static void append_new(struct ws_sub *sub, struct buf *out)
-{
-	uint64_t first = sub->feed.cursor + 1;
-	uint64_t known = feed_group_of(&sub->feed)->last_seq;
-	uint64_t seq = first;
-	struct feed_message *m;
-
-	while (seq <= known && out->len < WS_TURN_BYTES) {
-		m = feed_peek(&sub->feed, seq);
-		if (m == NULL || m->m.mentions.len > 0)
-			break;
-		if (!ws_encode(sub->group, m)) {
-			buf_release(&m->encoded);
-			break;
-		}
-		/* With room that is there, appending does not fail. */
-		if (!buf_reserve(out, m->encoded.len))
-			break;
-		buf_append_str(out, ws_frame_bytes(&m->encoded));
-		seq++;
-	}
-	if (seq == first)
-		return;
-	(void)feed_skip(&sub->feed, seq - 1); /* feed_peek() had them all */
-	count(sub, first);
-}
-
-/* What is new of all its groups, as one write. */
-static void write_gathered(struct ws_conn *c)
-{
-	struct buf *out = &c->gw->scratch;
-	struct list *next;
-
-	buf_clear(out);
-	for (struct list *l = c->ready.next; l != &c->ready; l = next) {
-		struct ws_sub *sub = container_of(l, struct ws_sub, ready);
-
-		next = l->next;
-		if (!is_simple(sub))
-			continue;
-		append_new(sub, out);
-		if (feed_caught_up(&sub->feed))
-			list_remove(&sub->ready);
-	}
-	if (out->len > 0)
-		(void)ws_write_bytes(c, str_make(out->data, out->len));
 }
 
 bool ws_gather(struct ws_sub *sub)
@@ -159,9 +105,6 @@ void ws_flush(struct feed *f)
 	while ((el = list_pop(&gw->gathered)) != NULL) {
 		struct ws_conn *c = container_of(el, struct ws_conn, gathered);
 
-		if (ws_may_write(c))
-			write_gathered(c);
-		if (!list_empty(&c->ready))
-			ws_pump(c);
+		ws_pump(c);
 	}
 }

@@ -94,5 +94,8 @@ bool wsserver_sleeps(const char *pids, size_t at, uint64_t *out);
 /* Makes the group of n users (who exist) u0, u1, ... and root; prints a token
  * for each. And groups of some of them, as run_set_up() deals them out. */
 int scene_main(int argc, char **argv);
+/* Who has missed much: as pages, and as WebSockets. */
+int pages_main(int argc, char **argv);
+int resume_main(int argc, char **argv);
 
 #endif

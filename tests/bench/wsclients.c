@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The light clients of `make bench-ws`; tests/bench/ws.sh starts the servers.
+ * The light clients of `make bench-ws` and `make bench-catchup`; tests/bench/
+ * ws.sh and catchup.sh start the servers.
  *
  *   wsclients scene SOCKET GROUP N [GROUPS EACH CONNECTIONS] >TOKENS
  *   wsclients run SIDE PORT[,PORT] N
  *   wsclients many SIDE PORT N GROUPS EACH
  *   wsclients idle SIDE PORT N
+ *   wsclients resume PORT N
+ *   wsclients pages PORT GROUP
  *
  * run opens N connections to a server (SIDE names its protocol), or one half
  * to each of two, subscribes them, publishes to the first and counts: each must
@@ -20,6 +23,8 @@
  * BENCH_DEPTH (8; 0: not) under way at a time;
  * SUSTAIN_MS (0: not), SUSTAIN_RATE (100 a second); for `ours` SOCKET and
  * TOKENS.
+ *
+ * resume and pages are in wscatchup.c.
  */
 #include <errno.h>
 #include <signal.h>
@@ -191,13 +196,13 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*main)(int argc, char **argv);
-	} commands[] = { { "scene", scene_main },
-			 { "run", run_main },
-			 { "many", many_main },
-			 { "idle", idle_main } };
+	} commands[] = { { "scene", scene_main },   { "run", run_main },
+			 { "many", many_main },	    { "idle", idle_main },
+			 { "resume", resume_main }, { "pages", pages_main } };
 
 	(void)signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; argc > 1 && i < 4; i++) {
+	for (size_t i = 0;
+	     argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].main(argc - 1, argv + 1);
 	}
