@@ -175,6 +175,15 @@ idle() {
 	done
 }
 
+# idle_with REGEX: numbers of connections
+idle_with() {
+	[ "$IDLE_MS" -gt 0 ] || return 0
+	for n in $(printf '%s\n' $IDLE | grep -E "$1"); do
+		say "$n idle connections"
+		idle "$n"
+	done
+}
+
 : >"$SAMPLES"
 say "a group of $MOST members, $GROUPS_N of $EACH"
 for side in $SIDES; do
@@ -185,6 +194,12 @@ for side in $SIDES; do
 	eval "${side}_rss=\$(for pid in \$pids; do rss \$pid; done)"
 done
 on $((CPUS - 1)) $$
+# Before the first connection: of those that have gone something is left to do.
+if [ "$IDLE_MS" -gt 0 ] && [ -n "$GROUPD" ]; then
+	mount_fs
+	ours_pids="$ours_pids $GROUPFS"
+fi
+idle_with '^0$'
 for n in $MEMBERS; do
 	say "$n members, $ROUNDS rounds"
 	for _ in $(seq "$ROUNDS"); do
@@ -199,12 +214,5 @@ for _ in $([ "$GROUPS_N" -eq 0 ] || seq "$ROUNDS"); do
 		many_groups "$side"
 	done
 done
-if [ "$IDLE_MS" -gt 0 ]; then
-	mount_fs
-	ours_pids="$ours_pids $GROUPFS"
-	for n in $IDLE; do
-		say "$n idle connections"
-		idle "$n"
-	done
-fi
+idle_with '^[1-9]'
 $PY "$TOP/tests/bench/report.py" "$SAMPLES" ${JSON:+"$JSON"}
