@@ -134,6 +134,9 @@ struct store_ops {
 			   store_group_fn fn, void *data, struct err *err);
 	int (*scan)(struct store *s, uint64_t group_id, uint64_t after_seq,
 		    store_message_fn fn, void *data, struct err *err);
+	/* NULL: scan is as good. */
+	int (*scan_text)(struct store *s, uint64_t group_id, uint64_t after_seq,
+			 store_message_fn fn, void *data, struct err *err);
 	int (*seek)(struct store *s, uint64_t group_id, enum log_format format,
 		    uint64_t off, uint64_t *seq, uint64_t *line_off,
 		    struct err *err);

@@ -76,6 +76,9 @@ struct store_options {
 	/* Of a writer of a shared store: env's clock is compared with the
 	 * store's, and where it is wrong by more than a day `unavailable`. */
 	bool check_clock;
+	/* What it is refused with no user sees: it may say where a shared store
+	 * is, and as whom it was asked. */
+	bool for_log;
 };
 
 /* url: "sqlite:PATH", "postgresql:" and what libpq says of it, or
@@ -153,7 +156,9 @@ struct store_create {
 int store_create_group(struct store *s, struct store_create *op,
 		       struct err *err);
 
-/* For an admin of the group. Its id is never used again. */
+/* For an admin of the group. Its id is never used again. 1: a rest of what it
+ * held is left, which no verb finds but store_import_drop(): that is to be
+ * called, with its id, until it says that nothing is left. */
 int store_delete_group(struct store *s, uint64_t group_id, struct str by,
 		       struct err *err);
 
@@ -388,12 +393,13 @@ struct store_import_end {
 };
 int store_import_end(struct store *s, struct store_import_end *op,
 		     struct err *err);
-/* Takes some of an import away, so that no transaction is long: 1 while there
- * is more; 0: it is gone, or there was none. From the first on, no other verb
- * finds it. */
+/* Takes some of an import away, or of what is left of a group that was deleted,
+ * so that no transaction is long: 1 while there is more; 0: it is gone, or
+ * there was none. From the first on, no other verb finds it. */
 int store_import_drop(struct store *s, uint64_t import_id, struct err *err);
 /* 1: *import_id is the first import above after_id that was begun and not
- * ended; 0: there is none. Any handle. Of a store that is shared only those
+ * ended, or a deleted group of which a rest is left; 0: there is none. Any
+ * handle. Of a store that is shared only those
  * that this handle has begun, and those that nobody has been at for an hour:
  * what another node is at is not found. */
 int store_next_import(struct store *s, uint64_t after_id, uint64_t *import_id,
@@ -442,6 +448,11 @@ int store_list_groups(struct store *s, struct str user, struct str after,
  * caller knows. */
 int store_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
 	       store_message_fn fn, void *data, struct err *err);
+/* The same for who needs only what a line of `messages` is made of: seq,
+ * time_ms, type, reply_to, sender, media_url and content; of the others each is
+ * as it is, or 0. */
+int store_scan_text(struct store *s, uint64_t group_id, uint64_t after_seq,
+		    store_message_fn fn, void *data, struct err *err);
 
 /* The seq of the message whose line in the log of that format holds byte off,
  * and the offset of that line. -ENOENT when off is at or behind the end (err
@@ -542,7 +553,8 @@ bool store_is_shared(const struct store *s);
 
 /* Whether the handle reaches its store, of which nothing is asked. At once
  * where it is connected; else it connects, which may take seconds whatever the
- * deadline: `unavailable`. Outside of transactions and snapshots. */
+ * deadline: `unavailable`, with a sentence that is for the log alone (for_log).
+ * Outside of transactions and snapshots. */
 int store_reach(struct store *s, struct err *err);
 /* What is asked from now on is given up at that time (CLOCK_MONOTONIC, in ms):
  * `unavailable`, or the outcome is unknown, as when a connection is lost. What

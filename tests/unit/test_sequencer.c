@@ -207,6 +207,25 @@ static void senders_share_their_commits(void **state)
 	assert_in_range(f->events, 1, commits);
 }
 
+static void what_comes_in_one_turn_shares_one_commit(void **state)
+{
+	struct fixture *f = *state;
+	struct sending s[SENDERS] = { 0 };
+	uint64_t group_id = create_group(f);
+	uint64_t before = histogram_count(&f->sequencer.figures.ops);
+
+	/* It sleeps. */
+	while (sequencer_stalled_ns(&f->sequencer) > 0)
+		usleep(1000);
+	for (size_t i = 0; i < SENDERS; i++) {
+		submit_all(f, &s[i], 1, group_id);
+		usleep(100);
+	}
+	run_until(f, s, SENDERS);
+	assert_int_equal(histogram_count(&f->sequencer.figures.ops) - before,
+			 1);
+}
+
 static void a_refused_one_does_not_fail_its_batch(void **state)
 {
 	struct fixture *f = *state;
@@ -375,6 +394,8 @@ static void a_lane_that_does_not_get_on_is_seen(void **state)
 	assert_int_equal(sequencer_submit(&f->sequencer, s.sending.group_id,
 					  &s.sending.op),
 			 0);
+	/* A lane is woken at the end of the turn. */
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
 	while (!atomic_load(&s.began))
 		usleep(1000);
 	usleep(50000);
@@ -393,6 +414,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(senders_share_their_commits,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_comes_in_one_turn_shares_one_commit, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_refused_one_does_not_fail_its_batch, set_up,
 			tear_down),
