@@ -551,6 +551,7 @@ struct sq_member {
 	enum role role;
 	uint64_t stored_read_seq; /* see sq_pointer() */
 	uint64_t joined_seq;
+	uint64_t sealed;
 	uint64_t epoch;
 	uint64_t member_count;
 	uint64_t max_members;
@@ -613,9 +614,14 @@ struct sq_walk {
 int sq_walk_next(struct sq_walk *w, struct err *err);
 void sq_walk_end(struct sq_walk *w);
 /* One message: 1: *st is at it, to be reset; 0: it is not there. */
+struct sq_at {
+	uint64_t group_id;
+	uint64_t sealed;
+	uint64_t seq;
+};
 int sq_row(struct sqlite_store *s, enum sq_statement cold,
-	   enum sq_statement hot, uint64_t group_id, uint64_t sealed,
-	   uint64_t seq, sqlite3_stmt **st, struct err *err);
+	   enum sq_statement hot, const struct sq_at *at, sqlite3_stmt **st,
+	   struct err *err);
 
 /* *seq is what members.last_read_seq says; what he has sent since he joined
  * counts too. */
@@ -627,8 +633,12 @@ int sq_pointer(struct sqlite_store *s, uint64_t group_id, struct str user,
 /* A step of a round inside of the transaction, of about so many rows; begins
  * one where none is. 1: there is more of it. */
 int sq_seal_step(struct sqlite_store *s, uint64_t rows, struct err *err);
-/* All there is, at once. */
+/* All there is, at once; all there is of a group. */
 int sq_seal_all(struct sqlite_store *s, struct err *err);
+int sq_seal_group(struct sqlite_store *s, uint64_t group_id, struct err *err);
+/* The group's messages are in `messages`, up to this. */
+int sq_set_sealed(struct sqlite_store *s, uint64_t group_id,
+		  const struct sq_tail *tail, struct err *err);
 /* With each commit, before it: what has to be. */
 int sq_seal_some(struct sqlite_store *s, struct err *err);
 /* After it, or after a rollback. */

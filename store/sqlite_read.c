@@ -15,14 +15,12 @@ static int end_walk(sqlite3_stmt *st, int rc)
 	return rc < 0 ? rc : 0;
 }
 
-/* The offset of the line of seq, or *off unchanged when there is none. */
-static int line_offset(struct sqlite_store *s, uint64_t group_id,
-		       uint64_t sealed, uint64_t seq, uint64_t *off,
-		       struct err *err)
+/* The offset of its line, or *off unchanged when there is none. */
+static int line_offset(struct sqlite_store *s, const struct sq_at *at,
+		       uint64_t *off, struct err *err)
 {
 	sqlite3_stmt *st;
-	int rc = sq_row(s, SQ_LINE, SQ_HOT_LINE, group_id, sealed, seq, &st,
-			err);
+	int rc = sq_row(s, SQ_LINE, SQ_HOT_LINE, at, &st, err);
 
 	if (rc > 0) {
 		*off = sq_column(st, 1);
@@ -100,7 +98,9 @@ static int read_group(struct sqlite_store *s, sqlite3_stmt *st, struct str user,
 	if (g->last_read_seq >= g->last_seq)
 		g->read_off = g->size;
 	else
-		rc = line_offset(s, g->group_id, sealed, g->last_read_seq + 1,
+		rc = line_offset(s,
+				 &(struct sq_at){ g->group_id, sealed,
+						  g->last_read_seq + 1 },
 				 &g->read_off, err);
 	/* All unread mentions are of unread messages. */
 	if (rc == 0 && g->last_read_seq < g->last_seq)
@@ -286,11 +286,11 @@ static void read_line(const struct search *q, sqlite3_stmt *st, uint64_t *off,
 static int probe(struct sqlite_store *s, struct search *q, uint64_t guess,
 		 struct err *err)
 {
+	const struct sq_at at = { q->group_id, q->sealed, guess };
 	sqlite3_stmt *st;
 	uint64_t off;
 	uint64_t len;
-	int rc = sq_row(s, SQ_LINE, SQ_HOT_LINE, q->group_id, q->sealed, guess,
-			&st, err);
+	int rc = sq_row(s, SQ_LINE, SQ_HOT_LINE, &at, &st, err);
 
 	if (rc == 0)
 		return sq_fail(s, SQLITE_CORRUPT, err); /* a gap */
