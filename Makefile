@@ -142,6 +142,14 @@ bench-ws: all $(BUILD)/bench/wsclients $(BUILD)/bench/epollserver
 bench-catchup: all $(addprefix $(BUILD)/bench/,fsbench wsclients passthrough_ll)
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/catchup.sh
 
+$(BUILD)/bench/sendbench: $(call obj,$(call bench_src,bench sendbench sendload sendproto sendfile sendmount) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+bench-send: all $(BUILD)/bench/sendbench
+	$(Q)sh scripts/deps.sh run bench
+	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/send.sh
+
 $(BUILD)/bench/busbench: $(call obj,$(call bench_src,bench busbench) $(wildcard daemon/bus*.c) $(LIB_SRC))
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
@@ -262,7 +270,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster bench-cluster deb test-deb bench-fs bench-ws bench-catchup lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

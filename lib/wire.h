@@ -578,9 +578,13 @@ enum port_part {
 #define WIRE_USER_LIST_FIELDS(F)                                               \
 	F(str, names, WIRE_FRAME_MAX)                                          \
 	F(num, complete, 1)
+/* key: at least 32 random bytes, which nobody else knows; whoever asks with it
+ * again, since the answer was lost, gets the same token, with a token_id of 0.
+ * Empty: a token of groupd's own making. */
 #define WIRE_CREATE_TOKEN_FIELDS(F)                                            \
 	F(str, user, WIRE_USER_MAX)                                            \
-	F(num, expires_ms, WIRE_U64)
+	F(num, expires_ms, WIRE_U64)                                           \
+	F(str, key, WIRE_KEY_MAX)
 #define WIRE_TOKEN_FIELDS(F)                                                   \
 	F(num, token_id, WIRE_U64)                                             \
 	F(str, token, WIRE_TOKEN_MAX)

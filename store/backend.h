@@ -91,6 +91,9 @@ struct store_ops {
 	int (*list_overdue)(struct store *s, const struct store_keep *keep,
 			    size_t count, uint64_t *after_id,
 			    store_overdue_fn fn, void *data, struct err *err);
+	/* Outside of a transaction; op->wait_ms is UINT64_MAX. NULL: it has no
+	 * such work. */
+	int (*tend)(struct store *s, struct store_tend *op, struct err *err);
 	/* op->archived is 0. NULL: it has no archive. */
 	int (*archive)(struct store *s, struct store_archive *op,
 		       struct err *err);

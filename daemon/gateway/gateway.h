@@ -24,6 +24,7 @@
 #include "daemon/gateway/door.h"
 #include "daemon/gateway/hangup.h"
 #include "daemon/gateway/meter.h"
+#include "daemon/gateway/recall.h"
 #include "daemon/gateway/seat.h"
 #include "daemon/gateway/stall.h"
 #include "daemon/gateway/wheel.h"
@@ -74,6 +75,7 @@ struct gateway {
 	struct client client;
 	struct feed feed;
 	struct bearers bearers;
+	struct recall recall;
 	struct seats seats;
 	struct addresses addresses;
 	struct hangups hangups;

@@ -163,6 +163,12 @@ bool http_replied(struct http_request *r, const struct err *err);
 /* Finds the group of the path, then calls next with r->group_id set. */
 void http_with_group(struct http_request *r,
 		     void (*next)(struct http_request *r));
+/* The same with what may be recalled: for a request that groupd checks. */
+void http_with_recalled(struct http_request *r,
+			void (*next)(struct http_request *r));
+/* Its answer, before http_replied(). True: it was another group; next is called
+ * again when that is found. */
+bool http_asks_again(struct http_request *r, const struct err *err);
 
 /* A whole answer for a connection that is refused before it has a request:
  * written at once; or appended, for who writes it himself. */

@@ -106,6 +106,7 @@ struct ws_conn {
 
 	struct list waiting; /* commands not yet at groupd, in order */
 	struct list flying;
+	uint64_t nserials; /* commands until now */
 	size_t ncommands;
 	bool starting; /* the first of `waiting` is under way */
 

@@ -26,6 +26,11 @@ AIMS = (
       for how in ("one by one", "20 at a time")
       for side, least in (("plain", 0.9), ("mosquitto", 1.0),
                           ("nats", 1.0), ("redis", 1.0))),
+    ("N=64 random groups, messages", "file", 0.8, None),
+    ("N=512 random groups, messages", "file", 0.3, None),
+    *((f"N={n} random groups{link}, messages", "redis", 3, None)
+      for link in ("", ", a link each") for n in (64, 512)),
+    ("N=1 random groups, p50", "fdatasync", None, 1.3),
     ("random groups", "pgbench", 0.6, None),
     ("one hot group", "pgbench", 0.6, None),
     ("batches of groups", "pgbench", 5, None),
@@ -38,6 +43,7 @@ FLOORS = (
 )
 # METRIC, the most that ours may be.
 LIMITS = (
+    *((f"N={n} random groups, sustained, p99.9", 12) for n in (64, 512)),
     ("N=10000 connect all", 3000),
     ("N=10000 memory a connection", 6),
     ("N=10000 one by one, to the last, p50", 200),
@@ -186,8 +192,10 @@ def table(result):
 def main():
     metrics = read(sys.argv[1])
     result = report(less_the_commit(metrics))
-    if any("plain" in sides for sides in result.values()):
-        matrix(result, "plain")
+    for by in ("plain", "file"):
+        if any(by in sides for sides in result.values()):
+            matrix(result, by)
+            break
     else:
         table(result)
     result["aims"] = list(aims(result))

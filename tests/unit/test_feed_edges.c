@@ -568,6 +568,45 @@ static void a_wake_may_leave_and_subscribe_anew(void **state)
 	assert_false(f->groups.g[0].watched[0]);
 }
 
+/* groupd was not told yet that nobody watches through it any more, so it goes
+ * on telling; and then its log is another one, which is shorter. */
+static void what_an_old_watch_is_owed_says_nothing_of_another_log(void **state)
+{
+	struct fixture *f = *state;
+	const struct wire_body_ev_floor floor = { .group_id = GROUP_ID,
+						  .first_seq = 505 };
+	struct fake_group *g = &f->groups.g[0];
+	struct feed_message *m;
+
+	g->last_seq = 500;
+	start(f, 0, 0, 500);
+	f->groups.hold = true;
+	feed_unsubscribe(&f->sub[0]);
+	subscribe(f, 1, 1, FEED_FROM_POINTER);
+	while (f->groups.watches < 2)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	fake_groups_publish(&f->groups, 0, 5, false);
+	fake_groups_publish(&f->groups, 0, 5, true);
+	fake_peer_send(&f->groups.peer, WIRE_EV_FLOOR, 0, 0, &floor);
+	spin(f, 5);
+	fake_peer_drop(&f->groups.peer);
+	g->epoch++;
+	g->last_seq = 200;
+	f->groups.hold = false;
+	until_state(f, 1, FEED_LIVE);
+	assert_int_equal(feed_group_of(&f->sub[1])->last_seq, 200);
+	assert_int_equal(feed_group_of(&f->sub[1])->first_seq, 1);
+	/* Another answer, which is none of a log that became shorter. */
+	start(f, 2, 2, 200);
+	read_to(f, 1, 200);
+	assert_int_equal(feed_read(&f->sub[1], &m), 0);
+	fake_groups_publish(&f->groups, 0, 310, false);
+	spin(f, 5);
+	assert_int_equal(feed_peek(&f->sub[2], 503)->m.content.data[2], '2');
+	read_to(f, 1, 510);
+	assert_int_equal(f->sub[2].state, FEED_LIVE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -592,6 +631,7 @@ int main(void)
 		T(what_fails_ahead_is_pulled_again),
 		T(a_watch_that_fails_for_now_is_asked_again),
 		T(a_wake_may_leave_and_subscribe_anew),
+		T(what_an_old_watch_is_owed_says_nothing_of_another_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
