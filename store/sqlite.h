@@ -309,6 +309,11 @@ enum {
 	  "WHERE group_id=?2 AND seq>?3 AND sender<>?1 ORDER BY seq")          \
 	X(SCAN, SQ_MESSAGE_COLUMNS "FROM messages WHERE id BETWEEN ?1 AND ?2 " \
 				   "ORDER BY id")                              \
+	X(TAKE,                                                                \
+	  "SELECT take(" SQ_TEXT_COLUMNS ",off,len,jsonl_off,jsonl_len,"       \
+	  "mentions,client_id) FROM messages WHERE id BETWEEN ?1 AND ?2")      \
+	X(TAKE_TEXT, "SELECT take(" SQ_TEXT_COLUMNS ") FROM messages "         \
+		     "WHERE id BETWEEN ?1 AND ?2")                             \
 	X(MESSAGE, SQ_MESSAGE_COLUMNS "FROM messages WHERE id=?1")             \
 	X(LINE, SQ_LINE_COLUMNS "FROM messages WHERE id=?1")                   \
 	X(LINES, SQ_LINE_COLUMNS "FROM messages WHERE id BETWEEN ?1 AND ?2 "   \
@@ -379,6 +384,7 @@ enum {
 #define SQ_IS_MISCOUNTED                                                       \
 	"n<>coalesce(p+1,CASE WHEN n>0 AND seq<(SELECT first_seq FROM "        \
 	"groups g WHERE g.group_id=t.group_id) THEN n ELSE 1 END)"
+#define SQ_TEXT_COLUMNS "id,time_ms,type,reply_to,sender,media_url,content"
 #define SQ_MESSAGE_COLUMNS                                                     \
 	"SELECT id,off,len,jsonl_off,jsonl_len,time_ms,type,reply_to,sender,"  \
 	"media_url,mentions,client_id,content,rv "
@@ -426,6 +432,14 @@ struct sq_seal {
 	size_t begin; /* what `at` was when the transaction began */
 };
 
+/* A walk over sealed messages that is under way. */
+struct sq_scan {
+	store_message_fn fn;
+	void *data; /* borrowed */
+	uint64_t last;
+	int rc; /* what fn returned last */
+};
+
 struct sqlite_store {
 	struct store base;
 	sqlite3 *db;
@@ -436,6 +450,7 @@ struct sqlite_store {
 	unsigned views;	  /* nested sq_view_enter()s that began a view */
 	struct buf names; /* scratch: the mentions of one message */
 	struct buf held;  /* what the strs point to that a verb handed out */
+	struct sq_scan *scan; /* the innermost; NULL: none */
 
 	/* The hot tier: see sqlite_hot.h. */
 	struct hot_index *hot;
@@ -810,6 +825,8 @@ int sq_list_groups(struct store *base, struct str user, struct str after,
 		   store_group_fn fn, void *data, struct err *err);
 int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
 	    store_message_fn fn, void *data, struct err *err);
+int sq_scan_text(struct store *base, uint64_t group_id, uint64_t after_seq,
+		 store_message_fn fn, void *data, struct err *err);
 int sq_seek(struct store *base, uint64_t group_id, enum log_format format,
 	    uint64_t off, uint64_t *seq, uint64_t *line_off, struct err *err);
 int sq_verify(struct store *base, struct store_verify *v, struct err *err);
@@ -863,6 +880,16 @@ int sq_sync_folder(const char *path, struct err *err);
 /* sqlite_read.c: fills m from a row of SQ_MESSAGE_COLUMNS, and the column that
  * follows these. */
 void sq_read_message(sqlite3_stmt *st, struct wire_message *m);
+
+/* sqlite_scan.c: before statements are prepared; an SQLite code. */
+int sq_scan_set_up(struct sqlite_store *s);
+/* Hands on the messages from..to of a group, which are all in `messages`: as
+ * store_scan(), or with SQ_TAKE_TEXT as store_scan_text(); but 1 where fn ended
+ * it. */
+int sq_scan_sealed(struct sqlite_store *s, enum sq_statement which,
+		   uint64_t group_id, uint64_t from, uint64_t to,
+		   struct sq_scan *scan, struct err *err);
+
 enum { SQ_MESSAGE_RV = 13 };
 
 #endif

@@ -215,8 +215,9 @@ void sq_read_message(sqlite3_stmt *st, struct wire_message *m)
 	m->content = sq_column_str(st, 12);
 }
 
-static int scan(struct sqlite_store *s, uint64_t group_id, uint64_t after_seq,
-		store_message_fn fn, void *data, struct err *err)
+static int scan(struct sqlite_store *s, enum sq_statement sealed,
+		uint64_t group_id, uint64_t after_seq, struct sq_scan *to,
+		struct err *err)
 {
 	struct sq_walk w = { .s = s,
 			     .cold = SQ_SCAN,
@@ -231,9 +232,16 @@ static int scan(struct sqlite_store *s, uint64_t group_id, uint64_t after_seq,
 		return rc;
 	w.sealed = floor.sealed;
 	w.seq = after_seq + 1 < floor.seq ? floor.seq : after_seq + 1;
+	if (w.seq <= w.sealed) {
+		rc = sq_scan_sealed(s, sealed, group_id, w.seq, w.sealed, to,
+				    err);
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
+		w.seq = w.sealed + 1;
+	}
 	while ((rc = sq_walk_next(&w, err)) > 0) {
 		sq_read_message(w.st, &m);
-		rc = fn(data, &m);
+		rc = to->fn(to->data, &m);
 		if (rc != 0)
 			break;
 	}
@@ -241,10 +249,12 @@ static int scan(struct sqlite_store *s, uint64_t group_id, uint64_t after_seq,
 	return rc < 0 ? rc : 0;
 }
 
-int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
-	    store_message_fn fn, void *data, struct err *err)
+static int scan_in_view(struct store *base, enum sq_statement sealed,
+			uint64_t group_id, uint64_t after_seq,
+			store_message_fn fn, void *data, struct err *err)
 {
 	struct sqlite_store *s = sq_of(base);
+	struct sq_scan to = { .fn = fn, .data = data };
 	int rc;
 
 	if (group_id > SQ_GROUP_MAX || after_seq >= SQ_SEQ_MAX)
@@ -252,9 +262,22 @@ int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
 	rc = sq_view_enter(s, err);
 	if (rc < 0)
 		return rc;
-	rc = scan(s, group_id, after_seq, fn, data, err);
+	rc = scan(s, sealed, group_id, after_seq, &to, err);
 	sq_view_leave(s);
 	return rc;
+}
+
+int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
+	    store_message_fn fn, void *data, struct err *err)
+{
+	return scan_in_view(base, SQ_TAKE, group_id, after_seq, fn, data, err);
+}
+
+int sq_scan_text(struct store *base, uint64_t group_id, uint64_t after_seq,
+		 store_message_fn fn, void *data, struct err *err)
+{
+	return scan_in_view(base, SQ_TAKE_TEXT, group_id, after_seq, fn, data,
+			    err);
 }
 
 /* Where a search stands: byte off lies in a line of [low, high], whose first

@@ -189,11 +189,12 @@ void ws_unsubscribe(struct ws_sub *sub);
 /* Writes up to budget bytes of messages, and the last of them whole. True:
  * there is more, and the socket may take it. */
 bool ws_write_messages(struct ws_conn *c, size_t budget);
-/* The message's frame, made once for all connections. False: no memory. */
-bool ws_encode(const struct ws_group *g, struct feed_message *m);
 /* The sub's socket has it: for the figures. */
 void ws_count_delivery(const struct ws_sub *sub, const struct wire_message *m);
 /* ws_run.c */
+/* Appends the message's frame for this sub: made once for all, or its own. */
+void ws_append_message(struct buf *out, struct ws_sub *sub,
+		       struct feed_message *m);
 /* Writes all new messages at once to a sub that had read all before. False:
  * that is not all, or was not possible: read it. */
 bool ws_write_run(struct ws_sub *sub);
