@@ -134,8 +134,12 @@ static int run_ops(struct lane *lane, struct batch *batch,
 	return 0;
 }
 
-static void unknown_outcome(struct sequencer *q, const struct err *err)
+void lane_unknown(struct lane *lane, const struct err *err)
 {
+	const struct sequencer *q = lane->sequencer;
+
+	if (q->shared)
+		return;
 	if (q->options.on_unknown != NULL) {
 		q->options.on_unknown(q->options.data, err);
 		return;
@@ -377,8 +381,8 @@ static void run_batch(struct lane *lane, struct batch *batch)
 	struct err err = { .code = ERR_NONE };
 	int rc = carry_out(lane, batch, &err);
 
-	if (rc == -EINPROGRESS && !q->shared)
-		unknown_outcome(q, &err);
+	if (rc == -EINPROGRESS)
+		lane_unknown(lane, &err);
 	if (rc < 0) {
 		fail_batch(lane, batch, rc, &err);
 		return;
@@ -404,6 +408,7 @@ static void *lane_main(void *arg)
 		run_batch(lane, batch);
 		lane_answered(lane, batch->count);
 		mailbox_post(&q->done, &batch->link);
+		lane->tend_ns = uv_hrtime() + LANE_QUIET_MS * LATE_MS_NS;
 		if (lane->lost)
 			lane_doubt(lane);
 	}

@@ -116,9 +116,9 @@ struct lane {
 	 * on the way to it; and then it is not reached, or even waited for. */
 	bool doubt;
 	bool away;
-	struct err why;		  /* it is away; protected by lock */
 	struct event_marks marks; /* the thread's, as the next */
 	bool lost; /* the last transaction did not reach a shared store */
+	uint64_t tend_ns; /* when to store_tend(), if it is idle then */
 	/* When it last got on with its work (uv_hrtime()); 0: it has none. */
 	atomic_uint_fast64_t alive_ns;
 	/* Of a shared store, owned: SEQUENCER_BATCH_OPS each. */

@@ -10,6 +10,13 @@
 
 #include "daemon/sequencer.h"
 
+enum {
+	/* After a batch the store's own work waits for so long: others may
+	 * come. */
+	LANE_QUIET_MS = 20,
+	LANE_TEND_AGAIN_MS = 60000 /* after an error */
+};
+
 /* What went into one transaction. */
 struct batch {
 	struct list link;
@@ -36,6 +43,9 @@ void lane_answered(struct lane *lane, size_t count);
 void lane_gather(struct lane *lane);
 /* Loop: wakes the lanes that have something to do. */
 void lanes_wake(uv_idle_t *turn);
+/* Lane: nobody knows what is stored: does not return in a daemon, but where the
+ * store is shared. */
+void lane_unknown(struct lane *lane, const struct err *err);
 /* Lane: the last transaction failed, so perhaps the store is away. Who has
  * waited for that is answered. */
 void lane_doubt(struct lane *lane);

@@ -21,14 +21,10 @@ struct batch *batch_new(void)
 	return batch;
 }
 
-static void refuse(const struct lane *lane, struct batch *batch,
-		   struct sequencer_op *op)
+/* Why it is away is in the log, with addresses that are no user's business. */
+static void refuse(struct batch *batch, struct sequencer_op *op)
 {
-	if (lane->away)
-		op->err = lane->why;
-	else
-		err_set(&op->err, ERR_UNAVAILABLE,
-			"The store cannot be reached now");
+	err_set(&op->err, ERR_UNAVAILABLE, "The store cannot be reached now");
 	op->err.retry_after_ms = SEQUENCER_RETRY_MS;
 	list_push(&batch->ops, &op->link);
 	batch->count++;
@@ -54,7 +50,7 @@ static void refuse_waiting(struct lane *lane, uint64_t ms)
 		list_remove(&op->link);
 		lane->pending_ops--;
 		lane->pending_bytes -= op->bytes;
-		refuse(lane, batch, op);
+		refuse(batch, op);
 	}
 	if (batch != NULL)
 		mailbox_post(&lane->sequencer->done, &batch->link);
@@ -85,18 +81,57 @@ static bool reach(struct lane *lane)
 	}
 	if (err.code == ERR_NONE)
 		err_set(&err, ERR_UNAVAILABLE, NULL);
-	err.code = ERR_UNAVAILABLE;
 	if (!lane->away)
 		log_warn("the store cannot be reached: why=\"%s\"", err.text);
 	lane->doubt = true;
 	lane->away = true;
-	lane->why = err;
 	refuse_waiting(lane, 0);
 	then = late_time(uv_hrtime(), LATE_LOOK_MS);
 	if (!lane->stop)
 		(void)pthread_cond_clockwait(&lane->wake, &lane->lock,
 					     CLOCK_MONOTONIC, &then);
 	return false;
+}
+
+/* The store's own work: a step. lock is held, but not while it works. */
+static void tend(struct lane *lane)
+{
+	struct store_tend op = { .limit = 0 };
+	struct err err = { .code = ERR_NONE };
+	int rc;
+
+	pthread_mutex_unlock(&lane->lock);
+	atomic_store(&lane->alive_ns, uv_hrtime());
+	rc = store_tend(lane->store, &op, &err);
+	if (rc == -EINPROGRESS)
+		lane_unknown(lane, &err);
+	if (rc < 0) {
+		log_warn("the store cannot tidy up: why=\"%s\"", err.text);
+		op.wait_ms = LANE_TEND_AGAIN_MS;
+	}
+	pthread_mutex_lock(&lane->lock);
+	lane->tend_ns = op.wait_ms == UINT64_MAX
+				? UINT64_MAX
+				: uv_hrtime() + op.wait_ms * LATE_MS_NS;
+}
+
+/* Waits for ops; meanwhile the store may have something to do. */
+static void be_idle(struct lane *lane)
+{
+	struct timespec then;
+
+	if (lane->tend_ns <= uv_hrtime()) {
+		tend(lane);
+		return;
+	}
+	atomic_store(&lane->alive_ns, 0);
+	if (lane->tend_ns == UINT64_MAX) {
+		pthread_cond_wait(&lane->wake, &lane->lock);
+		return;
+	}
+	then = late_time(lane->tend_ns, 0);
+	(void)pthread_cond_clockwait(&lane->wake, &lane->lock, CLOCK_MONOTONIC,
+				     &then);
 }
 
 bool lane_wait(struct lane *lane)
@@ -106,10 +141,8 @@ bool lane_wait(struct lane *lane)
 	for (;;) {
 		lane->awaited = 1;
 		while (list_empty(&lane->pending) && !lane->stop &&
-		       !lane->doubt) {
-			atomic_store(&lane->alive_ns, 0);
-			pthread_cond_wait(&lane->wake, &lane->lock);
-		}
+		       !lane->doubt)
+			be_idle(lane);
 		if (list_empty(&lane->pending) && lane->stop)
 			return false;
 		if ((!q->shared || reach(lane)) && !list_empty(&lane->pending))
@@ -187,7 +220,7 @@ static int refuse_now(struct lane *lane, struct sequencer_op *op)
 		return -EBUSY;
 	list_init(&batch->ops);
 	list_init(&batch->events);
-	refuse(lane, batch, op);
+	refuse(batch, op);
 	mailbox_post(&lane->sequencer->done, &batch->link);
 	return 0;
 }

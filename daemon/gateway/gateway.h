@@ -109,7 +109,7 @@ struct gateway {
 	struct table subs;  /* ws_sub by connection and group */
 	struct table users; /* ws_user by name */
 	uint64_t conn_serial;
-	struct buf scratch; /* one frame, for the length of a call */
+	struct buf scratch; /* frames, for the length of a call */
 	struct ws_run run;
 
 	uv_signal_t sigterm;

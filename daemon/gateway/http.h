@@ -30,6 +30,7 @@ enum http_more { HTTP_MORE, HTTP_END };
 
 enum {
 	HTTP_PIECE = 32 << 10,	   /* bytes given to lws at a time */
+	HTTP_TURN = 4,		   /* pieces, as long as they are taken */
 	HTTP_WRITE_S = 30,	   /* a piece must be taken within */
 	HTTP_DRAIN_MAX = 64 << 10, /* a refused body is read to its end */
 	HTTP_NO_LENGTH = -1	   /* the end of the connection is the end */
@@ -69,8 +70,9 @@ struct http_request {
 	uint64_t until_ms; /* groupd has to answer; 0: nothing is asked */
 	void (*with_group)(struct http_request *r);
 	uint64_t group_id;
-	struct buf text; /* the answer's body as it grows */
-	struct buf wire; /* a list for groupd */
+	struct buf text;   /* the answer's body as it grows */
+	size_t text_given; /* of a large one: what is in `out`, or was */
+	struct buf wire;   /* a list for groupd */
 	struct http_page page;
 	uint64_t after_seq, before_seq, epoch;
 	bool has_epoch;
