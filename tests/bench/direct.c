@@ -33,6 +33,8 @@ static void answered(struct client_request *req, const struct err *err,
 	if (err == NULL && d->seen != NULL)
 		d->seen(d, body);
 	d->seen = NULL;
+	if (err != NULL)
+		(void)fprintf(stderr, "bench: %s\n", err->text);
 	if (err == NULL && req->type == WIRE_FIND_GROUP) {
 		const struct wire_group *g = body;
 
@@ -47,6 +49,8 @@ int direct_ask(struct direct *d, enum wire_type type, const void *body)
 
 	d->done = false;
 	d->request.data = d;
+	/* Nobody may have run it for longer than a request may take. */
+	uv_update_time(&d->loop);
 	rc = client_submit(&d->client, &d->request, &d->self, type, body,
 			   CLIENT_TIMEOUT_MS, answered);
 	if (rc != 0)

@@ -120,6 +120,7 @@ static int op_send_many(void *data)
 	int rc = 0;
 
 	s->done = 0;
+	uv_update_time(&s->maker.loop);
 	for (size_t i = 0; rc == 0 && i < FLAT_AT_ONCE; i++)
 		rc = submit_send(s, i);
 	while (rc == 0 && s->done < FLAT_AT_ONCE)

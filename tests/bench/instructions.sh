@@ -33,7 +33,8 @@ die() {
 	exit 1
 }
 
-COUNT="valgrind --tool=callgrind --callgrind-out-file=/dev/null"
+COUNT="valgrind --tool=callgrind --callgrind-out-file=/dev/null --vgdb=no"
+TOOL=/usr/libexec/valgrind/callgrind-$(dpkg --print-architecture)-linux
 
 # counted FILE: what callgrind said there.
 counted() {
@@ -68,19 +69,23 @@ count_mount() {
 	counted "$_dir/log"
 }
 
-# count_gateway N: of a gateway that delivers N messages to each of SOCKETS. It
-# is started by a groupd that finds it beside itself.
+# count_gateway N: of a gateway that delivers N messages to each of SOCKETS. Its
+# groupd finds it beside itself, and knows it by its process' name: so the tool
+# has that name, too.
 count_gateway() {
 	_dir=$T/gateway-$1
-	mkdir -p "$_dir"
+	mkdir -p "$_dir/tool"
 	cp "$BUILD/groupd" "$_dir/groupd"
+	cp "$TOOL" "$_dir/tool/groupd-gateway"
 	cat >"$_dir/groupd-gateway" <<-END
 		#!/bin/sh
-		exec $COUNT --log-file=$_dir/log $BUILD/groupd-gateway "\$@"
+		export VALGRIND_LIB=${TOOL%/*} VALGRIND_LAUNCHER=/usr/bin/valgrind
+		exec $_dir/tool/groupd-gateway ${COUNT#* } \
+			--log-file=$_dir/log $BUILD/groupd-gateway "\$@"
 	END
 	chmod +x "$_dir/groupd-gateway"
 	"$_dir/groupd" --data "$_dir/data" --socket "$_dir/sock" \
-		--listen "127.0.0.1:0" 2>"$_dir/groupd.log" &
+		--listen "127.0.0.1:0" 2>>"$_dir/groupd.log" &
 	_pid=$!
 	SOCKET=$_dir/sock
 	wait_for 20 ctl create bench || die "no groupd"

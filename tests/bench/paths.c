@@ -108,16 +108,17 @@ static const struct path {
 	uint64_t n; /* enough that chance is less than one in a hundred */
 	path_fn run;
 } paths[] = {
-	{ "append, a commit each", 300, path_append },
-	{ "append, 64 a commit, one group", 1920, path_append_hot },
-	{ "append, 64 a commit, random groups", 1920, path_append_random },
-	{ "scan, a message", 20000, path_scan },
-	{ "group found by a member", 2000, path_find },
-	{ "line of messages rendered", 50000, path_render },
+	{ "store: append, a commit each", 100, path_append },
+	{ "store: append, 64 a commit, one group", 960, path_append_hot },
+	{ "store: append, 64 a commit, random groups", 960,
+	  path_append_random },
+	{ "store: scan, a message", 10000, path_scan },
+	{ "store: a member finds a group", 1000, path_find },
+	{ "line of messages rendered", 30000, path_render },
 	{ "JSON of a message", 20000, path_json },
 	{ "SEND encoded", 20000, path_encode },
 	{ "SEND decoded", 50000, path_decode },
-	{ "fanout, a session", 40000, path_fanout },
+	{ "fanout, a session", 20000, path_fanout },
 	{ "feed, a subscriber", 40000, path_feed },
 };
 

@@ -78,6 +78,7 @@ static void fan_out(struct registry *r, uint64_t seq)
 	struct event e = { .kind = EVENT_MESSAGES,
 			   .group_id = 1,
 			   .first_seq = seq,
+			   .from_seq = seq,
 			   .last_seq = seq,
 			   .frames = &frame,
 			   .nframes = 1 };

@@ -6,7 +6,7 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/paths.h"
 
-enum { A_COMMIT = 64, GROUPS = 1000, LOG = 1000 };
+enum { A_COMMIT = 64, GROUPS = 250, LOG = 250 };
 
 static void check(int rc, const struct err *err)
 {
