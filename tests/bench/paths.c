@@ -120,6 +120,7 @@ static const struct path {
 	{ "SEND decoded", 50000, path_decode },
 	{ "fanout, a session", 20000, path_fanout },
 	{ "feed, a subscriber", 40000, path_feed },
+	{ "feed, an event of one of 10000 groups", 50000, path_feed_groups },
 };
 
 int main(int argc, char **argv)

@@ -26,5 +26,6 @@ void path_find(uint64_t n, const char *dir);
 /* paths_fan.c */
 void path_fanout(uint64_t n, const char *dir);
 void path_feed(uint64_t n, const char *dir);
+void path_feed_groups(uint64_t n, const char *dir);
 
 #endif

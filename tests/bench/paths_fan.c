@@ -16,7 +16,7 @@
 #include "tests/bench/paths.h"
 #include "tests/support/fake_groups.h"
 
-enum { MESSAGES = 200 };
+enum { MESSAGES = 200, GROUPS = 10000 };
 
 /* A process that watches the group; `end` is its own side. */
 struct watcher {
@@ -183,4 +183,38 @@ void path_feed(uint64_t n, const char *dir)
 			(void)uv_run(&loop, UV_RUN_ONCE);
 	}
 	fake_groups_close(&fake);
+}
+
+/* Of groups whose watches groupd has not answered yet: finding one is all. */
+void path_feed_groups(uint64_t n, const char *dir)
+{
+	static struct feeding f;
+	static struct client_principal alice;
+	const struct wire_header header = { .type = WIRE_EV_GROWN };
+	const struct client_options options = { .path = "/nowhere",
+						.agent = "bench/1",
+						.data = &f,
+						.on_event = on_event };
+	struct feed_sub *subs = calloc(GROUPS, sizeof(*subs));
+	uv_loop_t loop;
+
+	(void)dir;
+	(void)uv_loop_init(&loop);
+	if (subs == NULL || client_start(&f.client, &loop, &options) < 0 ||
+	    feed_start(&f.feed, &loop, &f.client) < 0 ||
+	    client_open_principal(&f.client, &alice, PRINCIPAL_UID, 1, NULL,
+				  NULL) < 0)
+		bench_die("feed", -ENOMEM);
+	for (uint64_t i = 0; i < GROUPS; i++) {
+		if (feed_subscribe(&f.feed, &subs[i], &alice, 1 + i, 0, woken) <
+		    0)
+			bench_die("subscribe", -ENOMEM);
+	}
+	for (uint64_t i = 0; i < n; i++) {
+		const struct wire_body_ev_grown body = {
+			.group_id = 1 + bench_random() % GROUPS, .last_seq = 1
+		};
+
+		feed_on_event(&f.feed, &header, &body);
+	}
 }
