@@ -55,20 +55,24 @@ stop_groupd
 migrate() {
 	"$BUILD/groupctl" migrate --data "$T/data" "$FROM" "$TO"
 }
-# The killed ones are children of the shell that says so.
+# The killed ones are children of the shell that says so. How long it takes is
+# the machine's affair: killed later and later until it comes to its end, then
+# sooner again.
 kills=0
+cut=100
 is_begun() {
 	[ "$(sql "$base" "SELECT 1 FROM meta WHERE k='moved_from'" 2>&1)" = 1 ]
 }
 while [ $kills -lt 10 ] || ! is_begun; do
-	timeout -s KILL "0.$((kills % 5 + 1))" "$BUILD/groupctl" migrate \
+	timeout -s KILL "$(printf '0.%03d' $cut)" "$BUILD/groupctl" migrate \
 		--data "$T/data" "$FROM" "$TO" >"$T/killed.out" 2>&1 && {
-		# It came to its end.
 		sql postgres "DROP DATABASE $base WITH (FORCE)"
 		sql postgres "CREATE DATABASE $base"
+		cut=$((cut / 2 + 1))
 		continue
 	}
 	kills=$((kills + 1))
+	[ $cut -gt 700 ] || cut=$((cut * 4 / 3))
 done 2>/dev/null
 fails "groupd does not start on what is not complete" \
 	timeout 20 "$BUILD/groupd" --data "$T/data" --socket "$T/run/new.sock" \

@@ -43,9 +43,19 @@ nginx -c "$T/nginx.conf" -g 'daemon off;' >"$T/nginx.out" 2>&1 &
 ours $!
 front=https://chat.example.org:$port
 export front port
-through() {
-	curl -sS -m 30 --cacert "$T/cert.pem" -H "Authorization: Bearer $TOKEN" \
+# by_curl HOW ARGUMENT...: HOW is `command`, or in the background `exec`: then
+# what a signal is sent to is curl itself, and not the shell of a function.
+by_curl() {
+	how=$1
+	shift
+	$how curl -sS --cacert "$T/cert.pem" -H "Authorization: Bearer $TOKEN" \
 		--resolve "chat.example.org:$port:127.0.0.1" "$@"
+}
+through() {
+	by_curl command -m 30 "$@"
+}
+streams() {
+	by_curl exec -N -m 60 "$front/api/groups/dev/stream$1"
 }
 status() {
 	through -o "$T/body" -w '%{http_code}' "$@"
@@ -76,7 +86,7 @@ is "plain HTTP gets nothing" "$(curl -sS -o "$T/body" -w '%{http_code}' \
 	"http://127.0.0.1:$port/api/groups")" 400
 
 # A stream: each message at once.
-through -N -m 60 "$front/api/groups/dev/stream?after_seq=0" >"$T/stream" 2>&1 &
+streams '?after_seq=0' >"$T/stream" 2>&1 &
 stream=$!
 ours $stream
 streamed() {
@@ -136,15 +146,18 @@ is "and one that is there already, by groupd" "$(status -F "file=@$T/big" \
 	"$front/api/groups/dev/media")$(jq -r .code "$T/body")" 409file_exists
 
 # Addresses are counted here.
+more=
 for _ in 1 2 3 4 5 6 7 8; do
-	through -N -m 60 "$front/api/groups/dev/stream" >/dev/null 2>&1 &
+	streams '' >/dev/null 2>&1 &
 	ours $!
+	more="$more $!"
 done
 refused() {
 	[ "$(status "$front/api/groups")" = 429 ]
 }
 ok "an address with too many is refused" wait_for 10 refused
-kill "$ws" "$stream"
+# shellcheck disable=SC2086 # a list of words; those refused have ended
+kill "$ws" "$stream" $more 2>/dev/null
 ok "until it has fewer" wait_for 10 answers
 logged() {
 	grep -qE "^127\.0\.0\.1 \[.*\] \"GET /api/ws\" 101 [0-9]+ [0-9.]+s\$" \
