@@ -198,7 +198,7 @@ sizes() {
 }
 
 verify() {
-	for n in ${BENCH_VERIFY:-$FEWEST}; do
+	for n in ${BENCH_VERIFY-$FEWEST}; do
 		say "verify of $n groups"
 		ctl_of "$n" verify >"$T/verify" 2>&1 || die "$(cat "$T/verify")"
 	done

@@ -11,8 +11,7 @@
 # regular expression, those whose name it matches. JSON=FILE is --json FILE.
 #
 # Of pathbench and, as they are, of groupfs and of a gateway, each alone with
-# what asks it; so a few in a hundred are chance there: how many events one
-# turn of the loop finds.
+# what asks it; so a tenth is chance there: how much one turn of the loop finds.
 . "$(dirname "$0")/../system/lib.sh"
 
 JSON=${JSON:-}
