@@ -131,6 +131,7 @@ start_groupd
 ctl create bench || die "no group"
 yes '0123456789 the quick brown fox jumps over the lazy dog, as it has' |
 	head -n 20000 | ctl send --lines bench || die "no log"
+# shellcheck disable=SC2034
 MOUNTS="$T/1000/mnt $T/2000/mnt"
 measure "mount: stat" 1000 1 count_mount stat
 measure "mount: 4 KiB at random" 1000 1 count_mount page
