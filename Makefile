@@ -116,7 +116,7 @@ objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC))
 # Benchmarks, apart from the tests. The peer's source comes with libfuse3-dev.
 PEER_SRC = /usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
 bench_src = $(addprefix tests/bench/,$(addsuffix .c,$(1)))
-$(BUILD)/bench/fsbench: $(call obj,$(call bench_src,bench fsbench files direct) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
+$(BUILD)/bench/fsbench: $(call obj,$(call bench_src,bench fsbench files direct seed) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
@@ -127,7 +127,7 @@ $(BUILD)/bench/passthrough_ll: $(PEER_SRC)
 bench-fs: all $(BUILD)/bench/fsbench $(BUILD)/bench/passthrough_ll
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/fs.sh
 
-$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench wsclients wsconn wsproto wssend wsserver) $(LIB_SRC))
+$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench wsclients wsconn wscatchup wsproto wssend wsserver) $(LIB_SRC))
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE)
@@ -154,6 +154,17 @@ $(BUILD)/bench/pathbench: $(call obj,$(call bench_src,bench paths paths_store pa
 bench-instructions: all $(BUILD)/bench/pathbench
 	$(Q)sh scripts/deps.sh bench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/instructions.sh
+
+bench-catchup: all $(addprefix $(BUILD)/bench/,fsbench wsclients passthrough_ll)
+	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/catchup.sh
+
+$(BUILD)/bench/sendbench: $(call obj,$(call bench_src,bench sendbench sendload sendproto sendfile sendmount) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+bench-send: all $(BUILD)/bench/sendbench
+	$(Q)sh scripts/deps.sh run bench
+	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/send.sh
 
 $(BUILD)/bench/busbench: $(call obj,$(call bench_src,bench busbench) $(wildcard daemon/bus*.c) $(LIB_SRC))
 	@mkdir -p $(@D)
@@ -275,7 +286,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster bench-cluster deb test-deb bench-fs bench-ws bench-flat bench-instructions lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

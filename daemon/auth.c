@@ -72,16 +72,15 @@ bool auth_has_account(struct str user)
 	return found != NULL;
 }
 
-/* base64url without padding */
-void auth_make_token(const struct env *env, char out[AUTH_TOKEN_LEN + 1])
+/* base64url without padding; of the bytes nothing stays. */
+static void encode(uint8_t bytes[RANDOM_BYTES + 1],
+		   char out[AUTH_TOKEN_LEN + 1])
 {
 	static const char digits[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 		"0123456789-_";
-	uint8_t bytes[RANDOM_BYTES + 1] = { 0 };
 	size_t at = 4;
 
-	env->random(env->data, bytes, RANDOM_BYTES);
 	memcpy(out, "gfs_", 4);
 	for (size_t bit = 0; bit < RANDOM_BYTES * 8; bit += 6) {
 		unsigned two =
@@ -90,7 +89,27 @@ void auth_make_token(const struct env *env, char out[AUTH_TOKEN_LEN + 1])
 		out[at++] = digits[two >> (10 - bit % 8) & 63];
 	}
 	out[at] = '\0';
-	explicit_bzero(bytes, sizeof(bytes));
+	explicit_bzero(bytes, RANDOM_BYTES);
+}
+
+void auth_make_token(const struct env *env, char out[AUTH_TOKEN_LEN + 1])
+{
+	uint8_t bytes[RANDOM_BYTES + 1] = { 0 };
+
+	env->random(env->data, bytes, RANDOM_BYTES);
+	encode(bytes, out);
+}
+
+int auth_derive_token(struct str key, char out[AUTH_TOKEN_LEN + 1])
+{
+	uint8_t bytes[RANDOM_BYTES + 1] = { 0 };
+	int rc;
+
+	_Static_assert((int)RANDOM_BYTES == (int)STORE_HASH, "of SHA-256");
+	rc = digest_mac(key, str_of("groupfs token"), bytes);
+	if (rc == 0)
+		encode(bytes, out);
+	return rc;
 }
 
 int auth_hash_token(struct str token, uint8_t hash[STORE_TOKEN_HASH])

@@ -25,6 +25,8 @@ bool auth_has_account(struct str user);
 
 /* A new token from 32 random bytes. */
 void auth_make_token(const struct env *env, char out[AUTH_TOKEN_LEN + 1]);
+/* The token that belongs to a secret key. -ENOMEM */
+int auth_derive_token(struct str key, char out[AUTH_TOKEN_LEN + 1]);
 /* SHA-256 of the token's text. */
 int auth_hash_token(struct str token, uint8_t hash[STORE_TOKEN_HASH]);
 

@@ -73,6 +73,8 @@ struct event {
 	size_t count;
 	uint64_t version; /* of the group, after the last of them; 0: unknown */
 	bool remote;	  /* another node made them */
+	/* EVENT_DELETED, of our own: a rest is to be taken away */
+	bool more;
 	/* EVENT_REVOKED */
 	uint8_t hash[STORE_TOKEN_HASH];
 };

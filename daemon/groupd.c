@@ -299,6 +299,7 @@ static void init_handlers(struct groupd *g)
 		.metrics = metrics,
 		.data = g,
 	};
+	handlers_init(&g->handlers);
 }
 
 static int start_listening(struct groupd *g, struct err *err)

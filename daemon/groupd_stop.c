@@ -102,6 +102,7 @@ static void on_expiry_closed(uv_handle_t *handle)
 	media_close(&g->media);
 	tickets_close(&g->tickets);
 	rate_release(&g->rate);
+	handlers_release(&g->handlers);
 	g->state = GROUPD_STOPPED;
 	g->on_stopped(g);
 }

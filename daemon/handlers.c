@@ -8,10 +8,15 @@
 #include "daemon/whole.h"
 #include "lib/log.h"
 
+/* Requests that are kept for those to come: malloc(3) takes long for that size.
+ */
+enum { SPARES = 256 };
+
 static const struct handler *find_handler(enum wire_type type)
 {
-	const struct handler *const tables[] = {
-		handlers_session, handlers_reading, handlers_writing,
+	/* What is asked for most, first. */
+	static const struct handler *const tables[] = {
+		handlers_writing, handlers_reading, handlers_session,
 		handlers_admin,	  handlers_media,   handlers_port,
 		handlers_whole,
 	};
@@ -68,7 +73,7 @@ int request_check_over(struct request *r)
 	return err_rc(&r->err);
 }
 
-int request_answer_sent(struct request *r)
+static void fill_rate(struct request *r)
 {
 	struct rate_state rate;
 
@@ -76,7 +81,19 @@ int request_answer_sent(struct request *r)
 	r->sent.rate_limit = rate.limit;
 	r->sent.rate_left = rate.left;
 	r->sent.rate_reset_ms = rate.reset_ms;
+}
+
+int request_answer_sent(struct request *r)
+{
+	fill_rate(r);
 	return request_answer(r, &r->sent);
+}
+
+void request_put_sent(struct request *r)
+{
+	fill_rate(r);
+	session_send(&r->peer->session, WIRE_SENT, r->id, r->principal_id,
+		     &r->sent);
 }
 
 /* What was charged and is not stored after all: refused, or stored before. */
@@ -146,13 +163,20 @@ int request_see_pointer(struct request *r, struct store *store,
 
 static void request_free(struct request *r)
 {
+	struct handlers *h = r->handlers;
+
 	if (r->pending.group != NULL)
 		groups_end(&r->handlers->registry->groups, &r->pending);
 	buf_release(&r->frame);
 	buf_release(&r->answer);
 	buf_release(&r->extra);
 	explicit_bzero(r->token, sizeof(r->token));
-	free(r);
+	if (h->spares == SPARES) {
+		free(r);
+		return;
+	}
+	h->spares++;
+	list_push(&h->spare, &r->op.link);
 }
 
 /* Who was a member hears that he is none any more; to anybody else the group
@@ -192,7 +216,8 @@ static void request_finish(struct request *r)
 	if (session_is_open(s)) {
 		remember_membership(r);
 		if (r->err.code == ERR_NONE) {
-			session_put(s, &r->answer);
+			if (r->answer.len > 0)
+				session_put(s, &r->answer);
 		} else if (!r->handlers->stopping ||
 			   r->err.code != ERR_UNAVAILABLE) {
 			count_refusal(r);
@@ -476,10 +501,18 @@ static struct request *request_new(struct handlers *h, struct peer *peer,
 				   const struct wire_header *header,
 				   struct str body)
 {
-	struct request *r = calloc(1, sizeof(*r));
+	struct request *r;
 
+	if (h->spares > 0) {
+		h->spares--;
+		r = of_op(container_of(list_pop(&h->spare), struct sequencer_op,
+				       link));
+	} else {
+		r = malloc(sizeof(*r));
+	}
 	if (r == NULL)
 		return NULL;
+	*r = (struct request){ 0 };
 	r->handlers = h;
 	r->peer = peer;
 	r->id = header->id;
@@ -493,6 +526,21 @@ static struct request *request_new(struct handlers *h, struct peer *peer,
 	buf_release(&r->frame);
 	free(r);
 	return NULL;
+}
+
+void handlers_init(struct handlers *h)
+{
+	list_init(&h->spare);
+	h->spares = 0;
+}
+
+void handlers_release(struct handlers *h)
+{
+	struct list *el;
+
+	while (h->spares > 0 && (el = list_pop(&h->spare)) != NULL)
+		free(of_op(container_of(el, struct sequencer_op, link)));
+	h->spares = 0;
 }
 
 void handlers_frame(struct handlers *h, struct peer *peer,

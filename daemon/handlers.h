@@ -74,6 +74,9 @@ struct handlers {
 	uint64_t requests; /* counted */
 	uint64_t refused;
 	uint64_t sends_refused[ERR_COUNT];
+	/* private: structs of requests that have ended, for those to come */
+	struct list spare;
+	size_t spares;
 };
 
 struct handler {
@@ -174,6 +177,10 @@ struct request {
 	struct sequencer_op op;
 };
 
+/* Before the first frame, when the rest is filled; and when no request is
+ * left. */
+void handlers_init(struct handlers *h);
+void handlers_release(struct handlers *h);
 /* session_ops.on_frame of all peers. */
 void handlers_frame(struct handlers *h, struct peer *peer,
 		    const struct wire_header *header, struct str body);
@@ -201,8 +208,10 @@ int request_no_memory(struct request *r);
 int request_charge(struct request *r, uint64_t n, bool known);
 /* After the store was asked: refuses what is over the limit and new. */
 int request_check_over(struct request *r);
-/* Loop: the answer SENT, with what the user may still send. */
+/* Loop: the answer SENT, with what the user may still send; and the same into
+ * the session's output, so that there is nothing to answer any more. */
 int request_answer_sent(struct request *r);
+void request_put_sent(struct request *r);
 /* Reader: the group that request_find_group() found, with the pointer that is
  * not stored yet. */
 int request_see_pointer(struct request *r, struct store *store,

@@ -11,6 +11,8 @@
 #include "daemon/status.h"
 #include "lib/text.h"
 
+enum { TOKEN_KEY_MIN = 32 };
+
 static int write_add_users(struct request *r, struct store *store,
 			   struct list *events)
 {
@@ -90,12 +92,50 @@ static int begin_create_token(struct request *r)
 	    body->expires_ms <= env_now_ms(r->handlers->env))
 		return err_set(&r->err, ERR_BAD_REQUEST,
 			       "The token would have expired already");
+	if (body->key.len > 0 && body->key.len < TOKEN_KEY_MIN)
+		return err_set(&r->err, ERR_BAD_REQUEST,
+			       "The key of a token has at least %d bytes",
+			       TOKEN_KEY_MIN);
 	return 0;
 }
 
 static int prepare_create_token(struct request *r, struct store *store)
 {
 	return request_prepare_user(r, store, r->body.create_token.user);
+}
+
+static int make_token(struct request *r)
+{
+	struct str key = r->body.create_token.key;
+	int rc = 0;
+
+	if (key.len == 0)
+		auth_make_token(r->handlers->env, r->token);
+	else
+		rc = auth_derive_token(key, r->token);
+	return rc < 0 ? request_no_memory(r)
+		      : auth_hash_token(str_of(r->token), r->hash);
+}
+
+/* 1: it is there, and only the answer was lost. */
+static int find_made(struct request *r, struct store *store)
+{
+	char user[WIRE_USER_MAX + 1];
+	uint64_t expires_ms;
+	int rc;
+
+	if (r->body.create_token.key.len == 0)
+		return 0;
+	rc = store_find_token(store, r->hash, user, &expires_ms, &r->err);
+	if (rc == 0 && str_eq(str_of(user), r->body.create_token.user))
+		return 1;
+	if (rc == 0)
+		return err_set(&r->err, ERR_BAD_REQUEST,
+			       "The key of this token is another user's");
+	if (r->err.code != ERR_UNAUTHENTICATED)
+		return rc;
+	r->err.code = ERR_NONE;
+	return 0;
 }
 
 static int write_create_token(struct request *r, struct store *store,
@@ -108,12 +148,13 @@ static int write_create_token(struct request *r, struct store *store,
 	(void)events;
 	if (rc < 0)
 		return rc;
-	auth_make_token(r->handlers->env, r->token);
-	rc = auth_hash_token(str_of(r->token), r->hash);
-	if (rc < 0)
-		return rc;
-	rc = store_create_token(store, body->user, r->hash, body->expires_ms,
-				&answer.token_id, &r->err);
+	rc = make_token(r);
+	if (rc == 0)
+		rc = find_made(r, store);
+	if (rc == 0)
+		rc = store_create_token(store, body->user, r->hash,
+					body->expires_ms, &answer.token_id,
+					&r->err);
 	if (rc < 0)
 		return rc;
 	answer.token = str_of(r->token);

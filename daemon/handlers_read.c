@@ -133,6 +133,68 @@ static int add_newest(void *data, const struct wire_message *m)
 	return 0;
 }
 
+/* An answer whose last field grows in its place; b is the request's then. */
+static struct wire_open open_answer(const struct request *r, struct buf *b,
+				    const void *body, size_t expected)
+{
+	return wire_open_frame(b, wire_answer_of(r->handler->type), r->id,
+			       r->principal_id, body, expected);
+}
+
+static int close_answer(struct request *r, struct buf *b,
+			const struct wire_open *open, int rc)
+{
+	if (rc == 0)
+		wire_close_frame(b, open);
+	if (rc == 0 && b->failed)
+		rc = request_no_memory(r);
+	if (rc < 0) {
+		buf_release(b);
+		return rc;
+	}
+	buf_release(&r->answer);
+	r->answer = *b;
+	return 0;
+}
+
+static int pull_backwards(struct request *r, struct store *store,
+			  struct page *page, uint64_t after,
+			  struct wire_body_messages *answer)
+{
+	int rc = 0;
+
+	if (after < answer->last_seq)
+		rc = store_scan(store, r->body.pull.group_id, after, add_newest,
+				page, &r->err);
+	rc = page_error(r, page, rc);
+	answer->messages = buf_str(&page->records);
+	if (rc == 0) {
+		answer->messages.data += page->skip;
+		answer->messages.len -= (size_t)page->skip;
+		rc = request_answer(r, answer);
+	}
+	buf_release(&page->records);
+	return rc;
+}
+
+static int pull_on(struct request *r, struct store *store, struct page *page,
+		   uint64_t after, const struct wire_body_messages *answer)
+{
+	enum { USUAL = 256 /* bytes of a record, about */ };
+	size_t expected = (size_t)page->limit * USUAL;
+	struct wire_open open;
+	int rc = 0;
+
+	if (expected > page->max_bytes)
+		expected = page->max_bytes;
+	open = open_answer(r, &page->records, answer, expected);
+	page->start = open.data;
+	if (after < answer->last_seq)
+		rc = store_scan(store, r->body.pull.group_id, after,
+				page_add_message, page, &r->err);
+	return close_answer(r, &page->records, &open, page_error(r, page, rc));
+}
+
 static int read_pull(struct request *r, struct store *store)
 {
 	const struct wire_body_pull *body = &r->body.pull;
@@ -146,41 +208,30 @@ static int read_pull(struct request *r, struct store *store)
 	uint64_t after = body->after_seq;
 	struct wire_body_messages answer;
 	struct wire_group group;
-	struct str records;
 	int rc = request_find_group(r, store, body->group_id, str_of(""),
 				    &group);
 
 	if (rc < 0)
 		return rc;
-	if (page.before > group.last_seq + 1)
-		page.before = group.last_seq + 1;
-	if (after == 0 && page.before > page.limit)
-		after = page.before - page.limit - 1;
-	if (after < group.last_seq)
-		rc = store_scan(store, group.group_id, after,
-				backwards ? add_newest : page_add_message,
-				&page, &r->err);
-	rc = page_error(r, &page, rc);
-	records = buf_str(&page.records);
-	if (rc == 0) {
-		records.data += page.skip;
-		records.len -= (size_t)page.skip;
-	}
 	answer = (struct wire_body_messages){
 		.epoch = group.epoch,
 		.first_seq = group.first_seq,
 		.last_seq = group.last_seq,
-		.messages = records,
 	};
-	if (rc == 0)
-		rc = request_answer(r, &answer);
-	buf_release(&page.records);
-	return rc;
+	if (page.before > group.last_seq + 1)
+		page.before = group.last_seq + 1;
+	if (after == 0 && page.before > page.limit)
+		after = page.before - page.limit - 1;
+	return backwards ? pull_backwards(r, store, &page, after, &answer)
+			 : pull_on(r, store, &page, after, &answer);
 }
 
+/* The first line may have bytes before those that are wanted. */
 static int add_line(void *data, const struct wire_message *m)
 {
 	struct page *page = data;
+	size_t before = page->records.len;
+	size_t line;
 
 	if (page->format == LOG_JSONL)
 		json_put_message_line(&page->records, m);
@@ -188,7 +239,14 @@ static int add_line(void *data, const struct wire_message *m)
 		text_render(&page->records, m);
 	if (page->records.failed)
 		return -ENOMEM;
-	return page->records.len >= page->skip + page->max_bytes ? 1 : 0;
+	if (page->skip > 0) {
+		line = page->records.len - before;
+		if (line > page->skip)
+			line = (size_t)page->skip;
+		buf_remove(&page->records, before, line);
+		page->skip -= line;
+	}
+	return page->records.len - page->start >= page->max_bytes ? 1 : 0;
 }
 
 static int read_text_at(struct request *r, struct store *store,
@@ -199,47 +257,39 @@ static int read_text_at(struct request *r, struct store *store,
 	uint64_t seq;
 	int rc;
 
-	page->format = (enum log_format)body->format;
 	if (body->size == 0)
 		return 0;
-	rc = store_seek(store, body->group_id, (enum log_format)body->format,
-			body->offset, &seq, &line_off, &r->err);
+	rc = store_seek(store, body->group_id, page->format, body->offset, &seq,
+			&line_off, &r->err);
 	if (rc == -ENOENT && r->err.code == ERR_NONE)
 		return 0; /* at the end */
 	if (rc < 0)
 		return rc;
 	page->skip = body->offset - line_off;
-	page->max_bytes = (size_t)body->size;
-	rc = store_scan(store, body->group_id, seq - 1, add_line, page,
-			&r->err);
+	rc = (page->format == LOG_TEXT ? store_scan_text : store_scan)(
+		store, body->group_id, seq - 1, add_line, page, &r->err);
+	if (page->records.len - page->start > page->max_bytes)
+		buf_truncate(&page->records, page->start + page->max_bytes);
 	return page_error(r, page, rc);
 }
 
 static int read_read_text(struct request *r, struct store *store)
 {
-	struct page page = { 0 };
-	struct wire_body_text answer;
+	const struct wire_body_read_text *body = &r->body.read_text;
+	const struct wire_body_text answer = { 0 };
+	struct page page = { .format = (enum log_format)body->format,
+			     .max_bytes = (size_t)body->size };
 	struct wire_group group;
-	struct str data;
-	int rc = request_find_group(r, store, r->body.read_text.group_id,
-				    str_of(""), &group);
+	struct wire_open open;
+	int rc = request_find_group(r, store, body->group_id, str_of(""),
+				    &group);
 
-	if (rc == 0)
-		rc = read_text_at(r, store, &page);
-	data = buf_str(&page.records);
-	if (data.len > page.skip) {
-		data.data += page.skip;
-		data.len -= page.skip;
-	} else {
-		data.len = 0;
-	}
-	if (data.len > page.max_bytes)
-		data.len = page.max_bytes;
-	answer = (struct wire_body_text){ .data = data };
-	if (rc == 0)
-		rc = request_answer(r, &answer);
-	buf_release(&page.records);
-	return rc;
+	if (rc < 0)
+		return rc;
+	open = open_answer(r, &page.records, &answer, page.max_bytes);
+	page.start = open.data;
+	rc = read_text_at(r, store, &page);
+	return close_answer(r, &page.records, &open, rc);
 }
 
 static int add_member(void *data, const struct wire_member *m)

@@ -77,7 +77,7 @@ static int begin_send(struct request *r)
 static bool finish_send(struct request *r)
 {
 	if (r->err.code == ERR_NONE)
-		request_answer_sent(r);
+		request_put_sent(r);
 	return false;
 }
 
@@ -345,6 +345,7 @@ static int write_delete_group(struct request *r, struct store *store,
 {
 	uint64_t group_id = r->body.delete_group.group_id;
 	int rc = store_delete_group(store, group_id, request_user(r), &r->err);
+	struct event *e;
 
 	/* Sent before, it may have been done; and for whom the group is not
 	 * there it is deleted. */
@@ -356,8 +357,13 @@ static int write_delete_group(struct request *r, struct store *store,
 		request_note_refusal(r, store, group_id);
 		return rc;
 	}
-	if (event_add(events, EVENT_DELETED, group_id) == NULL)
+	if (rc > 0 &&
+	    import_keeper_note(r->handlers->imports, group_id, &r->err) < 0)
+		return err_rc(&r->err);
+	e = event_add(events, EVENT_DELETED, group_id);
+	if (e == NULL)
 		return request_no_memory(r);
+	e->more = rc > 0;
 	return request_answer_ok(r, 1);
 }
 

@@ -118,7 +118,8 @@ static void drop_done(struct sequencer_op *op)
 	struct import_keeper *k = i->keeper;
 
 	if (op->err.code != ERR_NONE)
-		log_warn("cannot take an import away: id=%llu why=\"%s\"",
+		log_warn("cannot take the rest of an import or of a deleted "
+			 "group away: id=%llu why=\"%s\"",
 			 (unsigned long long)i->id, op->err.text);
 	else if (i->more && !k->stopping) {
 		/* What is half gone nobody comes back to. */
@@ -127,7 +128,8 @@ static void drop_done(struct sequencer_op *op)
 		return;
 	} else if (!i->more && !i->kept) {
 		drop_note(k, i->id);
-		log_info("took an unfinished import away: id=%llu",
+		log_info("took the rest of an import or of a deleted group "
+			 "away: id=%llu",
 			 (unsigned long long)i->id);
 	}
 	forget(i);
@@ -207,6 +209,8 @@ void import_keeper_event(struct import_keeper *k, const struct event *e)
 	if (e->kind == EVENT_IMPORTING)
 		add(k, e->group_id, is_open(k, e->session) ? e->session : 0,
 		    str_of(e->by));
+	if (e->kind == EVENT_DELETED && e->more)
+		add(k, e->group_id, 0, str_of(""));
 	if (e->kind == EVENT_IMPORTED) {
 		drop_note(k, e->group_id);
 		end(k, e->group_id);

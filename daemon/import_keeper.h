@@ -16,6 +16,9 @@
  *
  *   import_keeper_tick --> reader: look --> lane: still so? drop, drop ...
  *
+ * What a large group leaves that was deleted goes in the same way
+ * (store_delete_group()).
+ *
  * The loop, but for what it gives to the lane and to the reader.
  */
 #ifndef GROUPFS_DAEMON_IMPORT_KEEPER_H
@@ -82,7 +85,8 @@ int import_keeper_start(struct import_keeper *k, struct session_host *host,
 			struct err *err);
 /* Often; now_ms of a clock that only grows. */
 void import_keeper_tick(struct import_keeper *k, uint64_t now_ms);
-/* Before an import that has begun is committed; any thread. */
+/* Before an import that has begun, or a deletion that leaves a rest, is
+ * committed; any thread. */
 int import_keeper_note(const struct import_keeper *k, uint64_t import_id,
 		       struct err *err);
 /* Nothing more is given to lane and reader. */
@@ -93,7 +97,7 @@ void import_keeper_release(struct import_keeper *k);
 /* Whether one more may begin. */
 bool import_keeper_has_room(const struct import_keeper *k);
 /* What was committed: one is in the store, and its session's, or it is a group
- * now. Other events are none of its business. */
+ * now; or a group was deleted. Other events are none of its business. */
 void import_keeper_event(struct import_keeper *k, const struct event *e);
 bool import_keeper_owns(const struct import_keeper *k, uint64_t session,
 			uint64_t import_id);

@@ -384,8 +384,10 @@ void nodes_sweep_soon(struct nodes *n, unsigned what)
 int nodes_start(struct nodes *n, uv_loop_t *loop,
 		const struct nodes_options *options, struct err *err)
 {
+	struct store_options store = *options->store;
 	int rc;
 
+	store.for_log = true;
 	*n = (struct nodes){ .registry = options->registry,
 			     .host = options->host,
 			     .env = options->env,
@@ -401,7 +403,7 @@ int nodes_start(struct nodes *n, uv_loop_t *loop,
 	if (n->sweep == NULL)
 		return err_set(err, ERR_UNAVAILABLE, "groupd is out of memory");
 	rc = readers_start(&n->pool, loop, POOL_THREADS, POOL_QUEUE,
-			   options->url, options->store, err);
+			   options->url, &store, err);
 	if (rc < 0) {
 		nodes_sweep_free(n->sweep);
 		return rc;

@@ -21,14 +21,16 @@ int page_add(struct page *page, const struct wire_schema *schema,
 int page_add_message(void *data, const struct wire_message *m)
 {
 	struct page *page = data;
+	size_t before = page->records.len;
 
 	if (page->before != 0 && m->seq >= page->before)
 		return 1;
-	if (page->records.len > 0 &&
-	    page->records.len + wire_size(&wire_schema_message, m) >
-		    page->max_bytes)
-		return 1;
 	wire_put(&page->records, &wire_schema_message, m);
+	if (page->records.len - page->start > page->max_bytes &&
+	    before > page->start) {
+		buf_truncate(&page->records, before);
+		return 1;
+	}
 	return --page->limit == 0 ? 1 : 0;
 }
 

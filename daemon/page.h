@@ -15,11 +15,12 @@
 #include "lib/wire.h"
 
 struct page {
-	struct buf records; /* owned */
+	struct buf records; /* owned; behind what of an answer comes before */
+	size_t start;	    /* where they begin in it */
 	uint64_t limit;	    /* records left */
 	uint64_t before;    /* seq bound; 0: none */
 	size_t max_bytes;
-	uint64_t skip;		/* bytes of records that are not in the page */
+	uint64_t skip;		/* bytes of records that are not to be in it */
 	enum log_format format; /* of lines */
 	bool complete;		/* the walk came to its end */
 };

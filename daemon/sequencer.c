@@ -46,7 +46,8 @@ static bool take(struct lane *lane, struct batch *batch)
 	size_t bytes = 0;
 
 	pthread_mutex_lock(&lane->lock);
-	(void)lane_wait(lane);
+	if (lane_wait(lane) && !lane->sequencer->shared)
+		lane_gather(lane);
 	while (!list_empty(&lane->pending)) {
 		struct sequencer_op *op = op_of(lane->pending.next);
 
@@ -133,8 +134,12 @@ static int run_ops(struct lane *lane, struct batch *batch,
 	return 0;
 }
 
-static void unknown_outcome(struct sequencer *q, const struct err *err)
+void lane_unknown(struct lane *lane, const struct err *err)
 {
+	const struct sequencer *q = lane->sequencer;
+
+	if (q->shared)
+		return;
 	if (q->options.on_unknown != NULL) {
 		q->options.on_unknown(q->options.data, err);
 		return;
@@ -191,6 +196,7 @@ static int run_transaction(struct lane *lane, struct batch *batch,
 {
 	struct sequencer_op *culprit;
 	struct sequencer_op *again;
+	uint64_t began;
 	int rc = run_ops(lane, batch, NULL, &culprit, err);
 
 	if (rc < 0 && culprit != NULL && batch->count > 1) {
@@ -204,7 +210,10 @@ static int run_transaction(struct lane *lane, struct batch *batch,
 	if (rc < 0)
 		return rc;
 	is_alive(lane);
-	return store_commit(lane->store, err);
+	began = uv_hrtime();
+	rc = store_commit(lane->store, err);
+	lane->commit_ns = uv_hrtime() - began;
+	return rc;
 }
 
 /* The same, until the store does not undo it. */
@@ -368,12 +377,12 @@ static void load_events(struct lane *lane, struct batch *batch)
 static void run_batch(struct lane *lane, struct batch *batch)
 {
 	struct sequencer *q = lane->sequencer;
-	struct err err = { .code = ERR_NONE };
 	uint64_t began = uv_hrtime();
+	struct err err = { .code = ERR_NONE };
 	int rc = carry_out(lane, batch, &err);
 
-	if (rc == -EINPROGRESS && !q->shared)
-		unknown_outcome(q, &err);
+	if (rc == -EINPROGRESS)
+		lane_unknown(lane, &err);
 	if (rc < 0) {
 		fail_batch(lane, batch, rc, &err);
 		return;
@@ -397,7 +406,9 @@ static void *lane_main(void *arg)
 			return NULL;
 		}
 		run_batch(lane, batch);
+		lane_answered(lane, batch->count);
 		mailbox_post(&q->done, &batch->link);
+		lane->tend_ns = uv_hrtime() + LANE_QUIET_MS * LATE_MS_NS;
 		if (lane->lost)
 			lane_doubt(lane);
 	}
@@ -534,7 +545,9 @@ int sequencer_start(struct sequencer *q, uv_loop_t *loop,
 			goto stop;
 	} while (q->shared && q->lanes < options->lanes);
 	uv_timer_init(loop, &q->look);
+	uv_idle_init(loop, &q->turn);
 	q->look.data = q;
+	q->turn.data = q;
 	return 0;
 stop:
 	for (size_t i = 0; i < q->lanes; i++)
@@ -551,15 +564,25 @@ static void on_look_closed(uv_handle_t *handle)
 	q->on_close(q);
 }
 
-static void on_mailbox_closed(struct mailbox *m)
+static void on_turn_closed(uv_handle_t *handle)
 {
-	struct sequencer *q = container_of(m, struct sequencer, done);
+	struct sequencer *q = handle->data;
 
 	uv_close((uv_handle_t *)&q->look, on_look_closed);
 }
 
+static void on_mailbox_closed(struct mailbox *m)
+{
+	struct sequencer *q = container_of(m, struct sequencer, done);
+
+	uv_close((uv_handle_t *)&q->turn, on_turn_closed);
+}
+
 void sequencer_close(struct sequencer *q, void (*cb)(struct sequencer *q))
 {
+	/* They look at lanes, which go here. */
+	uv_idle_stop(&q->turn);
+	uv_timer_stop(&q->look);
 	for (size_t i = 0; i < q->lanes; i++)
 		lane_stop(&q->lane[i]);
 	pthread_rwlock_destroy(&q->together);

@@ -8,6 +8,13 @@
  *   loop: sequencer_submit(op) --pending--> lane: begin, op->run ..., commit
  *   loop: op->done(op) for each, then on_event for each event  <--batch--
  *
+ * A lane that sleeps is woken at the end of the loop's turn, so that all that
+ * came in it share a commit. And who was answered just now mostly sends again
+ * at once: else two halves of the senders would take turns, each with a commit
+ * of its own, and so a lane waits a little for them before it goes on with
+ * those who wait already (SEQUENCER_GATHER_NS). Where they do not come it does
+ * not.
+ *
  * An op that is refused does not disturb its batch. One that ends the
  * transaction (no space, I/O error) is answered so, and the others are run
  * once more without it. A commit whose outcome is unknown stops the process
@@ -47,6 +54,10 @@ enum {
 	SEQUENCER_BATCH_OPS = 1000,
 	SEQUENCER_BATCH_BYTES = 32 << 20,
 	SEQUENCER_QUEUE_OPS = 65536,
+	/* After a batch: at most so long, and half of what its commit took. */
+	SEQUENCER_GATHER_NS = 250000,
+	/* Batches before it is tried again, where it was in vain. */
+	SEQUENCER_GATHER_AGAIN = 15,
 	SEQUENCER_QUEUE_BYTES = 512 << 20,
 	/* After an attempt that found the store away, whoever has waited for
 	 * longer does not wait for one more. */
@@ -94,13 +105,20 @@ struct lane {
 	size_t pending_ops;
 	size_t pending_bytes;
 	bool stop;
+	size_t awaited; /* it goes on when so many wait; protected by lock */
+	/* The thread's: ops of the last batch, what waited when it was posted,
+	 * and when that was; how long its commit took; batches for which it
+	 * does not wait. */
+	size_t answered, waiting;
+	uint64_t answered_ns, commit_ns;
+	unsigned hurry;
 	/* Of a shared store, protected by lock: the last transaction was lost
 	 * on the way to it; and then it is not reached, or even waited for. */
 	bool doubt;
 	bool away;
-	struct err why;		  /* it is away; protected by lock */
 	struct event_marks marks; /* the thread's, as the next */
 	bool lost; /* the last transaction did not reach a shared store */
+	uint64_t tend_ns; /* when to store_tend(), if it is idle then */
 	/* When it last got on with its work (uv_hrtime()); 0: it has none. */
 	atomic_uint_fast64_t alive_ns;
 	/* Of a shared store, owned: SEQUENCER_BATCH_OPS each. */
@@ -144,6 +162,7 @@ struct sequencer {
 	size_t lanes; /* that run */
 	struct lane lane[SEQUENCER_LANES_MAX];
 	struct sequencer_figures figures;
+	uv_idle_t turn;	 /* runs when there are lanes to wake */
 	uv_timer_t look; /* runs while something waits */
 	void (*on_close)(struct sequencer *q);
 };

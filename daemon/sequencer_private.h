@@ -10,6 +10,13 @@
 
 #include "daemon/sequencer.h"
 
+enum {
+	/* After a batch the store's own work waits for so long: others may
+	 * come. */
+	LANE_QUIET_MS = 20,
+	LANE_TEND_AGAIN_MS = 60000 /* after an error */
+};
+
 /* What went into one transaction. */
 struct batch {
 	struct list link;
@@ -29,6 +36,16 @@ struct batch *batch_new(void);
 /* Lane: whether there is something to take, from a store that was reached just
  * now; waits for both. lock is held, and is released meanwhile. False: stop. */
 bool lane_wait(struct lane *lane);
+/* Lane: a batch of so many is about to be posted. */
+void lane_answered(struct lane *lane, size_t count);
+/* Lane, behind lane_wait(): waits for those who were answered just now. lock is
+ * held, and is released meanwhile. */
+void lane_gather(struct lane *lane);
+/* Loop: wakes the lanes that have something to do. */
+void lanes_wake(uv_idle_t *turn);
+/* Lane: nobody knows what is stored: does not return in a daemon, but where the
+ * store is shared. */
+void lane_unknown(struct lane *lane, const struct err *err);
 /* Lane: the last transaction failed, so perhaps the store is away. Who has
  * waited for that is answered. */
 void lane_doubt(struct lane *lane);

@@ -21,14 +21,10 @@ struct batch *batch_new(void)
 	return batch;
 }
 
-static void refuse(const struct lane *lane, struct batch *batch,
-		   struct sequencer_op *op)
+/* Why it is away is in the log, with addresses that are no user's business. */
+static void refuse(struct batch *batch, struct sequencer_op *op)
 {
-	if (lane->away)
-		op->err = lane->why;
-	else
-		err_set(&op->err, ERR_UNAVAILABLE,
-			"The store cannot be reached now");
+	err_set(&op->err, ERR_UNAVAILABLE, "The store cannot be reached now");
 	op->err.retry_after_ms = SEQUENCER_RETRY_MS;
 	list_push(&batch->ops, &op->link);
 	batch->count++;
@@ -54,7 +50,7 @@ static void refuse_waiting(struct lane *lane, uint64_t ms)
 		list_remove(&op->link);
 		lane->pending_ops--;
 		lane->pending_bytes -= op->bytes;
-		refuse(lane, batch, op);
+		refuse(batch, op);
 	}
 	if (batch != NULL)
 		mailbox_post(&lane->sequencer->done, &batch->link);
@@ -85,12 +81,10 @@ static bool reach(struct lane *lane)
 	}
 	if (err.code == ERR_NONE)
 		err_set(&err, ERR_UNAVAILABLE, NULL);
-	err.code = ERR_UNAVAILABLE;
 	if (!lane->away)
 		log_warn("the store cannot be reached: why=\"%s\"", err.text);
 	lane->doubt = true;
 	lane->away = true;
-	lane->why = err;
 	refuse_waiting(lane, 0);
 	then = late_time(uv_hrtime(), LATE_LOOK_MS);
 	if (!lane->stop)
@@ -99,20 +93,108 @@ static bool reach(struct lane *lane)
 	return false;
 }
 
+/* The store's own work: a step. lock is held, but not while it works. */
+static void tend(struct lane *lane)
+{
+	struct store_tend op = { .limit = 0 };
+	struct err err = { .code = ERR_NONE };
+	int rc;
+
+	pthread_mutex_unlock(&lane->lock);
+	atomic_store(&lane->alive_ns, uv_hrtime());
+	rc = store_tend(lane->store, &op, &err);
+	if (rc == -EINPROGRESS)
+		lane_unknown(lane, &err);
+	if (rc < 0) {
+		log_warn("the store cannot tidy up: why=\"%s\"", err.text);
+		op.wait_ms = LANE_TEND_AGAIN_MS;
+	}
+	pthread_mutex_lock(&lane->lock);
+	lane->tend_ns = op.wait_ms == UINT64_MAX
+				? UINT64_MAX
+				: uv_hrtime() + op.wait_ms * LATE_MS_NS;
+}
+
+/* Waits for ops; meanwhile the store may have something to do. */
+static void be_idle(struct lane *lane)
+{
+	struct timespec then;
+
+	if (lane->tend_ns <= uv_hrtime()) {
+		tend(lane);
+		return;
+	}
+	atomic_store(&lane->alive_ns, 0);
+	if (lane->tend_ns == UINT64_MAX) {
+		pthread_cond_wait(&lane->wake, &lane->lock);
+		return;
+	}
+	then = late_time(lane->tend_ns, 0);
+	(void)pthread_cond_clockwait(&lane->wake, &lane->lock, CLOCK_MONOTONIC,
+				     &then);
+}
+
 bool lane_wait(struct lane *lane)
 {
 	const struct sequencer *q = lane->sequencer;
 
 	for (;;) {
+		lane->awaited = 1;
 		while (list_empty(&lane->pending) && !lane->stop &&
-		       !lane->doubt) {
-			atomic_store(&lane->alive_ns, 0);
-			pthread_cond_wait(&lane->wake, &lane->lock);
-		}
+		       !lane->doubt)
+			be_idle(lane);
 		if (list_empty(&lane->pending) && lane->stop)
 			return false;
 		if ((!q->shared || reach(lane)) && !list_empty(&lane->pending))
 			return true;
+	}
+}
+
+void lane_answered(struct lane *lane, size_t count)
+{
+	pthread_mutex_lock(&lane->lock);
+	lane->waiting = lane->pending_ops;
+	pthread_mutex_unlock(&lane->lock);
+	lane->answered = count;
+	lane->answered_ns = uv_hrtime();
+}
+
+void lane_gather(struct lane *lane)
+{
+	uint64_t wait = lane->commit_ns / 2 < SEQUENCER_GATHER_NS
+				? lane->commit_ns / 2
+				: SEQUENCER_GATHER_NS;
+	uint64_t until = lane->answered_ns + wait;
+	struct timespec then = { .tv_sec = (time_t)(until / 1000000000),
+				 .tv_nsec = (long)(until % 1000000000) };
+
+	if (uv_hrtime() >= until)
+		return;
+	if (lane->hurry > 0) {
+		lane->hurry--;
+		return;
+	}
+	lane->awaited = lane->waiting + lane->answered;
+	while (lane->pending_ops < lane->awaited && !lane->stop &&
+	       uv_hrtime() < until)
+		(void)pthread_cond_clockwait(&lane->wake, &lane->lock,
+					     CLOCK_MONOTONIC, &then);
+	if (lane->pending_ops < lane->waiting + lane->answered / 2)
+		lane->hurry = SEQUENCER_GATHER_AGAIN;
+}
+
+void lanes_wake(uv_idle_t *turn)
+{
+	struct sequencer *q = turn->data;
+
+	uv_idle_stop(turn);
+	for (size_t i = 0; i < q->lanes; i++) {
+		struct lane *lane = &q->lane[i];
+
+		pthread_mutex_lock(&lane->lock);
+		if (lane->pending_ops >= lane->awaited)
+			pthread_cond_signal(&lane->wake);
+		pthread_mutex_unlock(&lane->lock);
 	}
 }
 
@@ -138,7 +220,7 @@ static int refuse_now(struct lane *lane, struct sequencer_op *op)
 		return -EBUSY;
 	list_init(&batch->ops);
 	list_init(&batch->events);
-	refuse(lane, batch, op);
+	refuse(batch, op);
 	mailbox_post(&lane->sequencer->done, &batch->link);
 	return 0;
 }
@@ -152,7 +234,6 @@ static void add(struct lane *lane, struct sequencer_op *op)
 	/* One that does not even wake is seen, too. */
 	if (atomic_load(&lane->alive_ns) == 0)
 		atomic_store(&lane->alive_ns, uv_hrtime());
-	pthread_cond_signal(&lane->wake);
 }
 
 int sequencer_submit(struct sequencer *q, uint64_t group_id,
@@ -171,6 +252,8 @@ int sequencer_submit(struct sequencer *q, uint64_t group_id,
 		rc = 0;
 	}
 	pthread_mutex_unlock(&lane->lock);
+	if (rc == 0 && !uv_is_active((uv_handle_t *)&q->turn))
+		uv_idle_start(&q->turn, lanes_wake);
 	if (q->shared && !uv_is_active((uv_handle_t *)&q->look))
 		uv_timer_start(&q->look, lanes_look, LATE_LOOK_MS,
 			       LATE_LOOK_MS);

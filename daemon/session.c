@@ -281,12 +281,36 @@ static void flush(struct session *s)
 	submit(s, &s->out, NULL);
 }
 
+/* What the socket takes at once needs no request, and no turn of the loop in
+ * which that ends; and its memory is used again. But where somebody waits for
+ * it to be written, on_written() goes on. */
+static void write_now(struct session *s)
+{
+	uv_buf_t part = uv_buf_init(s->out.data, (unsigned)s->out.len);
+	int n;
+
+	if (s->out.len == 0 || !s->reading || s->was_full)
+		return;
+	n = uv_try_write((uv_stream_t *)&s->pipe, &part, 1);
+	if (n <= 0)
+		return;
+	s->submitted += (uint64_t)n;
+	buf_consume(&s->out, (size_t)n);
+	if (s->out.len == 0 && s->out.cap > KEEP_BYTES)
+		buf_release(&s->out);
+}
+
 void session_host_flush(struct session_host *h)
 {
 	struct list *el;
 
-	while ((el = list_pop(&h->dirty)) != NULL)
-		flush(container_of(el, struct session, dirty));
+	while ((el = list_pop(&h->dirty)) != NULL) {
+		struct session *s = container_of(el, struct session, dirty);
+
+		if (s->state != SESSION_CLOSED)
+			write_now(s);
+		flush(s);
+	}
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -294,15 +318,21 @@ static void on_prepare(uv_prepare_t *prepare)
 	session_host_flush(prepare->data);
 }
 
-static void gather(struct session *s, struct str bytes)
+/* It is in s->out, or there was no memory. */
+static void gathered(struct session *s)
 {
-	buf_append_str(&s->out, bytes);
 	if (s->out.failed) {
 		session_close(s);
 		return;
 	}
 	list_remove(&s->dirty);
 	list_push(&s->host->dirty, &s->dirty);
+}
+
+static void gather(struct session *s, struct str bytes)
+{
+	buf_append_str(&s->out, bytes);
+	gathered(s);
 }
 
 void session_put(struct session *s, struct buf *b)
@@ -338,15 +368,10 @@ void session_put_frame(struct session *s, struct frame *f)
 void session_send(struct session *s, enum wire_type type, uint32_t id,
 		  uint32_t principal, const void *body)
 {
-	struct buf b = { 0 };
-
-	wire_put_frame(&b, type, id, principal, body);
-	if (b.failed) {
-		buf_release(&b);
-		session_close(s);
+	if (!session_is_open(s))
 		return;
-	}
-	session_put(s, &b);
+	wire_put_frame(&s->out, type, id, principal, body);
+	gathered(s);
 }
 
 void session_send_error(struct session *s, uint32_t id, uint32_t principal,

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 
 #include "fs/handle.h"
 
@@ -53,6 +54,13 @@ static void clear(struct piece *p)
 {
 	client_cancel(&p->request);
 	buf_release(&p->data);
+	p->state = EMPTY;
+}
+
+/* What is read on needs its memory for the bytes that follow. */
+static void use_up(struct piece *p)
+{
+	buf_clear(&p->data);
 	p->state = EMPTY;
 }
 
@@ -156,7 +164,8 @@ static bool ask(struct ahead *a, struct piece *p, uint64_t off)
 	return true;
 }
 
-/* Asks for what comes behind the first piece, up to the end of the log. */
+/* Asks for what comes behind the first piece, up to the end of the log. What
+ * is not needed for that keeps no memory. */
 static void fetch(struct ahead *a, uint64_t size)
 {
 	const struct groupfs *fs = a->handle->fs;
@@ -168,8 +177,10 @@ static void fetch(struct ahead *a, uint64_t size)
 			continue;
 		if (off >= size || fs->closing ||
 		    fs->ahead_bytes > AHEAD_TOTAL_MAX ||
-		    !ask(a, nth(a, n), off))
+		    !ask(a, nth(a, n), off)) {
+			clear_from(a, n);
 			return;
+		}
 	}
 }
 
@@ -178,20 +189,27 @@ static void move_to(struct ahead *a, uint64_t off)
 {
 	while (nth(a, 0)->state == HERE && off >= end_of(nth(a, 0)) &&
 	       nth(a, 1)->state != EMPTY) {
-		clear(nth(a, 0));
+		use_up(nth(a, 0));
 		a->first = (a->first + 1) % PIECES;
 	}
 }
 
-/* Gathers the bytes of a read into op->body. False: some of them are neither
- * here nor, as the log has that size, behind its end. *coming: they are on
- * their way. */
-static bool gather(struct ahead *a, struct op *op, uint64_t size, bool *coming)
+/* Where the bytes of a read lie. */
+struct parts {
+	struct iovec part[PIECES];
+	int count;
+	size_t len; /* of all of them */
+};
+
+/* Finds the bytes of a read. False: some of them are neither here nor, as the
+ * log has that size, behind its end. *coming: they are on their way. */
+static bool gather(struct ahead *a, const struct op *op, uint64_t size,
+		   struct parts *in, bool *coming)
 {
 	uint64_t off = op->off;
 
 	*coming = false;
-	for (size_t n = 0; n < PIECES && op->body.len < op->size; n++) {
+	for (size_t n = 0; n < PIECES && in->len < op->size; n++) {
 		const struct piece *p = nth(a, n);
 		size_t from = (size_t)(off - p->off);
 		size_t len;
@@ -203,12 +221,15 @@ static bool gather(struct ahead *a, struct op *op, uint64_t size, bool *coming)
 			return false;
 		}
 		len = p->data.len - from;
-		if (len > op->size - op->body.len)
-			len = op->size - op->body.len;
-		buf_append(&op->body, p->data.data + from, len);
+		if (len > op->size - in->len)
+			len = op->size - in->len;
+		in->part[in->count++] =
+			(struct iovec){ .iov_base = p->data.data + from,
+					.iov_len = len };
+		in->len += len;
 		off += len;
 	}
-	return !op->body.failed && (op->body.len == op->size || off >= size);
+	return in->len == op->size || off >= size;
 }
 
 bool ahead_has(const struct op *op)
@@ -227,27 +248,25 @@ bool ahead_has(const struct op *op)
 bool ahead_serve(struct op *op, uint64_t size)
 {
 	struct ahead *a = op->handle->ahead;
+	struct parts in = { .count = 0 };
 	bool coming;
 	bool all;
 
 	if (!ahead_has(op))
 		return false;
 	move_to(a, op->off);
-	all = gather(a, op, size, &coming);
+	all = gather(a, op, size, &in, &coming);
 	if (all)
-		a->goes_on = op->off + op->body.len;
+		a->goes_on = op->off + in.len;
 	if (all || coming) {
 		fetch(a, size);
 		count(a);
 	}
-	if (all) {
-		op_reply_buf(op, op->body.data, op->body.len);
-		return true;
-	}
-	buf_release(&op->body);
-	if (coming)
+	if (all)
+		op_reply_iov(op, in.part, in.count);
+	else if (coming)
 		op_block(op, &a->waiting);
-	return coming;
+	return all || coming;
 }
 
 static struct ahead *ahead_of(struct handle *h)
@@ -270,7 +289,7 @@ size_t ahead_window(struct op *op)
 {
 	struct ahead *a;
 
-	if (op->user != op->handle->owner || op->size >= AHEAD_WINDOW_MAX ||
+	if (op->user != op->handle->owner || op->size > AHEAD_WINDOW_MAX ||
 	    op->fs->ahead_bytes > AHEAD_TOTAL_MAX)
 		return op->size;
 	a = ahead_of(op->handle);
@@ -282,8 +301,8 @@ size_t ahead_window(struct op *op)
 		a->window = AHEAD_WINDOW_MIN;
 		return op->size;
 	}
-	/* More than he wants, in any case. */
-	while (a->window <= op->size)
+	/* More than he wants, where so much can be had. */
+	while (a->window <= op->size && a->window < AHEAD_WINDOW_MAX)
 		a->window *= 2;
 	return a->window;
 }
@@ -296,7 +315,8 @@ static void keep(struct op *op, struct str data)
 	if (a == NULL)
 		return;
 	a->goes_on = op->off + (data.len < op->size ? data.len : op->size);
-	if (data.len <= op->size || !list_empty(&a->waiting))
+	if ((data.len <= op->size && data.len < AHEAD_WINDOW_MAX) ||
+	    !list_empty(&a->waiting))
 		return;
 	clear_from(a, 0);
 	p = nth(a, 0);

@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <uv.h>
 
 #include "fs/floors.h"
@@ -227,6 +228,7 @@ void op_reply_open(struct op *op, uint32_t open_flags);
 void op_reply_created(struct op *op, uint64_t ino, uint64_t size,
 		      uint64_t mtime_ms);
 void op_reply_buf(struct op *op, const char *data, size_t len);
+void op_reply_iov(struct op *op, const struct iovec *parts, int count);
 /* The part of a whole text that a read at op->off asks for. */
 void op_reply_slice(struct op *op, struct str text);
 void op_reply_write(struct op *op);

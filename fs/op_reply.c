@@ -190,6 +190,12 @@ void op_reply_buf(struct op *op, const char *data, size_t len)
 	finish(op);
 }
 
+void op_reply_iov(struct op *op, const struct iovec *parts, int count)
+{
+	fuse_reply_iov(op->req, parts, count);
+	finish(op);
+}
+
 void op_reply_slice(struct op *op, struct str text)
 {
 	size_t from = op->off < text.len ? (size_t)op->off : text.len;

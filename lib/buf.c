@@ -29,7 +29,7 @@ void buf_clear(struct buf *b)
 }
 
 /* Doubles, so that n appends cost O(n). */
-static bool grow(struct buf *b, size_t need)
+static bool enlarge(struct buf *b, size_t need)
 {
 	size_t cap = b->cap == 0 ? CAP_FIRST : b->cap;
 	char *data;
@@ -45,14 +45,12 @@ static bool grow(struct buf *b, size_t need)
 	return true;
 }
 
-bool buf_reserve(struct buf *b, size_t extra)
+bool buf_grow(struct buf *b, size_t extra)
 {
 	if (b->failed)
 		return false;
-	if (b->data != NULL && extra < b->cap - b->len)
-		return true;
 	/* One more for the NUL. */
-	if (extra >= SIZE_MAX - b->len || !grow(b, b->len + extra + 1))
+	if (extra >= SIZE_MAX - b->len || !enlarge(b, b->len + extra + 1))
 		b->failed = true;
 	return !b->failed;
 }
@@ -70,11 +68,6 @@ void buf_append(struct buf *b, const void *data, size_t len)
 void buf_append_str(struct buf *b, struct str s)
 {
 	buf_append(b, s.data, s.len);
-}
-
-void buf_append_char(struct buf *b, char c)
-{
-	buf_append(b, &c, 1);
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...)
@@ -106,13 +99,18 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	b->len += (size_t)n;
 }
 
-void buf_consume(struct buf *b, size_t n)
+void buf_remove(struct buf *b, size_t at, size_t n)
 {
-	assert(n <= b->len);
+	assert(at <= b->len && n <= b->len - at);
 	if (n == 0)
 		return;
-	memmove(b->data, b->data + n, b->len - n + 1);
+	memmove(b->data + at, b->data + at + n, b->len - at - n + 1);
 	b->len -= n;
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+	buf_remove(b, 0, n);
 }
 
 void buf_truncate(struct buf *b, size_t n)

@@ -27,15 +27,28 @@ void buf_init(struct buf *b);
 void buf_release(struct buf *b);
 /* Empties it, keeps the memory, forgets a failure. */
 void buf_clear(struct buf *b);
+/* What buf_reserve() does where there is no room. */
+bool buf_grow(struct buf *b, size_t extra);
 /* Makes room for extra more bytes; false when there is no memory. */
-bool buf_reserve(struct buf *b, size_t extra);
+static inline bool buf_reserve(struct buf *b, size_t extra)
+{
+	return (!b->failed && extra < b->cap - b->len) || buf_grow(b, extra);
+}
 
 void buf_append(struct buf *b, const void *data, size_t len);
 void buf_append_str(struct buf *b, struct str s);
-void buf_append_char(struct buf *b, char c);
+static inline void buf_append_char(struct buf *b, char c)
+{
+	if (!buf_reserve(b, 1))
+		return;
+	b->data[b->len++] = c;
+	b->data[b->len] = '\0';
+}
 void buf_printf(struct buf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Drops n bytes from at on (at + n <= len). */
+void buf_remove(struct buf *b, size_t at, size_t n);
 /* Drops the first n bytes (n <= len). */
 void buf_consume(struct buf *b, size_t n);
 /* Cuts to n bytes (n <= len). */

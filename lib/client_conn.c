@@ -9,6 +9,8 @@
 
 #include "lib/err.h"
 
+enum { KEEP_READS = 64, KEEP_BYTES = 2 << 20 };
+
 struct client_conn {
 	uv_pipe_t pipe;
 	uv_connect_t connect;
@@ -16,6 +18,7 @@ struct client_conn {
 	const struct client_conn_ops *ops;
 	void *owner;	/* borrowed until on_closed; NULL: nobody to tell */
 	struct buf in;	/* bytes read and not handled yet */
+	unsigned keep;	/* its memory, for so many reads */
 	struct buf out; /* owned by libuv while `writing` */
 	char *path;	/* owned; NULL when attached */
 	bool open;	/* frames may be written */
@@ -65,7 +68,8 @@ static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 	*out = uv_buf_init(conn->in.data + conn->in.len, (unsigned)want);
 }
 
-/* A large frame is rare; its memory is not kept for the small ones. */
+/* Where one large frame came, others may follow; but much memory, or for long,
+ * is not kept for small ones. */
 static void shrink(struct client_conn *conn)
 {
 	struct buf small = { 0 };
@@ -73,6 +77,10 @@ static void shrink(struct client_conn *conn)
 	if (conn->in.cap <= 8 * (size_t)CLIENT_CONN_READ ||
 	    conn->in.len > CLIENT_CONN_READ)
 		return;
+	if (conn->keep > 0 && conn->in.cap <= KEEP_BYTES) {
+		conn->keep--;
+		return;
+	}
 	buf_append(&small, conn->in.data, conn->in.len);
 	if (small.failed) {
 		buf_release(&small);
@@ -103,6 +111,8 @@ static void handle_frames(struct client_conn *conn)
 		if (conn->closing)
 			return;
 		pos += size;
+		if (size > CLIENT_CONN_READ)
+			conn->keep = KEEP_READS;
 	}
 	if (pos > 0)
 		buf_consume(&conn->in, pos);

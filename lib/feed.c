@@ -278,6 +278,16 @@ static void on_grown(struct feed_group_private *g, uint64_t last_seq)
 	feed_group_wake(g);
 }
 
+/* Of one whose watch was not answered yet nothing is told here: what comes is
+ * owed to a watch of before, perhaps of the log that a lost connection ends.
+ * The answer says as much, and of which log. */
+static struct feed_group_private *known_group(const struct feed *f, uint64_t id)
+{
+	struct feed_group_private *g = feed_group_find(f->p, id);
+
+	return g != NULL && g->known ? g : NULL;
+}
+
 void feed_on_event(struct feed *f, const struct wire_header *header,
 		   const void *body)
 {
@@ -286,12 +296,12 @@ void feed_on_event(struct feed *f, const struct wire_header *header,
 
 	switch (header->type) {
 	case WIRE_EV_MESSAGES:
-		g = feed_group_find(f->p, b->ev_messages.group_id);
+		g = known_group(f, b->ev_messages.group_id);
 		if (g != NULL)
 			on_messages(g, &b->ev_messages);
 		break;
 	case WIRE_EV_GROWN:
-		g = feed_group_find(f->p, b->ev_grown.group_id);
+		g = known_group(f, b->ev_grown.group_id);
 		if (g != NULL)
 			on_grown(g, b->ev_grown.last_seq);
 		break;
@@ -301,7 +311,7 @@ void feed_on_event(struct feed *f, const struct wire_header *header,
 			feed_group_end(g, &b->ev_member.user, ERR_NOT_MEMBER);
 		break;
 	case WIRE_EV_FLOOR:
-		g = feed_group_find(f->p, b->ev_floor.group_id);
+		g = known_group(f, b->ev_floor.group_id);
 		if (g != NULL)
 			feed_group_floor(g, &b->ev_floor);
 		break;

@@ -9,9 +9,10 @@
  *
  * Cursors, not queues: nothing is kept per subscriber but how far he has
  * read. feed_read() takes from the recent messages or, when the cursor is
- * older than those, from a page that is pulled from the log (one page a
- * subscriber at a time, FEED_PAGE_BYTES). So a slow one costs no memory and
- * loses nothing; each subscriber sees every seq once, in order.
+ * older than those, from a page that is pulled from the log (FEED_PAGE_BYTES a
+ * subscriber; while all pages are at most FEED_PAGES_BYTES, larger ones, and
+ * the next ones while one is read). So a slow one costs little memory and loses
+ * nothing; each subscriber sees every seq once, in order.
  *
  * One loop thread. wake() never runs inside a call of the subscriber's own.
  */
@@ -30,7 +31,11 @@ enum {
 	FEED_RECENT_BYTES = 1 << 20, /* recent messages a group, at most */
 	FEED_RECENT_COUNT = 4096,
 	FEED_PAGE_BYTES = 64 << 10, /* what one lagging subscriber pulls */
-	FEED_PAGE_COUNT = 256
+	FEED_PAGE_COUNT = 256,
+	FEED_PAGE_BYTES_MAX = 256 << 10,
+	FEED_AHEAD_BYTES = 512 << 10, /* of one, that wait */
+	FEED_PAGES_BYTES = 32 << 20 /* of a process; above that no larger ones,
+				       and none ahead */
 };
 
 struct feed;
@@ -39,14 +44,15 @@ struct feed_sub;
 struct feed_watch;
 struct feed_page;
 
-/* One message; shared by all subscribers when it came from the recent ones. */
+/* One message; shared by all subscribers when it came from the recent ones:
+ * then what is made of it once serves all. */
 struct feed_message {
-	struct wire_message m; /* strs point into `bytes` */
+	struct wire_message m; /* borrowed strs: they live as long as it */
+	bool shared;
 	/* An encoding of it (a WebSocket frame, a line), made once by the
 	 * first who needs it and freed with the message. */
 	struct buf encoded;
 	/* private */
-	char *bytes; /* in the same block */
 	struct feed_message *next;
 };
 
@@ -137,9 +143,9 @@ int feed_subscribe(struct feed *f, struct feed_sub *sub,
 void feed_unsubscribe(struct feed_sub *sub);
 
 /*
- * The next message: 1 and *out, borrowed until the next call for this sub or
- * the end of this loop turn; 0: none now, wake() will say; a negative errno:
- * ended, sub->err. While groupd is away it is 0.
+ * The next message: 1 and *out, borrowed until the next call for this sub, of
+ * any function, or the end of this loop turn; 0: none now, wake() will say; a
+ * negative errno: ended, sub->err. While groupd is away it is 0.
  */
 int feed_read(struct feed_sub *sub, struct feed_message **out);
 

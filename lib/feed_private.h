@@ -27,13 +27,20 @@
 #include "lib/feed.h"
 #include "lib/table.h"
 
-/* What one lagging subscriber pulled, or is pulling. */
+/* What one lagging subscriber pulled, and is pulling. */
 struct feed_page {
 	struct client_request pull;
 	struct feed_sub *sub;
 	struct list retry;
-	struct feed_message *msgs[FEED_PAGE_COUNT]; /* owned */
-	size_t count, pos;
+	struct buf here;	     /* records, owned; being read */
+	struct str left;	     /* of here: what is not read yet */
+	struct str again;	     /* the same, before `current` was read */
+	bool can_unread;	     /* and it is the last that was */
+	struct buf ahead;	     /* records that follow, owned */
+	uint64_t end;		     /* the last seq of all of them */
+	size_t asked;		     /* bytes, of the last pull */
+	size_t counted;		     /* of p->page_bytes */
+	struct feed_message current; /* read last; its strs point into here */
 };
 
 struct feed_watch {
@@ -68,6 +75,7 @@ struct feed_private {
 	struct table by_id; /* the groups, and all of them in a list */
 	struct list groups;
 	size_t pulling;	      /* subs that have a page */
+	size_t page_bytes;    /* of all pages, and of those on their way */
 	struct table watches; /* by group and principal */
 	struct list waking;
 	struct list retry_pages;
@@ -107,7 +115,7 @@ void feed_recent_add(struct feed_group_private *g,
 		     const struct wire_message *src);
 void feed_recent_drop_all(struct feed_group_private *g);
 
-/* feed_pull.c: the one page of a sub that lags */
+/* feed_pull.c: the page of a sub that lags, and the one behind it */
 
 /* The next message of its page, which is the one after its cursor; NULL:
  * there is none. The cursor is the caller's to move. */

@@ -24,15 +24,14 @@ static void copy_str(char **at, struct str *s)
 
 struct feed_message *feed_message_new(const struct wire_message *src)
 {
-	const struct feed_message like = { .m = *src };
+	const struct feed_message like = { .m = *src, .shared = true };
 	struct feed_message *m = malloc(message_bytes(&like));
 	char *at;
 
 	if (m == NULL)
 		return NULL;
 	*m = like;
-	m->bytes = (char *)(m + 1);
-	at = m->bytes;
+	at = (char *)(m + 1);
 	copy_str(&at, &m->m.sender);
 	copy_str(&at, &m->m.content);
 	copy_str(&at, &m->m.media_url);

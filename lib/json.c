@@ -35,29 +35,66 @@ static bool needs_escape(unsigned int c)
 	return c < 0x20 || c == '"' || c == '\\' || c == 0x7f;
 }
 
+enum { BLOCK = 32 };
+
+/* None of a block's bytes does: a few instructions on vectors. */
+static bool is_plain_block(const uint8_t *s)
+{
+	uint8_t odd = 0;
+
+	for (size_t i = 0; i < BLOCK; i++)
+		odd |= (uint8_t)(s[i] < 0x20) | (s[i] == '"') | (s[i] == '\\') |
+		       (s[i] == 0x7f);
+	return odd == 0;
+}
+
+/* Bytes at the start of s that need no escape. */
+static size_t plain_len(struct str s)
+{
+	const uint8_t *at = (const uint8_t *)s.data;
+	size_t n = 0;
+
+	while (s.len - n >= BLOCK && is_plain_block(at + n))
+		n += BLOCK;
+	/* The last block may begin in the one before. */
+	if (n > 0 && n < s.len && s.len - n < BLOCK &&
+	    is_plain_block(at + s.len - BLOCK))
+		return s.len;
+	while (n < s.len && !needs_escape(at[n]))
+		n++;
+	return n;
+}
+
+static struct str behind(struct str s, size_t n)
+{
+	return str_make(s.data + n, s.len - n);
+}
+
+static void put_escape(struct buf *b, unsigned int c)
+{
+	char e = short_escape(c);
+
+	if (e != 0) {
+		buf_append_char(b, '\\');
+		buf_append_char(b, e);
+	} else {
+		buf_printf(b, "\\u%04x", c);
+	}
+}
+
 void json_put_str(struct buf *b, struct str s)
 {
-	size_t from = 0;
-
+	if (!buf_reserve(b, s.len + 2))
+		return;
 	buf_append_char(b, '"');
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned int c = (uint8_t)s.data[i];
-		char e;
+	while (s.len > 0) {
+		size_t n = plain_len(s);
 
-		if (!needs_escape(c))
-			continue;
-		buf_append(b, s.data + from, i - from);
-		from = i + 1;
-		e = short_escape(c);
-		if (e != 0) {
-			buf_append_char(b, '\\');
-			buf_append_char(b, e);
-		} else {
-			buf_printf(b, "\\u%04x", c);
-		}
+		buf_append(b, s.data, n);
+		if (n < s.len)
+			put_escape(b, (uint8_t)s.data[n++]);
+		s = behind(s, n);
 	}
-	if (s.len > from)
-		buf_append(b, s.data + from, s.len - from);
 	buf_append_char(b, '"');
 }
 
@@ -66,7 +103,9 @@ void json_put_time(struct buf *b, uint64_t time_ms)
 	char text[TEXT_TIME_LEN + 1];
 
 	text_format_time(text, time_ms);
-	buf_printf(b, "\"%s\"", text);
+	buf_append_char(b, '"');
+	buf_append(b, text, TEXT_TIME_LEN);
+	buf_append_char(b, '"');
 }
 
 void json_put_epoch(struct buf *b, uint64_t epoch)
@@ -89,22 +128,45 @@ static void put_mentions(struct buf *b, struct str names)
 	buf_append_char(b, ']');
 }
 
+static char *put(char *at, struct str s)
+{
+	memcpy(at, s.data, s.len);
+	return at + s.len;
+}
+
+/* What stands before the sender: one reservation for all of it. */
+static void put_message_head(struct buf *b, const struct wire_message *m)
+{
+	char *at;
+
+	if (!buf_reserve(b, 64 + TEXT_U64_MAX + TEXT_TIME_LEN))
+		return;
+	at = put(b->data + b->len, str_of("\"sequence_number\":"));
+	at = text_format_u64(at, m->seq);
+	at = put(at, str_of(",\"timestamp\":\""));
+	text_format_time(at, m->time_ms);
+	at = put(at + TEXT_TIME_LEN, str_of("\",\"sender\":"));
+	*at = '\0';
+	b->len = (size_t)(at - b->data);
+}
+
 void json_put_message_fields(struct buf *b, const struct wire_message *m)
 {
-	buf_printf(b, "\"sequence_number\":%" PRIu64 ",\"timestamp\":", m->seq);
-	json_put_time(b, m->time_ms);
-	buf_append_str(b, str_of(",\"sender\":"));
+	put_message_head(b, m);
 	json_put_str(b, m->sender);
 	buf_append_str(b, str_of(",\"content\":"));
 	json_put_str(b, m->content);
-	buf_printf(b, ",\"message_type\":\"%s\"",
-		   m->type == MESSAGE_MEDIA ? "media" : "text");
+	buf_append_str(b, m->type == MESSAGE_MEDIA
+				  ? str_of(",\"message_type\":\"media\"")
+				  : str_of(",\"message_type\":\"text\""));
 	if (m->media_url.len > 0) {
 		buf_append_str(b, str_of(",\"media_url\":"));
 		json_put_str(b, m->media_url);
 	}
-	if (m->reply_to != 0)
-		buf_printf(b, ",\"reply_to_seq\":%" PRIu64, m->reply_to);
+	if (m->reply_to != 0) {
+		buf_append_str(b, str_of(",\"reply_to_seq\":"));
+		text_put_u64(b, m->reply_to);
+	}
 	if (m->mentions.len > 0)
 		put_mentions(b, m->mentions);
 	if (m->client_id.len > 0) {
@@ -126,21 +188,20 @@ void json_put_message_line(struct buf *b, const struct wire_message *m)
 	buf_append_char(b, '\n');
 }
 
-/* How much longer a byte is in a string of JSON than by itself. */
-static size_t escape_extra(unsigned int c)
-{
-	if (!needs_escape(c))
-		return 0;
-	return short_escape(c) != 0 ? 1 : strlen("u0000");
-}
-
 /* Bytes that json_put_str() appends. */
 static size_t str_len(struct str s)
 {
 	size_t len = s.len + 2;
 
-	for (size_t i = 0; i < s.len; i++)
-		len += escape_extra((uint8_t)s.data[i]);
+	while (s.len > 0) {
+		size_t n = plain_len(s);
+
+		if (n < s.len)
+			len += short_escape((uint8_t)s.data[n++]) != 0
+				       ? 1
+				       : strlen("u0000");
+		s = behind(s, n);
+	}
 	return len;
 }
 

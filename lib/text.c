@@ -174,13 +174,17 @@ bool text_is_utf8(struct str s)
  * Times
  */
 
-/* Writes v as exactly `digits` decimal digits. */
-static void put_digits(char *out, uint64_t v, size_t digits)
+/* 0 to 99, two digits each. */
+static const char pairs[] = "0001020304050607080910111213141516171819"
+			    "2021222324252627282930313233343536373839"
+			    "4041424344454647484950515253545556575859"
+			    "6061626364656667686970717273747576777879"
+			    "8081828384858687888990919293949596979899";
+
+/* Writes v, which is below 100, as two digits. */
+static void put_two(char *out, uint32_t v)
 {
-	while (digits > 0) {
-		out[--digits] = (char)('0' + v % 10);
-		v /= 10;
-	}
+	memcpy(out, pairs + (size_t)2 * v, 2);
 }
 
 static bool get_digits(const char *in, size_t digits, uint64_t *out)
@@ -205,16 +209,17 @@ static uint64_t days_of_date(uint64_t year, uint64_t month, uint64_t day)
 	return days + (153 * m + 2) / 5 + day - 1 - 719468;
 }
 
-/* The inverse, by eras of 400 years (146097 days). */
-static void date_of_days(uint64_t days, uint64_t *year, uint64_t *month,
-			 uint64_t *day)
+/* The inverse, by eras of 400 years (146097 days). Of 32 bits: the years have
+ * four digits. */
+static void date_of_days(uint32_t days, uint32_t *year, uint32_t *month,
+			 uint32_t *day)
 {
-	uint64_t z = days + 719468;
-	uint64_t era = z / 146097;
-	uint64_t doe = z % 146097;
-	uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	uint64_t m = (5 * doy + 2) / 153;
+	uint32_t z = days + 719468;
+	uint32_t era = z / 146097;
+	uint32_t doe = z % 146097;
+	uint32_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	uint32_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	uint32_t m = (5 * doy + 2) / 153;
 
 	*day = doy - (153 * m + 2) / 5 + 1;
 	*month = m < 10 ? m + 3 : m - 9;
@@ -223,23 +228,25 @@ static void date_of_days(uint64_t days, uint64_t *year, uint64_t *month,
 
 void text_format_time(char out[TEXT_TIME_LEN + 1], uint64_t time_ms)
 {
-	uint64_t year;
-	uint64_t month;
-	uint64_t day;
-	uint64_t ms;
+	uint32_t year;
+	uint32_t month;
+	uint32_t day;
+	uint32_t ms;
 
 	if (time_ms > TIME_MS_MAX)
 		time_ms = TIME_MS_MAX;
-	date_of_days(time_ms / MS_PER_DAY, &year, &month, &day);
-	ms = time_ms % MS_PER_DAY;
+	date_of_days((uint32_t)(time_ms / MS_PER_DAY), &year, &month, &day);
+	ms = (uint32_t)(time_ms % MS_PER_DAY);
 	memcpy(out, "0000-00-00T00:00:00.000Z", TEXT_TIME_LEN + 1);
-	put_digits(out, year, 4);
-	put_digits(out + 5, month, 2);
-	put_digits(out + 8, day, 2);
-	put_digits(out + 11, ms / 3600000, 2);
-	put_digits(out + 14, ms / 60000 % 60, 2);
-	put_digits(out + 17, ms / 1000 % 60, 2);
-	put_digits(out + 20, ms % 1000, 3);
+	put_two(out, year / 100);
+	put_two(out + 2, year % 100);
+	put_two(out + 5, month);
+	put_two(out + 8, day);
+	put_two(out + 11, ms / 3600000);
+	put_two(out + 14, ms / 60000 % 60);
+	put_two(out + 17, ms / 1000 % 60);
+	put_two(out + 20, ms % 1000 / 10);
+	out[22] = (char)('0' + ms % 10);
 }
 
 bool text_parse_time(struct str s, uint64_t *time_ms)
@@ -280,6 +287,22 @@ bool text_parse_time(struct str s, uint64_t *time_ms)
 /*
  * Numbers
  */
+
+char *text_format_u64(char *at, uint64_t v)
+{
+	char digits[TEXT_U64_MAX];
+	size_t n = sizeof(digits);
+
+	for (; v >= 100; v /= 100) {
+		n -= 2;
+		put_two(digits + n, (uint32_t)(v % 100));
+	}
+	n -= 2;
+	put_two(digits + n, (uint32_t)v);
+	n += v < 10;
+	memcpy(at, digits + n, sizeof(digits) - n);
+	return at + sizeof(digits) - n;
+}
 
 bool text_parse_u64(struct str s, uint64_t *out)
 {

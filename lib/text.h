@@ -28,6 +28,7 @@
 enum {
 	TEXT_RENDER_VERSION = 1,
 	TEXT_TIME_LEN = 24, /* 2026-11-24T12:00:03.120Z */
+	TEXT_U64_MAX = 20,  /* digits of the longest number */
 	/* A token between a word boundary's '@' and its end. */
 	TEXT_MENTION_MAX = WIRE_USER_MAX
 };
@@ -84,6 +85,10 @@ bool text_next_word(struct str *list, struct str *word);
 
 /* Digits of v in decimal. */
 size_t text_decimal_len(uint64_t v);
+/* Writes them, TEXT_U64_MAX at most and no NUL: where they end. */
+char *text_format_u64(char *at, uint64_t v);
+/* Appends them. */
+void text_put_u64(struct buf *b, uint64_t v);
 
 /* A decimal number without sign that fits 64 bits; false for anything else. */
 bool text_parse_u64(struct str s, uint64_t *out);

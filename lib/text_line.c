@@ -5,9 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* U64: bytes of the longest number. */
-enum { U64_DIGITS = 20 };
-
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -63,29 +60,43 @@ struct span {
 	size_t len;	     /* at least 1 */
 };
 
-/* Bytes at the start of s that are plain ASCII, eight at a time: most text is
- * nothing else. A byte of the result of each term has its high bit set when
- * the byte there is one (Hacker's Delight, 6-1). */
-static size_t plain_eights(const uint8_t *s, size_t len)
+enum { BLOCK = 32 };
+
+/* Loops of this form over so many bytes become a few instructions on vectors;
+ * most text is ASCII. */
+static bool is_ascii_block(const uint8_t *s)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	const uint64_t highs = UINT64_C(0x8080808080808080);
+	uint8_t odd = 0;
+
+	for (size_t i = 0; i < BLOCK; i++)
+		odd |= (uint8_t)((int8_t)s[i] < 0x20) | (s[i] == '\\') |
+		       (s[i] == 0x7f);
+	return odd == 0;
+}
+
+static bool is_plain_block(const uint8_t *s)
+{
+	uint8_t odd = 0;
+
+	for (size_t i = 0; i < BLOCK; i++)
+		odd |= (uint8_t)(s[i] < 0x20) | (s[i] == '\\') |
+		       (s[i] == 0x7f) | (s[i] == 0xc2) | (s[i] == 0xd8) |
+		       (s[i] == 0xe2);
+	return odd == 0;
+}
+
+/* Bytes at the start of s that are PLAIN, as far as that is quickly seen. */
+static size_t plain_blocks(const uint8_t *s, size_t len)
+{
 	size_t n = 0;
 
-	for (; len - n >= 8; n += 8) {
-		uint64_t x;
-		uint64_t is_backslash;
-		uint64_t is_del;
-
-		memcpy(&x, s + n, sizeof(x));
-		is_backslash = x ^ ones * '\\';
-		is_del = x ^ ones * 0x7f;
-		/* A borrow only makes a byte behind a found one look so. */
-		if (((x | (x - ones * 0x20) | (is_backslash - ones) |
-		      (is_del - ones)) &
-		     highs) != 0)
-			break;
-	}
+	while (len - n >= BLOCK &&
+	       (is_ascii_block(s + n) || is_plain_block(s + n)))
+		n += BLOCK;
+	/* The last block may begin in the one before. */
+	if (n > 0 && n < len && len - n < BLOCK &&
+	    is_plain_block(s + len - BLOCK))
+		n = len;
 	return n;
 }
 
@@ -93,7 +104,7 @@ static size_t plain_eights(const uint8_t *s, size_t len)
 static struct span next_span(struct str s)
 {
 	const uint8_t *at = (const uint8_t *)s.data;
-	size_t n = plain_eights(at, s.len);
+	size_t n = plain_blocks(at, s.len);
 
 	while (n < s.len) {
 		enum byte_class how = class_of(at[n]);
@@ -107,8 +118,8 @@ static struct span next_span(struct str s)
 			return n > 0 ? (struct span){ PLAIN, n }
 				     : (struct span){ how, hidden };
 		n++;
-		if (n % 8 == 0)
-			n += plain_eights(at + n, s.len - n);
+		if (n % BLOCK == 0)
+			n += plain_blocks(at + n, s.len - n);
 	}
 	return (struct span){ PLAIN, n };
 }
@@ -324,14 +335,11 @@ size_t text_decimal_len(uint64_t v)
 	return n;
 }
 
-static void put_decimal(struct buf *b, uint64_t v)
+void text_put_u64(struct buf *b, uint64_t v)
 {
-	char out[U64_DIGITS];
-	size_t n = text_decimal_len(v);
+	char digits[TEXT_U64_MAX];
 
-	for (size_t i = n; i > 0; v /= 10)
-		out[--i] = (char)('0' + v % 10);
-	buf_append(b, out, n);
+	buf_append(b, digits, (size_t)(text_format_u64(digits, v) - digits));
 }
 
 static void put_text(struct buf *b, const struct wire_message *m)
@@ -340,7 +348,7 @@ static void put_text(struct buf *b, const struct wire_message *m)
 
 	if (m->reply_to != 0) {
 		buf_append_char(b, '>');
-		put_decimal(b, m->reply_to);
+		text_put_u64(b, m->reply_to);
 		buf_append_char(b, ' ');
 	}
 	if (m->type == MESSAGE_MEDIA) {
@@ -355,17 +363,32 @@ static void put_text(struct buf *b, const struct wire_message *m)
 	text_escape(b, content);
 }
 
+/* All before TEXT, and room for TEXT where nothing in it is escaped: one
+ * reservation a line. */
+static bool put_head(struct buf *b, const struct wire_message *m)
+{
+	char *at;
+
+	if (!buf_reserve(b, TEXT_U64_MAX + TEXT_TIME_LEN + m->sender.len +
+				    m->content.len + 4))
+		return false;
+	at = text_format_u64(b->data + b->len, m->seq);
+	*at++ = '\t';
+	text_format_time(at, m->time_ms);
+	at += TEXT_TIME_LEN;
+	*at++ = '\t';
+	if (m->sender.len > 0)
+		memcpy(at, m->sender.data, m->sender.len);
+	at += m->sender.len;
+	*at++ = '\t';
+	b->len = (size_t)(at - b->data);
+	return true;
+}
+
 void text_render(struct buf *b, const struct wire_message *m)
 {
-	char time[TEXT_TIME_LEN + 1];
-
-	put_decimal(b, m->seq);
-	buf_append_char(b, '\t');
-	text_format_time(time, m->time_ms);
-	buf_append(b, time, TEXT_TIME_LEN);
-	buf_append_char(b, '\t');
-	buf_append_str(b, m->sender);
-	buf_append_char(b, '\t');
+	if (!put_head(b, m))
+		return;
 	put_text(b, m);
 	buf_append_char(b, '\n');
 }

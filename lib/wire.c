@@ -127,7 +127,7 @@ struct reader {
  * False for a number that is cut, too long, does not fit 64 bits, or is not
  * in its shortest form (then a number has one encoding only).
  */
-static bool get_varint(struct reader *r, uint64_t *out)
+static bool get_long_varint(struct reader *r, uint64_t *out)
 {
 	uint64_t v = 0;
 
@@ -144,6 +144,15 @@ static bool get_varint(struct reader *r, uint64_t *out)
 		}
 	}
 	return false;
+}
+
+/* Most are one byte. */
+static inline bool get_varint(struct reader *r, uint64_t *out)
+{
+	if (r->at == r->end || (uint8_t)*r->at >= 0x80)
+		return get_long_varint(r, out);
+	*out = (uint8_t)*r->at++;
+	return true;
 }
 
 size_t wire_size(const struct wire_schema *schema, const void *src)
@@ -169,12 +178,13 @@ size_t wire_size(const struct wire_schema *schema, const void *src)
 	return size;
 }
 
-/* At least what wire_size() says; cheaper. */
-static size_t size_limit(const struct wire_schema *schema, const char *from)
+/* At least what the first count fields take; cheaper than to know. */
+static size_t size_limit(const struct wire_schema *schema, size_t count,
+			 const char *from)
 {
-	size_t size = schema->count * VARINT_MAX;
+	size_t size = count * VARINT_MAX;
 
-	for (size_t i = 0; i < schema->count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (schema->fields[i].kind == FIELD_num) {
 			from += sizeof(uint64_t);
 		} else {
@@ -189,16 +199,16 @@ static size_t size_limit(const struct wire_schema *schema, const char *from)
 	return size;
 }
 
-void wire_put(struct buf *b, const struct wire_schema *schema, const void *src)
+static void put_fields(struct buf *b, const struct wire_schema *schema,
+		       size_t count, const char *from)
 {
-	const char *from = src;
 	char *at;
 
 	/* One reservation for all fields: they are then written unchecked. */
-	if (!buf_reserve(b, size_limit(schema, from)))
+	if (!buf_reserve(b, size_limit(schema, count, from)))
 		return;
 	at = b->data + b->len;
-	for (size_t i = 0; i < schema->count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (schema->fields[i].kind == FIELD_num) {
 			uint64_t v;
 
@@ -219,6 +229,11 @@ void wire_put(struct buf *b, const struct wire_schema *schema, const void *src)
 	}
 	b->len = (size_t)(at - b->data);
 	*at = '\0';
+}
+
+void wire_put(struct buf *b, const struct wire_schema *schema, const void *src)
+{
+	put_fields(b, schema, schema->count, src);
 }
 
 static bool get_fields(struct reader *r, const struct wire_schema *schema,
@@ -298,25 +313,71 @@ static uint32_t get_u32(const char *at)
 	return get_u16(at) | get_u16(at + 2) << 16;
 }
 
-void wire_put_frame(struct buf *b, enum wire_type type, uint32_t id,
-		    uint32_t principal, const void *body)
+/* Its length is still to come. */
+static void put_header(struct buf *b, enum wire_type type, uint32_t id,
+		       uint32_t principal)
 {
-	const struct wire_schema *schema = wire_schema_of(type);
 	char header[WIRE_HEADER] = { 0 };
-	size_t start = b->len;
-	size_t len;
 
-	assert(schema != NULL);
 	put_u16(header + 4, (uint32_t)type);
 	put_u32(header + 8, id);
 	put_u32(header + 12, principal);
 	buf_append(b, header, sizeof(header));
-	wire_put(b, schema, body);
-	if (b->failed)
-		return;
-	len = b->len - start - WIRE_HEADER;
+}
+
+static void put_length(struct buf *b, size_t start)
+{
+	size_t len = b->len - start - WIRE_HEADER;
+
 	assert(len <= WIRE_FRAME_MAX);
 	put_u32(b->data + start, (uint32_t)len);
+}
+
+void wire_put_frame(struct buf *b, enum wire_type type, uint32_t id,
+		    uint32_t principal, const void *body)
+{
+	const struct wire_schema *schema = wire_schema_of(type);
+	size_t start = b->len;
+
+	assert(schema != NULL);
+	put_header(b, type, id, principal);
+	wire_put(b, schema, body);
+	if (!b->failed)
+		put_length(b, start);
+}
+
+struct wire_open wire_open_frame(struct buf *b, enum wire_type type,
+				 uint32_t id, uint32_t principal,
+				 const void *body, size_t expected)
+{
+	const struct wire_schema *schema = wire_schema_of(type);
+	struct wire_open open = { .start = b->len };
+
+	assert(schema != NULL);
+	assert(schema->fields[schema->count - 1].kind == FIELD_str);
+	put_header(b, type, id, principal);
+	put_fields(b, schema, schema->count - 1, body);
+	open.length = b->len;
+	if (buf_reserve(b, varint_size(expected) + expected))
+		b->len += varint_size(expected);
+	open.data = b->len;
+	return open;
+}
+
+void wire_close_frame(struct buf *b, const struct wire_open *open)
+{
+	size_t len = b->len - open->data;
+	size_t room = varint_size(len);
+
+	if (!buf_reserve(b, VARINT_MAX))
+		return;
+	if (open->data - open->length != room)
+		memmove(b->data + open->length + room, b->data + open->data,
+			len);
+	b->len = open->length + room + len;
+	b->data[b->len] = '\0';
+	put_varint(b->data + open->length, len);
+	put_length(b, open->start);
 }
 
 void wire_mark_resent(struct buf *frame)

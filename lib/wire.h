@@ -578,9 +578,13 @@ enum port_part {
 #define WIRE_USER_LIST_FIELDS(F)                                               \
 	F(str, names, WIRE_FRAME_MAX)                                          \
 	F(num, complete, 1)
+/* key: at least 32 random bytes, which nobody else knows; whoever asks with it
+ * again, since the answer was lost, gets the same token, with a token_id of 0.
+ * Empty: a token of groupd's own making. */
 #define WIRE_CREATE_TOKEN_FIELDS(F)                                            \
 	F(str, user, WIRE_USER_MAX)                                            \
-	F(num, expires_ms, WIRE_U64)
+	F(num, expires_ms, WIRE_U64)                                           \
+	F(str, key, WIRE_KEY_MAX)
 #define WIRE_TOKEN_FIELDS(F)                                                   \
 	F(num, token_id, WIRE_U64)                                             \
 	F(str, token, WIRE_TOKEN_MAX)
@@ -882,6 +886,18 @@ struct wire_header {
 /* Appends header and body. body is a struct wire_body_* of the type. */
 void wire_put_frame(struct buf *b, enum wire_type type, uint32_t id,
 		    uint32_t principal, const void *body);
+
+/* The same for a body whose last field, a str, is put together in its place:
+ * what is appended between the two is that str. The body's own is not looked
+ * at; expected: bytes that it will have, mostly. After a failure of memory,
+ * too, close may be called. */
+struct wire_open {
+	size_t start, length, data; /* places in b; data: of the str */
+};
+struct wire_open wire_open_frame(struct buf *b, enum wire_type type,
+				 uint32_t id, uint32_t principal,
+				 const void *body, size_t expected);
+void wire_close_frame(struct buf *b, const struct wire_open *open);
 
 /* Says in an encoded frame that it is sent again. */
 void wire_mark_resent(struct buf *frame);

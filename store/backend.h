@@ -91,6 +91,9 @@ struct store_ops {
 	int (*list_overdue)(struct store *s, const struct store_keep *keep,
 			    size_t count, uint64_t *after_id,
 			    store_overdue_fn fn, void *data, struct err *err);
+	/* Outside of a transaction; op->wait_ms is UINT64_MAX. NULL: it has no
+	 * such work. */
+	int (*tend)(struct store *s, struct store_tend *op, struct err *err);
 	/* op->archived is 0. NULL: it has no archive. */
 	int (*archive)(struct store *s, struct store_archive *op,
 		       struct err *err);
@@ -131,6 +134,9 @@ struct store_ops {
 			   store_group_fn fn, void *data, struct err *err);
 	int (*scan)(struct store *s, uint64_t group_id, uint64_t after_seq,
 		    store_message_fn fn, void *data, struct err *err);
+	/* NULL: scan is as good. */
+	int (*scan_text)(struct store *s, uint64_t group_id, uint64_t after_seq,
+			 store_message_fn fn, void *data, struct err *err);
 	int (*seek)(struct store *s, uint64_t group_id, enum log_format format,
 		    uint64_t off, uint64_t *seq, uint64_t *line_off,
 		    struct err *err);

@@ -74,13 +74,18 @@ static const char set_up_reader[] = "SET default_transaction_read_only=on";
  * that wait for each other both would end, and neither be told to try again. */
 static const char set_up_writer[] =
 	"SET idle_in_transaction_session_timeout='20s';"
-	"SET lock_timeout='1300ms'";
+	"SET lock_timeout=" PG_LOCK_MS_SQL;
 
-/* The first sentence of libpq's, which may be several lines. */
-static int refuse_connection(const PGconn *conn, struct err *err)
+/* The first sentence of libpq's, which may be several lines. It has addresses
+ * and names, so it is for the log, and not for users. */
+static int refuse_connection(const struct postgres_store *s, const PGconn *conn,
+			     struct err *err)
 {
 	const char *text = PQerrorMessage(conn);
 
+	if (!s->opening && !s->reaching && !s->base.options.for_log)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "The store cannot be reached now");
 	return err_set(err, ERR_UNAVAILABLE,
 		       "Cannot connect to the database: %.*s",
 		       (int)strcspn(text, "\n"), text);
@@ -93,7 +98,7 @@ static int run_checks(const struct postgres_store *s, PGconn *conn,
 	int rc = 0;
 
 	if (PQresultStatus(r) != PGRES_TUPLES_OK || PQntuples(r) != 1)
-		rc = refuse_connection(conn, err);
+		rc = refuse_connection(s, conn, err);
 	for (int i = 0; rc == 0 && i < REFUSALS; i++) {
 		if (strcmp(PQgetvalue(r, 0, i), "t") != 0)
 			rc = err_set(err, ERR_UNAVAILABLE, "%s", refusals[i]);
@@ -116,7 +121,7 @@ static int set_up(const struct postgres_store *s, PGconn *conn, struct err *err)
 	if (!sql.failed)
 		r = pg_script(s, conn, SET_UP_MS, buf_cstr(&sql));
 	if (PQresultStatus(r) != PGRES_COMMAND_OK)
-		rc = refuse_connection(conn, err);
+		rc = refuse_connection(s, conn, err);
 	PQclear(r);
 	buf_release(&sql);
 	return rc;
@@ -191,7 +196,7 @@ PGconn *pg_connect_another(const struct postgres_store *s, struct err *err)
 		return NULL;
 	}
 	if (hurry ? !connect_in_time(s, conn) : PQstatus(conn) != CONNECTION_OK)
-		refuse_connection(conn, err);
+		refuse_connection(s, conn, err);
 	else if (PQsetnonblocking(conn, 1) == 0 && set_up(s, conn, err) == 0)
 		return conn;
 	PQfinish(conn);
@@ -229,7 +234,7 @@ static int try_lock(const struct postgres_store *s, struct err *err)
 	if (PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1)
 		rc = strcmp(PQgetvalue(r, 0, 0), "t") == 0;
 	else
-		rc = refuse_connection(s->conn, err);
+		rc = refuse_connection(s, s->conn, err);
 	PQclear(r);
 	return rc;
 }
@@ -320,9 +325,14 @@ static void pg_close(struct store *base)
 static int pg_reach(struct store *base, struct err *err)
 {
 	struct postgres_store *s = pg_of(base);
-	int rc = pg_connect(s, err);
+	int rc;
 
-	return rc < 0 || base->options.read_only ? rc : pg_need_room(s, err);
+	s->reaching = true;
+	rc = pg_connect(s, err);
+	if (rc == 0 && !base->options.read_only)
+		rc = pg_need_room(s, err);
+	s->reaching = false;
+	return rc;
 }
 
 /* Over a new connection, where the old one was lost unnoticed: nothing was

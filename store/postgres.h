@@ -42,6 +42,8 @@ enum {
 	PG_SERVER_MIN = 15,   /* PostgreSQL's own */
 	PG_PARAMS_MAX = 20,   /* of one statement */
 	PG_DAY_MS = 86400000, /* a time bucket */
+	PG_LOCK_MS = 1300,    /* how long a writer waits for a lock */
+	PG_LOCKED_MAX = 16,
 	PG_WRITE_MS = 1500,   /* how long a round trip may take: of a write */
 	PG_READ_MS = 5000,    /* of a look */
 	PG_WALK_MS = 3600000, /* of what walks over all there is */
@@ -51,6 +53,7 @@ enum {
 	PG_LONG_MS = 0,
 	PG_MOVE_MS = 60000
 };
+#define PG_LOCK_MS_SQL "1300"
 /* PostgreSQL's numbers are signed. */
 #define PG_NUMBER_MAX UINT64_C(0x7fffffffffffffff)
 
@@ -89,13 +92,19 @@ enum {
 	X(APPEND_OR_NONE, PG_LONG_MS,                                          \
 	  "SELECT append_or_none($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,"  \
 	  "$14,$15,$16)")                                                      \
+	X(APPEND_IF_FREE, PG_LONG_MS,                                          \
+	  "SELECT append_if_free($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,"  \
+	  "$14,$15,$16)")                                                      \
+	X(LOCK_WAIT, PG_WRITE_MS,                                              \
+	  "SELECT set_config('lock_timeout',$1::bigint::text,true)")           \
 	X(SET_READ, PG_WRITE_MS, "SELECT * FROM set_read($1,$2,$3)")           \
 	X(FLUSH_READS, PG_WRITE_MS, "SELECT flush_reads($1,$2,$3)")            \
 	X(CREATE_GROUP, PG_LONG_MS,                                            \
 	  "SELECT * FROM create_group($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)")        \
 	X(EDIT_MEMBERS, PG_LONG_MS,                                            \
 	  "SELECT * FROM edit_members($1,$2,$3,$4,$5)")                        \
-	X(DELETE_GROUP, PG_LONG_MS, "SELECT * FROM delete_group($1,$2,$3)")    \
+	X(DELETE_GROUP, PG_LONG_MS,                                            \
+	  "SELECT * FROM delete_group($1,$2,$3,$4,$5)")                        \
 	X(GROUP_BY_NAME, PG_READ_MS,                                           \
 	  "SELECT group_id FROM group_names WHERE name=$1")                    \
 	X(GROUP, PG_READ_MS,                                                   \
@@ -179,7 +188,8 @@ enum pg_status {
 	PG_NO_MEMBER = 5,
 	PG_FULL = 6,
 	PG_LAST_ADMIN = 7,
-	PG_EXISTS = 8
+	PG_EXISTS = 8,
+	PG_LOCKED = 9
 };
 
 /* Days from lo on, before hi. */
@@ -205,8 +215,9 @@ struct postgres_store {
 	bool prepared[PG_COUNT];
 	/* PostgreSQL has warned since the last question was asked. */
 	bool warned;
-	bool opening; /* nobody waits for an answer yet: it may take long */
-	bool ending;  /* the end of a view was sent, and not answered yet */
+	bool opening;  /* nobody waits for an answer yet: it may take long */
+	bool reaching; /* store_reach(): what it says is for the log */
+	bool ending;   /* the end of a view was sent, and not answered yet */
 	/* And that this connection ends, while nothing was asked. */
 	bool ended;
 	struct buf held; /* what the strs point to that a verb handed out */
@@ -220,10 +231,13 @@ struct postgres_store {
 	uint64_t look_ms; /* when to look at it again: pg_clock_ms() */
 	uint64_t days;	  /* for which ids are known: of all nodes the most */
 	bool clock_told;  /* that the clocks differ */
-	/* An append waited for this group in vain; until when the next does
-	 * not (pg_clock_ms()). */
-	uint64_t locked_group;
-	uint64_t locked_until_ms;
+	/* Appends waited for these groups in vain, the last PG_LOCKED_MAX of
+	 * them; until when the next do not (pg_clock_ms()). */
+	struct {
+		uint64_t group_id;
+		uint64_t until_ms;
+	} locked[PG_LOCKED_MAX];
+	size_t nlocked; /* that were noted, ever */
 
 	uint64_t owner; /* of the imports that it begins; 0: none yet */
 
@@ -307,12 +321,18 @@ int pg_run_commit(struct postgres_store *s, const struct pg_call *c,
  * caller frees by pg_free_all(). As pg_run_commit(). */
 typedef int (*pg_call_fn)(void *data, size_t i, struct pg_call *c,
 			  struct err *err);
+struct pg_calls {
+	pg_call_fn add;
+	void *data;
+	size_t n;
+	uint64_t lock_ms; /* how long they wait for a lock; 0: PG_LOCK_MS */
+};
 /* Why nothing of it is stored. */
 struct pg_failure {
 	bool again;    /* for no fault of its own: it may be tried once more */
 	size_t locked; /* the call that waited for a lock in vain; n: none */
 };
-int pg_run_all(struct postgres_store *s, pg_call_fn add, void *data, size_t n,
+int pg_run_all(struct postgres_store *s, const struct pg_calls *calls,
 	       PGresult **out, struct pg_failure *failure, struct err *err);
 void pg_free_all(PGresult **results, size_t n);
 

@@ -10,7 +10,15 @@
 #include "lib/text.h"
 #include "store/input.h"
 
-enum { TRIES = 3, LOCKED_MS = 1000, ITEMS_MAX = 100000 };
+/* AGAIN_MS: what one more try may take, of which append_if_free() waits for 150
+ * at most. What is FREE_MS or less is no time to wait for a lock. */
+enum {
+	TRIES = 3,
+	LOCKED_MS = 1000,
+	AGAIN_MS = 300,
+	FREE_MS = 100,
+	ITEMS_MAX = 100000
+};
 
 /* 'b' and a batch_id, or 'i' and a client_id. */
 struct dedupe_key {
@@ -189,28 +197,35 @@ static void make_plain_call(const struct postgres_store *s,
 }
 
 /* Its bytes are the handle's, and of keys, until the next. */
-static int make_call(struct postgres_store *s, const struct store_append *op,
-		     size_t count, struct call_keys *keys, struct pg_call *c,
-		     struct err *err)
+static int make_list_call(struct postgres_store *s,
+			  const struct store_append *op, size_t count,
+			  bool if_free, struct call_keys *keys,
+			  struct pg_call *c, struct err *err)
 {
-	struct wire_item item;
-	bool failed;
-	bool undo;
+	enum pg_statement which =
+		put_items(s, op, count) ? PG_APPEND_OR_NONE : PG_APPEND;
+	bool failed = s->names.failed;
 
-	if (is_plain(op, count, &item)) {
-		make_plain_call(s, op, &item, keys, c);
-		return 0;
-	}
-	undo = put_items(s, op, count);
-	failed = s->names.failed;
-	begin_call(s, op, undo ? PG_APPEND_OR_NONE : PG_APPEND, &keys->batch,
-		   c);
+	begin_call(s, op, if_free ? PG_APPEND_IF_FREE : which, &keys->batch, c);
 	pg_add_bool(c, op->only_known);
 	for (size_t i = 0; i < PG_ITEM_ARRAYS; i++) {
 		pg_add_array(c, &s->items[i]);
 		failed = failed || s->items[i].buf.failed;
 	}
 	return failed ? pg_no_memory(s, err) : 0;
+}
+
+/* The same. */
+static int make_call(struct postgres_store *s, const struct store_append *op,
+		     size_t count, struct call_keys *keys, struct pg_call *c,
+		     struct err *err)
+{
+	struct wire_item item;
+
+	if (!is_plain(op, count, &item))
+		return make_list_call(s, op, count, false, keys, c, err);
+	make_plain_call(s, op, &item, keys, c);
+	return 0;
 }
 
 /* The reply_to of item n, from 1. */
@@ -222,6 +237,12 @@ static uint64_t reply_of(const struct store_append *op, size_t n)
 	while (n > 0 && wire_next(&items, &wire_schema_item, &item) > 0)
 		n--;
 	return item.reply_to;
+}
+
+static int refuse_locked(struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE,
+		       "Another machine is at work on this group now");
 }
 
 /* Reads what append_messages() said. */
@@ -253,6 +274,8 @@ static int take_answer(const PGresult *r, struct store_append *op, size_t count,
 	case PG_NO_MESSAGE:
 		n = pg_array_get(a, AT);
 		return input_refuse_reply(reply_of(op, n), n, count, err);
+	case PG_LOCKED:
+		return refuse_locked(err);
 	default:
 		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
 	}
@@ -316,6 +339,8 @@ struct appending {
 	struct postgres_store *s;
 	struct pick *picks;
 	size_t n;
+	uint64_t lock_ms; /* how long they may wait for a lock; 0: as ever */
+	bool if_free;	  /* they do not, for a group */
 	struct call_keys keys;
 };
 
@@ -332,22 +357,45 @@ static int by_group(const void *a, const void *b)
 static int add_call(void *data, size_t i, struct pg_call *c, struct err *err)
 {
 	struct appending *a = data;
+	const struct pick *p = &a->picks[i];
 
-	return make_call(a->s, a->picks[i].op, a->picks[i].count, &a->keys, c,
-			 err);
+	return a->if_free ? make_list_call(a->s, p->op, p->count, true,
+					   &a->keys, c, err)
+			  : make_call(a->s, p->op, p->count, &a->keys, c, err);
+}
+
+/* Who is waited for less than PostgreSQL waits for a lock must hear of it in
+ * time: nobody would know else what became of all that come together. */
+static void set_patience(struct appending *a)
+{
+	uint64_t end = a->s->base.deadline_ms;
+	uint64_t now = pg_clock_ms();
+	uint64_t left = end > now + AGAIN_MS ? end - now - AGAIN_MS : 0;
+
+	a->lock_ms = 0;
+	if (end == 0 || left >= PG_LOCK_MS)
+		left = PG_LOCK_MS;
+	else
+		a->lock_ms = left;
+	a->if_free = a->if_free || left <= FREE_MS;
+	if (a->if_free)
+		a->lock_ms = FREE_MS;
 }
 
 /* Their results, n of them zeroed before, are freed unless it returns 0. */
 static int run_appends(struct appending *a, PGresult **results,
 		       struct pg_failure *failure, struct err *err)
 {
+	struct pg_calls calls = { .add = add_call, .data = a, .n = a->n };
 	struct pg_call c;
 	int rc;
 
 	*failure = (struct pg_failure){ .locked = a->n };
 	rc = pg_need_room(a->s, err);
-	if (rc == 0 && a->n > 1) {
-		rc = pg_run_all(a->s, add_call, a, a->n, results, failure, err);
+	set_patience(a);
+	calls.lock_ms = a->lock_ms;
+	if (rc == 0 && (a->n > 1 || calls.lock_ms != 0)) {
+		rc = pg_run_all(a->s, &calls, results, failure, err);
 	} else if (rc == 0) {
 		rc = add_call(a, 0, &c, err);
 		if (rc == 0)
@@ -364,24 +412,29 @@ static int run_appends(struct appending *a, PGresult **results,
 static bool is_locked(const struct postgres_store *s,
 		      const struct store_append *op)
 {
-	return op->group_id == s->locked_group &&
-	       pg_clock_ms() < s->locked_until_ms;
-}
-
-static int refuse_locked(struct err *err)
-{
-	return err_set(err, ERR_UNAVAILABLE,
-		       "Another machine is at work on this group now");
+	for (size_t i = 0; i < PG_LOCKED_MAX; i++) {
+		if (op->group_id == s->locked[i].group_id &&
+		    pg_clock_ms() < s->locked[i].until_ms)
+			return true;
+	}
+	return false;
 }
 
 /* Somebody has that group for longer than the others in a transaction can wait;
  * what comes for it next does not hold up those that it comes with either. */
+static void note_locked(struct postgres_store *s, uint64_t group_id)
+{
+	size_t at = s->nlocked++ % PG_LOCKED_MAX;
+
+	s->locked[at].group_id = group_id;
+	s->locked[at].until_ms = pg_clock_ms() + LOCKED_MS;
+}
+
 static void leave_out(struct appending *a, uint64_t group_id, struct err *errs)
 {
 	size_t n = 0;
 
-	a->s->locked_group = group_id;
-	a->s->locked_until_ms = pg_clock_ms() + LOCKED_MS;
+	note_locked(a->s, group_id);
 	for (size_t i = 0; i < a->n; i++) {
 		if (a->picks[i].op->group_id == group_id)
 			refuse_locked(&errs[a->picks[i].at]);
@@ -404,14 +457,26 @@ static int run_until_kept(struct appending *a, PGresult **results,
 		if (failure.again)
 			/* It may be that which was not there. */
 			a->s->room_now.hi = 0;
-		else if (failure.locked < a->n)
+		else if (failure.locked < a->n && !a->if_free)
 			leave_out(a, a->picks[failure.locked].op->group_id,
 				  errs);
 		else
 			return rc;
+		/* There may be more of them: no time is left for another. */
+		a->if_free = a->if_free || !failure.again;
 		if (a->n == 0)
 			return 0;
 	}
+}
+
+static void take_pick(struct appending *a, const struct pick *p,
+		      const PGresult *r, struct err *errs)
+{
+	struct err *err = &errs[p->at];
+
+	(void)take_answer(r, p->op, p->count, err);
+	if (err->code == ERR_UNAVAILABLE && !is_locked(a->s, p->op))
+		note_locked(a->s, p->op->group_id);
 }
 
 static int append_picks(struct appending *a, struct err *errs, struct err *err)
@@ -423,8 +488,7 @@ static int append_picks(struct appending *a, struct err *errs, struct err *err)
 		return pg_no_memory(a->s, err);
 	rc = run_until_kept(a, results, errs, err);
 	for (size_t i = 0; rc == 0 && i < a->n; i++)
-		(void)take_answer(results[i], a->picks[i].op, a->picks[i].count,
-				  &errs[a->picks[i].at]);
+		take_pick(a, &a->picks[i], results[i], errs);
 	if (rc == 0)
 		pg_free_all(results, a->n);
 	free(results);

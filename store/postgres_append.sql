@@ -349,6 +349,51 @@ EXCEPTION
 END
 $$;
 
+-- For one who has waited for a group already, or has no time to: where another
+-- machine keeps this one (status 9), the others that it comes with do not wait
+-- for that. All of a transaction look again for as long as one would.
+CREATE FUNCTION append_if_free(
+    p_group         bigint,
+    p_user          text,
+    p_now           bigint,
+    p_gen           bigint,
+    p_from          bigint,
+    p_batch         bytea,
+    p_known         boolean,
+    p_type          bigint[],
+    p_reply         bigint[],
+    p_len           bigint[],
+    p_jsonl         bigint[],
+    p_warn          bigint[],
+    p_id            bytea[],
+    p_content       bytea[],
+    p_url           text[],
+    p_names         text[]
+) RETURNS bigint[] LANGUAGE plpgsql AS $$
+BEGIN
+    LOOP
+        PERFORM FROM groups WHERE group_id = p_group FOR UPDATE SKIP LOCKED;
+        EXIT WHEN FOUND;
+        PERFORM FROM groups WHERE group_id = p_group;
+        IF NOT FOUND THEN
+            RETURN ARRAY[1];
+        END IF;
+        IF clock_timestamp() > transaction_timestamp() + interval '150ms' THEN
+            RETURN ARRAY[9];
+        END IF;
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    IF cardinality(p_type) > 1 THEN
+        RETURN append_or_none(p_group, p_user, p_now, p_gen, p_from, p_batch,
+            p_known, p_type, p_reply, p_len, p_jsonl, p_warn, p_id, p_content,
+            p_url, p_names);
+    END IF;
+    RETURN append_messages(p_group, p_user, p_now, p_gen, p_from, p_batch,
+        p_known, p_type, p_reply, p_len, p_jsonl, p_warn, p_id, p_content,
+        p_url, p_names);
+END
+$$;
+
 -- Most appends are one message with a batch_id that is new, mentions nobody and
 -- is not the group's first of the day. It is the same here, but in the fewest
 -- statements, and with the fewest expressions between them: each of both is set

@@ -217,11 +217,19 @@ BEGIN
     o_after := p_after;
     o_ended := 0;
     FOR i IN 1..64 LOOP
-        EXECUTE format('
-            SELECT group_id FROM messages
-            WHERE bucket >= %s AND bucket < %s AND group_id > $1
-            ORDER BY group_id LIMIT 1', p_lo, p_hi)
-            INTO v_group USING o_after;
+        -- A step that ended within a group says the one before it, and is not
+        -- searched for: that would walk over all that went, and a view may hold.
+        SELECT group_id INTO v_group FROM segments
+            WHERE group_id = o_after + 1 AND bucket >= p_lo AND bucket < p_hi
+                AND archive_end < 9223372036854775807
+            LIMIT 1;
+        IF NOT FOUND THEN
+            EXECUTE format('
+                SELECT group_id FROM messages
+                WHERE bucket >= %s AND bucket < %s AND group_id > $1
+                ORDER BY group_id LIMIT 1', p_lo, p_hi)
+                INTO v_group USING o_after;
+        END IF;
         IF v_group IS NULL THEN
             o_ended := 1;
             EXIT;
@@ -232,7 +240,10 @@ BEGIN
                     p_step - v_bytes) g;
             o_rows := o_rows + a.o_rows;
             v_bytes := v_bytes + a.o_bytes;
-            EXIT WHEN a.o_left;
+            IF a.o_left THEN
+                o_after := v_group - 1;
+                EXIT;
+            END IF;
         END IF;
         o_after := v_group;
         EXIT WHEN o_rows >= p_limit OR v_bytes >= p_step;

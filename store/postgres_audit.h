@@ -15,13 +15,17 @@ enum { PG_AUDIT_MESSAGES = 200 /* in one round trip */ };
 	"SELECT count(*) FROM " table " x WHERE NOT EXISTS("                   \
 	"SELECT 1 FROM groups g WHERE g.group_id=x.group_id) AND NOT EXISTS("  \
 	"SELECT 1 FROM imports i WHERE i.group_id=x.group_id)"
+/* What is left of a group that was deleted is not what it was. */
+#define PG_AUDIT_LEFT(of)                                                      \
+	"EXISTS(SELECT 1 FROM imports i WHERE i.group_id=" of ")"
 /* Numbers that are not 1, 2, 3, ...; the first may be another where it lies
  * below the floor. */
 #define PG_AUDIT_MISCOUNTED(table, of)                                         \
 	"SELECT count(*) FROM (SELECT group_id,seq,n,lag(n) OVER ("            \
 	"PARTITION BY " of " ORDER BY seq) AS p FROM " table ") x LEFT JOIN "  \
 	"groups g ON g.group_id=x.group_id WHERE x.n<>coalesce(x.p+1,CASE "    \
-	"WHEN x.n>0 AND x.seq<g.first_seq THEN x.n ELSE 1 END)"
+	"WHEN x.n>0 AND x.seq<g.first_seq THEN x.n ELSE 1 END) "               \
+	"AND (g.group_id IS NOT NULL OR NOT " PG_AUDIT_LEFT("x.group_id") ")"
 /* Changes that are kept end with the last one, and none is left out. */
 #define PG_AUDIT_CHANGES(changes, of, versions, version)                       \
 	"SELECT count(*) FROM (SELECT " of ",min(version) AS lo,"              \
@@ -59,7 +63,8 @@ enum { PG_AUDIT_MESSAGES = 200 /* in one round trip */ };
 		 "ON m.group_id=x.group_id AND m.name=x.name LEFT JOIN "       \
 		 "groups g "                                                   \
 		 "ON g.group_id=x.group_id AND g.name=x.group_name "           \
-		 "WHERE m.name IS NULL OR g.name IS NULL",                     \
+		 "WHERE m.name IS NULL OR (g.name IS NULL "                    \
+		 "AND NOT " PG_AUDIT_LEFT("x.group_id") ")",                   \
 		 "users find a group in their list that they are no members "  \
 		 "of")                                                         \
 	PG_AUDIT(X, UNNAMED,                                                   \
@@ -73,8 +78,9 @@ enum { PG_AUDIT_MESSAGES = 200 /* in one round trip */ };
 		 "NULL",                                                       \
 		 "names lead to no group")                                     \
 	PG_AUDIT(X, CHANGES_LOST,                                              \
-		 PG_AUDIT_CHANGES("changes", "group_id", "groups",             \
-				  "member_version"),                           \
+		 PG_AUDIT_CHANGES("changes WHERE "                             \
+				  "NOT " PG_AUDIT_LEFT("changes.group_id"),    \
+				  "group_id", "groups", "member_version"),     \
 		 "groups have lost a change of their members")                 \
 	PG_AUDIT(X, USER_CHANGES_LOST,                                         \
 		 PG_AUDIT_CHANGES("user_changes", "name", "users", "version"), \
@@ -139,7 +145,9 @@ enum { PG_AUDIT_MESSAGES = 200 /* in one round trip */ };
 	  "WHERE x.media_id>$1 ORDER BY x.media_id "                           \
 	  "LIMIT " PG_PAGE_SQL)                                                \
 	X(COUNT_IMPORTED, PG_WALK_MS,                                          \
-	  "SELECT count(*) FROM messages "                                     \
-	  "WHERE group_id IN (SELECT group_id FROM imports)")
+	  "SELECT (SELECT count(*) FROM messages "                             \
+	  "WHERE group_id IN (SELECT group_id FROM imports))+"                 \
+	  "(SELECT coalesce(sum(last_seq-first_seq+1),0) FROM archives "       \
+	  "WHERE group_id IN (SELECT group_id FROM imports))::bigint")
 
 #endif

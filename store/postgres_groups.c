@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "store/import.h"
+
 int pg_refuse(enum pg_status status, struct str name, struct err *err)
 {
 	int len = (int)name.len;
@@ -163,6 +165,7 @@ int pg_create_group(struct store *base, struct store_create *op,
 int pg_delete_group(struct store *base, uint64_t group_id, struct str by,
 		    struct err *err)
 {
+	struct postgres_store *s = pg_of(base);
 	struct pg_call c;
 	PGresult *r;
 	int rc;
@@ -173,11 +176,13 @@ int pg_delete_group(struct store *base, uint64_t group_id, struct str by,
 	pg_add(&c, group_id);
 	pg_add_text(&c, by);
 	pg_add(&c, env_now_ms(base->options.env));
-	rc = pg_run(pg_of(base), &c, &r, err);
+	pg_add(&c, IMPORT_DROP_FEW);
+	pg_add(&c, pg_owner(s));
+	rc = pg_run(s, &c, &r, err);
 	if (rc >= 0) {
 		uint64_t status = pg_column(r, 0, 0);
 
-		rc = status == PG_OK ? 0
+		rc = status == PG_OK ? pg_column(r, 0, 1) != 0
 				     : pg_refuse((enum pg_status)status,
 						 str_of(""), err);
 	}

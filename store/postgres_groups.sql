@@ -134,7 +134,10 @@ BEGIN
             v_read := v_pointer;
             INSERT INTO members
                 VALUES (p_group, o_name, v_role, p_now, g.last_seq, v_read);
-            INSERT INTO memberships VALUES (o_name, p_group_name, p_group);
+            -- He may still be in the list of one of this name that is gone.
+            INSERT INTO memberships VALUES (o_name, p_group_name, p_group)
+                ON CONFLICT (name, group_name)
+                DO UPDATE SET group_id = excluded.group_id;
             v_count := v_count + 1;
             v_change := 0;
         ELSE
@@ -318,23 +321,29 @@ EXCEPTION
 END
 $$;
 
--- A group's files: what no other group has becomes garbage. All who add or
+-- What is left of a group that is gone, or of an import that came to nothing, is
+-- taken away by drop_import() in steps of so many rows as p_few says: each of
+-- these takes some, and answers how many are left of p_few.
+
+-- Its files: what no other group has becomes garbage. All who add or
 -- drop a file do it under the hash's row in garbage (store/postgres_media.c),
 -- or two groups that go at once would each believe that the other keeps it. By
 -- the order of the hashes, or two might wait for each other.
-CREATE FUNCTION drop_media(p_group bigint) RETURNS void
-LANGUAGE plpgsql AS $$
+CREATE FUNCTION drop_media(
+    p_group bigint,
+    p_few   bigint
+) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-    v_hash  bytea;
-    v_files bigint := 0;
+    v_hash bytea;
+    v_rows bigint;
 BEGIN
     FOR v_hash IN
-        SELECT DISTINCT hash FROM media WHERE group_id = p_group ORDER BY hash
+        SELECT DISTINCT hash FROM (
+            SELECT hash FROM media
+            WHERE group_id = p_group
+            ORDER BY name LIMIT p_few / 4 + 1) m
+        ORDER BY hash
     LOOP
-        v_files := v_files + 1;
-        IF v_files % 100 = 0 THEN
-            RAISE NOTICE 'file %', v_files;
-        END IF;
         INSERT INTO garbage(hash) VALUES (v_hash)
             ON CONFLICT (hash) DO UPDATE SET hash = excluded.hash;
         PERFORM 1 FROM media
@@ -344,117 +353,150 @@ BEGIN
             DELETE FROM garbage WHERE hash = v_hash;
         END IF;
         DELETE FROM media WHERE group_id = p_group AND hash = v_hash;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        p_few := p_few - 3 - v_rows;
     END LOOP;
+    RETURN p_few;
 END
 $$;
 
--- A group's messages, in steps of which each begins where the last one ended:
--- what is deleted is still walked over until the end of the transaction. As
--- all that takes long it says that it goes on, for each thousand rows.
-CREATE FUNCTION drop_log(p_group bigint) RETURNS void
-LANGUAGE plpgsql AS $$
+-- Its messages, wherever they lie, from the last on. How far that has come is
+-- noted, for nothing is left to be found there; but a view may hold it, and who
+-- searched would walk over it again and again.
+CREATE FUNCTION drop_log(
+    p_group bigint,
+    p_few   bigint
+) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-    g      record;
     s      record;
-    v_seq  bigint;
-    v_rows bigint := 0;
+    v_last bigint;
+    v_lo   bigint;
 BEGIN
-    SELECT first_seq, last_seq INTO g FROM groups WHERE group_id = p_group;
-    DELETE FROM everyone WHERE group_id = p_group AND seq < g.first_seq;
+    SELECT last_seq INTO v_last FROM imports WHERE group_id = p_group;
     FOR s IN
-        SELECT bucket, first_seq, archive_end,
-            lead(first_seq, 1, g.last_seq + 1) OVER (ORDER BY bucket) AS end_seq
-        FROM segments
+        SELECT bucket, first_seq, archive_end FROM segments
         WHERE group_id = p_group
+        ORDER BY bucket DESC
     LOOP
-        v_seq := s.first_seq;
-        WHILE v_seq < s.end_seq LOOP
-            v_rows := v_rows + least(1000, s.end_seq - v_seq);
-            IF v_rows >= 1000 THEN
-                RAISE NOTICE 'message %', v_seq;
-                v_rows := 0;
-            END IF;
-            IF v_seq < s.archive_end THEN
-                EXECUTE format('
-                    DELETE FROM archives
-                    WHERE group_id = $1 AND bucket = %s AND first_seq >= $2
-                        AND first_seq < $2 + 1000', s.bucket)
-                    USING p_group, v_seq;
-            END IF;
-            IF v_seq + 1000 > s.archive_end THEN
-                EXECUTE format('
-                    DELETE FROM messages
-                    WHERE group_id = $1 AND bucket = %s AND seq >= $2
-                        AND seq < $2 + 1000', s.bucket)
-                    USING p_group, v_seq;
-            END IF;
-            DELETE FROM everyone
-                WHERE group_id = p_group AND seq >= v_seq AND seq < v_seq + 1000;
-            v_seq := v_seq + 1000;
-        END LOOP;
+        v_lo := greatest(s.first_seq, v_last - p_few + 1);
+        IF v_last >= s.archive_end THEN
+            EXECUTE format('
+                DELETE FROM messages
+                WHERE group_id = $1 AND bucket = %s AND seq >= $2
+                    AND seq <= $3', s.bucket)
+                USING p_group, v_lo, v_last;
+        END IF;
+        IF v_lo < s.archive_end THEN
+            EXECUTE format('
+                DELETE FROM archives
+                WHERE group_id = $1 AND bucket = %s AND first_seq >= $2
+                    AND first_seq <= $3', s.bucket)
+                USING p_group, v_lo, v_last;
+        END IF;
+        DELETE FROM everyone
+            WHERE group_id = p_group AND seq >= v_lo AND seq <= v_last;
+        p_few := p_few - (v_last - v_lo + 1);
+        v_last := v_lo - 1;
+        IF v_lo = s.first_seq THEN
+            DELETE FROM segments WHERE group_id = p_group AND bucket = s.bucket;
+        END IF;
+        EXIT WHEN p_few <= 0;
     END LOOP;
-    DELETE FROM segments WHERE group_id = p_group;
+    UPDATE imports SET last_seq = v_last WHERE group_id = p_group;
+    RETURN p_few;
 END
 $$;
 
--- Members, who are told, and the record of their changes; a member counts as
--- ten rows.
+-- Its members. Those of a group (p_name) are told, unless they are in another
+-- one of this name already, and count as ten.
 CREATE FUNCTION drop_members(
     p_group bigint,
     p_name  text,
     p_by    text,
-    p_now   bigint
-) RETURNS void LANGUAGE plpgsql AS $$
+    p_now   bigint,
+    p_few   bigint
+) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-    v_user    text;
-    v_version bigint;
-    v_gone    bigint;
-    v_rows    bigint := 0;
+    v_user text;
+    v_lo   bigint;
+    v_rows bigint;
+    v_told bigint := 0;
 BEGIN
     FOR v_user IN
-        SELECT name FROM members WHERE group_id = p_group ORDER BY name
+        SELECT name FROM members
+        WHERE group_id = p_group
+        ORDER BY name LIMIT p_few
     LOOP
-        v_rows := v_rows + 10;
-        IF v_rows >= 1000 THEN
-            RAISE NOTICE 'member %', v_user;
-            v_rows := 0;
+        v_told := v_told + 1;
+        IF v_told % 100 = 0 THEN
+            RAISE NOTICE 'member %', v_told;
         END IF;
-        DELETE FROM mentions WHERE group_id = p_group AND name = v_user;
-        GET DIAGNOSTICS v_gone = ROW_COUNT;
-        v_rows := v_rows + v_gone;
-        DELETE FROM memberships WHERE name = v_user AND group_name = p_name;
+        SELECT seq INTO v_lo FROM mentions
+            WHERE group_id = p_group AND name = v_user
+            ORDER BY seq DESC LIMIT 1 OFFSET p_few - 1;
+        DELETE FROM mentions
+            WHERE group_id = p_group AND name = v_user
+                AND seq >= coalesce(v_lo, 0);
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        p_few := p_few - v_rows;
+        EXIT WHEN p_few <= 0;
         DELETE FROM members WHERE group_id = p_group AND name = v_user;
-        PERFORM note_user_change(v_user, p_group, p_name, 1, 2, p_by, 0, p_now);
+        p_few := p_few - 1;
+        IF p_name IS NOT NULL THEN
+            DELETE FROM memberships
+                WHERE name = v_user AND group_name = p_name
+                    AND group_id = p_group;
+            IF FOUND THEN
+                PERFORM note_user_change(v_user, p_group, p_name, 1, 2, p_by,
+                    0, p_now);
+            END IF;
+            p_few := p_few - 9;
+        END IF;
+        EXIT WHEN p_few <= 0;
     END LOOP;
-    -- As many as an import had members, until one is edited.
-    FOR v_version IN
-        SELECT version FROM changes
-        WHERE group_id = p_group AND version % 10000 = 0
-        ORDER BY version
-    LOOP
-        RAISE NOTICE 'change %', v_version;
-        DELETE FROM changes
-            WHERE group_id = p_group AND version > v_version - 10000
-                AND version <= v_version;
-    END LOOP;
-    DELETE FROM changes
-        WHERE group_id = p_group AND version > coalesce(v_version, -1);
+    RETURN p_few;
 END
 $$;
 
--- The dedupe keys go with their generations: an id is never used again.
+-- The record of their changes: as many as an import had members, until one is
+-- edited.
+CREATE FUNCTION drop_changes(
+    p_group bigint,
+    p_few   bigint
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    v_lo   bigint;
+    v_rows bigint;
+BEGIN
+    SELECT version INTO v_lo FROM changes
+        WHERE group_id = p_group
+        ORDER BY version DESC LIMIT 1 OFFSET p_few - 1;
+    DELETE FROM changes
+        WHERE group_id = p_group AND version >= coalesce(v_lo, 0);
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    RETURN p_few - v_rows;
+END
+$$;
+
+-- What finds a group goes at once, and with it about p_few rows of what it
+-- held. Where there is more, the rest lies there as that of an import that came
+-- to nothing: o_more. The dedupe keys go with their generations: an id is never
+-- used again.
 CREATE FUNCTION delete_group(
     p_group      bigint,
     p_by         text,
     p_now        bigint,
-    OUT o_status bigint
+    p_few        bigint,
+    p_owner      bigint,
+    OUT o_status bigint,
+    OUT o_more   bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    v_name text;
+    g      record;
     v_role smallint;
 BEGIN
     o_status := 1;
-    SELECT name INTO v_name FROM groups
+    SELECT * INTO g FROM groups
         WHERE group_id = p_group
         FOR UPDATE;
     IF NOT FOUND THEN
@@ -470,12 +512,16 @@ BEGIN
         RETURN;
     END IF;
 
-    PERFORM drop_log(p_group);
-    PERFORM drop_media(p_group);
+    INSERT INTO imports(group_id, record, first_seq, first_off,
+            first_jsonl_off, last_seq, last_off, last_jsonl_off, last_ms,
+            last_bucket, owner, name, by_name)
+        VALUES (p_group, '', g.first_seq, g.first_off, g.first_jsonl_off,
+            g.last_seq, g.last_off, g.last_jsonl_off, g.last_ms,
+            g.last_bucket, p_owner, g.name, p_by);
     DELETE FROM infos WHERE group_id = p_group;
-    DELETE FROM group_names WHERE name = v_name;
-    PERFORM drop_members(p_group, v_name, p_by, p_now);
+    DELETE FROM group_names WHERE name = g.name;
     DELETE FROM groups WHERE group_id = p_group;
+    o_more := drop_import(p_group, p_few, p_now);
     o_status := 0;
 END
 $$;

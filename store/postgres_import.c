@@ -3,7 +3,8 @@
  * Whole groups from elsewhere. What an import brings lies in the tables where
  * it will stay, under the id of the group that it becomes; only what finds a
  * group is missing (its rows in groups, group_names, memberships). Its own row
- * in imports is its lock.
+ * in imports is its lock. What is left of a group that was deleted lies there,
+ * too, and is taken away in the same way.
  */
 #include "store/postgres.h"
 
@@ -103,8 +104,7 @@ static int check_name(struct postgres_store *s, struct str name,
 	return rc;
 }
 
-/* Says of an import whose it is. */
-static uint64_t owner(struct postgres_store *s)
+uint64_t pg_owner(struct postgres_store *s)
 {
 	/* Who moves a store is alone, and finds those of his runs before. */
 	if (s->base.moving)
@@ -129,7 +129,7 @@ int pg_import_begin(struct store *base, const struct wire_port_group *group,
 	pg_use(&c, base->moving ? PG_PUT_MOVED : PG_PUT_IMPORT);
 	pg_add_blob(&c, buf_str(&record));
 	pg_add(&c, group->created_ms);
-	pg_add(&c, owner(s));
+	pg_add(&c, pg_owner(s));
 	pg_add(&c, group->first_seq);
 	pg_add(&c, group->first_off);
 	pg_add(&c, group->first_jsonl_off);
@@ -490,6 +490,7 @@ int pg_import_drop(struct store *base, uint64_t import_id, struct err *err)
 	pg_use(&c, PG_DROP_IMPORT);
 	pg_add(&c, import_id);
 	pg_add(&c, IMPORT_DROP_FEW);
+	pg_add(&c, env_now_ms(base->options.env));
 	rc = pg_run(pg_of(base), &c, &r, err);
 	if (rc > 0)
 		rc = pg_column(r, 0, 0) != 0;
@@ -509,7 +510,7 @@ int pg_next_import(struct store *base, uint64_t after_id, uint64_t *import_id,
 		return 0;
 	pg_use(&c, PG_NEXT_IMPORT);
 	pg_add(&c, after_id);
-	pg_add(&c, owner(s));
+	pg_add(&c, pg_owner(s));
 	rc = pg_run(s, &c, &r, err);
 	if (rc > 0)
 		*import_id = pg_column(r, 0, 0);

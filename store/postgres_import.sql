@@ -159,7 +159,9 @@ BEGIN
             RAISE NOTICE 'member %', v_version;
         END IF;
         INSERT INTO memberships(name, group_name, group_id)
-            VALUES (m.name, p_name, p_group);
+            VALUES (m.name, p_name, p_group)
+            ON CONFLICT (name, group_name)
+            DO UPDATE SET group_id = excluded.group_id;
         INSERT INTO changes(group_id, version, change, role, name, by_name,
                 last_read_seq, at_ms)
             VALUES (p_group, v_version, 0, m.role, m.name, '',
@@ -173,70 +175,36 @@ BEGIN
 END
 $$;
 
--- Takes about p_few rows away: 1 while there may be more. With the first of
--- them it is no import any more that anybody finds, and its files go. The
--- dedupe keys go with their generation.
+-- Takes about p_few rows away, of an import or of a group that was deleted: 1
+-- while there may be more. With the first of them it is no import any more that
+-- anybody finds. The dedupe keys go with their generation.
 CREATE FUNCTION drop_import(
     p_group bigint,
-    p_few   bigint
+    p_few   bigint,
+    p_now   bigint
 ) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-    s        record;
-    v_record bytea;
-    v_rows   bigint;
-    v_lo     bigint;
-    v_name   text;
-    v_told   bigint := 0;
+    i record;
 BEGIN
-    SELECT record INTO v_record FROM imports
+    SELECT name, by_name INTO i FROM imports
         WHERE group_id = p_group
         FOR UPDATE;
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
-    IF v_record <> '' THEN
-        UPDATE imports SET record = '' WHERE group_id = p_group;
-        PERFORM drop_media(p_group);
+    -- Other nodes see that somebody is at it.
+    UPDATE imports SET record = '', used = clock_timestamp()
+        WHERE group_id = p_group;
+    p_few := drop_members(p_group, i.name, i.by_name, p_now, p_few);
+    IF p_few > 0 THEN
+        p_few := drop_media(p_group, p_few);
     END IF;
-
-    FOR s IN
-        SELECT bucket, first_seq FROM segments
-        WHERE group_id = p_group
-        ORDER BY bucket DESC
-    LOOP
-        EXECUTE format('
-            SELECT seq FROM messages WHERE group_id = $1 AND bucket = %s
-            ORDER BY seq DESC LIMIT 1 OFFSET $2', s.bucket)
-            INTO v_lo USING p_group, p_few - 1;
-        v_lo := coalesce(v_lo, s.first_seq);
-        EXECUTE format('
-            DELETE FROM messages
-            WHERE group_id = $1 AND bucket = %s AND seq >= $2', s.bucket)
-            USING p_group, v_lo;
-        GET DIAGNOSTICS v_rows = ROW_COUNT;
-        p_few := p_few - v_rows;
-        DELETE FROM everyone WHERE group_id = p_group AND seq >= v_lo;
-        IF p_few <= 0 THEN
-            RETURN 1;
-        END IF;
-        DELETE FROM segments WHERE group_id = p_group AND bucket = s.bucket;
-    END LOOP;
-
-    FOR v_name IN
-        SELECT name FROM members
-        WHERE group_id = p_group
-        ORDER BY name LIMIT p_few
-    LOOP
-        v_told := v_told + 1;
-        IF v_told % 100 = 0 THEN
-            RAISE NOTICE 'member %', v_told;
-        END IF;
-        DELETE FROM mentions WHERE group_id = p_group AND name = v_name;
-        GET DIAGNOSTICS v_rows = ROW_COUNT;
-        DELETE FROM members WHERE group_id = p_group AND name = v_name;
-        p_few := p_few - 1 - v_rows;
-        EXIT WHEN p_few <= 0;
-    END LOOP;
+    IF p_few > 0 THEN
+        p_few := drop_log(p_group, p_few);
+    END IF;
+    IF p_few > 0 THEN
+        p_few := drop_changes(p_group, p_few);
+    END IF;
     IF p_few <= 0 THEN
         RETURN 1;
     END IF;

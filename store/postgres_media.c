@@ -63,17 +63,6 @@ int pg_insert_media(struct postgres_store *s, struct store_media *op,
 	return rc < 0 ? rc : pg_drop_garbage(&s->base, op->hash, err);
 }
 
-int pg_drop_media(struct postgres_store *s, uint64_t group_id, struct err *err)
-{
-	struct pg_call c;
-	int rc;
-
-	pg_use(&c, PG_DROP_MEDIA);
-	pg_add(&c, group_id);
-	rc = pg_run(s, &c, NULL, err);
-	return rc < 0 ? rc : 0;
-}
-
 /* The file of a message that was sent before. */
 static int find_sent(struct postgres_store *s, struct store_media *op,
 		     uint64_t seq, struct err *err)

@@ -118,7 +118,6 @@ enum { PG_PAGE = 500 };
 	  "sender) VALUES($1,$2,coalesce($8,nextval('media_ids')),"            \
 	  "$3,$4,$5,$6,$7) "                                                   \
 	  "RETURNING media_id")                                                \
-	X(DROP_MEDIA, PG_LONG_MS, "SELECT drop_media($1)")                     \
 	X(GARBAGE, PG_READ_MS,                                                 \
 	  "SELECT hash FROM garbage WHERE hash>$1 ORDER BY hash LIMIT 1")      \
 	X(TAKE_GARBAGE, PG_WRITE_MS,                                           \
@@ -316,7 +315,7 @@ enum { PG_MOVER = 1 };
 	  "WHERE group_id=$1")                                                 \
 	X(SHOW_IMPORT, PG_LONG_MS,                                             \
 	  "SELECT show_import($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)")            \
-	X(DROP_IMPORT, PG_LONG_MS, "SELECT drop_import($1,$2)")                \
+	X(DROP_IMPORT, PG_LONG_MS, "SELECT drop_import($1,$2,$3)")             \
 	/* Its own, or one that nobody has been at for an hour. */             \
 	X(NEXT_IMPORT, PG_READ_MS,                                             \
 	  "SELECT group_id FROM imports WHERE group_id>$1 AND (owner=$2 "      \
@@ -349,10 +348,10 @@ int pg_check_media_name(struct postgres_store *s, const struct store_media *op,
 			struct err *err);
 int pg_insert_media(struct postgres_store *s, struct store_media *op,
 		    uint64_t seq, uint64_t time_ms, struct err *err);
-/* What the import had is garbage where nobody else has it. */
-int pg_drop_media(struct postgres_store *s, uint64_t group_id, struct err *err);
 
-/* postgres_import.c: one verb on an import under way. */
+/* postgres_import.c: says of an import whose it is. */
+uint64_t pg_owner(struct postgres_store *s);
+/* One verb on an import under way. */
 struct pg_importing {
 	struct postgres_store *s;
 	const struct store_import *op;

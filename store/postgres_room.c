@@ -340,7 +340,8 @@ int pg_need_room_at(struct postgres_store *s, uint64_t time_ms, struct err *err)
 {
 	uint64_t day = time_ms / PG_DAY_MS;
 
-	if (has_room(&s->room_now, day) ||
+	/* What was looked at long ago may be gone. */
+	if ((has_room(&s->room_now, day) && pg_clock_ms() < s->look_ms) ||
 	    has_old_room(&s->room_old, s->room_old_ms, day))
 		return 0;
 	s->room_old_ms = pg_clock_ms();

@@ -26,7 +26,8 @@
 --  - Names are "C": their order is that of their bytes, as everywhere else.
 --  - What may hold any byte is bytea: text has no NUL.
 --  - memberships is members by user, in the order in which his groups are
---    listed. An import has members, but neither these nor a row in groups.
+--    listed. An import has members, but neither these nor a row in groups; nor
+--    has that row what is left of a group that was deleted.
 
 CREATE SEQUENCE group_ids;
 CREATE SEQUENCE media_ids;
@@ -250,7 +251,8 @@ CREATE TABLE media (
 CREATE INDEX media_by_id ON media (media_id);
 CREATE INDEX media_of_hash ON media (hash, group_id);
 
--- What an import's row in groups will say.
+-- What an import's row in groups will say; or what that of a group said of which
+-- a rest is left.
 CREATE TABLE imports (
     group_id        bigint PRIMARY KEY,
     record          bytea NOT NULL,  -- a wire port_group; empty: being dropped
@@ -264,7 +266,10 @@ CREATE TABLE imports (
     last_bucket     bigint NOT NULL DEFAULT -1,
     -- Who has begun it, and when somebody was last at it.
     owner           bigint NOT NULL,
-    used            timestamptz NOT NULL DEFAULT clock_timestamp()
+    used            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Of a group that was deleted, and by whom.
+    name            text COLLATE "C",
+    by_name         text COLLATE "C"
 );
 
 -- By hash, or small and everywhere --------------------------------------------

@@ -413,18 +413,30 @@ int pg_run_commit(struct postgres_store *s, const struct pg_call *c,
 
 /* Many at once. */
 
+/* What comes before the first of them. */
+static bool send_begin(struct postgres_store *s, const struct pg_calls *calls)
+{
+	struct pg_call c;
+
+	pg_use(&c, PG_BEGIN_WRITE);
+	if (!send_call(s, &c))
+		return false;
+	pg_use(&c, PG_LOCK_WAIT);
+	pg_add(&c, calls->lock_ms);
+	return calls->lock_ms == 0 || send_call(s, &c);
+}
+
 /* *quiet_ms: how long to wait for the next sign of one that takes long. */
-static int send_all(struct postgres_store *s, pg_call_fn add, void *data,
-		    size_t n, int *quiet_ms, struct err *err)
+static int send_all(struct postgres_store *s, const struct pg_calls *calls,
+		    int *quiet_ms, struct err *err)
 {
 	struct pg_call c;
 	int rc = 0;
 
-	pg_use(&c, PG_BEGIN_WRITE);
-	if (!send_call(s, &c))
+	if (!send_begin(s, calls))
 		return pg_fail(s, NULL, err);
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = add(data, i, &c, err);
+	for (size_t i = 0; rc == 0 && i < calls->n; i++) {
+		rc = calls->add(calls->data, i, &c, err);
 		if (rc == 0 && statements[c.which].ms == PG_LONG_MS)
 			*quiet_ms = first_ms(s, c.which);
 		if (rc == 0 && !send_call(s, &c))
@@ -453,23 +465,25 @@ static PGresult *take_one(const struct postgres_store *s, struct patience *p)
 	return r;
 }
 
-/* The results of BEGIN, n calls and COMMIT: *bad is the first that failed, of
- * call *at. */
-static bool take_all(const struct postgres_store *s, size_t n,
-		     struct patience *p, PGresult **out, PGresult **bad,
-		     size_t *at)
+/* The results of what begins it, n calls and COMMIT: *bad is the first that
+ * failed, of call *at. */
+static bool take_all(const struct postgres_store *s,
+		     const struct pg_calls *calls, struct patience *p,
+		     PGresult **out, PGresult **bad, size_t *at)
 {
+	size_t first = calls->lock_ms == 0 ? 1 : 2;
+	size_t n = calls->n;
 	PGresult *r;
 
-	for (size_t i = 0; i < n + 2; i++) {
+	for (size_t i = 0; i < first + n + 1; i++) {
 		r = take_one(s, p);
 		if (r == NULL)
 			return false;
 		if (!is_good(r) && *bad == NULL) {
 			*bad = r;
-			*at = i > 0 ? i - 1 : n;
-		} else if (i > 0 && i <= n) {
-			out[i - 1] = r;
+			*at = i >= first ? i - first : n;
+		} else if (i >= first && i < first + n) {
+			out[i - first] = r;
 		} else {
 			PQclear(r);
 		}
@@ -501,29 +515,32 @@ static int end_all(struct postgres_store *s, bool complete, const PGresult *bad,
 	return err != NULL ? err_rc(err) : -EIO;
 }
 
-static int prepare_all(struct postgres_store *s, struct err *err)
+/* The last ones only where somebody is in a hurry. */
+static int prepare_all(struct postgres_store *s, bool hurry, struct err *err)
 {
-	static const enum pg_statement needed[] = { PG_BEGIN_WRITE, PG_COMMIT,
-						    PG_APPEND_PLAIN, PG_APPEND,
-						    PG_APPEND_OR_NONE };
+	static const enum pg_statement needed[] = {
+		PG_BEGIN_WRITE,	   PG_COMMIT,	 PG_APPEND_PLAIN,  PG_APPEND,
+		PG_APPEND_OR_NONE, PG_LOCK_WAIT, PG_APPEND_IF_FREE
+	};
+	size_t count = sizeof(needed) / sizeof(needed[0]) - (hurry ? 0 : 2);
 	int rc = pg_check_time(s, PG_WRITE_MS, err);
 
 	if (rc == 0)
 		rc = pg_connect(s, err);
-	for (size_t i = 0; rc == 0 && i < sizeof(needed) / sizeof(needed[0]);
-	     i++)
+	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = prepare(s, needed[i], err);
 	return rc;
 }
 
-int pg_run_all(struct postgres_store *s, pg_call_fn add, void *data, size_t n,
+int pg_run_all(struct postgres_store *s, const struct pg_calls *calls,
 	       PGresult **out, struct pg_failure *failure, struct err *err)
 {
 	struct patience p = { 0 };
 	PGresult *bad = NULL;
+	size_t n = calls->n;
 	size_t at = n;
 	bool complete;
-	int rc = prepare_all(s, err);
+	int rc = prepare_all(s, calls->lock_ms != 0, err);
 
 	*failure = (struct pg_failure){ .locked = n };
 	for (size_t i = 0; i < n; i++)
@@ -533,14 +550,14 @@ int pg_run_all(struct postgres_store *s, pg_call_fn add, void *data, size_t n,
 	s->warned = false;
 	if (!PQenterPipelineMode(s->conn))
 		return pg_fail(s, NULL, err);
-	rc = send_all(s, add, data, n, &p.quiet_ms, err);
+	rc = send_all(s, calls, &p.quiet_ms, err);
 	if (rc < 0) {
 		/* What was sent is undone with the connection. */
 		pg_drop(s);
 		return rc;
 	}
 	p.end = pg_end_of(s, PG_WRITE_MS);
-	complete = take_all(s, n, &p, out, &bad, &at);
+	complete = take_all(s, calls, &p, out, &bad, &at);
 	if (p.heard)
 		s->base.deadline_ms = 0;
 	rc = end_all(s, complete, bad, &failure->again, err);

@@ -13,6 +13,7 @@ static void sq_close(struct store *base)
 {
 	struct sqlite_store *s = sq_of(base);
 
+	sq_hot_close(s);
 	for (size_t i = 0; i < SQ_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->db);
@@ -28,13 +29,12 @@ static int sq_begin(struct store *base, struct err *err)
 {
 	struct sqlite_store *s = sq_of(base);
 
+	s->hot_begin = hot_next(s->hot);
 	return sq_run(s, sq_use(s, SQ_BEGIN_WRITE), err);
 }
 
-static void sq_rollback(struct store *base)
+static void end_without(struct sqlite_store *s)
 {
-	struct sqlite_store *s = sq_of(base);
-
 	/* SQLite has rolled back by itself after some errors. */
 	if (!sqlite3_get_autocommit(s->db)) {
 		sqlite3_stmt *st = sq_use(s, SQ_ROLLBACK);
@@ -42,6 +42,15 @@ static void sq_rollback(struct store *base)
 		sqlite3_step(st);
 		sqlite3_reset(st);
 	}
+}
+
+static void sq_rollback(struct store *base)
+{
+	struct sqlite_store *s = sq_of(base);
+
+	end_without(s);
+	hot_undo(s->hot, s->hot_begin);
+	sq_seal_undone(s);
 	s->dedupe_known = false;
 }
 
@@ -64,11 +73,17 @@ static int sq_commit(struct store *base, struct err *err)
 {
 	struct sqlite_store *s = sq_of(base);
 	sqlite3_stmt *st = sq_use(s, SQ_COMMIT);
-	int result = sqlite3_step(st);
-	int rc;
+	int rc = sq_seal_some(s, err);
+	int result;
 
+	if (rc < 0) {
+		sq_rollback(base);
+		return rc;
+	}
+	result = sqlite3_step(st);
 	if (result == SQLITE_DONE) {
 		sqlite3_reset(st);
+		sq_seal_kept(s);
 		checkpoint(s);
 		return 0;
 	}
@@ -93,16 +108,22 @@ static int sq_snapshot(struct store *base, struct err *err)
 	if (rc < 0)
 		return rc;
 	/* The view is that of the first read. */
-	rc = sq_step(s, sq_use(s, SQ_TOUCH), err);
-	sqlite3_reset(s->statements[SQ_TOUCH]);
+	rc = sq_hot_enter(s, err);
+	if (rc == 0) {
+		rc = sq_step(s, sq_use(s, SQ_TOUCH), err);
+		sqlite3_reset(s->statements[SQ_TOUCH]);
+		if (rc < 0)
+			sq_hot_leave(s);
+	}
 	if (rc < 0)
-		sq_rollback(base);
+		end_without(s);
 	return rc < 0 ? rc : 0;
 }
 
 static void sq_release(struct store *base)
 {
-	sq_rollback(base);
+	sq_hot_leave(sq_of(base));
+	end_without(sq_of(base));
 }
 
 static const struct store_ops sqlite_ops = {
@@ -122,6 +143,7 @@ static const struct store_ops sqlite_ops = {
 	.drop_garbage = sq_drop_garbage,
 	.trim = sq_trim,
 	.list_overdue = sq_list_overdue,
+	.tend = sq_tend,
 	.import_begin = sq_import_begin,
 	.import_members = sq_import_members,
 	.import_messages = sq_import_messages,
@@ -253,6 +275,19 @@ static int on_progress(void *data)
 	return 0;
 }
 
+/* Which file it is: two handles of one have the same index. */
+static int note_file(struct sqlite_store *s, struct err *err)
+{
+	struct stat st;
+
+	if (stat(buf_cstr(&s->path), &st) < 0)
+		return err_set(err, ERR_UNAVAILABLE, "Cannot look at %s: %s",
+			       buf_cstr(&s->path), strerror(errno));
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	return 0;
+}
+
 static int connect_db(struct sqlite_store *s, struct err *err)
 {
 	bool read_only = s->base.options.read_only;
@@ -355,8 +390,12 @@ int sqlite_store_open(struct store **out, const char *path,
 					: set_up_writer(s, err);
 	if (rc == 0)
 		rc = sq_prepare_all(s, err);
+	if (rc == 0)
+		rc = note_file(s, err);
 	if (rc == 0 && !options->read_only)
 		rc = sq_make_identity(s, err);
+	if (rc == 0 && !options->read_only)
+		rc = sq_hot_open(s, err);
 	if (rc < 0) {
 		sq_close(&s->base);
 		return rc;

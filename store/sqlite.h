@@ -5,7 +5,10 @@
  *   sqlite.c          open, close, transactions, snapshots, checkpoints
  *   sqlite_schema.c   the tables and their migrations
  *   sqlite_util.c     statements, binding, errors
- *   sqlite_append.c   append and its dedupe, read pointers
+ *   sqlite_append.c   append, read pointers
+ *   sqlite_dedupe.c   the keys that were appended, remembered for a while
+ *   sqlite_hot.h, sqlite_hot_index.c, sqlite_hot.c, sqlite_seal.c
+ *                     where messages lie: the two tiers
  *   sqlite_mentions.c the mentions of a message, recorded and listed
  *   sqlite_media.c    media files and what became garbage of them
  *   sqlite_members.c  groups, their metadata and their members
@@ -31,10 +34,11 @@
 
 #include "lib/buf.h"
 #include "store/backend.h"
+#include "store/sqlite_hot.h"
 
 enum {
 	SQ_APPLICATION_ID = 0x474D5347, /* 'GMSG' */
-	SQ_USER_VERSION = 4,
+	SQ_USER_VERSION = 5,
 	SQ_CHECKPOINT_PAGES = 500, /* bounds the WAL and the longest commit */
 	SQ_BUSY_MS = 5000,
 	SQ_ALIVE_STEPS = 100000, /* of its machine: some milliseconds */
@@ -58,7 +62,7 @@ enum {
 	X(MEMBER_GROUP,                                                        \
 	  "SELECT m.role,m.last_read_seq,g.epoch,g.member_count,"              \
 	  "g.first_seq,g.tail_seq,g.tail_off,g.tail_jsonl,g.tail_ms,"          \
-	  "g.max_members "                                                     \
+	  "g.max_members,m.joined_seq "                                        \
 	  "FROM members m JOIN groups g ON g.group_id=m.group_id "             \
 	  "WHERE m.group_id=?1 AND m.name=?2")                                 \
 	X(TAIL, "SELECT id,off+len,jsonl_off+jsonl_len,time_ms FROM messages " \
@@ -67,6 +71,44 @@ enum {
 	  "INSERT INTO messages(id,off,len,jsonl_off,jsonl_len,rv,time_ms,"    \
 	  "type,reply_to,sender,media_url,mentions,client_id,content) "        \
 	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)")            \
+	X(HOT_INSERT,                                                          \
+	  "INSERT INTO hot(id,group_id,seq,off,len,jsonl_off,jsonl_len,rv,"    \
+	  "time_ms,type,reply_to,sender,client_id,batch_id,batch_first,"       \
+	  "batch_off,batch_warnings,warnings,media_url,mentions,content) "     \
+	  "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,"     \
+	  "?17,?18,?19,?20,?21)")                                              \
+	X(HOT_SET_BATCH, "UPDATE hot SET batch_id=?2,batch_first=?3,"          \
+			 "batch_off=?4,batch_warnings=?5 WHERE id=?1")         \
+	X(HOT_LIMIT, "SELECT max(id) FROM hot")                                \
+	X(HOT_OLDEST, "SELECT time_ms FROM hot ORDER BY id LIMIT 1")           \
+	X(HOT_ALL, "SELECT id,group_id,seq,len,sender,client_id,batch_id "     \
+		   "FROM hot WHERE id>?1 ORDER BY id")                         \
+	X(HOT_TAIL, "SELECT seq,off+len,jsonl_off+jsonl_len,time_ms "          \
+		    "FROM hot WHERE id=?1")                                    \
+	X(HOT_SENDER, "SELECT seq,sender FROM hot WHERE id=?1")                \
+	X(HOT_KNOWN, SQ_KNOWN_COLUMNS "WHERE id=?1")                           \
+	X(HOT_KEYS_OF, SQ_KNOWN_COLUMNS "WHERE id>=?1 ORDER BY id")            \
+	X(HOT_SCAN, SQ_HOT_COLUMNS)                                            \
+	X(HOT_MESSAGE, SQ_HOT_COLUMNS)                                         \
+	X(HOT_LINE, SQ_LINES_OF_HOT)                                           \
+	X(HOT_LINES, SQ_LINES_OF_HOT)                                          \
+	X(HOT_TIME_OF, "SELECT time_ms FROM hot WHERE id>=?1 ORDER BY id")     \
+	X(HOT_TRIM_ROWS,                                                       \
+	  "SELECT group_id<<32|seq,off+len,jsonl_off+jsonl_len,mentions "      \
+	  "FROM hot WHERE id>=?1 ORDER BY id")                                 \
+	X(HOT_COUNT, SQ_COUNT_OF_HOT)                                          \
+	X(HOT_FORGET, "DELETE FROM hot WHERE id<=?1")                          \
+	X(SEAL_MESSAGE,                                                        \
+	  "REPLACE INTO messages(id,off,len,jsonl_off,jsonl_len,rv,time_ms,"   \
+	  "type,reply_to,sender,media_url,mentions,client_id,content) "        \
+	  "SELECT group_id<<32|seq,off,len,jsonl_off,jsonl_len,rv,time_ms,"    \
+	  "type,reply_to,sender,media_url,mentions,client_id,content "         \
+	  "FROM hot WHERE id=?1")                                              \
+	X(SEAL_POINTER, "UPDATE members SET last_read_seq=?3 "                 \
+			"WHERE group_id=?1 AND name=?2 AND joined_seq<?3 "     \
+			"AND last_read_seq<?3")                                \
+	X(SEAL_TAIL, "UPDATE groups SET tail_seq=?2,tail_off=?3,"              \
+		     "tail_jsonl=?4,tail_ms=?5 WHERE group_id=?1")             \
 	X(INSERT_MENTION,                                                      \
 	  "INSERT OR IGNORE INTO mentions(name,group_id,seq,n) "               \
 	  "VALUES(?1,?2,?3,1+coalesce((" SQ_LAST_MENTION "),0))")              \
@@ -82,9 +124,9 @@ enum {
 			"FROM dedupe_1 WHERE group_id=?1 AND name=?2 "         \
 			"AND key=?3")                                          \
 	X(DEDUPE_0_PUT,                                                        \
-	  "INSERT INTO dedupe_0 VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")              \
+	  "REPLACE INTO dedupe_0 VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")             \
 	X(DEDUPE_1_PUT,                                                        \
-	  "INSERT INTO dedupe_1 VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")              \
+	  "REPLACE INTO dedupe_1 VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")             \
 	X(DEDUPE_0_CLEAR, "DELETE FROM dedupe_0")                              \
 	X(DEDUPE_1_CLEAR, "DELETE FROM dedupe_1")                              \
                                                                                \
@@ -167,8 +209,7 @@ enum {
 	  "INSERT OR IGNORE INTO garbage(hash) SELECT ?1 "                     \
 	  "WHERE NOT EXISTS (SELECT 1 FROM media WHERE hash=?1)")              \
 	X(SET_FLOOR, "UPDATE groups SET first_seq=?2,first_off=?3,"            \
-		     "first_jsonl_off=?4,tail_seq=?5,tail_off=?6,"             \
-		     "tail_jsonl=?7,tail_ms=?8 WHERE group_id=?1")             \
+		     "first_jsonl_off=?4 WHERE group_id=?1")                   \
                                                                                \
 	/* An import has members, but is no group yet. */                      \
 	X(ROLE, "SELECT m.role FROM members m JOIN groups g "                  \
@@ -257,7 +298,8 @@ enum {
 	  "AND seq<=(SELECT joined_seq FROM members WHERE group_id=?2 "        \
 	  "AND name=?1) AND sender=?1)")                                       \
 	X(MENTION_GROUPS, "SELECT g.group_id,g.name,"                          \
-			  "max(m.last_read_seq,g.first_seq-1) "                \
+			  "m.last_read_seq,m.joined_seq,g.first_seq,"          \
+			  "g.tail_seq "                                        \
 			  "FROM members m JOIN groups g "                      \
 			  "ON g.group_id=m.group_id "                          \
 			  "WHERE m.name=?1 AND g.name>=?2 ORDER BY g.name")    \
@@ -273,14 +315,15 @@ enum {
 				 "ORDER BY id")                                \
 	X(ALL_GROUPS,                                                          \
 	  "SELECT group_id,name,first_seq,first_off,first_jsonl_off,tail_seq," \
-	  "member_count FROM groups ORDER BY group_id")                        \
+	  "tail_off,tail_jsonl,tail_ms,member_count FROM groups "              \
+	  "ORDER BY group_id")                                                 \
 	X(ALL_MEMBERS, "SELECT name,role,last_read_seq FROM members "          \
 		       "WHERE group_id=?1")                                    \
 	X(ALL_MESSAGES, "SELECT count(*) FROM messages")                       \
 	X(ALL_MEDIA,                                                           \
 	  "SELECT x.media_id,x.name,x.seq,x.time_ms,x.hash,x.sender,"          \
-	  "m.type,m.media_url,m.time_ms,m.sender FROM media x "                \
-	  "LEFT JOIN messages m ON m.id=(x.group_id<<32|x.seq)")               \
+	  "x.group_id,g.tail_seq FROM media x "                                \
+	  "LEFT JOIN groups g ON g.group_id=x.group_id")                       \
 	/* The first that is held may have another number than 1 only where    \
 	 * retention took those before it: then it lies below the floor. */    \
 	X(MISCOUNTED,                                                          \
@@ -296,7 +339,8 @@ enum {
                                                                                \
 	X(COUNT_ALL,                                                           \
 	  "SELECT (SELECT count(*) FROM groups),(SELECT count(*) FROM users)," \
-	  "(SELECT count(*) FROM messages),count(*),coalesce(sum(size),0) "    \
+	  "(SELECT count(*) FROM messages)+(" SQ_COUNT_OF_HOT "),"             \
+	  "count(*),coalesce(sum(size),0) "                                    \
 	  "FROM (SELECT max(size) AS size FROM media GROUP BY hash)")          \
 	X(CONTENTS,                                                            \
 	  "SELECT hash,max(size) FROM media GROUP BY hash ORDER BY hash")      \
@@ -326,7 +370,7 @@ enum {
 	"SELECT g.group_id,g.name,g.epoch,g.first_seq,g.first_off,"            \
 	"g.tail_seq,g.tail_off,g.tail_ms,g.member_count,g.created_ms,"         \
 	"g.created_by,m.role,m.last_read_seq,g.first_jsonl_off,g.tail_jsonl,"  \
-	"g.info_ms,g.members_ms "
+	"g.info_ms,g.members_ms,m.joined_seq "
 #define SQ_IS_KEPT "keep_ms>0 OR keep_messages>0 OR keep_bytes>0"
 #define SQ_FLOOR_COLUMNS                                                       \
 	"SELECT group_id,first_seq,first_off,first_jsonl_off,tail_seq,"        \
@@ -338,6 +382,23 @@ enum {
 #define SQ_MESSAGE_COLUMNS                                                     \
 	"SELECT id,off,len,jsonl_off,jsonl_len,time_ms,type,reply_to,sender,"  \
 	"media_url,mentions,client_id,content,rv "
+/* The same of hot, as all that begin at a row; the walk goes by the index. */
+#define SQ_HOT_COLUMNS                                                         \
+	"SELECT group_id<<32|seq,off,len,jsonl_off,jsonl_len,time_ms,type,"    \
+	"reply_to,sender,media_url,mentions,client_id,content,rv "             \
+	"FROM hot WHERE id>=?1 ORDER BY id"
+#define SQ_LINES_OF_HOT                                                        \
+	"SELECT group_id<<32|seq,off,len,jsonl_off,jsonl_len "                 \
+	"FROM hot WHERE id>=?1 ORDER BY id"
+/* What a row is known by; the first column is the message's. */
+#define SQ_KNOWN_COLUMNS                                                       \
+	"SELECT group_id<<32|seq,off,off+len,jsonl_off+jsonl_len,time_ms,"     \
+	"warnings,sender,client_id,batch_id,batch_first,batch_off,"            \
+	"batch_warnings,len FROM hot "
+/* Those that are messages of a log, and not sealed. */
+#define SQ_COUNT_OF_HOT                                                        \
+	"SELECT count(*) FROM hot h JOIN groups g ON g.group_id=h.group_id "   \
+	"WHERE h.seq>g.tail_seq AND h.seq>=g.first_seq"
 /* How many there are: of ?1 in group ?2, of everyone there. */
 #define SQ_LAST_MENTION                                                        \
 	"SELECT n FROM mentions WHERE name=?1 AND group_id=?2 "                \
@@ -356,6 +417,15 @@ enum sq_statement {
 		SQ_COUNT
 };
 
+/* A round of sealing: the rows (from, to] of hot. */
+struct sq_seal {
+	struct hot_place *places; /* owned, sorted; NULL: no round */
+	uint64_t from;
+	uint64_t to;
+	size_t at;    /* places that are done */
+	size_t begin; /* what `at` was when the transaction began */
+};
+
 struct sqlite_store {
 	struct store base;
 	sqlite3 *db;
@@ -367,10 +437,25 @@ struct sqlite_store {
 	struct buf names; /* scratch: the mentions of one message */
 	struct buf held;  /* what the strs point to that a verb handed out */
 
+	/* The hot tier: see sqlite_hot.h. */
+	struct hot_index *hot;
+	struct hot_view hot_view; /* a reader's, while a view is open */
+	bool hot_shared;	  /* a reader's: it is a writer's */
+	uint64_t hot_limit;	  /* the last row that is seen */
+	dev_t dev;		  /* of the file, as ino */
+	ino_t ino;
+	/* The writer's: where the transaction, and a verb in it, began. */
+	uint64_t hot_begin;
+	uint64_t hot_save;
+	uint64_t hot_forget; /* rows up to this are deleted in it */
+	struct sq_seal seal;
+
 	/* The writer's copy of meta, read again after a rollback. */
 	bool dedupe_known;
 	unsigned dedupe_current; /* 0 or 1 */
 	uint64_t dedupe_start_ms;
+	uint64_t dedupe_hot; /* its first row of hot; of the one before it */
+	uint64_t dedupe_hot_before;
 
 	/* What struct wire_group of find_group points to. */
 	char group_name[WIRE_NAME_MAX + 1];
@@ -457,14 +542,15 @@ struct sq_tail {
 	uint64_t jsonl_off;
 	uint64_t time_ms;
 };
-/* Replaces the floor that *tail holds by the last message, if any. */
+/* *tail is what groups.tail_* says, which becomes the last message. */
 int sq_tail(struct sqlite_store *s, uint64_t group_id, struct sq_tail *tail,
 	    struct err *err);
 
 /* A member, and what sending and editing need of his group. */
 struct sq_member {
 	enum role role;
-	uint64_t last_read_seq;
+	uint64_t stored_read_seq; /* see sq_pointer() */
+	uint64_t joined_seq;
 	uint64_t epoch;
 	uint64_t member_count;
 	uint64_t max_members;
@@ -481,6 +567,115 @@ int sq_role(struct sqlite_store *s, uint64_t group_id, struct str user,
 /* Stores m as it is, offsets and lengths too. */
 int sq_insert_message(struct sqlite_store *s, uint64_t group_id,
 		      const struct wire_message *m, struct err *err);
+
+/* sqlite_hot.c: messages, in whichever tier. `sealed` is the tail_seq of the
+ * group's row, in the same view. */
+
+/* Where meta has the last row of hot that was deleted. */
+extern const char sq_hot_deleted[];
+/* The writer's index, at open. */
+int sq_hot_open(struct sqlite_store *s, struct err *err);
+void sq_hot_close(struct sqlite_store *s);
+/* A reader's: the view that has just begun, which this reads first. */
+int sq_hot_enter(struct sqlite_store *s, struct err *err);
+void sq_hot_leave(struct sqlite_store *s);
+
+/* What was sent, at the end of hot. batch: NULL, or what its batch_id is known
+ * by. */
+struct sq_known;
+struct sq_hot_row {
+	uint64_t group_id;
+	const struct wire_message *m;
+	uint64_t warnings;
+	struct str batch_id;
+	const struct sq_known *batch;
+};
+int sq_hot_insert(struct sqlite_store *s, const struct sq_hot_row *row,
+		  struct err *err);
+/* The row that was inserted last ends its batch. */
+int sq_hot_set_batch(struct sqlite_store *s, const struct sq_hot_row *row,
+		     struct err *err);
+
+/* Messages from..to of a group, in order; statements of the same columns, of
+ * which the first is the message's id. */
+struct sq_walk {
+	struct sqlite_store *s;
+	enum sq_statement cold;
+	enum sq_statement hot;
+	uint64_t group_id;
+	uint64_t sealed;
+	uint64_t seq; /* the next */
+	uint64_t to;
+	sqlite3_stmt *st; /* the row */
+	uint64_t id;	  /* of the row; 0: it is not of hot */
+};
+/* 1: w->st is at a row; 0: the end. */
+int sq_walk_next(struct sq_walk *w, struct err *err);
+void sq_walk_end(struct sq_walk *w);
+/* One message: 1: *st is at it, to be reset; 0: it is not there. */
+int sq_row(struct sqlite_store *s, enum sq_statement cold,
+	   enum sq_statement hot, uint64_t group_id, uint64_t sealed,
+	   uint64_t seq, sqlite3_stmt **st, struct err *err);
+
+/* *seq is what members.last_read_seq says; what he has sent since he joined
+ * counts too. */
+int sq_pointer(struct sqlite_store *s, uint64_t group_id, struct str user,
+	       uint64_t joined_seq, uint64_t *seq, struct err *err);
+
+/* sqlite_seal.c */
+
+/* A step of a round inside of the transaction, of about so many rows; begins
+ * one where none is. 1: there is more of it. */
+int sq_seal_step(struct sqlite_store *s, uint64_t rows, struct err *err);
+/* All there is, at once. */
+int sq_seal_all(struct sqlite_store *s, struct err *err);
+/* With each commit, before it: what has to be. */
+int sq_seal_some(struct sqlite_store *s, struct err *err);
+/* After it, or after a rollback. */
+void sq_seal_kept(struct sqlite_store *s);
+void sq_seal_undone(struct sqlite_store *s);
+
+/* sqlite_dedupe.c */
+
+/* What a client_id or batch_id is remembered with. */
+struct sq_known {
+	uint64_t first_seq;
+	uint64_t last_seq;
+	uint64_t off;
+	uint64_t time_ms;
+	uint64_t warnings;
+};
+/* Whose key. */
+struct sq_key {
+	uint64_t group_id;
+	struct str user;
+	enum hot_key kind; /* HOT_ITEM, HOT_BATCH */
+	struct str id;	   /* not empty */
+};
+/* 1: found. 0: not. */
+int sq_find_known(struct sqlite_store *s, const struct sq_key *key,
+		  struct sq_known *out, struct err *err);
+int sq_put_known(struct sqlite_store *s, const struct sq_key *key,
+		 const struct sq_known *known, uint64_t now_ms,
+		 struct err *err);
+/* Before a row with a key is inserted: begins a generation, when it is time. */
+int sq_turn_known(struct sqlite_store *s, uint64_t now_ms, struct err *err);
+/* A key that row id of hot has. */
+int sq_seal_known(struct sqlite_store *s, uint64_t id, const struct sq_key *key,
+		  const struct sq_known *known, struct err *err);
+/* The first row of hot whose keys are not forgotten. */
+int sq_known_from(struct sqlite_store *s, uint64_t *id, struct err *err);
+/* Of a row of SQ_KNOWN_COLUMNS. */
+void sq_read_known(sqlite3_stmt *st, enum hot_key kind, struct sq_known *out);
+enum {
+	SQ_KNOWN_END = 2,
+	SQ_KNOWN_JSONL_END = 3,
+	SQ_KNOWN_MS = 4,
+	SQ_KNOWN_SENDER = 6,
+	SQ_KNOWN_ITEM = 7,
+	SQ_KNOWN_BATCH = 8,
+	SQ_KNOWN_LEN = 12
+};
 /* Remembers a key of an imported group, from now on for a window; refuses one
  * that is known. */
 int sq_remember(struct sqlite_store *s, uint64_t group_id,
@@ -495,6 +690,7 @@ struct sq_floor {
 	uint64_t seq;
 	uint64_t off;
 	uint64_t jsonl_off;
+	uint64_t sealed;
 	struct sq_tail tail;
 	struct store_keep keep;
 };
@@ -630,6 +826,7 @@ int sq_move_end(struct store *base, const struct store_numbers *numbers,
 		struct err *err);
 int sq_copy(struct store *base, const struct store_copy *copy, struct err *err);
 int sq_renew(struct store *base, struct err *err);
+int sq_tend(struct store *base, struct store_tend *op, struct err *err);
 
 /* sqlite_import.c: `bad_request` where no such import was begun. */
 int sq_check_import(struct sqlite_store *s, uint64_t import_id,

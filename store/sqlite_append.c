@@ -7,7 +7,6 @@
 
 #include "lib/json.h"
 #include "lib/text.h"
-#include "store/import.h"
 #include "store/input.h"
 
 /* One append under way. */
@@ -22,143 +21,17 @@ struct append {
 	size_t n;	     /* the item at hand, from 1 */
 	size_t stored;	     /* items that were no duplicates */
 	size_t duplicates;
+	bool named; /* the last of them has the batch_id */
 };
 
-/* What a client_id or batch_id is remembered with. */
-struct dedupe {
-	uint64_t first_seq;
-	uint64_t last_seq;
-	uint64_t off;
-	uint64_t time_ms;
-	uint64_t warnings;
-};
-
-/* 'b' and a batch_id, or 'i' and a client_id. */
-struct dedupe_key {
-	char bytes[1 + WIRE_KEY_MAX];
-	size_t len;
-};
-
-static struct dedupe_key make_key(char kind, struct str id)
+static struct sq_key key_of(const struct append *a, enum hot_key kind,
+			    struct str id)
 {
-	struct dedupe_key key;
+	return (struct sq_key){ .group_id = a->op->group_id,
+				.user = a->op->user,
 
-	assert(id.len > 0 && id.len <= WIRE_KEY_MAX);
-	key.bytes[0] = kind;
-	memcpy(key.bytes + 1, id.data, id.len);
-	key.len = id.len + 1;
-	return key;
-}
-
-static int load_dedupe(struct sqlite_store *s, struct err *err)
-{
-	uint64_t current = 0;
-	int rc;
-
-	if (s->dedupe_known)
-		return 0;
-	rc = sq_get_meta(s, "dedupe_current", &current, err);
-	if (rc == 0)
-		rc = sq_get_meta(s, "dedupe_start", &s->dedupe_start_ms, err);
-	s->dedupe_current = current == 1 ? 1 : 0;
-	s->dedupe_known = rc == 0;
-	return rc;
-}
-
-/* Empties the older generation and goes on in it, once the current one has
- * lasted a whole window: an id is so kept for one to two windows. */
-static int turn_dedupe(struct append *a, struct err *err)
-{
-	struct sqlite_store *s = a->s;
-	unsigned other = 1 - s->dedupe_current;
-	int rc;
-
-	if (s->dedupe_start_ms > 0 &&
-	    (a->now_ms < s->dedupe_start_ms ||
-	     a->now_ms - s->dedupe_start_ms < s->base.options.dedupe_window_ms))
-		return 0;
-	rc = sq_run(
-		s,
-		sq_use(s, other == 0 ? SQ_DEDUPE_0_CLEAR : SQ_DEDUPE_1_CLEAR),
-		err);
-	if (rc == 0)
-		rc = sq_set_meta(s, "dedupe_current", other, err);
-	if (rc == 0)
-		rc = sq_set_meta(s, "dedupe_start", a->now_ms, err);
-	if (rc < 0)
-		return rc;
-	s->dedupe_current = other;
-	s->dedupe_start_ms = a->now_ms;
-	return 0;
-}
-
-/* 1: found. 0: not. */
-static int get_dedupe(struct append *a, const struct dedupe_key *key,
-		      struct dedupe *out, struct err *err)
-{
-	for (unsigned i = 0; i < 2; i++) {
-		sqlite3_stmt *st = sq_use(a->s, i == 0 ? SQ_DEDUPE_0_GET
-						       : SQ_DEDUPE_1_GET);
-		int rc;
-
-		sq_bind(st, 1, a->op->group_id);
-		sq_bind_text(st, 2, a->op->user);
-		sq_bind_blob(st, 3, str_make(key->bytes, key->len));
-		rc = sq_step(a->s, st, err);
-		if (rc > 0) {
-			out->first_seq = sq_column(st, 0);
-			out->last_seq = sq_column(st, 1);
-			out->off = sq_column(st, 2);
-			out->time_ms = sq_column(st, 3);
-			out->warnings = sq_column(st, 4);
-			sqlite3_reset(st);
-		}
-		if (rc != 0)
-			return rc;
-	}
-	return 0;
-}
-
-static int put_dedupe(struct append *a, const struct dedupe_key *key,
-		      const struct dedupe *d, struct err *err)
-{
-	sqlite3_stmt *st;
-	int rc = load_dedupe(a->s, err);
-
-	if (rc == 0)
-		rc = turn_dedupe(a, err);
-	if (rc < 0)
-		return rc;
-	st = sq_use(a->s, a->s->dedupe_current == 0 ? SQ_DEDUPE_0_PUT
-						    : SQ_DEDUPE_1_PUT);
-	sq_bind(st, 1, a->op->group_id);
-	sq_bind_text(st, 2, a->op->user);
-	sq_bind_blob(st, 3, str_make(key->bytes, key->len));
-	sq_bind(st, 4, d->first_seq);
-	sq_bind(st, 5, d->last_seq);
-	sq_bind(st, 6, d->off);
-	sq_bind(st, 7, d->time_ms);
-	sq_bind(st, 8, d->warnings);
-	return sq_run(a->s, st, err);
-}
-
-int sq_tail(struct sqlite_store *s, uint64_t group_id, struct sq_tail *tail,
-	    struct err *err)
-{
-	sqlite3_stmt *st = sq_use(s, SQ_TAIL);
-	int rc;
-
-	sq_bind(st, 1, sq_id(group_id, 0));
-	sq_bind(st, 2, sq_id(group_id, SQ_SEQ_MAX));
-	rc = sq_step(s, st, err);
-	if (rc > 0) {
-		tail->seq = sq_seq(sq_column(st, 0));
-		tail->off = sq_column(st, 1);
-		tail->jsonl_off = sq_column(st, 2);
-		tail->time_ms = sq_column(st, 3);
-		sqlite3_reset(st);
-	}
-	return rc < 0 ? rc : 0;
+				.kind = kind,
+				.id = id };
 }
 
 int sq_find_member(struct sqlite_store *s, uint64_t group_id, struct str user,
@@ -178,7 +51,7 @@ int sq_find_member(struct sqlite_store *s, uint64_t group_id, struct str user,
 	if (rc < 0)
 		return rc;
 	out->role = sq_column(st, 0) == ROLE_ADMIN ? ROLE_ADMIN : ROLE_MEMBER;
-	out->last_read_seq = sq_column(st, 1);
+	out->stored_read_seq = sq_column(st, 1);
 	out->epoch = sq_column(st, 2);
 	out->member_count = sq_column(st, 3);
 	out->first_seq = sq_column(st, 4);
@@ -187,9 +60,8 @@ int sq_find_member(struct sqlite_store *s, uint64_t group_id, struct str user,
 	out->tail.jsonl_off = sq_column(st, 7);
 	out->tail.time_ms = sq_column(st, 8);
 	out->max_members = sq_column(st, 9);
+	out->joined_seq = sq_column(st, 10);
 	sqlite3_reset(st);
-	if (out->last_read_seq + 1 < out->first_seq)
-		out->last_read_seq = out->first_seq - 1;
 	return sq_tail(s, group_id, &out->tail, err);
 }
 
@@ -237,7 +109,8 @@ int sq_insert_message(struct sqlite_store *s, uint64_t group_id,
 }
 
 /* Puts what is known of one item, new or not, into the answer. */
-static void note_item(struct append *a, const struct dedupe *d, bool duplicate)
+static void note_item(struct append *a, const struct sq_known *d,
+		      bool duplicate)
 {
 	struct wire_body_sent *sent = &a->op->sent;
 	/* New messages count; duplicates only where nothing is new. */
@@ -258,8 +131,39 @@ static void note_item(struct append *a, const struct dedupe *d, bool duplicate)
 		a->stored++;
 }
 
+static struct sq_known known_batch(const struct append *a)
+{
+	const struct wire_body_sent *sent = &a->op->sent;
+
+	return (struct sq_known){ .first_seq = sent->first_seq,
+				  .last_seq = sent->last_seq,
+				  .off = sent->offset,
+				  .time_ms = sent->time_ms,
+				  .warnings = sent->warnings };
+}
+
+/* At the end of hot. Its batch_id goes with the last message that is new. */
+static int put_message(struct append *a, const struct wire_message *m,
+		       uint64_t warnings, struct err *err)
+{
+	const struct sq_known batch = known_batch(a);
+	struct sq_hot_row row = { .group_id = a->op->group_id,
+				  .m = m,
+				  .warnings = warnings };
+	int rc = 0;
+
+	if (a->n == a->count && a->op->batch_id.len > 0) {
+		row.batch_id = a->op->batch_id;
+		row.batch = &batch;
+		a->named = true;
+	}
+	if (m->client_id.len > 0 || a->op->batch_id.len > 0)
+		rc = sq_turn_known(a->s, a->now_ms, err);
+	return rc < 0 ? rc : sq_hot_insert(a->s, &row, err);
+}
+
 static int store_item(struct append *a, const struct wire_item *item,
-		      const struct dedupe_key *key, struct err *err)
+		      struct err *err)
 {
 	struct wire_message m = {
 		.seq = a->tail.seq + 1,
@@ -273,10 +177,10 @@ static int store_item(struct append *a, const struct wire_item *item,
 		.media_url = item->media_url,
 		.client_id = item->client_id,
 	};
-	struct dedupe d = { .first_seq = m.seq,
-			    .last_seq = m.seq,
-			    .off = m.off,
-			    .time_ms = m.time_ms };
+	struct sq_known d = { .first_seq = m.seq,
+			      .last_seq = m.seq,
+			      .off = m.off,
+			      .time_ms = m.time_ms };
 	int rc = sq_record_mentions(a->s, a->op, &a->sender, m.seq, item,
 				    &d.warnings, err);
 
@@ -286,16 +190,14 @@ static int store_item(struct append *a, const struct wire_item *item,
 	a->op->mentions = a->op->mentions || m.mentions.len > 0;
 	m.len = text_render_len(&m);
 	m.jsonl_len = json_message_line_len(&m);
-	rc = sq_insert_message(a->s, a->op->group_id, &m, err);
-	if (rc == 0 && key->len > 0)
-		rc = put_dedupe(a, key, &d, err);
+	note_item(a, &d, false);
+	rc = put_message(a, &m, d.warnings, err);
 	if (rc < 0)
 		return rc;
 	a->tail.seq = m.seq;
 	a->tail.off = m.off + m.len;
 	a->tail.jsonl_off = m.jsonl_off + m.jsonl_len;
 	a->tail.time_ms = m.time_ms;
-	note_item(a, &d, false);
 	return 0;
 }
 
@@ -304,14 +206,14 @@ static int store_item(struct append *a, const struct wire_item *item,
 static int append_item(struct append *a, const struct wire_item *item,
 		       struct err *err)
 {
-	struct dedupe_key key = { .len = 0 };
-	struct dedupe d;
+	struct sq_known d;
 	int rc;
 
 	a->n++;
 	if (item->client_id.len > 0) {
-		key = make_key('i', item->client_id);
-		rc = get_dedupe(a, &key, &d, err);
+		const struct sq_key key = key_of(a, HOT_ITEM, item->client_id);
+
+		rc = sq_find_known(a->s, &key, &d, err);
 		if (rc > 0)
 			note_item(a, &d, true);
 		if (rc != 0)
@@ -324,7 +226,7 @@ static int append_item(struct append *a, const struct wire_item *item,
 		return err_set(err, ERR_GROUP_FULL,
 			       "This group has as many messages as one can "
 			       "have");
-	return store_item(a, item, &key, err);
+	return store_item(a, item, err);
 }
 
 static int set_pointer(struct sqlite_store *s, uint64_t group_id,
@@ -338,30 +240,36 @@ static int set_pointer(struct sqlite_store *s, uint64_t group_id,
 	return sq_run(s, st, err);
 }
 
+/* A batch of which nothing is new has no message to go with; nor has one whose
+ * last message is not new, but then there is a row. */
+static int put_batch(struct append *a, struct err *err)
+{
+	const struct sq_key key = key_of(a, HOT_BATCH, a->op->batch_id);
+	const struct sq_known known = known_batch(a);
+	const struct wire_message sender = { .sender = a->op->user };
+	const struct sq_hot_row row = { .group_id = a->op->group_id,
+					.m = &sender,
+					.batch_id = a->op->batch_id,
+					.batch = &known };
+
+	return a->stored > 0 ? sq_hot_set_batch(a->s, &row, err)
+			     : sq_put_known(a->s, &key, &known, a->now_ms, err);
+}
+
 static int append_items(struct append *a, struct err *err)
 {
 	struct wire_body_sent *sent = &a->op->sent;
 	struct str items = a->op->items;
 	struct wire_item item;
-	struct dedupe d;
 	int rc = 0;
 
 	while (rc == 0 && wire_next(&items, &wire_schema_item, &item) > 0)
 		rc = append_item(a, &item, err);
-	if (rc == 0 && a->stored > 0)
-		rc = set_pointer(a->s, a->op->group_id, a->op->user,
-				 a->tail.seq, err);
 	if (rc < 0)
 		return rc;
 	sent->duplicate = a->stored == 0;
-	if (a->op->batch_id.len > 0) {
-		struct dedupe_key key = make_key('b', a->op->batch_id);
-
-		d = (struct dedupe){ sent->first_seq, sent->last_seq,
-				     sent->offset, sent->time_ms,
-				     sent->warnings };
-		rc = put_dedupe(a, &key, &d, err);
-	}
+	if (a->op->batch_id.len > 0 && !a->named)
+		rc = put_batch(a, err);
 	return rc;
 }
 
@@ -369,14 +277,13 @@ static int append_items(struct append *a, struct err *err)
 static int find_batch(struct append *a, struct err *err)
 {
 	struct wire_body_sent *sent = &a->op->sent;
-	struct dedupe_key key;
-	struct dedupe d;
+	const struct sq_key key = key_of(a, HOT_BATCH, a->op->batch_id);
+	struct sq_known d;
 	int rc;
 
 	if (a->op->batch_id.len == 0)
 		return 0;
-	key = make_key('b', a->op->batch_id);
-	rc = get_dedupe(a, &key, &d, err);
+	rc = sq_find_known(a->s, &key, &d, err);
 	if (rc <= 0)
 		return rc;
 	sent->first_seq = d.first_seq;
@@ -414,15 +321,16 @@ static int find_items(struct append *a, struct err *err)
 	struct wire_body_sent *sent = &a->op->sent;
 	struct str items = a->op->items;
 	struct wire_item item;
-	struct dedupe_key key;
-	struct dedupe d;
+	struct sq_known d;
 	int rc = 1;
 
 	while (rc > 0 && wire_next(&items, &wire_schema_item, &item) > 0) {
 		rc = 0;
 		if (item.client_id.len > 0) {
-			key = make_key('i', item.client_id);
-			rc = get_dedupe(a, &key, &d, err);
+			const struct sq_key key =
+				key_of(a, HOT_ITEM, item.client_id);
+
+			rc = sq_find_known(a->s, &key, &d, err);
 		}
 		if (rc > 0)
 			note_item(a, &d, true);
@@ -479,36 +387,22 @@ int sq_add_media(struct store *base, struct store_media *op,
 	return append(&a, err);
 }
 
-int sq_remember(struct sqlite_store *s, uint64_t group_id,
-		const struct store_key *k, struct err *err)
-{
-	struct store_append op = { .group_id = group_id, .user = k->user };
-	struct append a = { .s = s,
-			    .op = &op,
-			    .now_ms = env_now_ms(s->base.options.env) };
-	struct dedupe_key key = make_key(k->batch ? 'b' : 'i', k->id);
-	struct dedupe d;
-	int rc = get_dedupe(&a, &key, &d, err);
-
-	if (rc > 0)
-		return import_refuse_client_id(k->user, d.first_seq, err);
-	d = (struct dedupe){ .first_seq = k->first_seq,
-			     .last_seq = k->last_seq,
-			     .off = k->off,
-			     .time_ms = k->time_ms,
-			     .warnings = k->warnings };
-	return rc < 0 ? rc : put_dedupe(&a, &key, &d, err);
-}
-
 int sq_set_read(struct store *base, uint64_t group_id, struct str user,
 		uint64_t seq, uint64_t *stored, struct err *err)
 {
 	struct sqlite_store *s = sq_of(base);
 	struct sq_member m;
+	uint64_t now;
 	int rc = sq_find_member(s, group_id, user, &m, err);
 
 	if (rc < 0)
 		return rc;
+	now = m.stored_read_seq;
+	rc = sq_pointer(s, group_id, user, m.joined_seq, &now, err);
+	if (rc < 0)
+		return rc;
+	if (now + 1 < m.first_seq)
+		now = m.first_seq - 1;
 	if (seq == WIRE_READ_ALL)
 		seq = m.tail.seq;
 	if (seq > m.tail.seq)
@@ -516,8 +410,8 @@ int sq_set_read(struct store *base, uint64_t group_id, struct str user,
 			       "There is no message %" PRIu64
 			       " yet: the last is %" PRIu64,
 			       seq, m.tail.seq);
-	*stored = seq > m.last_read_seq ? seq : m.last_read_seq;
-	if (seq <= m.last_read_seq)
+	*stored = seq > now ? seq : now;
+	if (seq <= now)
 		return 0;
 	rc = set_pointer(s, group_id, user, seq, err);
 	return rc < 0 ? rc : 1;

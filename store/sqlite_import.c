@@ -34,6 +34,26 @@ struct sq_import_key sq_import_key(uint64_t import_id)
 	return key;
 }
 
+/* All that an import brings lies in messages. */
+static int last_message(struct sqlite_store *s, uint64_t import_id,
+			struct sq_tail *tail, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_TAIL);
+	int rc;
+
+	sq_bind(st, 1, sq_id(import_id, 0));
+	sq_bind(st, 2, sq_id(import_id, SQ_SEQ_MAX));
+	rc = sq_step(s, st, err);
+	if (rc > 0) {
+		tail->seq = sq_seq(sq_column(st, 0));
+		tail->off = sq_column(st, 1);
+		tail->jsonl_off = sq_column(st, 2);
+		tail->time_ms = sq_column(st, 3);
+		sqlite3_reset(st);
+	}
+	return rc < 0 ? rc : 0;
+}
+
 /* Finds the import and where its log stands. */
 static int enter(struct importing *i, struct sqlite_store *s,
 		 uint64_t import_id, struct err *err)
@@ -63,7 +83,7 @@ static int enter(struct importing *i, struct sqlite_store *s,
 				    .off = i->group.first_off,
 				    .jsonl_off = i->group.first_jsonl_off,
 				    .time_ms = i->group.created_ms };
-	return sq_tail(s, import_id, &i->tail, err);
+	return last_message(s, import_id, &i->tail, err);
 }
 
 static void leave(struct importing *i)
@@ -478,16 +498,15 @@ static struct wire_group new_group(const struct importing *i)
 				    .mtime_ms = i->tail.time_ms };
 }
 
-/* The end of a log is its last message, where there is one. */
 static void bind_tail(sqlite3_stmt *st, const struct importing *i,
 		      const struct wire_group *own)
 {
 	bool empty = i->group.first_seq > i->group.last_seq;
 
-	sq_bind(st, 20, empty ? i->tail.seq : 0);
-	sq_bind(st, 21, empty ? i->tail.off : 0);
-	sq_bind(st, 22, empty ? i->tail.jsonl_off : 0);
-	sq_bind(st, 23, empty ? own->mtime_ms : i->group.created_ms);
+	sq_bind(st, 20, i->tail.seq);
+	sq_bind(st, 21, i->tail.off);
+	sq_bind(st, 22, i->tail.jsonl_off);
+	sq_bind(st, 23, empty ? own->mtime_ms : i->tail.time_ms);
 }
 
 static int show_group(struct importing *i, const struct store_import_end *op,

@@ -450,16 +450,13 @@ int sq_set_info(struct store *base, const struct store_set_info *op,
 	return sq_run(s, st, err);
 }
 
-int sq_export_members(struct store *base, uint64_t group_id, struct str after,
-		      store_port_member_fn fn, void *data, struct err *err)
+static int export_members(struct sqlite_store *s, uint64_t group_id,
+			  struct str after, store_port_member_fn fn, void *data,
+			  struct err *err)
 {
-	struct sqlite_store *s = sq_of(base);
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = sq_use(s, SQ_MEMBERS);
 	int rc;
 
-	if (group_id > SQ_GROUP_MAX)
-		return 0;
-	st = sq_use(s, SQ_MEMBERS);
 	sq_bind(st, 1, group_id);
 	sq_bind_after(st, 2, after);
 	while ((rc = sq_step(s, st, err)) > 0) {
@@ -470,12 +467,31 @@ int sq_export_members(struct store *base, uint64_t group_id, struct str after,
 					      .last_read_seq =
 						      sq_column(st, 4) };
 
-		rc = fn(data, &m);
+		rc = sq_pointer(s, group_id, m.name, m.joined_seq,
+				&m.last_read_seq, err);
+		if (rc == 0)
+			rc = fn(data, &m);
 		if (rc != 0)
 			break;
 	}
 	sqlite3_reset(st);
 	return rc < 0 ? rc : 0;
+}
+
+int sq_export_members(struct store *base, uint64_t group_id, struct str after,
+		      store_port_member_fn fn, void *data, struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	int rc;
+
+	if (group_id > SQ_GROUP_MAX)
+		return 0;
+	rc = sq_view_enter(s, err);
+	if (rc < 0)
+		return rc;
+	rc = export_members(s, group_id, after, fn, data, err);
+	sq_view_leave(s);
+	return rc;
 }
 
 int sq_role_op(struct store *base, uint64_t group_id, struct str user,

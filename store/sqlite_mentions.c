@@ -168,38 +168,45 @@ struct listing {
 	void *data;
 };
 
+/* Of one of his groups. */
+struct unread {
+	uint64_t group_id;
+	struct str group;
+	uint64_t sealed;
+	uint64_t after_seq;
+};
+
 /* The message of one mention: 0 goes on, 1 ends the walk. */
-static int give_mention(const struct listing *l, uint64_t group_id,
-			struct str group, uint64_t seq, struct err *err)
+static int give_mention(const struct listing *l, const struct unread *u,
+			uint64_t seq, struct err *err)
 {
-	sqlite3_stmt *st = sq_use(l->s, SQ_MESSAGE);
+	sqlite3_stmt *st;
 	struct wire_mention mention;
 	struct wire_message m;
-	int rc;
+	int rc = sq_row(l->s, SQ_MESSAGE, SQ_HOT_MESSAGE, u->group_id,
+			u->sealed, seq, &st, err);
 
-	sq_bind(st, 1, sq_id(group_id, seq));
-	rc = sq_step(l->s, st, err);
 	/* None: its message was taken away. */
 	if (rc <= 0)
 		return rc;
 	sq_read_message(st, &m);
-	mention = store_mention_of(group_id, group, &m);
+	mention = store_mention_of(u->group_id, u->group, &m);
 	rc = l->fn(l->data, &mention);
 	sqlite3_reset(st);
 	return rc;
 }
 
-static int list_of_group(const struct listing *l, uint64_t group_id,
-			 struct str group, uint64_t after_seq, struct err *err)
+static int list_of_group(const struct listing *l, const struct unread *u,
+			 struct err *err)
 {
 	sqlite3_stmt *st = sq_use(l->s, SQ_MENTIONS_OF);
 	int rc;
 
 	sq_bind_text(st, 1, l->user);
-	sq_bind(st, 2, group_id);
-	sq_bind(st, 3, after_seq);
+	sq_bind(st, 2, u->group_id);
+	sq_bind(st, 3, u->after_seq);
 	while ((rc = sq_step(l->s, st, err)) > 0) {
-		rc = give_mention(l, group_id, group, sq_column(st, 0), err);
+		rc = give_mention(l, u, sq_column(st, 0), err);
 		if (rc != 0)
 			break;
 	}
@@ -216,15 +223,24 @@ static int list_mentions(const struct listing *l, struct str after_group,
 	sq_bind_text(st, 1, l->user);
 	sq_bind_after(st, 2, after_group);
 	while ((rc = sq_step(l->s, st, err)) > 0) {
-		struct str group = sq_column_str(st, 1);
-		uint64_t from = sq_column(st, 2);
+		struct unread u = { .group_id = sq_column(st, 0),
+				    .group = sq_column_str(st, 1),
+				    .after_seq = sq_column(st, 2),
+				    .sealed = sq_column(st, 5) };
 
-		if (str_eq(group, after_group) && after_seq > from)
-			from = after_seq;
+		rc = sq_pointer(l->s, u.group_id, l->user, sq_column(st, 3),
+				&u.after_seq, err);
+		if (rc < 0)
+			break;
+		/* The floor. */
+		if (u.after_seq + 1 < sq_column(st, 4))
+			u.after_seq = sq_column(st, 4) - 1;
+		if (str_eq(u.group, after_group) && after_seq > u.after_seq)
+			u.after_seq = after_seq;
 		/* SQLite's numbers are signed. */
-		if (from > SQ_SEQ_MAX)
-			from = SQ_SEQ_MAX;
-		rc = list_of_group(l, sq_column(st, 0), group, from, err);
+		if (u.after_seq > SQ_SEQ_MAX)
+			u.after_seq = SQ_SEQ_MAX;
+		rc = list_of_group(l, &u, err);
 		if (rc != 0)
 			break;
 	}

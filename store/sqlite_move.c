@@ -78,16 +78,12 @@ int sq_next_group(struct store *base, uint64_t after_id, uint64_t *group_id,
 	return rc < 0 ? rc : 1;
 }
 
-int sq_list_keys(struct store *base, uint64_t group_id, store_key_fn fn,
-		 void *data, struct err *err)
+static int list_keys(struct sqlite_store *s, uint64_t group_id, store_key_fn fn,
+		     void *data, struct err *err)
 {
-	struct sqlite_store *s = sq_of(base);
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = sq_use(s, SQ_KEYS_OF);
 	int rc;
 
-	if (group_id > SQ_GROUP_MAX)
-		return 0;
-	st = sq_use(s, SQ_KEYS_OF);
 	sq_bind(st, 1, group_id);
 	while ((rc = sq_step(s, st, err)) > 0) {
 		struct str key = sq_column_str(st, 1);
@@ -109,6 +105,77 @@ int sq_list_keys(struct store *base, uint64_t group_id, store_key_fn fn,
 			break;
 	}
 	sqlite3_reset(st);
+	return rc;
+}
+
+/* One that a row of hot has. */
+static int give_hot_key(sqlite3_stmt *st, enum hot_key kind, store_key_fn fn,
+			void *data)
+{
+	int column = kind == HOT_BATCH ? SQ_KNOWN_BATCH : SQ_KNOWN_ITEM;
+	struct store_key k = { .user = sq_column_str(st, SQ_KNOWN_SENDER),
+			       .id = sq_column_str(st, column),
+			       .batch = kind == HOT_BATCH };
+	struct sq_known known;
+
+	if (k.id.len == 0)
+		return 0;
+	sq_read_known(st, kind, &known);
+	k.first_seq = known.first_seq;
+	k.last_seq = known.last_seq;
+	k.off = known.off;
+	k.time_ms = known.time_ms;
+	k.warnings = known.warnings;
+	return fn(data, &k);
+}
+
+/* Of what is trimmed, too. */
+static int list_hot_keys(struct sqlite_store *s, uint64_t group_id,
+			 store_key_fn fn, void *data, struct err *err)
+{
+	struct sq_walk w = { .s = s,
+			     .hot = SQ_HOT_KEYS_OF,
+			     .group_id = group_id,
+			     .to = SQ_SEQ_MAX };
+	struct sq_floor floor;
+	uint64_t from;
+	int rc = sq_floor(s, group_id, &floor, err);
+
+	if (rc <= 0)
+		return rc;
+	rc = sq_known_from(s, &from, err);
+	if (rc < 0)
+		return rc;
+	w.seq = floor.sealed + 1;
+	while ((rc = sq_walk_next(&w, err)) > 0) {
+		rc = 0;
+		if (w.id < from)
+			continue;
+		rc = give_hot_key(w.st, HOT_ITEM, fn, data);
+		if (rc == 0)
+			rc = give_hot_key(w.st, HOT_BATCH, fn, data);
+		if (rc != 0)
+			break;
+	}
+	sq_walk_end(&w);
+	return rc;
+}
+
+int sq_list_keys(struct store *base, uint64_t group_id, store_key_fn fn,
+		 void *data, struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	int rc;
+
+	if (group_id > SQ_GROUP_MAX)
+		return 0;
+	rc = sq_view_enter(s, err);
+	if (rc < 0)
+		return rc;
+	rc = list_hot_keys(s, group_id, fn, data, err);
+	if (rc == 0)
+		rc = list_keys(s, group_id, fn, data, err);
+	sq_view_leave(s);
 	return rc < 0 ? rc : 0;
 }
 
@@ -149,7 +216,11 @@ int sq_moved_from(struct store *base, uint64_t *identity, struct err *err)
 
 int sq_move_begin(struct store *base, uint64_t identity, struct err *err)
 {
-	return sq_set_meta(sq_of(base), moved_from_key, identity, err);
+	int rc = sq_set_meta(sq_of(base), moved_from_key, identity, err);
+
+	/* What groups that were deleted have left: their numbers may come
+	 * again. */
+	return rc < 0 ? rc : sq_seal_all(sq_of(base), err);
 }
 
 int sq_move_reset(struct store *base, struct err *err)

@@ -16,14 +16,14 @@ static int end_walk(sqlite3_stmt *st, int rc)
 }
 
 /* The offset of the line of seq, or *off unchanged when there is none. */
-static int line_offset(struct sqlite_store *s, uint64_t group_id, uint64_t seq,
-		       uint64_t *off, struct err *err)
+static int line_offset(struct sqlite_store *s, uint64_t group_id,
+		       uint64_t sealed, uint64_t seq, uint64_t *off,
+		       struct err *err)
 {
-	sqlite3_stmt *st = sq_use(s, SQ_LINE);
-	int rc;
+	sqlite3_stmt *st;
+	int rc = sq_row(s, SQ_LINE, SQ_HOT_LINE, group_id, sealed, seq, &st,
+			err);
 
-	sq_bind(st, 1, sq_id(group_id, seq));
-	rc = sq_step(s, st, err);
 	if (rc > 0) {
 		*off = sq_column(st, 1);
 		sqlite3_reset(st);
@@ -60,6 +60,7 @@ static int read_group(struct sqlite_store *s, sqlite3_stmt *st, struct str user,
 		      struct wire_group *g, struct err *err)
 {
 	struct sq_tail tail;
+	uint64_t sealed = sq_column(st, 5);
 	int rc;
 
 	*g = (struct wire_group){ .group_id = sq_column(st, 0),
@@ -74,7 +75,7 @@ static int read_group(struct sqlite_store *s, sqlite3_stmt *st, struct str user,
 				  .info_ms = sq_column(st, 15),
 				  .members_ms = sq_column(st, 16),
 				  .role = ROLE_NONE };
-	tail = (struct sq_tail){ .seq = sq_column(st, 5),
+	tail = (struct sq_tail){ .seq = sealed,
 				 .off = sq_column(st, 6),
 				 .jsonl_off = sq_column(st, 14),
 				 .time_ms = sq_column(st, 7) };
@@ -90,12 +91,16 @@ static int read_group(struct sqlite_store *s, sqlite3_stmt *st, struct str user,
 		return 0;
 	g->role = sq_column(st, 11);
 	g->last_read_seq = sq_column(st, 12);
+	rc = sq_pointer(s, g->group_id, user, sq_column(st, 17),
+			&g->last_read_seq, err);
+	if (rc < 0)
+		return rc;
 	if (g->last_read_seq + 1 < g->first_seq)
 		g->last_read_seq = g->first_seq - 1;
 	if (g->last_read_seq >= g->last_seq)
 		g->read_off = g->size;
 	else
-		rc = line_offset(s, g->group_id, g->last_read_seq + 1,
+		rc = line_offset(s, g->group_id, sealed, g->last_read_seq + 1,
 				 &g->read_off, err);
 	/* All unread mentions are of unread messages. */
 	if (rc == 0 && g->last_read_seq < g->last_seq)
@@ -210,32 +215,53 @@ void sq_read_message(sqlite3_stmt *st, struct wire_message *m)
 	m->content = sq_column_str(st, 12);
 }
 
-int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
-	    store_message_fn fn, void *data, struct err *err)
+static int scan(struct sqlite_store *s, uint64_t group_id, uint64_t after_seq,
+		store_message_fn fn, void *data, struct err *err)
 {
-	struct sqlite_store *s = sq_of(base);
+	struct sq_walk w = { .s = s,
+			     .cold = SQ_SCAN,
+			     .hot = SQ_HOT_SCAN,
+			     .group_id = group_id,
+			     .to = SQ_SEQ_MAX };
 	struct wire_message m;
-	sqlite3_stmt *st;
-	int rc;
+	struct sq_floor floor;
+	int rc = sq_floor(s, group_id, &floor, err);
 
-	if (group_id > SQ_GROUP_MAX || after_seq >= SQ_SEQ_MAX)
-		return 0;
-	st = sq_use(s, SQ_SCAN);
-	sq_bind(st, 1, sq_id(group_id, after_seq + 1));
-	sq_bind(st, 2, sq_id(group_id, SQ_SEQ_MAX));
-	while ((rc = sq_step(s, st, err)) > 0) {
-		sq_read_message(st, &m);
+	if (rc <= 0)
+		return rc;
+	w.sealed = floor.sealed;
+	w.seq = after_seq + 1 < floor.seq ? floor.seq : after_seq + 1;
+	while ((rc = sq_walk_next(&w, err)) > 0) {
+		sq_read_message(w.st, &m);
 		rc = fn(data, &m);
 		if (rc != 0)
 			break;
 	}
-	return end_walk(st, rc);
+	sq_walk_end(&w);
+	return rc < 0 ? rc : 0;
+}
+
+int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
+	    store_message_fn fn, void *data, struct err *err)
+{
+	struct sqlite_store *s = sq_of(base);
+	int rc;
+
+	if (group_id > SQ_GROUP_MAX || after_seq >= SQ_SEQ_MAX)
+		return 0;
+	rc = sq_view_enter(s, err);
+	if (rc < 0)
+		return rc;
+	rc = scan(s, group_id, after_seq, fn, data, err);
+	sq_view_leave(s);
+	return rc;
 }
 
 /* Where a search stands: byte off lies in a line of [low, high], whose first
  * byte is low_off and whose end is high_off. */
 struct search {
 	uint64_t group_id;
+	uint64_t sealed;
 	enum log_format format;
 	uint64_t off;
 	uint64_t low;
@@ -260,13 +286,12 @@ static void read_line(const struct search *q, sqlite3_stmt *st, uint64_t *off,
 static int probe(struct sqlite_store *s, struct search *q, uint64_t guess,
 		 struct err *err)
 {
-	sqlite3_stmt *st = sq_use(s, SQ_LINE);
+	sqlite3_stmt *st;
 	uint64_t off;
 	uint64_t len;
-	int rc;
+	int rc = sq_row(s, SQ_LINE, SQ_HOT_LINE, q->group_id, q->sealed, guess,
+			&st, err);
 
-	sq_bind(st, 1, sq_id(q->group_id, guess));
-	rc = sq_step(s, st, err);
 	if (rc == 0)
 		return sq_fail(s, SQLITE_CORRUPT, err); /* a gap */
 	if (rc < 0)
@@ -305,23 +330,29 @@ static uint64_t guess_seq(const struct search *q, unsigned probes)
 
 static int step_to(struct sqlite_store *s, struct search *q, struct err *err)
 {
-	sqlite3_stmt *st = sq_use(s, SQ_LINES);
+	struct sq_walk w = { .s = s,
+			     .cold = SQ_LINES,
+			     .hot = SQ_HOT_LINES,
+			     .group_id = q->group_id,
+			     .sealed = q->sealed,
+			     .seq = q->low,
+			     .to = q->high };
 	uint64_t off;
 	uint64_t len;
 	int rc;
 
-	sq_bind(st, 1, sq_id(q->group_id, q->low));
-	sq_bind(st, 2, sq_id(q->group_id, q->high));
-	while ((rc = sq_step(s, st, err)) > 0) {
-		read_line(q, st, &off, &len);
+	while ((rc = sq_walk_next(&w, err)) > 0) {
+		read_line(q, w.st, &off, &len);
 		if (q->off < off + len) {
-			q->low = sq_seq(sq_column(st, 0));
+			q->low = sq_seq(sq_column(w.st, 0));
 			q->low_off = off;
-			sqlite3_reset(st);
-			return 0;
+			break;
 		}
 	}
-	return rc < 0 ? rc : sq_fail(s, SQLITE_CORRUPT, err);
+	sq_walk_end(&w);
+	if (rc == 0)
+		rc = sq_fail(s, SQLITE_CORRUPT, err);
+	return rc < 0 ? rc : 0;
 }
 
 /* The bounds of the search. -ENOENT: the byte is in no line. */
@@ -334,6 +365,7 @@ static int begin_search(struct sqlite_store *s, struct search *q,
 
 	if (rc <= 0)
 		return rc < 0 ? rc : -ENOENT;
+	q->sealed = floor.sealed;
 	q->high = floor.tail.seq;
 	q->high_off = jsonl ? floor.tail.jsonl_off : floor.tail.off;
 	q->low = floor.seq;

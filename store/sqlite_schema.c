@@ -9,9 +9,8 @@
 /*
  * Why it looks so:
  *  - messages is clustered by (group_id, seq) in one integer, so that a page
- *    of history, the tail and a search by offset are one B-tree descent. The
- *    end of a group's log is its last row: no other row is written per
- *    message. Only a log that retention emptied needs groups.tail_*.
+ *    of history and a search by offset are one B-tree descent. It is filled
+ *    from `hot` (version 5), in order.
  *  - Users and members are keyed by name: names never change, pages go by
  *    name, and so neither a join nor a sort is needed for 100,000 members;
  *    the check of membership is one descent. members_of serves "my groups";
@@ -198,6 +197,44 @@ static const char schema_4[] =
 	"ALTER TABLE groups ADD COLUMN keep_bytes INTEGER NOT NULL DEFAULT 0;"
 	"CREATE INDEX groups_kept ON groups(group_id) WHERE " SQ_IS_KEPT ";";
 
+/*
+ * Version 5: what is sent goes to the end of `hot`, which has no index, since
+ * a message among many groups would dirty a leaf of each table that it is in.
+ * groups.tail_* is how far a group is moved from there to messages, from now on
+ * of each group that has any; meta has the last row that was deleted, so that
+ * no row has the number of another.
+ */
+static const char schema_5[] =
+	"CREATE TABLE hot("
+	"  id INTEGER PRIMARY KEY,"
+	"  group_id INTEGER NOT NULL,"
+	"  seq INTEGER NOT NULL,"
+	"  off INTEGER NOT NULL,"
+	"  len INTEGER NOT NULL,"
+	"  jsonl_off INTEGER NOT NULL,"
+	"  jsonl_len INTEGER NOT NULL,"
+	"  rv INTEGER NOT NULL,"
+	"  time_ms INTEGER NOT NULL,"
+	"  type INTEGER NOT NULL,"
+	"  reply_to INTEGER NOT NULL,"
+	"  sender TEXT NOT NULL,"
+	"  client_id BLOB,"
+	/* Of the last message of a batch: what its batch_id is known by. */
+	"  batch_id BLOB,"
+	"  batch_first INTEGER,"
+	"  batch_off INTEGER,"
+	"  batch_warnings INTEGER,"
+	"  warnings INTEGER NOT NULL,"
+	"  media_url TEXT,"
+	"  mentions TEXT,"
+	"  content BLOB NOT NULL) STRICT;"
+	"UPDATE groups SET (tail_seq,tail_off,tail_jsonl,tail_ms)="
+	"  (SELECT id&4294967295,off+len,jsonl_off+jsonl_len,time_ms"
+	"   FROM messages WHERE id BETWEEN group_id<<32"
+	"   AND group_id<<32|4294967295 ORDER BY id DESC LIMIT 1) "
+	"WHERE EXISTS (SELECT 1 FROM messages WHERE id BETWEEN group_id<<32"
+	"  AND group_id<<32|4294967295);";
+
 static int copy_messages(struct sqlite_store *s, struct err *err);
 
 /* Each brings a store from version `from` to from + 1, in one transaction
@@ -207,10 +244,9 @@ static const struct migration {
 	const char *sql;
 	int (*finish)(struct sqlite_store *s, struct err *err);
 } migrations[] = {
-	{ 0, schema_1, NULL },
-	{ 1, schema_2, copy_messages },
-	{ 2, schema_3, NULL },
-	{ 3, schema_4, NULL },
+	{ 0, schema_1, NULL }, { 1, schema_2, copy_messages },
+	{ 2, schema_3, NULL }, { 3, schema_4, NULL },
+	{ 4, schema_5, NULL },
 };
 
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == SQ_USER_VERSION,

@@ -6,14 +6,15 @@
 #include "lib/text.h"
 #include "store/keep.h"
 
-/* Fills all of it from a row of SQ_FLOOR_COLUMNS but where the log ends, if it
- * has messages. */
+/* Fills all of it from a row of SQ_FLOOR_COLUMNS, but that the log may go on
+ * in hot. */
 static void read_floor(sqlite3_stmt *st, struct sq_floor *out)
 {
 	*out = (struct sq_floor){ .group_id = sq_column(st, 0),
 				  .seq = sq_column(st, 1),
 				  .off = sq_column(st, 2),
 				  .jsonl_off = sq_column(st, 3),
+				  .sealed = sq_column(st, 4),
 				  .tail = { .seq = sq_column(st, 4),
 					    .off = sq_column(st, 5),
 					    .jsonl_off = sq_column(st, 6),
@@ -83,14 +84,14 @@ static int keep_bytes(struct sqlite_store *s, const struct sq_floor *f,
 }
 
 /* Whether message seq, which is there, is older than limit_ms. */
-static int is_older(struct sqlite_store *s, uint64_t group_id, uint64_t seq,
-		    uint64_t limit_ms, bool *older, struct err *err)
+static int is_older(struct sqlite_store *s, const struct sq_floor *f,
+		    uint64_t seq, uint64_t limit_ms, bool *older,
+		    struct err *err)
 {
-	sqlite3_stmt *st = sq_use(s, SQ_TIME_OF);
-	int rc;
+	sqlite3_stmt *st;
+	int rc = sq_row(s, SQ_TIME_OF, SQ_HOT_TIME_OF, f->group_id, f->sealed,
+			seq, &st, err);
 
-	sq_bind(st, 1, sq_id(group_id, seq));
-	rc = sq_step(s, st, err);
 	if (rc <= 0)
 		return rc < 0 ? rc : sq_fail(s, SQLITE_CORRUPT, err);
 	*older = sq_column(st, 0) < limit_ms;
@@ -113,7 +114,7 @@ static int keep_young(struct sqlite_store *s, const struct sq_floor *f,
 	if (age_ms == 0 || now_ms <= age_ms)
 		return 0;
 	while (low < high) {
-		rc = is_older(s, f->group_id, at, now_ms - age_ms, &older, err);
+		rc = is_older(s, f, at, now_ms - age_ms, &older, err);
 		if (rc < 0)
 			return rc;
 		if (older)
@@ -162,27 +163,31 @@ static int trim_mentions(struct sqlite_store *s, uint64_t group_id,
 static int walk(struct sqlite_store *s, struct store_trim *op, uint64_t kept,
 		struct sq_floor *f, struct err *err)
 {
-	sqlite3_stmt *st = sq_use(s, SQ_TRIM_ROWS);
+	struct sq_walk w = { .s = s,
+			     .cold = SQ_TRIM_ROWS,
+			     .hot = SQ_HOT_TRIM_ROWS,
+			     .group_id = f->group_id,
+			     .sealed = f->sealed,
+			     .seq = f->seq,
+			     .to = kept - 1 };
 	uint64_t from = f->off;
 	int rc = 0;
 
-	sq_bind(st, 1, sq_id(f->group_id, f->seq));
-	sq_bind(st, 2, sq_id(f->group_id, kept - 1));
-	while (op->trimmed < op->limit && (rc = sq_step(s, st, err)) > 0) {
-		uint64_t end = sq_column(st, 1);
+	while (op->trimmed < op->limit && (rc = sq_walk_next(&w, err)) > 0) {
+		uint64_t end = sq_column(w.st, 1);
 
 		if (op->trimmed > 0 && end - from > STORE_TRIM_BYTES)
 			break;
-		rc = trim_mentions(s, f->group_id, f->seq, sq_column_str(st, 3),
-				   err);
+		rc = trim_mentions(s, f->group_id, f->seq,
+				   sq_column_str(w.st, 3), err);
 		if (rc < 0)
 			break;
 		f->seq++;
 		f->off = end;
-		f->jsonl_off = sq_column(st, 2);
+		f->jsonl_off = sq_column(w.st, 2);
 		op->trimmed++;
 	}
-	sqlite3_reset(st);
+	sq_walk_end(&w);
 	return rc < 0 ? rc : 0;
 }
 
@@ -241,16 +246,12 @@ static int move_floor(struct sqlite_store *s, uint64_t from_seq,
 	rc = sq_run(s, st, err);
 	if (rc < 0)
 		return rc;
-	/* The tail counts where no message is left. */
+	/* What lies in hot is dropped when it would be sealed. */
 	st = sq_use(s, SQ_SET_FLOOR);
 	sq_bind(st, 1, f->group_id);
 	sq_bind(st, 2, f->seq);
 	sq_bind(st, 3, f->off);
 	sq_bind(st, 4, f->jsonl_off);
-	sq_bind(st, 5, f->tail.seq);
-	sq_bind(st, 6, f->tail.off);
-	sq_bind(st, 7, f->tail.jsonl_off);
-	sq_bind(st, 8, f->tail.time_ms);
 	return sq_run(s, st, err);
 }
 

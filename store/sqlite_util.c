@@ -162,6 +162,7 @@ int sq_run(struct sqlite_store *s, sqlite3_stmt *st, struct err *err)
 
 int sq_save(struct sqlite_store *s, struct err *err)
 {
+	s->hot_save = hot_next(s->hot);
 	return sq_run(s, sq_use(s, SQ_SAVE), err);
 }
 
@@ -175,6 +176,7 @@ int sq_end_save(struct sqlite_store *s, int rc, struct err *err)
 	if (rc < 0) {
 		struct err unused;
 
+		hot_undo(s->hot, s->hot_save);
 		undo_rc = sq_run(s, sq_use(s, SQ_UNDO), &unused);
 		if (undo_rc == 0)
 			undo_rc = sq_run(s, sq_use(s, SQ_KEEP), &unused);
@@ -210,13 +212,22 @@ int sq_set_meta(struct sqlite_store *s, const char *name, uint64_t value,
 
 int sq_view_enter(struct sqlite_store *s, struct err *err)
 {
+	struct err unused;
+	int rc;
+
 	if (!sqlite3_get_autocommit(s->db)) {
 		if (s->views > 0)
 			s->views++;
 		return 0;
 	}
 	s->views = 1;
-	return sq_run(s, sq_use(s, SQ_BEGIN_READ), err);
+	rc = sq_run(s, sq_use(s, SQ_BEGIN_READ), err);
+	if (rc < 0)
+		return rc;
+	rc = sq_hot_enter(s, err);
+	if (rc < 0)
+		(void)sq_run(s, sq_use(s, SQ_COMMIT), &unused);
+	return rc;
 }
 
 void sq_view_leave(struct sqlite_store *s)
@@ -225,6 +236,7 @@ void sq_view_leave(struct sqlite_store *s)
 
 	if (s->views == 0 || --s->views > 0)
 		return;
+	sq_hot_leave(s);
 	/* Nothing was written: if it cannot end now, closing ends it. */
 	(void)sq_run(s, sq_use(s, SQ_COMMIT), &unused);
 }

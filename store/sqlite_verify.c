@@ -22,6 +22,10 @@ struct audit {
 	uint64_t next_off;
 	uint64_t next_jsonl;
 	uint64_t last_ms;
+	uint64_t sealed; /* messages, of all groups */
+	uint64_t hot;
+	struct sq_tail
+		tail; /* of the group: where messages end, then its log */
 };
 
 static bool is_full(const struct audit *a)
@@ -103,22 +107,59 @@ static void check_message(struct audit *a, const struct wire_message *m,
 	a->v->messages++;
 }
 
+/* What is said of the end is what the last message says, if there is one. */
+static void check_end(struct audit *a, const char *what)
+{
+	if (a->next_seq != a->tail.seq + 1 || a->next_off != a->tail.off ||
+	    a->next_jsonl != a->tail.jsonl_off || a->last_ms > a->tail.time_ms)
+		problem(a,
+			"Group %.*s: %s is said to end with message %" PRIu64
+			" at byte %" PRIu64 ", not %" PRIu64 " at %" PRIu64,
+			(int)a->name.len, a->name.data, what, a->tail.seq,
+			a->tail.off, a->next_seq - 1, a->next_off);
+}
+
+/* Each tier by itself: messages may hold more than the group's row says. */
+static int check_tier(struct audit *a, struct sq_walk *w, uint64_t *count,
+		      struct err *err)
+{
+	struct wire_message m;
+	int rc = 0;
+
+	while (!is_full(a) && (rc = sq_walk_next(w, err)) > 0) {
+		sq_read_message(w->st, &m);
+		check_message(a, &m, sq_column(w->st, SQ_MESSAGE_RV));
+		++*count;
+	}
+	sq_walk_end(w);
+	return rc < 0 ? rc : 0;
+}
+
 static int check_log(struct audit *a, struct err *err)
 {
-	sqlite3_stmt *st = sq_use(a->s, SQ_SCAN);
-	struct wire_message m;
+	struct sq_walk cold = { .s = a->s,
+				.cold = SQ_SCAN,
+				.hot = SQ_HOT_SCAN,
+				.group_id = a->group_id,
+				.sealed = SQ_SEQ_MAX,
+				.to = SQ_SEQ_MAX };
+	struct sq_walk hot = cold;
+	uint64_t before = a->sealed;
 	int rc;
 
-	sq_bind(st, 1, sq_id(a->group_id, 0));
-	sq_bind(st, 2, sq_id(a->group_id, SQ_SEQ_MAX));
-	while (!is_full(a) && (rc = sq_step(a->s, st, err)) != 0) {
-		if (rc < 0)
-			return rc;
-		sq_read_message(st, &m);
-		check_message(a, &m, sq_column(st, SQ_MESSAGE_RV));
-	}
-	sqlite3_reset(st);
-	return 0;
+	hot.sealed = a->tail.seq;
+	hot.seq = a->tail.seq + 1 < a->next_seq ? a->next_seq : a->tail.seq + 1;
+	rc = check_tier(a, &cold, &a->sealed, err);
+	/* All of that may be trimmed, and more. */
+	if (rc == 0 && (a->sealed > before || a->next_seq <= a->tail.seq + 1))
+		check_end(a, "what is sealed of it");
+	if (rc == 0)
+		rc = check_tier(a, &hot, &a->hot, err);
+	if (rc == 0)
+		rc = sq_tail(a->s, a->group_id, &a->tail, err);
+	if (rc == 0)
+		check_end(a, "it");
+	return rc;
 }
 
 static int check_members(struct audit *a, uint64_t member_count,
@@ -161,21 +202,20 @@ static int check_groups(struct audit *a, struct err *err)
 	int rc = 0;
 
 	while (!is_full(a) && (rc = sq_step(a->s, st, err)) > 0) {
-		uint64_t floor_seq = sq_column(st, 5);
-
 		a->group_id = sq_column(st, 0);
 		a->name = sq_column_str(st, 1);
 		a->next_seq = sq_column(st, 2);
 		a->next_off = sq_column(st, 3);
 		a->next_jsonl = sq_column(st, 4);
 		a->last_ms = 0;
+		a->tail = (struct sq_tail){ .seq = sq_column(st, 5),
+					    .off = sq_column(st, 6),
+					    .jsonl_off = sq_column(st, 7),
+					    .time_ms = sq_column(st, 8) };
 		a->v->groups++;
 		rc = check_log(a, err);
-		/* A log without messages ends where the group says. */
-		if (a->next_seq == sq_column(st, 2) && floor_seq > 0)
-			a->next_seq = floor_seq + 1;
 		if (rc == 0)
-			rc = check_members(a, sq_column(st, 6), err);
+			rc = check_members(a, sq_column(st, 9), err);
 		if (rc < 0)
 			break;
 	}
@@ -203,10 +243,29 @@ static int count_imported(struct audit *a, uint64_t *count, struct err *err)
 	return rc;
 }
 
+/* What the walks have found by the index is what there is. */
+static int check_hot_count(struct audit *a, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(a->s, SQ_HOT_COUNT);
+	int rc = sq_step(a->s, st, err);
+	uint64_t all;
+
+	if (rc < 0)
+		return rc;
+	all = sq_column(st, 0);
+	sqlite3_reset(st);
+	if (!is_full(a) && all != a->hot)
+		problem(a,
+			"%" PRIu64 " messages are not sealed, of which %" PRIu64
+			" are found",
+			all, a->hot);
+	return 0;
+}
+
 static int check_strays(struct audit *a, struct err *err)
 {
 	sqlite3_stmt *st = sq_use(a->s, SQ_ALL_MESSAGES);
-	uint64_t known = a->v->messages;
+	uint64_t known = a->sealed;
 	int rc = sq_step(a->s, st, err);
 	uint64_t all;
 
@@ -218,20 +277,38 @@ static int check_strays(struct audit *a, struct err *err)
 	if (rc == 0 && !is_full(a) && all != known)
 		problem(a, "%" PRIu64 " messages belong to no group",
 			all - known);
-	return rc;
+	return rc < 0 ? rc : check_hot_count(a, err);
 }
 
-/* Whether the message of a row of SQ_ALL_MEDIA is the one that brought it. */
-static bool is_message_of_media(sqlite3_stmt *st, struct buf *url)
+/* Whether m is what brought the file of a row of SQ_ALL_MEDIA. */
+static bool is_message_of_media(sqlite3_stmt *st, const struct wire_message *m,
+				struct buf *url)
 {
-	if (sqlite3_column_type(st, 6) == SQLITE_NULL)
-		return false;
 	buf_clear(url);
 	text_media_url(url, sq_column_str(st, 1));
-	return sq_column(st, 6) == MESSAGE_MEDIA &&
-	       str_eq(sq_column_str(st, 7), buf_str(url)) &&
-	       sq_column(st, 8) == sq_column(st, 3) &&
-	       str_eq(sq_column_str(st, 9), sq_column_str(st, 5));
+	return m->type == MESSAGE_MEDIA && str_eq(m->media_url, buf_str(url)) &&
+	       m->time_ms == sq_column(st, 3) &&
+	       str_eq(m->sender, sq_column_str(st, 5));
+}
+
+/* 1: it is there, and did; 0: not. The file of an import that is under way lies
+ * beside its messages. */
+static int find_message_of(struct audit *a, sqlite3_stmt *st, struct buf *url,
+			   struct err *err)
+{
+	bool is_group = sqlite3_column_type(st, 7) != SQLITE_NULL;
+	struct wire_message m;
+	sqlite3_stmt *row;
+	int rc = sq_row(a->s, SQ_MESSAGE, SQ_HOT_MESSAGE, sq_column(st, 6),
+			is_group ? sq_column(st, 7) : SQ_SEQ_MAX,
+			sq_column(st, 2), &row, err);
+
+	if (rc <= 0)
+		return rc;
+	sq_read_message(row, &m);
+	rc = is_message_of_media(st, &m, url);
+	sqlite3_reset(row);
+	return rc;
 }
 
 static int check_media(struct audit *a, struct err *err)
@@ -243,7 +320,10 @@ static int check_media(struct audit *a, struct err *err)
 	while (!is_full(a) && (rc = sq_step(a->s, st, err)) > 0) {
 		struct str name = sq_column_str(st, 1);
 
-		if (!is_message_of_media(st, &url))
+		rc = find_message_of(a, st, &url, err);
+		if (rc < 0)
+			break;
+		if (rc == 0)
 			problem(a,
 				"Media file %" PRIu64
 				" (%.*s): message %" PRIu64

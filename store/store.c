@@ -421,6 +421,18 @@ int store_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
 	return s->ops->scan(s, group_id, after_seq, fn, data, err);
 }
 
+int store_scan_text(struct store *s, uint64_t group_id, uint64_t after_seq,
+		    store_message_fn fn, void *data, struct err *err)
+{
+	int rc = store_check_alive(s, err);
+
+	if (rc < 0)
+		return rc;
+	if (s->ops->scan_text == NULL)
+		return s->ops->scan(s, group_id, after_seq, fn, data, err);
+	return s->ops->scan_text(s, group_id, after_seq, fn, data, err);
+}
+
 int store_seek(struct store *s, uint64_t group_id, enum log_format format,
 	       uint64_t off, uint64_t *seq, uint64_t *line_off, struct err *err)
 {

@@ -76,6 +76,9 @@ struct store_options {
 	/* Of a writer of a shared store: env's clock is compared with the
 	 * store's, and where it is wrong by more than a day `unavailable`. */
 	bool check_clock;
+	/* What it is refused with no user sees: it may say where a shared store
+	 * is, and as whom it was asked. */
+	bool for_log;
 };
 
 /* url: "sqlite:PATH", "postgresql:" and what libpq says of it, or
@@ -153,7 +156,9 @@ struct store_create {
 int store_create_group(struct store *s, struct store_create *op,
 		       struct err *err);
 
-/* For an admin of the group. Its id is never used again. */
+/* For an admin of the group. Its id is never used again. 1: a rest of what it
+ * held is left, which no verb finds but store_import_drop(): that is to be
+ * called, with its id, until it says that nothing is left. */
 int store_delete_group(struct store *s, uint64_t group_id, struct str by,
 		       struct err *err);
 
@@ -293,6 +298,21 @@ int store_list_overdue(struct store *s, const struct store_keep *keep,
 		       void *data, struct err *err);
 
 /*
+ * Background work of the store's own, by which nothing changes for anybody:
+ * what was written in the order in which it came is moved to where it is kept.
+ * One step, of some milliseconds, in a transaction of its own; outside of one.
+ * Nothing is lost by not calling it: what may not wait goes with the commits.
+ */
+struct store_tend {
+	uint64_t limit; /* messages, about, in this step; 0: as it thinks */
+	bool all;	/* also what has time */
+	/* out: when to come again; UINT64_MAX: when something was written */
+	uint64_t wait_ms;
+};
+/* 1: there is more to do at once; 0: not before wait_ms. */
+int store_tend(struct store *s, struct store_tend *op, struct err *err);
+
+/*
  * Archiving, of a store that is shared: what is old is packed, so that it
  * needs less room, and the room that it had before is given back. It is read,
  * trimmed and exported as before; no verb shows a difference. Each call is one
@@ -373,12 +393,13 @@ struct store_import_end {
 };
 int store_import_end(struct store *s, struct store_import_end *op,
 		     struct err *err);
-/* Takes some of an import away, so that no transaction is long: 1 while there
- * is more; 0: it is gone, or there was none. From the first on, no other verb
- * finds it. */
+/* Takes some of an import away, or of what is left of a group that was deleted,
+ * so that no transaction is long: 1 while there is more; 0: it is gone, or
+ * there was none. From the first on, no other verb finds it. */
 int store_import_drop(struct store *s, uint64_t import_id, struct err *err);
 /* 1: *import_id is the first import above after_id that was begun and not
- * ended; 0: there is none. Any handle. Of a store that is shared only those
+ * ended, or a deleted group of which a rest is left; 0: there is none. Any
+ * handle. Of a store that is shared only those
  * that this handle has begun, and those that nobody has been at for an hour:
  * what another node is at is not found. */
 int store_next_import(struct store *s, uint64_t after_id, uint64_t *import_id,
@@ -427,6 +448,11 @@ int store_list_groups(struct store *s, struct str user, struct str after,
  * caller knows. */
 int store_scan(struct store *s, uint64_t group_id, uint64_t after_seq,
 	       store_message_fn fn, void *data, struct err *err);
+/* The same for who needs only what a line of `messages` is made of: seq,
+ * time_ms, type, reply_to, sender, media_url and content; of the others each is
+ * as it is, or 0. */
+int store_scan_text(struct store *s, uint64_t group_id, uint64_t after_seq,
+		    store_message_fn fn, void *data, struct err *err);
 
 /* The seq of the message whose line in the log of that format holds byte off,
  * and the offset of that line. -ENOENT when off is at or behind the end (err
@@ -527,7 +553,8 @@ bool store_is_shared(const struct store *s);
 
 /* Whether the handle reaches its store, of which nothing is asked. At once
  * where it is connected; else it connects, which may take seconds whatever the
- * deadline: `unavailable`. Outside of transactions and snapshots. */
+ * deadline: `unavailable`, with a sentence that is for the log alone (for_log).
+ * Outside of transactions and snapshots. */
 int store_reach(struct store *s, struct err *err);
 /* What is asked from now on is given up at that time (CLOCK_MONOTONIC, in ms):
  * `unavailable`, or the outcome is unknown, as when a connection is lost. What

@@ -7,6 +7,20 @@
 
 static const char sqlite[] = "sqlite:";
 
+int store_tend(struct store *s, struct store_tend *op, struct err *err)
+{
+	int rc = store_check_alive(s, err);
+
+	assert(!s->in_transaction && !s->in_snapshot);
+	op->wait_ms = UINT64_MAX;
+	if (rc == 0 && s->options.read_only)
+		rc = err_set(err, ERR_BAD_REQUEST,
+			     "This handle of the store only reads");
+	if (rc < 0 || s->ops->tend == NULL)
+		return rc;
+	return s->ops->tend(s, op, err);
+}
+
 int store_count_all(struct store *s, struct store_totals *out, struct err *err)
 {
 	int rc = store_check_alive(s, err);

@@ -10,6 +10,7 @@ enum ctl_exit ctl_token_create(struct ctl *ctl, const struct ctl_options *o,
 {
 	struct wire_body_create_token body = { .user = str_of(argv[0]) };
 	struct wire_body_token answer;
+	struct buf key = { 0 };
 	struct buf out = { 0 };
 	enum ctl_exit rc;
 
@@ -18,7 +19,13 @@ enum ctl_exit ctl_token_create(struct ctl *ctl, const struct ctl_options *o,
 		return CTL_REFUSED;
 	if (o->expires_ms != 0)
 		body.expires_ms = env_now_ms(env_system()) + o->expires_ms;
+	/* Asked again over a lost connection, it is one token all the same. */
+	for (unsigned i = 0; i < 4; i++)
+		buf_printf(&key, "%016llx",
+			   (unsigned long long)env_random_u64(env_system()));
+	body.key = buf_str(&key);
 	rc = ctl_call(ctl, WIRE_CREATE_TOKEN, &body, &answer);
+	buf_release(&key);
 	if (rc != CTL_OK)
 		return rc;
 	ctl_put_line(&out, answer.token);

@@ -142,6 +142,7 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 		rc = feed_start(&gw->feed, loop, &gw->client);
 	bearers_init(&gw->bearers, &gw->client, &gw->wheel,
 		     env_random_u64(env_system()));
+	recall_init(&gw->recall, env_random_u64(env_system()));
 	seats_init(&gw->seats, &gw->client);
 	addresses_init(&gw->addresses, options->max_per_address,
 		       env_random_u64(env_system()));
@@ -173,6 +174,7 @@ static void on_feed_closed(struct feed *f)
 
 	http_uploads_release(gw);
 	bearers_release(&gw->bearers);
+	recall_release(&gw->recall);
 	client_close(&gw->client, on_client_closed);
 }
 

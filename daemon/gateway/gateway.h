@@ -24,6 +24,7 @@
 #include "daemon/gateway/door.h"
 #include "daemon/gateway/hangup.h"
 #include "daemon/gateway/meter.h"
+#include "daemon/gateway/recall.h"
 #include "daemon/gateway/seat.h"
 #include "daemon/gateway/stall.h"
 #include "daemon/gateway/wheel.h"
@@ -74,6 +75,7 @@ struct gateway {
 	struct client client;
 	struct feed feed;
 	struct bearers bearers;
+	struct recall recall;
 	struct seats seats;
 	struct addresses addresses;
 	struct hangups hangups;
@@ -107,7 +109,7 @@ struct gateway {
 	struct table subs;  /* ws_sub by connection and group */
 	struct table users; /* ws_user by name */
 	uint64_t conn_serial;
-	struct buf scratch; /* one frame, for the length of a call */
+	struct buf scratch; /* frames, for the length of a call */
 	struct ws_run run;
 
 	uv_signal_t sigterm;

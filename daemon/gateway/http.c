@@ -27,6 +27,7 @@ struct http_request *http_new(struct gateway *gw, struct lws *wsi)
 	r->req.data = r;
 	r->resolve.data = r;
 	r->resolve.for_whom = FIND_FOR_REQUEST;
+	r->resolve.recall = &gw->recall;
 	stall_init(&r->stall);
 	return r;
 }
@@ -144,6 +145,28 @@ void http_with_group(struct http_request *r,
 			 &r->resolve, &r->gw->client, &r->bearer->principal,
 			 buf_str(&r->match.part[0]), left, on_group, &err) < 0)
 		http_fail(r, &err);
+}
+
+void http_with_recalled(struct http_request *r,
+			void (*next)(struct http_request *r))
+{
+	if (!resolve_recall(&r->resolve, &r->bearer->principal,
+			    buf_str(&r->match.part[0]))) {
+		http_with_group(r, next);
+		return;
+	}
+	r->with_group = next;
+	r->group_id = r->resolve.group.group_id;
+	next(r);
+}
+
+bool http_asks_again(struct http_request *r, const struct err *err)
+{
+	if (!resolve_was_wrong(&r->resolve, &r->bearer->principal, err))
+		return false;
+	r->pending = false;
+	http_with_group(r, r->with_group);
+	return true;
 }
 
 /* The token of "Bearer TOKEN", or the ticket of who shows none. */

@@ -30,6 +30,7 @@ enum http_more { HTTP_MORE, HTTP_END };
 
 enum {
 	HTTP_PIECE = 32 << 10,	   /* bytes given to lws at a time */
+	HTTP_TURN = 4,		   /* pieces, as long as they are taken */
 	HTTP_WRITE_S = 30,	   /* a piece must be taken within */
 	HTTP_DRAIN_MAX = 64 << 10, /* a refused body is read to its end */
 	HTTP_NO_LENGTH = -1	   /* the end of the connection is the end */
@@ -69,8 +70,9 @@ struct http_request {
 	uint64_t until_ms; /* groupd has to answer; 0: nothing is asked */
 	void (*with_group)(struct http_request *r);
 	uint64_t group_id;
-	struct buf text; /* the answer's body as it grows */
-	struct buf wire; /* a list for groupd */
+	struct buf text;   /* the answer's body as it grows */
+	size_t text_given; /* of a large one: what is in `out`, or was */
+	struct buf wire;   /* a list for groupd */
 	struct http_page page;
 	uint64_t after_seq, before_seq, epoch;
 	bool has_epoch;
@@ -161,6 +163,12 @@ bool http_replied(struct http_request *r, const struct err *err);
 /* Finds the group of the path, then calls next with r->group_id set. */
 void http_with_group(struct http_request *r,
 		     void (*next)(struct http_request *r));
+/* The same with what may be recalled: for a request that groupd checks. */
+void http_with_recalled(struct http_request *r,
+			void (*next)(struct http_request *r));
+/* Its answer, before http_replied(). True: it was another group; next is called
+ * again when that is found. */
+bool http_asks_again(struct http_request *r, const struct err *err);
 
 /* A whole answer for a connection that is refused before it has a request:
  * written at once; or appended, for who writes it himself. */

@@ -46,6 +46,29 @@ static void put_head(struct buf *out, const struct http_request *r, int status,
 		   keep ? "keep-alive" : "close");
 }
 
+/* The next piece of the body. */
+static enum http_more fill_text(struct http_request *r)
+{
+	size_t left = r->text.len - r->text_given;
+	size_t piece = left > HTTP_PIECE ? HTTP_PIECE : left;
+
+	buf_append(&r->out, r->text.data + r->text_given, piece);
+	r->text_given += piece;
+	return piece == left ? HTTP_END : HTTP_MORE;
+}
+
+/* A large one stays where it is: it would only be copied and freed. */
+static void put_body(struct http_request *r)
+{
+	if (r->text.len > HTTP_PIECE && !r->is_head) {
+		r->fill = fill_text;
+		return;
+	}
+	if (!r->is_head)
+		buf_append_str(&r->out, buf_str(&r->text));
+	buf_release(&r->text);
+}
+
 void http_answer_with(struct http_request *r, int status, const char *type,
 		      const char *headers)
 {
@@ -61,9 +84,7 @@ void http_answer_with(struct http_request *r, int status, const char *type,
 	meter_request(&r->gw->meter, r->writes, status);
 	put_room(&r->out);
 	put_head(&r->out, r, status, type, (int64_t)r->text.len, headers);
-	if (!r->is_head)
-		buf_append_str(&r->out, buf_str(&r->text));
-	buf_release(&r->text);
+	put_body(r);
 	/* A client that is still sending would see a reset, not the answer. */
 	if (r->draining)
 		lws_rx_flow_control(r->wsi, 1);
@@ -189,11 +210,43 @@ static bool refill(struct http_request *r)
 	return r->out.len > LWS_PRE;
 }
 
-int http_write(struct http_request *r)
+/* Another piece may be written at once; there is nothing to write. */
+enum { GO_ON = 2, IDLE = 3 };
+
+/* As http_write(), or one of these. */
+static int write_piece(struct http_request *r)
 {
 	size_t left, piece;
 	uint8_t *at;
-	int flags = LWS_WRITE_HTTP;
+
+	if (r->fill != NULL && r->written == r->out.len && !r->ended &&
+	    lws_partial_buffered(r->wsi) == 0 && !refill(r)) {
+		lws_set_timeout(r->wsi, NO_PENDING_TIMEOUT, 0);
+		/* Until http_wake(). */
+		lws_rx_flow_control(r->wsi, 0);
+		return r->ended ? 1 : IDLE;
+	}
+	if (r->out.failed)
+		return -1;
+	left = r->out.len - r->written;
+	piece = left > HTTP_PIECE ? HTTP_PIECE : left;
+	if (piece > 0) {
+		at = (uint8_t *)r->out.data + r->written;
+		if (lws_write(r->wsi, at, piece, LWS_WRITE_HTTP) < 0)
+			return -1;
+		r->written += piece;
+		r->gw->meter.written += piece;
+	}
+	if (lws_partial_buffered(r->wsi) != 0)
+		return 0;
+	if (left == piece && (r->fill == NULL || r->ended))
+		return 1;
+	return GO_ON;
+}
+
+int http_write(struct http_request *r)
+{
+	int rc = GO_ON;
 
 	if (r->dropped)
 		return -1;
@@ -202,28 +255,13 @@ int http_write(struct http_request *r)
 	stall_end(&r->stall);
 	if (r->written == 0)
 		r->written = LWS_PRE;
-	if (r->fill != NULL && r->written == r->out.len && !r->ended &&
-	    lws_partial_buffered(r->wsi) == 0 && !refill(r)) {
-		lws_set_timeout(r->wsi, NO_PENDING_TIMEOUT, 0);
-		/* Until http_wake(). */
-		lws_rx_flow_control(r->wsi, 0);
-		return r->ended ? 1 : 0;
-	}
-	if (r->out.failed)
-		return -1;
-	left = r->out.len - r->written;
-	piece = left > HTTP_PIECE ? HTTP_PIECE : left;
-	if (piece > 0) {
-		at = (uint8_t *)r->out.data + r->written;
-		if (lws_write(r->wsi, at, piece,
-			      (enum lws_write_protocol)flags) < 0)
-			return -1;
-		r->written += piece;
-		r->gw->meter.written += piece;
-	}
-	if (left == piece && lws_partial_buffered(r->wsi) == 0 &&
-	    (r->fill == NULL || r->ended))
-		return 1;
+	/* Then others have their turn. */
+	for (int i = 0; rc == GO_ON && i < HTTP_TURN; i++)
+		rc = write_piece(r);
+	if (rc == IDLE)
+		return 0;
+	if (rc == 1 || rc < 0)
+		return rc;
 	lws_set_timeout(r->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HTTP_WRITE_S);
 	lws_callback_on_writable(r->wsi);
 	stall_wait(&r->gw->stalls, &r->stall, r->wsi);

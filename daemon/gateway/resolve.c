@@ -28,6 +28,7 @@ static void on_group(struct client_request *req, const struct err *err,
 	r->pending = false;
 	r->id = 0;
 	if (err != NULL && err->code == ERR_NO_SUCH_GROUP && id != 0) {
+		r->by_name = false;
 		if (submit(r, str_of(""), id) == 0)
 			return;
 		err_set(&refused, ERR_UNAVAILABLE, NULL);
@@ -45,6 +46,9 @@ static void on_group(struct client_request *req, const struct err *err,
 		}
 		r->group.name = str_of(r->name);
 		r->group.created_by = str_of(r->created_by);
+		if (err == NULL && r->by_name && r->recall != NULL)
+			recall_note(r->recall, str_of(r->principal->name),
+				    r->group.name, r->group.group_id);
 	}
 	r->cb(r, err);
 }
@@ -61,6 +65,7 @@ int resolve_start(struct resolve *r, struct client *c,
 	r->cb = cb;
 	r->timeout_ms = timeout_ms;
 	r->id = 0;
+	r->by_name = true;
 	if (!text_parse_u64(group, &r->id))
 		r->id = 0;
 	if (!is_name)
@@ -68,6 +73,30 @@ int resolve_start(struct resolve *r, struct client *c,
 	if (submit(r, group, 0) < 0)
 		return err_set(err, ERR_UNAVAILABLE, NULL);
 	return 0;
+}
+
+bool resolve_recall(struct resolve *r, const struct client_principal *p,
+		    struct str group)
+{
+	uint64_t id = recall_find(r->recall, str_of(p->name), group);
+
+	if (id == 0 || !str_to_cstr(group, r->name, sizeof(r->name)))
+		return false;
+	r->recalled = true;
+	r->group = (struct wire_body_group){ .group_id = id,
+					     .name = str_of(r->name) };
+	return true;
+}
+
+bool resolve_was_wrong(struct resolve *r, const struct client_principal *p,
+		       const struct err *err)
+{
+	if (!r->recalled || err == NULL ||
+	    (err->code != ERR_NO_SUCH_GROUP && err->code != ERR_NOT_MEMBER))
+		return false;
+	r->recalled = false;
+	recall_forget(r->recall, str_of(p->name), str_of(r->name));
+	return true;
 }
 
 void resolve_cancel(struct resolve *r)

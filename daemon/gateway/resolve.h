@@ -6,6 +6,7 @@
 #ifndef GROUPFS_DAEMON_GATEWAY_RESOLVE_H
 #define GROUPFS_DAEMON_GATEWAY_RESOLVE_H
 
+#include "daemon/gateway/recall.h"
 #include "lib/client.h"
 
 struct resolve;
@@ -16,6 +17,7 @@ typedef void (*resolve_cb)(struct resolve *r, const struct err *err);
 struct resolve {
 	void *data; /* the caller's */
 	enum find_for for_whom;
+	struct recall *recall; /* borrowed; notes what is found. NULL: no */
 	/* Its strs point into r. */
 	struct wire_body_group group;
 
@@ -27,6 +29,8 @@ struct resolve {
 	uint64_t id;
 	uint64_t timeout_ms;
 	bool pending;
+	bool by_name;
+	bool recalled;
 	char name[WIRE_NAME_MAX + 1];
 	char created_by[WIRE_USER_MAX + 1];
 };
@@ -36,6 +40,13 @@ struct resolve {
 int resolve_start(struct resolve *r, struct client *c,
 		  struct client_principal *p, struct str group,
 		  uint64_t timeout_ms, resolve_cb cb, struct err *err);
+/* Fills r->group with the id and the name alone, when they can be recalled. */
+bool resolve_recall(struct resolve *r, const struct client_principal *p,
+		    struct str group);
+/* Whether groupd has refused what was recalled, which is forgotten then:
+ * resolve_start() finds out. */
+bool resolve_was_wrong(struct resolve *r, const struct client_principal *p,
+		       const struct err *err);
 /* Forgets it; also when it is not under way. */
 void resolve_cancel(struct resolve *r);
 

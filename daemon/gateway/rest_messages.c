@@ -13,7 +13,7 @@ static void on_sent(struct client_request *req, const struct err *err,
 	struct http_request *r = req->data;
 	const struct wire_body_sent *sent = body;
 
-	if (!http_replied(r, err))
+	if (http_asks_again(r, err) || !http_replied(r, err))
 		return;
 	http_put_rate(r, sent->rate_limit, sent->rate_left,
 		      sent->rate_reset_ms);
@@ -80,7 +80,7 @@ void rest_send(struct http_request *r)
 	if (rc < 0)
 		http_fail(r, &err);
 	else
-		http_with_group(r, send_item);
+		http_with_recalled(r, send_item);
 }
 
 static void on_page(struct client_request *req, const struct err *err,

@@ -30,7 +30,8 @@ enum {
 	WS_PING_S = 25,
 	WS_CHECK_S = 5,
 	WS_STALL_MS = 30000,
-	WS_TURN_BYTES = 16 << 10,
+	WS_SLICE_BYTES = 16 << 10, /* of messages, one write */
+	WS_TURN_SLICES = 4,
 	WS_OUT_STOP = 256 << 10,
 	WS_OUT_MAX = 1 << 20,
 	WS_COMMANDS_MAX = 64,
@@ -59,6 +60,7 @@ struct ws_group {
 	struct table_node by_name;
 	struct list subs;
 	struct ws_notes notes;
+	struct buf head; /* what its message frames begin with; owned */
 	uint64_t group_id;
 	char name[WIRE_NAME_MAX + 1];
 };
@@ -104,6 +106,7 @@ struct ws_conn {
 
 	struct list waiting; /* commands not yet at groupd, in order */
 	struct list flying;
+	uint64_t nserials; /* commands until now */
 	size_t ncommands;
 	bool starting; /* the first of `waiting` is under way */
 
@@ -132,12 +135,12 @@ void ws_closed(struct ws_conn *c); /* frees it; takes NULL */
 /* ws_conn.c */
 /* A frame to be filled with one JSON object, then put or dropped. */
 void ws_frame_begin(struct buf *b, const char *type, struct str id);
+/* What its object begins with. */
+void ws_frame_type(struct buf *b, const char *type);
 void ws_put(struct ws_conn *c, struct buf *frame); /* takes its bytes */
 void ws_put_error(struct ws_conn *c, struct str id, const struct err *err,
 		  const char *extra);
 void ws_pump(struct ws_conn *c);
-/* Puts it before all that waits: what must follow what was just written. */
-void ws_put_next(struct ws_conn *c, struct buf *frame);
 /* Says bye and closes; the first reason counts. He is to wait for
  * retry_after_ms and a random part of WS_RETRY_SPREAD_MS before he comes back;
  * with a code from WS_BYE_FINAL on he is told 0. */
@@ -146,8 +149,14 @@ int ws_use_token(struct ws_conn *c, struct str token);
 void ws_use_ticket(struct ws_conn *c, struct str ticket);
 /* Reads on or not, by what is under way. */
 void ws_throttle(struct ws_conn *c);
+/* Room for what lws and ws_frame_bytes() put before a frame. */
+void ws_frame_room(struct buf *b);
 /* A frame as it goes out, with its header. Borrowed from it. */
 struct str ws_frame_bytes(struct buf *frame);
+/* Frames one behind the other, as they go out: what is appended to out between
+ * the two is one; start is what begin returned. */
+size_t ws_batch_begin(struct buf *out);
+void ws_batch_end(struct buf *out, size_t start);
 /* Writes whole frames; nothing may be buffered. False: take a pause. */
 bool ws_write_bytes(struct ws_conn *c, struct str bytes);
 bool ws_write(struct ws_conn *c, struct buf *frame);
@@ -175,7 +184,8 @@ struct ws_sub *ws_find_sub(const struct ws_conn *c, uint64_t group_id);
 /* By the group's name, or its id as text. */
 struct ws_sub *ws_find_sub_named(const struct ws_conn *c, struct str name);
 void ws_unsubscribe(struct ws_sub *sub);
-/* Writes up to budget bytes of messages. True: there is more. */
+/* Writes up to budget bytes of messages, and the last of them whole. True:
+ * there is more, and the socket may take it. */
 bool ws_write_messages(struct ws_conn *c, size_t budget);
 /* The message's frame, made once for all connections. False: no memory. */
 bool ws_encode(const struct ws_group *g, struct feed_message *m);

@@ -24,6 +24,7 @@ struct ws_command {
 	struct resolve resolve;
 	struct client_request req;
 	uint64_t until_ms; /* groupd has to answer; 0: nothing is asked */
+	uint64_t serial;   /* the order in which they came */
 	uint64_t number;   /* limit, last_read_seq */
 	uint64_t after_seq;
 	bool pending;

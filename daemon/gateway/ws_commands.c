@@ -123,6 +123,7 @@ static void find_group(struct ws_command *cmd, const struct json *j,
 	cmd->with_group = next;
 	cmd->resolve.data = cmd;
 	cmd->resolve.for_whom = FIND_FOR_SOCKET;
+	cmd->resolve.recall = &cmd->conn->gw->recall;
 	if (rc == 0 && left == 0)
 		rc = err_set(&err, ERR_UNAVAILABLE, NULL);
 	if (rc == 0)
@@ -150,12 +151,34 @@ bool ws_command_replied(struct ws_command *cmd, const struct err *err)
 	return err == NULL;
 }
 
+/* Before those that came behind it and wait, but for one that is under way. */
+static void start_again(struct ws_command *cmd)
+{
+	struct ws_conn *c = cmd->conn;
+	struct list *at = c->waiting.next;
+
+	cmd->pending = false;
+	list_remove(&cmd->link);
+	if (c->starting)
+		at = at->next;
+	while (at != &c->waiting &&
+	       container_of(at, struct ws_command, link)->serial < cmd->serial)
+		at = at->next;
+	list_push(at, &cmd->link);
+	run_next(c);
+}
+
 static void on_sent(struct client_request *req, const struct err *err,
 		    const void *body)
 {
 	struct ws_command *cmd = req->data;
 	struct buf b = { 0 };
 
+	if (resolve_was_wrong(&cmd->resolve, &cmd->conn->bearer->principal,
+			      err)) {
+		start_again(cmd);
+		return;
+	}
 	if (!ws_command_replied(cmd, err))
 		return;
 	ws_frame_begin(&b, "sent", buf_str(&cmd->id));
@@ -194,9 +217,22 @@ static void send_item(struct ws_command *cmd)
 	buf_release(&items);
 }
 
+/* groupd checks it, so the group may be recalled. */
 static void run_send(struct ws_command *cmd)
 {
-	find_group(cmd, cmd->json, send_item);
+	struct gateway *gw = cmd->conn->gw;
+	char name[WIRE_NAME_MAX + 1];
+	struct err err;
+
+	cmd->resolve.recall = &gw->recall;
+	cmd->with_group = send_item;
+	if (ws_command_get_group(cmd->json, name, &err) == 0 &&
+	    gateway_time_left(gw, &cmd->until_ms) > 0 &&
+	    resolve_recall(&cmd->resolve, &cmd->conn->bearer->principal,
+			   str_of(name)))
+		send_item(cmd);
+	else
+		find_group(cmd, cmd->json, send_item);
 }
 
 static void on_page(struct client_request *req, const struct err *err,
@@ -399,6 +435,7 @@ static struct ws_command *command_new(struct ws_conn *c, struct json *json)
 	}
 	cmd->conn = c;
 	cmd->json = json;
+	cmd->serial = ++c->nserials;
 	list_push(&c->waiting, &cmd->link);
 	c->ncommands++;
 	return cmd;

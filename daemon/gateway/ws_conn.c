@@ -17,12 +17,24 @@ struct ws_frame {
 	struct buf text;
 };
 
-void ws_frame_begin(struct buf *b, const char *type, struct str id)
+void ws_frame_room(struct buf *b)
 {
 	static const char room[LWS_PRE];
 
 	buf_append(b, room, sizeof(room));
-	buf_printf(b, "{\"type\":\"%s\"", type);
+}
+
+void ws_frame_type(struct buf *b, const char *type)
+{
+	buf_append_str(b, str_of("{\"type\":\""));
+	buf_append_str(b, str_of(type));
+	buf_append_char(b, '"');
+}
+
+void ws_frame_begin(struct buf *b, const char *type, struct str id)
+{
+	ws_frame_room(b);
+	ws_frame_type(b, type);
 	if (id.len > 0) {
 		buf_append_str(b, str_of(",\"id\":"));
 		buf_append_str(b, id);
@@ -39,18 +51,60 @@ static void kill_conn(struct ws_conn *c)
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 
-/* The header is the same for all: what a server sends is not masked. */
-struct str ws_frame_bytes(struct buf *frame)
+static size_t header_len(size_t len)
 {
-	size_t len = frame->len - LWS_PRE;
-	size_t head = len < 126 ? 2 : len <= UINT16_MAX ? 4 : 10;
-	uint8_t *p = (uint8_t *)frame->data + LWS_PRE - head;
+	return len < 126 ? 2 : len <= UINT16_MAX ? 4 : 10;
+}
+
+/* The header is the same for all: what a server sends is not masked. */
+static void put_header(char *at, size_t len)
+{
+	uint8_t *p = (uint8_t *)at;
+	size_t head = header_len(len);
 
 	p[0] = 0x81; /* final, text */
 	p[1] = head == 2 ? (uint8_t)len : head == 4 ? 126 : 127;
 	for (size_t i = 2; i < head; i++)
 		p[i] = (uint8_t)((uint64_t)len >> (8 * (head - 1 - i)));
-	return str_make((const char *)p, head + len);
+}
+
+struct str ws_frame_bytes(struct buf *frame)
+{
+	size_t len = frame->len - LWS_PRE;
+	size_t head = header_len(len);
+	char *at = frame->data + LWS_PRE - head;
+
+	put_header(at, len);
+	return str_make(at, head + len);
+}
+
+enum { USUAL_HEADER = 4 };
+
+size_t ws_batch_begin(struct buf *out)
+{
+	static const char room[USUAL_HEADER];
+
+	buf_append(out, room, sizeof(room));
+	return out->len - sizeof(room);
+}
+
+void ws_batch_end(struct buf *out, size_t start)
+{
+	size_t len, head;
+	char *at;
+
+	if (out->failed)
+		return;
+	len = out->len - start - USUAL_HEADER;
+	head = header_len(len);
+	/* A short frame, or a very long one. */
+	if (head > USUAL_HEADER && !buf_reserve(out, head - USUAL_HEADER))
+		return;
+	at = out->data + start;
+	if (head != USUAL_HEADER)
+		memmove(at + head, at + USUAL_HEADER, len);
+	out->len = start + head + len;
+	put_header(at, len);
 }
 
 /*
@@ -134,14 +188,6 @@ void ws_put(struct ws_conn *c, struct buf *frame)
 	ws_throttle(c);
 }
 
-void ws_put_next(struct ws_conn *c, struct buf *frame)
-{
-	if (c->dead)
-		buf_release(frame);
-	else
-		push(c, c->out.next, frame);
-}
-
 void ws_put_error(struct ws_conn *c, struct str id, const struct err *err,
 		  const char *extra)
 {
@@ -222,6 +268,8 @@ static bool write_pong(struct ws_conn *c)
 
 void ws_pump(struct ws_conn *c)
 {
+	bool more = true;
+
 	if (c->dead || c->close_sent || lws_partial_buffered(c->wsi) != 0)
 		return;
 	if (c->ping_due && !write_ping(c))
@@ -231,7 +279,10 @@ void ws_pump(struct ws_conn *c)
 	if (!write_out(c) || c->closing != 0)
 		return;
 	ws_throttle(c);
-	if (ws_write_messages(c, WS_TURN_BYTES) && !c->dead)
+	/* Then others have their turn. */
+	for (int i = 0; more && i < WS_TURN_SLICES; i++)
+		more = ws_write_messages(c, WS_SLICE_BYTES);
+	if (more)
 		lws_callback_on_writable(c->wsi);
 }
 

@@ -22,6 +22,15 @@ static struct ws_group *find_group(struct gateway *gw, uint64_t group_id)
 	return NULL;
 }
 
+/* What all messages of a group begin with. */
+static void put_message_head(struct buf *b, const char *group)
+{
+	ws_frame_type(b, "message");
+	buf_append_str(b, str_of(",\"group\":"));
+	json_put_str(b, str_of(group));
+	buf_append_char(b, ',');
+}
+
 static struct ws_group *get_group(struct gateway *gw, uint64_t group_id,
 				  struct str name)
 {
@@ -31,6 +40,9 @@ static struct ws_group *get_group(struct gateway *gw, uint64_t group_id,
 		return g;
 	g = calloc(1, sizeof(*g));
 	if (g == NULL || !str_to_cstr(name, g->name, sizeof(g->name)))
+		goto free_group;
+	put_message_head(&g->head, g->name);
+	if (g->head.failed)
 		goto free_group;
 	if (!table_insert(&gw->groups, &g->node, table_hash_pair(group_id, 0)))
 		goto free_group;
@@ -45,6 +57,8 @@ static struct ws_group *get_group(struct gateway *gw, uint64_t group_id,
 drop_node:
 	table_remove(&gw->groups, &g->node);
 free_group:
+	if (g != NULL)
+		buf_release(&g->head);
 	free(g);
 	return NULL;
 }
@@ -55,6 +69,7 @@ static void put_group_back(struct gateway *gw, struct ws_group *g)
 		return;
 	table_remove(&gw->groups, &g->node);
 	table_remove(&gw->names, &g->by_name);
+	buf_release(&g->head);
 	free(g);
 }
 
@@ -166,6 +181,13 @@ void ws_unsubscribe(struct ws_sub *sub)
 	free(sub);
 }
 
+static void put_message(struct buf *b, const struct ws_group *g,
+			const struct wire_message *m)
+{
+	buf_append_str(b, buf_str(&g->head));
+	json_put_message_fields(b, m);
+}
+
 /* {"type":"message","group":…,…}: the same for all live subscribers. */
 bool ws_encode(const struct ws_group *g, struct feed_message *m)
 {
@@ -173,50 +195,46 @@ bool ws_encode(const struct ws_group *g, struct feed_message *m)
 
 	if (b->len > 0)
 		return !b->failed;
-	ws_frame_begin(b, "message", str_of(""));
-	buf_append_str(b, str_of(",\"group\":"));
-	json_put_str(b, str_of(g->name));
-	buf_append_char(b, ',');
-	json_put_message_fields(b, &m->m);
+	ws_frame_room(b);
+	put_message(b, g, &m->m);
 	buf_append_char(b, '}');
 	return !b->failed;
 }
 
-/* The frame for this sub: the shared one, or with replay a copy of it. */
-static struct buf *frame_for(struct ws_sub *sub, struct feed_message *m)
+/* Appends the frame for this sub: the shared one, or its own. */
+static void append_message(struct buf *out, struct ws_sub *sub,
+			   struct feed_message *m)
 {
-	struct buf *copy = &sub->conn->gw->scratch;
+	bool replay = m->m.seq <= sub->feed.start_seq;
+	size_t start;
 
-	if (!ws_encode(sub->group, m)) {
-		buf_release(&m->encoded);
-		return NULL;
+	if (m->shared && !replay) {
+		if (ws_encode(sub->group, m))
+			buf_append_str(out, ws_frame_bytes(&m->encoded));
+		else
+			out->failed = true;
+		return;
 	}
-	if (m->m.seq > sub->feed.start_seq)
-		return &m->encoded;
-	buf_clear(copy);
-	buf_append(copy, m->encoded.data, m->encoded.len - 1);
-	buf_append_str(copy, str_of(",\"replay\":true}"));
-	return copy->failed ? NULL : copy;
+	start = ws_batch_begin(out);
+	put_message(out, sub->group, &m->m);
+	buf_append_str(out, replay ? str_of(",\"replay\":true}") : str_of("}"));
+	ws_batch_end(out, start);
 }
 
-static void put_live(struct ws_sub *sub)
+/* Behind all that was read, before what is still to be. */
+static void append_live(struct buf *out, struct ws_sub *sub)
 {
 	const struct feed_group *g = feed_group_of(&sub->feed);
-	struct buf b = { 0 };
+	size_t start = ws_batch_begin(out);
 
 	sub->live_told = true;
-	ws_frame_begin(&b, "live", str_of(""));
-	buf_append_str(&b, str_of(",\"group\":"));
-	json_put_str(&b, str_of(sub->group->name));
-	buf_append_char(&b, ',');
-	json_put_epoch(&b, g->epoch);
-	buf_printf(&b, ",\"last_seq\":%" PRIu64 "}", sub->feed.cursor);
-	/* Behind all that was written, before what is still to be read. */
-	if (b.failed)
-		sub->live_told = false;
-	else
-		(void)ws_write(sub->conn, &b);
-	buf_release(&b);
+	ws_frame_type(out, "live");
+	buf_append_str(out, str_of(",\"group\":"));
+	json_put_str(out, str_of(sub->group->name));
+	buf_append_char(out, ',');
+	json_put_epoch(out, g->epoch);
+	buf_printf(out, ",\"last_seq\":%" PRIu64 "}", sub->feed.cursor);
+	ws_batch_end(out, start);
 }
 
 static void put_removed(struct ws_conn *c, const char *name)
@@ -281,31 +299,23 @@ static void begin_mention(struct buf *b, const char *group, uint64_t seq,
 	json_put_str(b, sender);
 }
 
-/* What follows the message on this sub: a mention, or nothing. False: no
- * memory. */
-static bool encode_mention(struct ws_sub *sub, const struct wire_message *m,
-			   struct buf *b)
+/* What follows the message on this sub: a mention, or nothing. */
+static void append_mention(struct buf *out, struct ws_sub *sub,
+			   const struct wire_message *m)
 {
+	struct buf b = { 0 };
+
 	if (!mentions_user(sub, m))
-		return true;
-	begin_mention(b, sub->group->name, m->seq, m->sender);
-	buf_append_str(b, str_of(m->seq > sub->feed.start_seq
-					 ? "}"
-					 : ",\"replay\":true}"));
-	return !b->failed;
-}
-
-/* The message and its mention: both, whatever the socket takes of them now. */
-static bool write_both(struct ws_conn *c, struct buf *message,
-		       struct buf *mention)
-{
-	bool more = ws_write(c, message);
-
-	if (mention->len > 0 && more)
-		more = ws_write(c, mention);
-	else if (mention->len > 0)
-		ws_put_next(c, mention);
-	return more;
+		return;
+	begin_mention(&b, sub->group->name, m->seq, m->sender);
+	buf_append_str(&b, str_of(m->seq > sub->feed.start_seq
+					  ? "}"
+					  : ",\"replay\":true}"));
+	if (b.failed)
+		out->failed = true;
+	else
+		buf_append_str(out, ws_frame_bytes(&b));
+	buf_release(&b);
 }
 
 /* Who came and went since the message at the cursor. */
@@ -315,12 +325,10 @@ static bool has_note(const struct ws_sub *sub)
 	       sub->note->after_seq <= sub->feed.cursor;
 }
 
-static bool write_note(struct ws_sub *sub, size_t *written, bool *full)
+static void append_note(struct buf *out, struct ws_sub *sub)
 {
-	*written += sub->note->frame.len;
-	*full = !ws_write(sub->conn, &sub->note->frame);
+	buf_append_str(out, ws_frame_bytes(&sub->note->frame));
 	ws_notes_pass(&sub->group->notes, &sub->note);
-	return !*full;
 }
 
 void ws_count_delivery(const struct ws_sub *sub, const struct wire_message *m)
@@ -332,17 +340,16 @@ void ws_count_delivery(const struct ws_sub *sub, const struct wire_message *m)
 		meter_fanout(&gw->meter, uv_now(gw->loop), m->time_ms);
 }
 
-/* One message of the sub, or one note. False: no more now, or the socket is
- * full. */
-static bool write_one(struct ws_sub *sub, size_t *written, bool *full)
+/* One message of the sub, or one note. False: no more now. */
+static bool append_one(struct buf *out, struct ws_sub *sub)
 {
-	struct buf mention = { 0 };
 	struct feed_message *m;
-	struct buf *frame;
 	int rc;
 
-	if (has_note(sub))
-		return write_note(sub, written, full);
+	if (has_note(sub)) {
+		append_note(out, sub);
+		return true;
+	}
 	rc = feed_read(&sub->feed, &m);
 	if (rc < 0) {
 		end_sub(sub);
@@ -350,48 +357,53 @@ static bool write_one(struct ws_sub *sub, size_t *written, bool *full)
 	}
 	if (rc == 0) {
 		if (!sub->live_told && feed_caught_up(&sub->feed))
-			put_live(sub);
+			append_live(out, sub);
 		list_remove(&sub->ready);
-		*full = lws_partial_buffered(sub->conn->wsi) != 0;
 		return false;
 	}
-	frame = frame_for(sub, m);
-	if (frame == NULL || !encode_mention(sub, &m->m, &mention)) {
-		buf_release(&mention);
-		feed_unread(&sub->feed);
-		ws_bye(sub->conn, WS_BYE_SLOW, 1000);
-		*full = true;
-		return false;
-	}
-	*written += frame->len + mention.len;
-	*full = !write_both(sub->conn, frame, &mention);
-	buf_release(&mention);
+	append_message(out, sub, m);
+	append_mention(out, sub, &m->m);
 	ws_count_delivery(sub, &m->m);
-	return !*full;
+	return true;
 }
 
-bool ws_write_messages(struct ws_conn *c, size_t budget)
+/* The next frames of those that are ready, in turn. */
+static void gather(struct buf *out, struct ws_conn *c, size_t budget)
 {
 	enum { TURN = 8 };
-	size_t written = 0;
-	bool full = false;
 
-	while (!list_empty(&c->ready) && !full && c->closing == 0) {
+	while (!list_empty(&c->ready) && c->closing == 0 && out->len < budget &&
+	       !out->failed) {
 		struct ws_sub *sub =
 			container_of(c->ready.next, struct ws_sub, ready);
-		int n = 0;
+		bool more = true;
 
-		if (written >= budget)
-			return true;
-		while (n < TURN && write_one(sub, &written, &full))
-			n++;
-		if (n == TURN) {
+		for (int n = 0; more && n < TURN && out->len < budget; n++)
+			more = append_one(out, sub);
+		if (more) {
 			list_remove(&sub->ready);
 			list_push(&c->ready, &sub->ready);
 		}
 	}
+}
+
+bool ws_write_messages(struct ws_conn *c, size_t budget)
+{
+	struct buf *out = &c->gw->scratch;
+	bool more;
+
+	buf_clear(out);
+	gather(out, c, budget);
+	if (out->failed) {
+		buf_release(out);
+		ws_bye(c, WS_BYE_SLOW, 1000);
+		return false;
+	}
 	/* When it is full, WRITEABLE comes by itself. */
-	return false;
+	more = out->len == 0 || ws_write_bytes(c, buf_str(out));
+	if (out->cap > 8 * budget)
+		buf_release(out);
+	return more && c->closing == 0 && !list_empty(&c->ready);
 }
 
 /* {"type":"member",…}: the same for all who are subscribed. */

@@ -16,7 +16,7 @@ static struct str join(struct ws_sub *sub, struct ws_run *run, uint64_t known)
 
 	buf_clear(&run->bytes);
 	run->last = 0;
-	while (seq <= known && run->bytes.len < WS_TURN_BYTES) {
+	while (seq <= known && run->bytes.len < WS_SLICE_BYTES) {
 		m = feed_peek(&sub->feed, seq);
 		if (m == NULL || m->m.mentions.len > 0)
 			break;

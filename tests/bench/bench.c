@@ -64,6 +64,22 @@ const char *bench_user(void)
 	return p->pw_name;
 }
 
+struct str bench_words(void)
+{
+	static const char words[] =
+		"pump three lost pressure again at the north gate, ticket is "
+		"open and the crew has been told; next look in two hours or "
+		"when the gauge falls below four bar, whichever comes first. "
+		"meanwhile keep valve nine shut, note each reading here with "
+		"its time, and do not reset the alarm before the shift lead "
+		"has signed for it in the book by the door of the control "
+		"room, as agreed on monday in the meeting about the outage";
+	size_t len = 20 + bench_random() % 360;
+
+	return str_make(words + bench_random() % (sizeof(words) - len),
+			len - 1);
+}
+
 void bench_sample(const char *metric, const char *side, const char *unit,
 		  double value)
 {

@@ -24,6 +24,9 @@ uint64_t bench_number(const char *text);
 uint64_t bench_random(void);
 /* The process' user, as groupd's socket knows him. */
 const char *bench_user(void);
+/* What somebody says: 19 to 378 bytes of words, 200 in the middle. Borrowed for
+ * ever. */
+struct str bench_words(void);
 void bench_sample(const char *metric, const char *side, const char *unit,
 		  double value);
 
@@ -81,6 +84,7 @@ int direct_read(void *data);
 struct local {
 	struct store *store; /* owned */
 	uint64_t group_id;
+	uint64_t last_seq; /* of its log, when it was opened; and bytes */
 	uint64_t size;
 	struct buf out; /* owned */
 };
@@ -105,5 +109,7 @@ int files_main(int argc, char **argv);
 int appenders_main(int argc, char **argv);
 int mkdirs_main(int argc, char **argv);
 int history_main(int argc, char **argv);
+int seed_main(int argc, char **argv);
+int render_main(int argc, char **argv);
 
 #endif

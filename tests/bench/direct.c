@@ -188,6 +188,7 @@ void local_open(struct local *l, const char *url, const char *group)
 			       &err),
 	      &err);
 	l->group_id = found.group_id;
+	l->last_seq = found.last_seq;
 	l->size = found.size;
 }
 
@@ -249,7 +250,8 @@ int local_read(void *data)
 			&line_off, &err);
 	if (rc < 0)
 		return rc;
-	return store_scan(l->store, l->group_id, seq - 1, render_page, l, &err);
+	return store_scan_text(l->store, l->group_id, seq - 1, render_page, l,
+			       &err);
 }
 
 struct rendering {
@@ -261,10 +263,13 @@ static int render(void *data, const struct wire_message *m)
 {
 	struct rendering *r = data;
 
+	size_t before;
+
 	if (r->out->len > 1 << 20)
 		buf_clear(r->out);
+	before = r->out->len;
 	text_render(r->out, m);
-	r->bytes += m->len;
+	r->bytes += r->out->len - before;
 	return 0;
 }
 
@@ -273,6 +278,7 @@ uint64_t local_render(struct local *l)
 	struct rendering r = { .out = &l->out };
 	struct err err = { 0 };
 
-	check(store_scan(l->store, l->group_id, 0, render, &r, &err), &err);
+	check(store_scan_text(l->store, l->group_id, 0, render, &r, &err),
+	      &err);
 	return r.bytes;
 }

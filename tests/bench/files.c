@@ -341,27 +341,16 @@ int mkdirs_main(int argc, char **argv)
 	return 0;
 }
 
-/* Lines of 20 to 379 bytes of words, 1 MiB a write: 200 bytes a message in
- * the middle. */
+/* 1 MiB a write. */
 static void fill(struct buf *b)
 {
-	static const char words[] =
-		"pump three lost pressure again at the north gate, ticket is "
-		"open and the crew has been told; next look in two hours or "
-		"when the gauge falls below four bar, whichever comes first. "
-		"meanwhile keep valve nine shut, note each reading here with "
-		"its time, and do not reset the alarm before the shift lead "
-		"has signed for it in the book by the door of the control "
-		"room, as agreed on monday in the meeting about the outage";
-
 	buf_clear(b);
 	for (;;) {
-		size_t len = 20 + bench_random() % 360;
+		struct str line = bench_words();
 
-		if (b->len + len + 1 > WRITE_SIZE)
+		if (b->len + line.len + 1 > WRITE_SIZE)
 			return;
-		buf_append(b, words + bench_random() % (sizeof(words) - len),
-			   len - 1);
+		buf_append_str(b, line);
 		buf_append_char(b, '\n');
 	}
 }

@@ -5,9 +5,10 @@
 #
 #   sh tests/bench/fs.sh [--json FILE]
 #
-# BENCH_HISTORY_MB (1024), BENCH_GROUPS (10000), BENCH_ROUNDS (5),
+# BENCH_HISTORY_MB (256), BENCH_GROUPS (10000), BENCH_ROUNDS (5),
 # BENCH_SLICE_MS (150), BENCH_CROWD_MS (500), BENCH_PARTS ("files pinned
-# cat crowd ls"); JSON=FILE is --json FILE. GROUPFS_TEST_KEEP=1 keeps the scene.
+# crowd ls"); JSON=FILE is --json FILE. GROUPFS_TEST_KEEP=1 keeps the scene.
+# How fast a long log is read is catchup.sh's.
 #
 # Sides: `ours` the mount; `peer` passthrough_ll with cache=never,timeout=0,
 # which shows as little of one user to another as we do; `peer-cached` the
@@ -19,51 +20,22 @@
 
 JSON=${JSON:-}
 [ "${1:-}" = --json ] && JSON=$2
-HISTORY=$((${BENCH_HISTORY_MB:-1024} * 1048576))
+HISTORY=$((${BENCH_HISTORY_MB:-256} * 1048576))
 GROUPS_WANTED=${BENCH_GROUPS:-10000}
 ROUNDS=${BENCH_ROUNDS:-5}
-PARTS=${BENCH_PARTS:-files pinned cat crowd ls}
+PARTS=${BENCH_PARTS:-files pinned crowd ls}
 export BENCH_ROUNDS="$ROUNDS"
-BENCH=$BUILD/bench
 SAMPLES=$T/samples
 SOURCE=$T/source
 PEER=$T/peer
 CACHED=$T/peer-cached
+NAME=bench-fs
+. "$(dirname "$0")/peer.sh"
 ALL_CPUS=$(taskset -cp $$ | sed 's/.*: //')
 
 # The peer holds a descriptor for each file that the kernel knows.
 # shellcheck disable=SC3045
 ulimit -n "$(ulimit -Hn)"
-
-say() {
-	echo "bench-fs: $*" >&2
-}
-
-die() {
-	say "$*"
-	exit 1
-}
-
-fsbench() {
-	"$BENCH/fsbench" "$@" >>"$SAMPLES" || die "fsbench $1 failed"
-}
-
-# start_peer MOUNTPOINT OPTIONS: sets PEER_PID.
-start_peer() {
-	mkdir -p "$1"
-	"$BENCH/passthrough_ll" -f -o "source=$SOURCE,$2" "$1" \
-		2>>"$T/peer.log" &
-	PEER_PID=$!
-	ours $PEER_PID
-	MOUNTS="$MOUNTS $1"
-	wait_for 10 mountpoint -q "$1" || die "no peer: $(cat "$T/peer.log")"
-}
-
-start_peers() {
-	start_peer "$CACHED" allow_other
-	CACHED_PID=$PEER_PID
-	start_peer "$PEER" cache=never,timeout=0,no_writeback,allow_other
-}
 
 stop_mounts() {
 	for pid in $GROUPFS $PEER_PID $CACHED_PID; do
@@ -130,29 +102,6 @@ pin() {
 	done
 }
 
-size_of() {
-	stat -c %s "$1/bench/messages"
-}
-
-bench_cat() {
-	say "cat of the history, $ROUNDS rounds"
-	for _ in $(seq "$ROUNDS"); do
-		for side in ours:"$M" peer:"$PEER" peer-cached:"$CACHED" \
-			native:"$SOURCE"; do
-			dir=${side#*:}
-			fsbench time cat "${side%%:*}" "$(size_of "$dir")" \
-				cat "$dir/bench/messages"
-		done
-		fsbench render "sqlite:$T/data/groupd.db" bench
-		for side in ours:"$M" peer:"$PEER"; do
-			dir=${side#*:}
-			fsbench time "dd bs=1M" "${side%%:*}" \
-				"$(size_of "$dir")" dd bs=1M status=none \
-				if="$dir/bench/messages"
-		done
-	done
-}
-
 # Each first time on mounts of their own: nothing is known of the folders yet.
 bench_ls() {
 	say "ls of $GROUPS_WANTED groups, $ROUNDS rounds"
@@ -202,7 +151,7 @@ bench_crowd() {
 
 : >"$SAMPLES"
 build_scene
-for part in files pinned cat crowd ls; do
+for part in files pinned crowd ls; do
 	if wants $part; then
 		bench_$part
 	fi

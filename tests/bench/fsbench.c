@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stop watch of `make bench-fs`; tests/bench/fs.sh builds the scene.
+ * The stop watch of `make bench-fs` and `make bench-catchup`; tests/bench/fs.sh
+ * and catchup.sh build the scene.
  *
  *   fsbench files SOCKET GROUP URL DIR LOCAL SIDE=FILE...
  *   fsbench appenders METRIC SIDE append|post WIDTH FILE
  *   fsbench time METRIC SIDE BYTES COMMAND...
- *   fsbench render URL GROUP
+ *   fsbench render METRIC text|json URL GROUP
+ *   fsbench seed URL GROUP USER MESSAGES
  *   fsbench history FILE BYTES
  *   fsbench mkdirs DIR COUNT WIDTH
  */
@@ -57,22 +59,6 @@ static int time_main(int argc, char **argv)
 	return 0;
 }
 
-static int render_main(int argc, char **argv)
-{
-	struct local store;
-	uint64_t start, bytes;
-
-	if (argc != 3)
-		bench_die("render", -EINVAL);
-	local_open(&store, argv[1], argv[2]);
-	start = bench_now_ns();
-	bytes = local_render(&store);
-	bench_sample("cat", "store", "MB/s",
-		     (double)bytes * 1000 / (double)(bench_now_ns() - start));
-	local_close(&store);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -82,6 +68,7 @@ int main(int argc, char **argv)
 		{ "files", files_main },     { "appenders", appenders_main },
 		{ "time", time_main },	     { "render", render_main },
 		{ "history", history_main }, { "mkdirs", mkdirs_main },
+		{ "seed", seed_main },
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

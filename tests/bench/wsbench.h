@@ -79,5 +79,8 @@ void wsserver_grown_kib(const char *pids, const char *base, size_t writers,
 /* Makes the group of n users (who exist) u0, u1, ... and root; prints a token
  * for each. */
 int scene_main(int argc, char **argv);
+/* Who has missed much: as pages, and as WebSockets. */
+int pages_main(int argc, char **argv);
+int resume_main(int argc, char **argv);
 
 #endif

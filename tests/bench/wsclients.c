@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The light clients of `make bench-ws`; tests/bench/ws.sh starts the servers.
+ * The light clients of `make bench-ws` and `make bench-catchup`; tests/bench/
+ * ws.sh and catchup.sh start the servers.
  *
  *   wsclients scene SOCKET GROUP N >TOKENS
  *   wsclients run SIDE PORT[,PORT] N
+ *   wsclients resume PORT N
+ *   wsclients pages PORT GROUP
  *
  * run opens N connections to a server (SIDE names its protocol), or one half
  * to each of two, subscribes them, publishes to the first and counts: each must
@@ -14,6 +17,8 @@
  * message first; BENCH_SLICE_MS; BURST (20; 0: not) messages at a time;
  * SUSTAIN_MS (0: not), SUSTAIN_RATE (100 a second); for `ours` SOCKET and
  * TOKENS.
+ *
+ * resume and pages are in wscatchup.c.
  */
 #include <errno.h>
 #include <signal.h>
@@ -349,6 +354,10 @@ int main(int argc, char **argv)
 		return scene_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "run") == 0)
 		return run_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "resume") == 0)
+		return resume_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "pages") == 0)
+		return pages_main(argc - 1, argv + 1);
 	(void)fputs("usage: see the head of tests/bench/wsclients.c\n", stderr);
 	return 2;
 }

@@ -22,8 +22,8 @@
 
 enum {
 	READ = 256 << 10,
-	CARRY = 2048, /* a piece that is not complete */
-	PATIENCE_MS = 20000
+	CARRY = 2048,	    /* a piece that is not complete */
+	PATIENCE_MS = 20000 /* without one more */
 };
 
 double run_ms(uint64_t ns)
@@ -228,9 +228,12 @@ void run_turn(struct run *r, int timeout_ms)
 void run_await(struct run *r, const char *what, const uint64_t *count,
 	       uint64_t wanted)
 {
-	uint64_t end = bench_now_ns() + PATIENCE_MS * UINT64_C(1000000);
+	uint64_t end = 0, before = 0;
 
 	while (*count < wanted) {
+		if (*count > before || end == 0)
+			end = bench_now_ns() + PATIENCE_MS * UINT64_C(1000000);
+		before = *count;
 		run_turn(r, 100);
 		if (bench_now_ns() > end) {
 			(void)fprintf(stderr, "wsclients: %s: %llu of %llu\n",
@@ -271,7 +274,8 @@ void run_set_up(struct run *r, const char *ports)
 			&r->nodes[i < r->n ? i * r->nnodes / r->n : 0];
 	if (r->proto->publish == NULL) {
 		wssender_start(&r->sender, socket, "bench");
-		wsbench_use_tokens(path, r->sender.last_seq);
+		wsbench_use_tokens(path,
+				   r->sender.last_seq - bench_env("BEHIND", 0));
 	} else {
 		r->publisher = &r->conns[r->n];
 	}

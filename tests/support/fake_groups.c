@@ -13,7 +13,7 @@ struct held {
 	struct list link;
 	struct wire_header h;
 	unsigned connection; /* it came on */
-	uint64_t group_id, after_seq, limit;
+	uint64_t group_id, after_seq, limit, bytes;
 };
 
 static bool is_watched(const struct fake_group *g)
@@ -118,6 +118,7 @@ bool fake_groups_answer(struct fake_groups *f)
 	if (el == NULL)
 		return false;
 	r = container_of(el, struct held, link);
+	f->asked -= r->bytes;
 	if (f->peer.has_conn && r->connection == f->peer.connected)
 		answer(f, r);
 	free(r);
@@ -153,6 +154,8 @@ static void request(struct fake_peer *peer, const struct wire_header *h,
 		r->group_id = body->pull.group_id;
 		r->after_seq = body->pull.after_seq;
 		r->limit = body->pull.limit;
+		r->bytes = body->pull.max_bytes;
+		f->asked += r->bytes;
 	} else if (h->type == WIRE_WATCH) {
 		f->watches++;
 		r->group_id = body->watch.group_id;

@@ -31,6 +31,7 @@ struct fake_groups {
 	struct fake_peer peer; /* peer.data is this */
 	struct fake_group g[FAKE_GROUPS];
 	unsigned watches, unwatches, pulls; /* how many came */
+	uint64_t asked;	      /* bytes of the pulls that are held */
 	unsigned pull_errors; /* so many PULLs are `unavailable` */
 	unsigned watch_error; /* all WATCHes are; 0: none */
 	bool hold;	      /* answers wait for fake_groups_answer() */

@@ -96,6 +96,11 @@ static void faulty_close(struct store *s)
 	free(faulty_of(s));
 }
 
+static int faulty_tend(struct store *s, struct store_tend *op, struct err *err)
+{
+	return pass(s, store_tend(inner_of(s), op, err));
+}
+
 static int faulty_begin(struct store *s, struct err *err)
 {
 	const struct fault *fault = count_call(s, FAULTY_BEGIN);
@@ -604,6 +609,7 @@ static const struct store_ops faulty_ops = {
 	.list_contents = faulty_list_contents,
 	.list_versions = faulty_list_versions,
 	.list_changes = faulty_list_changes,
+	.tend = faulty_tend,
 	.list_user_versions = faulty_list_user_versions,
 	.list_user_changes = faulty_list_user_changes,
 	.flush_reads = faulty_flush_reads,

@@ -48,6 +48,13 @@ static void on_done(struct sequencer_op *op)
 	buf_release(&s->items);
 }
 
+/* A lane is woken at the end of the loop's turn. */
+static void give(struct lanes *f, uint64_t group_id, struct sequencer_op *op)
+{
+	assert_int_equal(sequencer_submit(&f->sequencer, group_id, op), 0);
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+}
+
 void submit(struct lanes *f, struct sending *s, uint64_t group_id,
 	    const char *content, const char *client_id)
 {
@@ -60,7 +67,7 @@ void submit(struct lanes *f, struct sending *s, uint64_t group_id,
 					   .user = str_of("alice"),
 					   .items = buf_str(&s->items) };
 	s->op.append = &s->append;
-	assert_int_equal(sequencer_submit(&f->sequencer, group_id, &s->op), 0);
+	give(f, group_id, &s->op);
 }
 
 void run_until(struct lanes *f, const struct sending *s, size_t n)
@@ -186,8 +193,9 @@ void hold(struct lanes *f, struct holding *h, uint64_t group_id)
 {
 	h->op.run = run_holding;
 	h->op.done = on_held;
-	assert_int_equal(sequencer_submit(&f->sequencer, group_id, &h->op), 0);
+	give(f, group_id, &h->op);
 }
+
 void let_go(struct lanes *f)
 {
 	for (int i = 0; i < LANES; i++)

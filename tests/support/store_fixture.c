@@ -90,6 +90,27 @@ void fixture_commit(struct store_fixture *f)
 {
 	if (store_commit(f->s, &f->err) < 0)
 		fail_msg("commit: %s", f->err.text);
+	if (f->seal == UINT64_MAX)
+		fixture_seal(f);
+	else if (f->seal > 0)
+		fixture_seal_some(f, f->seal, 1);
+}
+
+void fixture_seal_some(struct store_fixture *f, uint64_t limit, unsigned steps)
+{
+	struct store_tend op = { .limit = limit, .all = true };
+	int rc = 1;
+
+	for (unsigned i = 0; rc > 0 && (steps == 0 || i < steps); i++) {
+		rc = store_tend(f->s, &op, &f->err);
+		if (rc < 0)
+			fail_msg("seal: %s", f->err.text);
+	}
+}
+
+void fixture_seal(struct store_fixture *f)
+{
+	fixture_seal_some(f, 0, 0);
 }
 
 /* The next word of *text; empty at its end. */
@@ -256,6 +277,24 @@ static int start(void **state, const char *scheme, bool shared)
 int fixture_start_sqlite(void **state)
 {
 	return start(state, "sqlite", false);
+}
+
+static int start_sealing(void **state, uint64_t seal)
+{
+	int rc = start(state, "sqlite", false);
+
+	((struct store_fixture *)*state)->seal = seal;
+	return rc;
+}
+
+int fixture_start_sealed(void **state)
+{
+	return start_sealing(state, UINT64_MAX);
+}
+
+int fixture_start_sealing(void **state)
+{
+	return start_sealing(state, 1);
 }
 
 int fixture_start_memory(void **state)

@@ -20,6 +20,7 @@ struct store_fixture {
 	char dir[64];
 	char url[POSTGRES_URL];
 	char path[128];	 /* of a sqlite store */
+	uint64_t seal;	 /* messages that each commit seals; UINT64_MAX: all */
 	struct store *s; /* the writer */
 	struct err err;
 };
@@ -55,6 +56,10 @@ int fixture_edit_one(struct store_fixture *f, uint64_t group_id, const char *by,
 /* A round of archiving, in steps: what they moved. Outside of a transaction. */
 uint64_t fixture_archive(struct store_fixture *f, uint64_t before_ms,
 			 uint64_t limit);
+/* The store's own work, all of it; `limit` a step, and so many steps (0: until
+ * there is no more). Outside of a transaction. */
+void fixture_seal(struct store_fixture *f);
+void fixture_seal_some(struct store_fixture *f, uint64_t limit, unsigned steps);
 /* Fails the test when the store's audit finds a fault. */
 void fixture_verify(struct store_fixture *f);
 /* Whether to ask in which line of text byte off lies: always; but where each
@@ -66,6 +71,9 @@ struct wire_group fixture_find(struct store_fixture *f, uint64_t group_id,
 
 /* The set-up and the end of a test whose state is a struct store_fixture. */
 int fixture_start_sqlite(void **state);
+/* One whose rows are sealed after each commit: all, or one step of one. */
+int fixture_start_sealed(void **state);
+int fixture_start_sealing(void **state);
 int fixture_start_memory(void **state);
 int fixture_start_shared_memory(void **state);
 int fixture_start_postgres(void **state);
@@ -78,8 +86,13 @@ int fixture_stop(void **state);
 			fixture_stop, NULL                                     \
 	}
 #define FIXTURE_ON_EACH(test)                                                  \
-	FIXTURE_ON(sqlite, test), FIXTURE_ON(memory, test),                    \
+	FIXTURE_ON_SQLITE(test), FIXTURE_ON(memory, test),                     \
 		FIXTURE_ON(postgres, test)
+
+/* Wherever its messages lie. */
+#define FIXTURE_ON_SQLITE(test)                                                \
+	FIXTURE_ON(sqlite, test), FIXTURE_ON(sealed, test),                    \
+		FIXTURE_ON(sealing, test)
 
 /* Once on each back end that nodes can share. */
 #define FIXTURE_ON_SHARED(test)                                                \

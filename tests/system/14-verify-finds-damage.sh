@@ -24,16 +24,19 @@ damage() {
 	like "and says where" "$(cat "$T/ok.out")" "$3"
 	stop_groupd
 }
-of='group_id FROM groups WHERE name ='
+# everywhere CHANGE GROUP SEQ: to a message in whichever tier it lies.
+everywhere() {
+	of="(SELECT group_id FROM groups WHERE name = '$2')"
+	change() { echo "$1" | sed "s/TIER/$2/"; }
+	change "$1 WHERE id = ($of << 32 | $3);" messages
+	change "$1 WHERE group_id = $of AND seq = $3;" hot
+}
 damage "a message that is missing" \
-	"DELETE FROM messages WHERE id = ((SELECT $of 'two') << 32 | 7)" \
-	'[78]'
+	"$(everywhere "DELETE FROM TIER" two 7)" '[78]'
 damage "an offset that is wrong" \
-	"UPDATE messages SET off = off + 1 WHERE id = ((SELECT $of 'two') << 32 | 9)" \
-	'off|9'
+	"$(everywhere "UPDATE TIER SET off = off + 1" two 9)" 'off|9'
 damage "a text of another length" \
-	"UPDATE messages SET content = x'616263' WHERE id = ((SELECT $of 'one') << 32 | 5)" \
-	'5|len'
+	"$(everywhere "UPDATE TIER SET content = x'616263'" one 5)" '5|len'
 rm -rf "$T/data"
 cp -a "$T/sound" "$T/data"
 start_groupd

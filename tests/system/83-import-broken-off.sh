@@ -15,7 +15,7 @@ db = sqlite3.connect("file:%s?mode=ro" % sys.argv[1], uri=True)
 print(db.execute(sys.argv[2]).fetchone()[0])' "$T/data/groupd.db" "$1"
 }
 stored() {
-	sql "SELECT count(*) FROM messages"
+	sql "SELECT (SELECT count(*) FROM messages) + (SELECT count(*) FROM hot)"
 }
 many_stored() {
 	[ "$(stored)" -ge 8000 ]

@@ -156,7 +156,8 @@ def deep(parts, path):
     write(path("deep-content-missing"), manifest(less, media=0, media_bytes=0),
           True)
     for name, change in (
-            ("deep-a-gap", sql("DELETE FROM messages WHERE id%7=3")),
+            ("deep-a-gap", sql("DELETE FROM messages WHERE id%7=3",
+                               "DELETE FROM hot WHERE seq%7=3")),
             ("deep-later-version", sql("PRAGMA user_version=99")),
             ("deep-of-another-program", other_database),
             ("deep-damaged", scribble)):
@@ -165,9 +166,17 @@ def deep(parts, path):
 
 
 def older(parts, path):
-    """As groupd wrote it before mentions were numbered, and logs cut."""
+    """As groupd wrote it before mentions were numbered, logs cut, and messages
+    had two tiers."""
     rest = parts_by_name(parts)[:-1]
+    columns = ("off,len,jsonl_off,jsonl_len,rv,time_ms,type,reply_to,sender,"
+               "media_url,mentions,client_id,content")
     changed = with_database(rest, sql(
+        f"INSERT INTO messages(id,{columns}) SELECT group_id<<32|seq,{columns}"
+        " FROM hot h WHERE seq>(SELECT tail_seq FROM groups g"
+        " WHERE g.group_id=h.group_id)",
+        "DROP TABLE hot",
+        "UPDATE groups SET tail_seq=0,tail_off=0,tail_jsonl=0",
         "DROP INDEX groups_kept",
         "ALTER TABLE groups DROP COLUMN keep_ms",
         "ALTER TABLE groups DROP COLUMN keep_messages",

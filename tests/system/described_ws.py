@@ -233,7 +233,7 @@ async def part_source():
     begun = set()
     for name in ("ws_commands.c", "ws_conn.c", "ws_feed.c",
                  "ws_subscribe.c"):
-        begun |= set(re.findall(r'ws_frame_begin\([^,]+,\s*"(\w+)"',
+        begun |= set(re.findall(r'ws_frame_(?:begin|type)\([^,]+,\s*"(\w+)"',
                                 source("daemon/gateway/" + name)))
     say(begun == set(FRAMES), "the frames are those that the gateway makes",
         begun ^ set(FRAMES))

@@ -226,12 +226,15 @@ def left():
     try:
         return [db.execute(sql).fetchone()[0] for sql in (
             "SELECT count(*) FROM meta WHERE k LIKE 'import/%'",
-            "SELECT count(*) FROM groups", "SELECT count(*) FROM messages",
+            "SELECT count(*) FROM groups",
+            "SELECT (SELECT count(*) FROM messages)+"
+            "(SELECT count(*) FROM hot)",
             "SELECT count(*) FROM members", "SELECT count(*) FROM mentions",
             "SELECT count(*) FROM everyone", "SELECT count(*) FROM media",
             "SELECT count(*) FROM garbage",
             "SELECT (SELECT count(*) FROM dedupe_0)+"
-            "(SELECT count(*) FROM dedupe_1)")]
+            "(SELECT count(*) FROM dedupe_1)+"
+            "(SELECT count(client_id)+count(batch_id) FROM hot)")]
     finally:
         db.close()
 

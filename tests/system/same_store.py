@@ -5,18 +5,43 @@ import sqlite3
 import sys
 
 OF_GROUPS = "group_id IN (SELECT group_id FROM groups)"
+# A message lies in one of two tiers, and so does what follows from it.
+COLUMNS = ("off,len,jsonl_off,jsonl_len,rv,time_ms,type,reply_to,sender,"
+           "media_url,mentions,client_id,content")
+TAIL = ("coalesce((SELECT {0} FROM hot h WHERE h.group_id=g.group_id"
+        " AND h.seq>g.tail_seq ORDER BY h.seq DESC LIMIT 1),g.{1}) AS {1}")
+GROUP = ("group_id,name,epoch,created_by,create_key,created_ms,description,"
+         "avatar_url,settings,max_members,member_count,first_seq,first_off,"
+         "first_jsonl_off,info_ms,members_ms,keep_ms,keep_messages,keep_bytes")
+KEY = ("group_id,sender,CAST('{0}'||{1} AS BLOB),{2},seq,{3},time_ms,{4}"
+       " FROM hot JOIN groups g USING(group_id)"
+       " WHERE seq>tail_seq AND {1} IS NOT NULL")
 QUERIES = {
     "users": "SELECT name,created_ms FROM users",
-    "groups": "SELECT * FROM groups",
-    "members": f"SELECT * FROM members WHERE {OF_GROUPS}",
-    "messages": "SELECT * FROM messages WHERE id>>32 IN"
-                " (SELECT group_id FROM groups)",
+    "groups": f"SELECT {GROUP}," + ",".join(
+        TAIL.format(*names) for names in (
+            ("seq", "tail_seq"), ("off+len", "tail_off"),
+            ("jsonl_off+jsonl_len", "tail_jsonl"), ("time_ms", "tail_ms"))) +
+              " FROM groups g",
+    "members": "SELECT group_id,name,role,joined_ms,joined_seq,"
+               "max(last_read_seq,coalesce((SELECT max(seq) FROM hot h"
+               " WHERE h.group_id=m.group_id AND h.sender=m.name"
+               f" AND h.seq>m.joined_seq),0)) FROM members m WHERE {OF_GROUPS}",
+    "messages": f"SELECT id,{COLUMNS} FROM messages WHERE id>>32 IN"
+                " (SELECT group_id FROM groups) UNION ALL"
+                f" SELECT group_id<<32|seq,{COLUMNS} FROM hot"
+                " JOIN groups g USING(group_id)"
+                " WHERE seq>tail_seq AND seq>=first_seq",
     "mentions": f"SELECT * FROM mentions WHERE {OF_GROUPS}",
     "everyone": f"SELECT * FROM everyone WHERE {OF_GROUPS}",
     "tokens": "SELECT * FROM tokens",
     "media": f"SELECT * FROM media WHERE {OF_GROUPS}",
     "keys": "SELECT * FROM (SELECT * FROM dedupe_0 UNION ALL"
-            f" SELECT * FROM dedupe_1) WHERE {OF_GROUPS}",
+            f" SELECT * FROM dedupe_1) WHERE {OF_GROUPS} UNION ALL SELECT " +
+            KEY.format("i", "client_id", "seq", "off", "warnings") +
+            " UNION ALL SELECT " +
+            KEY.format("b", "batch_id", "batch_first", "batch_off",
+                       "batch_warnings"),
     "garbage": "SELECT hash FROM garbage UNION SELECT hash FROM media"
                f" WHERE NOT {OF_GROUPS} AND hash NOT IN"
                f" (SELECT hash FROM media WHERE {OF_GROUPS})",

@@ -416,7 +416,7 @@ static void a_slow_sub_reads_all_through_pages(void **st)
 		send_messages(f, seq, seq + 1023);
 	read_to(f, 0, f->last_seq);
 	/* The oldest were no longer recent: that bound held. */
-	assert_true(f->pulls >= 2 * FEED_RECENT_COUNT / FEED_PAGE_COUNT);
+	assert_true(f->pulls >= 2 * FEED_RECENT_COUNT / WIRE_PAGE_MAX);
 }
 
 /* So that groupd knows who reads along, and when the last of these ends. */

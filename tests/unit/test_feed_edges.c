@@ -465,6 +465,66 @@ static void who_has_caught_up_keeps_no_page(void **state)
 	read_to(f, 0, 20);
 }
 
+/* What is asked for while another page is read is bounded for all together. */
+static void of_many_who_lag_few_pull_ahead(void **state)
+{
+	struct fixture *f = *state;
+	enum { SLOW = 1000, LAG = 8 * FEED_RECENT_COUNT };
+	struct feed_message *m;
+
+	f->groups.hold = true;
+	for (size_t i = 0; i < SLOW; i++)
+		subscribe(f, i, 0, 0);
+	while (f->sub[SLOW - 1].state != FEED_LIVE) {
+		uv_run(&f->loop, UV_RUN_ONCE);
+		fake_groups_answer(&f->groups);
+	}
+	fake_groups_publish(&f->groups, 0, LAG, true);
+	spin(f, 5);
+	for (size_t i = 0; i < SLOW; i++)
+		assert_int_equal(feed_read(&f->sub[i], &m), 0);
+	while (f->groups.pulls < SLOW)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(f->groups.asked, SLOW * FEED_PAGE_BYTES);
+	while (fake_groups_answer(&f->groups))
+		spin(f, 1);
+	for (size_t i = 0; i < SLOW; i++) {
+		while (f->sub[i].cursor == 0) {
+			spin(f, 1);
+			(void)feed_read(&f->sub[i], &m);
+		}
+	}
+	spin(f, 20);
+	assert_true(f->groups.asked > 0);
+	assert_true(f->groups.asked <= FEED_PAGES_BYTES);
+	/* All get all the same. */
+	f->groups.hold = false;
+	while (fake_groups_answer(&f->groups))
+		spin(f, 1);
+	read_to(f, 0, LAG);
+	read_to(f, SLOW - 1, LAG);
+}
+
+/* Nor is anything lost with what was pulled ahead. */
+static void what_fails_ahead_is_pulled_again(void **state)
+{
+	struct fixture *f = *state;
+	enum { LAG = 3 * FEED_RECENT_COUNT };
+	struct feed_message *m;
+
+	start(f, 0, 0, 0);
+	fake_groups_publish(&f->groups, 0, LAG, true);
+	spin(f, 5);
+	read_to(f, 0, 1);
+	while (f->groups.pulls < 2)
+		spin(f, 1);
+	f->groups.pull_errors = 3;
+	read_to(f, 0, LAG);
+	assert_int_equal(f->groups.pull_errors, 0);
+	assert_int_equal(feed_read(&f->sub[0], &m), 0);
+	assert_null(f->sub[0].page);
+}
+
 static void a_watch_that_fails_for_now_is_asked_again(void **state)
 {
 	struct fixture *f = *state;
@@ -508,6 +568,45 @@ static void a_wake_may_leave_and_subscribe_anew(void **state)
 	assert_false(f->groups.g[0].watched[0]);
 }
 
+/* groupd was not told yet that nobody watches through it any more, so it goes
+ * on telling; and then its log is another one, which is shorter. */
+static void what_an_old_watch_is_owed_says_nothing_of_another_log(void **state)
+{
+	struct fixture *f = *state;
+	const struct wire_body_ev_floor floor = { .group_id = GROUP_ID,
+						  .first_seq = 505 };
+	struct fake_group *g = &f->groups.g[0];
+	struct feed_message *m;
+
+	g->last_seq = 500;
+	start(f, 0, 0, 500);
+	f->groups.hold = true;
+	feed_unsubscribe(&f->sub[0]);
+	subscribe(f, 1, 1, FEED_FROM_POINTER);
+	while (f->groups.watches < 2)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	fake_groups_publish(&f->groups, 0, 5, false);
+	fake_groups_publish(&f->groups, 0, 5, true);
+	fake_peer_send(&f->groups.peer, WIRE_EV_FLOOR, 0, 0, &floor);
+	spin(f, 5);
+	fake_peer_drop(&f->groups.peer);
+	g->epoch++;
+	g->last_seq = 200;
+	f->groups.hold = false;
+	until_state(f, 1, FEED_LIVE);
+	assert_int_equal(feed_group_of(&f->sub[1])->last_seq, 200);
+	assert_int_equal(feed_group_of(&f->sub[1])->first_seq, 1);
+	/* Another answer, which is none of a log that became shorter. */
+	start(f, 2, 2, 200);
+	read_to(f, 1, 200);
+	assert_int_equal(feed_read(&f->sub[1], &m), 0);
+	fake_groups_publish(&f->groups, 0, 310, false);
+	spin(f, 5);
+	assert_int_equal(feed_peek(&f->sub[2], 503)->m.content.data[2], '2');
+	read_to(f, 1, 510);
+	assert_int_equal(f->sub[2].state, FEED_LIVE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -528,8 +627,11 @@ int main(void)
 		T(slow_subs_cost_the_same_however_far_they_lag),
 		T(what_is_in_memory_can_be_skipped_and_nothing_else),
 		T(who_has_caught_up_keeps_no_page),
+		T(of_many_who_lag_few_pull_ahead),
+		T(what_fails_ahead_is_pulled_again),
 		T(a_watch_that_fails_for_now_is_asked_again),
 		T(a_wake_may_leave_and_subscribe_anew),
+		T(what_an_old_watch_is_owed_says_nothing_of_another_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

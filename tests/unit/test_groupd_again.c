@@ -197,6 +197,50 @@ static void a_token_that_is_gone_was_revoked(void **state)
 	hang_up(&c);
 }
 
+/* How many has he? */
+static size_t tokens_of(struct conn *c, const char *user)
+{
+	const struct wire_body_list_tokens list = { .user = str_of(user) };
+	struct wire_token_info t;
+	struct str tokens;
+	size_t count = 0;
+
+	assert_int_equal(ask(c, WIRE_LIST_TOKENS, P_ROOT, &list), ERR_NONE);
+	tokens = c->body.token_list.tokens;
+	while (wire_next(&tokens, &wire_schema_token_info, &t) > 0)
+		count++;
+	return count;
+}
+
+static void a_token_is_made_once(void **state)
+{
+	static const char secret[] = "0123456789abcdef0123456789abcdef";
+	struct wire_body_create_token create = { .user = str_of("daemon"),
+						 .key = str_of(secret) };
+	char token[WIRE_TOKEN_MAX + 1];
+	struct conn c;
+
+	greet(&c, *state);
+	assert_int_equal(ask(&c, WIRE_CREATE_TOKEN, P_ROOT, &create), ERR_NONE);
+	assert_true(str_to_cstr(c.body.token.token, token, sizeof(token)));
+	assert_true(c.body.token.token_id > 0);
+	assert_int_equal(ask_again(&c, WIRE_CREATE_TOKEN, P_ROOT, &create),
+			 ERR_NONE);
+	assert_true(str_eq(c.body.token.token, str_of(token)));
+	assert_int_equal(tokens_of(&c, "daemon"), 1);
+	/* It belongs to this key and user alone. */
+	create.user = str_of("bin");
+	assert_int_equal(ask(&c, WIRE_CREATE_TOKEN, P_ROOT, &create),
+			 ERR_BAD_REQUEST);
+	create.key = str_of("0123456789abcdef0123456789abcdee");
+	assert_int_equal(ask(&c, WIRE_CREATE_TOKEN, P_ROOT, &create), ERR_NONE);
+	assert_false(str_eq(c.body.token.token, str_of(token)));
+	create.key = str_of("too short");
+	assert_int_equal(ask(&c, WIRE_CREATE_TOKEN, P_ROOT, &create),
+			 ERR_BAD_REQUEST);
+	hang_up(&c);
+}
+
 static void share_store(struct fixture *f)
 {
 	snprintf(f->config.store, sizeof(f->config.store), "memory:shared/%s",
@@ -220,6 +264,7 @@ int main(void)
 		TEST(what_is_deleted_was_deleted),
 		TEST(who_says_that_he_left_is_told_no_more_of_the_group),
 		TEST(a_token_that_is_gone_was_revoked),
+		TEST(a_token_is_made_once),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

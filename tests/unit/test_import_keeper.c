@@ -195,6 +195,67 @@ static void what_somebody_comes_back_to_is_left_alone(void **state)
 	fixture_commit(&n->f);
 }
 
+/* Another node deletes a group that leaves a rest, which this one is to take
+ * away: more members than go in one step. */
+static uint64_t delete_large(struct node *n)
+{
+	uint64_t g = fixture_group(&n->f, "large", "alice", "");
+
+	postgres_run(n->f.url, "INSERT INTO members SELECT 1,'user'||n,0,0,0,0 "
+			       "FROM generate_series(1,500) n");
+	fixture_begin(&n->f);
+	assert_int_equal(
+		store_delete_group(n->f.s, g, str_of("alice"), &n->f.err), 1);
+	assert_int_equal(import_keeper_note(&n->keeper, g, &n->f.err), 0);
+	fixture_commit(&n->f);
+	return g;
+}
+
+/* Until the look with which it begins is over: something that is not there is
+ * taken away behind it, on the same lane. */
+static void begin_keeping(struct node *n)
+{
+	const struct event none = { .kind = EVENT_DELETED, .more = true };
+
+	import_keeper_event(&n->keeper, &none);
+	finish(n, 0);
+	n->gone = 0;
+}
+
+static void the_rest_of_a_deleted_group_is_taken_away(void **state)
+{
+	struct node *n = *state;
+	struct event e = { .kind = EVENT_DELETED, .more = true };
+
+	begin_keeping(n);
+	e.group_id = delete_large(n);
+	import_keeper_event(&n->keeper, &e);
+	finish(n, 0);
+	assert_string_equal(imports(n), "0");
+	assert_int_equal(n->gone, 1);
+	fixture_verify(&n->f);
+}
+
+static void so_it_is_at_the_next_start(void **state)
+{
+	struct node *n = *state;
+	struct import_keeper_shared shared = { .readers = &n->readers,
+					       .notes = n->notes };
+	struct err err;
+
+	begin_keeping(n);
+	delete_large(n);
+	import_keeper_release(&n->keeper);
+	assert_int_equal(import_keeper_start(&n->keeper, &n->host,
+					     &n->sequencer, &n->media, &shared,
+					     &err),
+			 0);
+	while (n->gone == 0)
+		uv_run(&n->loop, UV_RUN_ONCE);
+	assert_string_equal(imports(n), "0");
+	fixture_verify(&n->f);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -203,6 +264,8 @@ int main(void)
 		TEST(what_another_node_left_is_taken_away),
 		TEST(what_is_under_way_here_is_left_alone),
 		TEST(what_somebody_comes_back_to_is_left_alone),
+		TEST(the_rest_of_a_deleted_group_is_taken_away),
+		TEST(so_it_is_at_the_next_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

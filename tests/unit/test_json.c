@@ -146,6 +146,40 @@ static void any_text_comes_back_as_it_was(void **state)
 	buf_release(&b);
 }
 
+/* Text is looked at in blocks: at each place of one, and of the rest. */
+static void an_escape_is_found_at_any_place(void **state)
+{
+	static const char marks[] = "\"\\\n\x01\x1f\x7f";
+	static const char *const escaped[] = {
+		"\\\"", "\\\\", "\\n", "\\u0001", "\\u001f", "\\u007f"
+	};
+	struct buf in = { 0 }, out = { 0 }, want = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < 6 * 100; i++) {
+		buf_clear(&in);
+		buf_clear(&out);
+		buf_clear(&want);
+		buf_append_char(&want, '"');
+		for (size_t at = 0; at < 100; at++) {
+			bool is_mark = at == i / 6;
+			char c = is_mark ? marks[i % 6] : '\xff';
+
+			buf_append_char(&in, c);
+			if (is_mark)
+				buf_append_str(&want, str_of(escaped[i % 6]));
+			else
+				buf_append_char(&want, c);
+		}
+		buf_append_char(&want, '"');
+		json_put_str(&out, buf_str(&in));
+		assert_string_equal(buf_cstr(&out), buf_cstr(&want));
+	}
+	buf_release(&in);
+	buf_release(&out);
+	buf_release(&want);
+}
+
 static void a_message_has_the_fields_of_the_contract(void **state)
 {
 	struct wire_message m = { .seq = 3,
@@ -304,6 +338,7 @@ int main(void)
 			sixteen_levels_are_taken_and_seventeen_refused),
 		cmocka_unit_test(getters_check_kind_and_range),
 		cmocka_unit_test(any_text_comes_back_as_it_was),
+		cmocka_unit_test(an_escape_is_found_at_any_place),
 		cmocka_unit_test(a_message_has_the_fields_of_the_contract),
 		cmocka_unit_test(
 			keys_are_walked_and_objects_shown_a_member_a_line),

@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "daemon/sequencer.h"
 #include "lib/buf.h"
 
-enum { SENDERS = 64 };
+enum { SENDERS = 64, HOUR_MS = 3600000 };
 
 struct sending {
 	struct sequencer_op op;
@@ -25,6 +26,8 @@ struct sending {
 };
 
 struct fixture {
+	struct env env; /* the system's, but for its clock */
+	atomic_uint_fast64_t ahead_ms;
 	char dir[64];
 	struct buf url;
 	uv_loop_t loop;
@@ -112,6 +115,19 @@ static uint64_t create_group(struct fixture *f)
 	return s.group_id;
 }
 
+static uint64_t now_ms(void *data)
+{
+	struct fixture *f = data;
+
+	return env_now_ms(env_system()) + atomic_load(&f->ahead_ms);
+}
+
+static void fill_random(void *data, void *out, size_t len)
+{
+	(void)data;
+	env_system()->random(env_system()->data, out, len);
+}
+
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -123,7 +139,8 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(f->dir));
 	buf_printf(&f->url, "sqlite:%s/s.db", f->dir);
 	uv_loop_init(&f->loop);
-	f->store.env = env_system();
+	f->env = (struct env){ now_ms, fill_random, f };
+	f->store.env = &f->env;
 	options.url = buf_cstr(&f->url);
 	options.store = &f->store;
 	options.data = f;
@@ -188,6 +205,25 @@ static void senders_share_their_commits(void **state)
 	while (f->told < SENDERS)
 		uv_run(&f->loop, UV_RUN_ONCE);
 	assert_in_range(f->events, 1, commits);
+}
+
+static void what_comes_in_one_turn_shares_one_commit(void **state)
+{
+	struct fixture *f = *state;
+	struct sending s[SENDERS] = { 0 };
+	uint64_t group_id = create_group(f);
+	uint64_t before = histogram_count(&f->sequencer.figures.ops);
+
+	/* It sleeps. */
+	while (sequencer_stalled_ns(&f->sequencer) > 0)
+		usleep(1000);
+	for (size_t i = 0; i < SENDERS; i++) {
+		submit_all(f, &s[i], 1, group_id);
+		usleep(100);
+	}
+	run_until(f, s, SENDERS);
+	assert_int_equal(histogram_count(&f->sequencer.figures.ops) - before,
+			 1);
 }
 
 static void a_refused_one_does_not_fail_its_batch(void **state)
@@ -268,6 +304,48 @@ static void one_that_wants_to_be_alone_is(void **state)
 	}
 }
 
+static int64_t sealed(const struct fixture *f)
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+	int64_t count;
+
+	assert_int_equal(sqlite3_open_v2(buf_cstr(&f->url) + strlen("sqlite:"),
+					 &db, SQLITE_OPEN_READONLY, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM messages",
+					    -1, &st, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	count = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return count;
+}
+
+static void a_lane_that_is_idle_tends_its_store(void **state)
+{
+	struct fixture *f = *state;
+	struct sending first[SENDERS] = { 0 };
+	struct sending s[SENDERS] = { 0 };
+	uint64_t group_id = create_group(f);
+
+	submit_all(f, first, SENDERS, group_id);
+	run_until(f, first, SENDERS);
+	atomic_store(&f->ahead_ms, HOUR_MS);
+	submit_all(f, s, SENDERS, group_id);
+	run_until(f, s, SENDERS);
+	for (unsigned i = 0; sealed(f) < 2 * SENDERS; i++) {
+		assert_true(i < 10000);
+		usleep(1000);
+	}
+	/* And goes on. */
+	memset(s, 0, sizeof(s));
+	submit_all(f, s, SENDERS, group_id);
+	run_until(f, s, SENDERS);
+	assert_int_equal(s[SENDERS - 1].sent.first_seq, 3 * SENDERS);
+}
+
 struct slow {
 	struct sending sending;
 	struct sequencer *sequencer;
@@ -316,6 +394,8 @@ static void a_lane_that_does_not_get_on_is_seen(void **state)
 	assert_int_equal(sequencer_submit(&f->sequencer, s.sending.group_id,
 					  &s.sending.op),
 			 0);
+	/* A lane is woken at the end of the turn. */
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
 	while (!atomic_load(&s.began))
 		usleep(1000);
 	usleep(50000);
@@ -335,6 +415,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(senders_share_their_commits,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
+			what_comes_in_one_turn_shares_one_commit, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
 			a_refused_one_does_not_fail_its_batch, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(
@@ -347,6 +430,8 @@ int main(void)
 			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_lane_that_does_not_get_on_is_seen, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_lane_that_is_idle_tends_its_store, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

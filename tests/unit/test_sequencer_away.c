@@ -110,10 +110,10 @@ static void while_the_store_is_away_a_send_is_refused_at_once(void **state)
 	assert_int_equal(sequencer_queued(&f->sequencer), 0);
 	run_until(f, s, 2);
 	assert_int_equal(s[1].code, ERR_UNAVAILABLE);
-	/* And says what the store has said. */
+	/* Not what the store has said, which has addresses. */
 	for (size_t i = 0; i < 2; i++)
 		assert_string_equal(s[i].op.err.text,
-				    "The store failed as planned");
+				    "The store cannot be reached now");
 	assert_int_equal(calls(f, FAULTY_APPEND_ALL), 0);
 	assert_true(is_away(f));
 	/* Without being asked, the lane finds out when it is back. */

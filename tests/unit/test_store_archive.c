@@ -514,12 +514,52 @@ static void who_deletes_walks_over_nothing_twice(void **state)
 				"array_agg(bucket),array_agg(n)) FROM segments,"
 				"generate_series(1::bigint,5000,500) n"));
 	assert_in_range(once, 20, 60);
-	once = number(f, WALKED("SELECT delete_group(2,'alice',0)"));
+	once = number(f, WALKED("SELECT delete_group(2,'alice',0,9999,1)"));
 	assert_in_range(once, 5000, 6000);
 	f->now_ms += 2 * DAY_MS;
 	archive(f, 0);
-	once = number(f, WALKED("SELECT delete_group(1,'alice',0)"));
+	once = number(f, WALKED("SELECT delete_group(1,'alice',0,9999,1)"));
 	assert_in_range(once, 20, 60);
+}
+
+/* Though nothing is really gone before its transaction is. */
+static void nor_does_who_deletes_in_steps(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t once;
+
+	fixture_users(f, "alice");
+	fixture_group(f, "large", "alice", "");
+	fixture_begin(f);
+	for (unsigned i = 0; i < 50; i++)
+		say_many(f, 1, 100);
+	fixture_commit(f);
+	once = number(f, WALKED("SELECT delete_group(1,'alice',0,500,1);"
+				"SELECT count(drop_import(1,500,0)) "
+				"FROM generate_series(1,20)"));
+	assert_in_range(once, 5000, 6000);
+	assert_int_equal(hot(f), 5000);
+}
+
+static void nor_does_who_archives_in_steps(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t walked;
+
+	fixture_users(f, "alice");
+	fixture_group(f, "large", "alice", "");
+	fixture_begin(f);
+	for (unsigned i = 0; i < 50; i++)
+		say_many(f, 1, 100);
+	fixture_commit(f);
+	walked = number(f, WALKED("SELECT need_room('archives',lo,lo,1) "
+				  "FROM partitions WHERE parent='messages';"
+				  "SELECT sum(a.o_rows) FROM partitions,"
+				  "generate_series(1,30) n CROSS JOIN LATERAL "
+				  "archive_some(lo,hi,0*n,256,99999999) a "
+				  "WHERE parent='messages'"));
+	/* A few times by each step that moves them, and no more. */
+	assert_in_range(walked, 10000, 30000);
 }
 
 /* What comes to an old day. */
@@ -910,6 +950,8 @@ int main(void)
 		FIXTURE_ON(postgres, retention_takes_the_same_of_it),
 		FIXTURE_ON(postgres, a_deleted_group_leaves_nothing),
 		FIXTURE_ON(postgres, who_deletes_walks_over_nothing_twice),
+		FIXTURE_ON(postgres, nor_does_who_deletes_in_steps),
+		FIXTURE_ON(postgres, nor_does_who_archives_in_steps),
 		FIXTURE_ON(postgres, an_import_finds_room_in_days_that_went),
 		FIXTURE_ON(postgres, a_clock_that_goes_back_adds_to_an_old_day),
 		FIXTURE_ON(postgres,

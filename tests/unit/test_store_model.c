@@ -381,7 +381,7 @@ static void take_step(struct store_fixture *f, const struct model_step *m,
 					&f->err);
 		buf_printf(out, "delete %d", rc);
 	} else if (m->what < 98) {
-		store_commit(f->s, &f->err);
+		fixture_commit(f);
 		note_numbers(f);
 		archive_old(f);
 		fixture_begin(f);
@@ -435,8 +435,8 @@ static struct model_step random_step(struct store_fixture *f)
 }
 
 /* pace: how fast time goes. */
-static void compare_to_model(const char *scheme, unsigned seed, unsigned steps,
-			     unsigned pace)
+static void compare_to_model(const char *scheme, uint64_t seal, unsigned seed,
+			     unsigned steps, unsigned pace)
 {
 	struct store_fixture real;
 	struct store_fixture memory;
@@ -444,6 +444,7 @@ static void compare_to_model(const char *scheme, unsigned seed, unsigned steps,
 	struct buf b = { 0 };
 
 	fixture_init(&real, scheme);
+	real.seal = seal;
 	fixture_init(&memory, "memory");
 	fixture_users(&real, "u0 u1 u2 u3 u4 u5 u6 u7 u8");
 	fixture_users(&memory, "u0 u1 u2 u3 u4 u5 u6 u7 u8");
@@ -485,7 +486,17 @@ static void sqlite_gives_what_the_reference_gives(void **state)
 {
 	(void)state;
 	for (unsigned seed = 1; seed <= 16; seed++)
-		compare_to_model("sqlite", seed, 2000, 2000);
+		compare_to_model("sqlite", 0, seed, 2000, 2000);
+}
+
+/* Its messages are in one tier, in both, or in the other. */
+static void sqlite_does_while_it_seals(void **state)
+{
+	static const uint64_t seals[] = { UINT64_MAX, 1, 2, 7 };
+
+	(void)state;
+	for (unsigned seed = 17; seed <= 28; seed++)
+		compare_to_model("sqlite", seals[seed % 4], seed, 2000, 500);
 }
 
 /* Each step is a round trip at least. All happens within one window: when an id
@@ -494,13 +505,14 @@ static void postgres_gives_what_the_reference_gives(void **state)
 {
 	(void)state;
 	for (unsigned seed = 1; seed <= 4; seed++)
-		compare_to_model("postgres", seed, 1000, 20);
+		compare_to_model("postgres", 0, seed, 1000, 20);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sqlite_gives_what_the_reference_gives),
+		cmocka_unit_test(sqlite_does_while_it_seals),
 		cmocka_unit_test(postgres_gives_what_the_reference_gives),
 	};
 

@@ -45,8 +45,11 @@ static void midnight_needs_no_connection_to_be_free(void **state)
 	fixture_commit(f);
 	/* What is not there has to be made. */
 	f->now_ms += 24 * HOUR;
-	assert_true(store_begin(f->s, &f->err) < 0);
+	assert_true(store_reach(f->s, &f->err) < 0);
 	assert_non_null(strstr(f->err.text, "too many connections"));
+	/* Which is for the log: a user is not told of the database. */
+	assert_true(store_begin(f->s, &f->err) < 0);
+	assert_string_equal(f->err.text, "The store cannot be reached now");
 	limit_connections(f, -1);
 	fixture_begin(f);
 	assert_int_equal(fixture_say(f, g, "alice", "x", "id2", NULL), 0);
@@ -263,9 +266,148 @@ static void what_is_not_moved_completely_is_not_written_to(void **state)
 	fixture_commit(f);
 }
 
+/* A group with so many members that it does not go in one step; one of them is
+ * in none that comes later. */
+static uint64_t make_large(struct store_fixture *f, bool again)
+{
+	enum { MEMBERS = 300 };
+	struct store_create op = { .name = str_of("large"),
+				   .creator = str_of("alice") };
+	struct buf edits = { 0 };
+
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "user%u", i);
+		fixture_edit(&edits, EDIT_ADD, name);
+	}
+	if (!again)
+		fixture_edit(&edits, EDIT_ADD, "zoe");
+	op.members = buf_str(&edits);
+	fixture_begin(f);
+	assert_int_equal(store_create_group(f->s, &op, &f->err), 0);
+	fixture_commit(f);
+	buf_release(&edits);
+	return op.group_id;
+}
+
+/* A log of two days, of which one is archived, with mentions and a file. */
+static void fill(struct store_fixture *f, uint64_t g)
+{
+	enum { LINES = 1500 };
+	struct store_append op = { .group_id = g, .user = str_of("alice") };
+	struct store_media file = { .group_id = g,
+				    .user = str_of("alice"),
+				    .name = str_of("a.txt"),
+				    .hash = { 7 },
+				    .size = 3 };
+	struct buf items = { 0 };
+
+	for (unsigned i = 0; i < LINES; i++)
+		fixture_item(&items, i % 100 == 0 ? "@everyone" : "@zoe", 0,
+			     "");
+	op.items = buf_str(&items);
+	for (unsigned day = 0; day < 2; day++) {
+		fixture_begin(f);
+		assert_int_equal(store_append(f->s, &op, &f->err), 0);
+		fixture_commit(f);
+		f->now_ms += 24 * HOUR;
+	}
+	fixture_begin(f);
+	assert_int_equal(store_add_media(f->s, &file, &f->err), 0);
+	fixture_commit(f);
+	assert_true(fixture_archive(f, f->now_ms - 24 * HOUR, 10000) > 0);
+	buf_release(&items);
+}
+
+static int count_group(void *data, const struct wire_group *g)
+{
+	*(uint64_t *)data = g->group_id;
+	return 0;
+}
+
+/* The id of his only group; 0: he has none. */
+static uint64_t group_of(struct store_fixture *f, const char *user)
+{
+	uint64_t id = 0;
+
+	assert_int_equal(store_list_groups(f->s, str_of(user), str_of(""),
+					   count_group, &id, &f->err),
+			 0);
+	return id;
+}
+
+static void what_a_large_group_leaves_goes_in_steps(void **state)
+{
+	struct store_fixture *f = *state;
+	struct wire_group out;
+	uint64_t left = 0;
+	uint64_t old;
+	uint64_t g;
+	unsigned steps = 0;
+	int rc;
+
+	fixture_users(f, "alice zoe");
+	postgres_run(f->url, "INSERT INTO users(name,created_ms) SELECT "
+			     "'user'||n,1 FROM generate_series(0,299) n");
+	old = make_large(f, false);
+	fill(f, old);
+	fixture_begin(f);
+	assert_int_equal(
+		store_delete_group(f->s, old, str_of("alice"), &f->err), 1);
+	fixture_commit(f);
+	assert_true(store_find_group(f->s, old, str_of(""), str_of(""), &out,
+				     &f->err) < 0);
+	assert_int_equal(f->err.code, ERR_NO_SUCH_GROUP);
+	assert_int_equal(group_of(f, "zoe"), 0);
+	fixture_verify(f);
+	assert_int_equal(store_next_import(f->s, 0, &left, &f->err), 1);
+	assert_int_equal(left, old);
+	/* Its name is free, and who is in the new one is told nothing of the
+	 * old one any more. */
+	g = make_large(f, true);
+	assert_int_equal(group_of(f, "user99"), g);
+	do {
+		fixture_begin(f);
+		rc = store_import_drop(f->s, old, &f->err);
+		fixture_commit(f);
+		fixture_verify(f);
+		steps++;
+	} while (rc == 1);
+	assert_int_equal(rc, 0);
+	assert_true(steps >= 3);
+	assert_int_equal(store_next_import(f->s, 0, &left, &f->err), 0);
+	assert_int_equal(group_of(f, "user99"), g);
+	assert_int_equal(fixture_find(f, g, "user299").member_count, 301);
+	assert_string_equal(
+		postgres_run(f->url,
+			     "SELECT (SELECT count(*) FROM messages)+"
+			     "(SELECT count(*) FROM archives)+"
+			     "(SELECT count(*) FROM segments)+"
+			     "(SELECT count(*) FROM mentions)+"
+			     "(SELECT count(*) FROM everyone)+"
+			     "(SELECT count(*) FROM media)+"
+			     "(SELECT count(*) FROM members WHERE group_id=1)+"
+			     "(SELECT count(*) FROM changes WHERE group_id=1)"),
+		"0");
+	assert_string_equal(
+		postgres_run(f->url, "SELECT count(*) FROM garbage"), "1");
+	assert_string_equal(
+		postgres_run(f->url, "SELECT string_agg(change::text,',' ORDER "
+				     "BY version) FROM user_changes WHERE name="
+				     "'zoe'"),
+		"0,1");
+	assert_string_equal(
+		postgres_run(f->url, "SELECT string_agg(change::text,',' ORDER "
+				     "BY version) FROM user_changes WHERE name="
+				     "'user99'"),
+		"0,0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		FIXTURE_ON(postgres, what_a_large_group_leaves_goes_in_steps),
 		FIXTURE_ON(postgres, midnight_needs_no_connection_to_be_free),
 		FIXTURE_ON(postgres, the_longest_window_holds_for_all),
 		FIXTURE_ON(postgres,

@@ -67,9 +67,9 @@ static void foreign_newer_and_damaged_files_are_refused(void **state)
 
 	store_close(f->s);
 	f->s = NULL;
-	run_sql(f, "PRAGMA user_version=5");
-	assert_refused(f, "format 5");
-	run_sql(f, "PRAGMA user_version=4; PRAGMA application_id=7");
+	run_sql(f, "PRAGMA user_version=6");
+	assert_refused(f, "format 6");
+	run_sql(f, "PRAGMA user_version=5; PRAGMA application_id=7");
 	assert_refused(f, "another program");
 	run_sql(f, "PRAGMA application_id=0x474D5347");
 	fixture_reopen(f);
@@ -428,35 +428,57 @@ static void count_problem(void *data, const char *text)
 	++*(unsigned *)data;
 }
 
+static const char a_stray[] =
+	"INSERT INTO messages SELECT (7<<32)+1,off,len,jsonl_off,"
+	"jsonl_len,rv,time_ms,type,reply_to,sender,media_url,mentions,"
+	"client_id,content FROM messages LIMIT 1";
+static const char *const faults[] = {
+	/* Of what is not sealed. */
+	"DELETE FROM hot WHERE seq=2",
+	"DELETE FROM hot WHERE seq=5",
+	"UPDATE hot SET off=off+1 WHERE seq=2",
+	"UPDATE hot SET content=x'414243' WHERE seq=3",
+	"UPDATE hot SET time_ms=5 WHERE seq=3",
+	"UPDATE hot SET jsonl_off=jsonl_off+1 WHERE seq=2",
+	"UPDATE hot SET jsonl_len=jsonl_len+1 WHERE seq=4",
+	"UPDATE hot SET client_id=x'41' WHERE seq=1",
+	"UPDATE hot SET type=0 WHERE seq=5",
+	"UPDATE hot SET seq=9 WHERE seq=4",
+	"UPDATE hot SET seq=4 WHERE seq=5",
+	"UPDATE groups SET tail_seq=2",
+	"UPDATE groups SET tail_ms=0,tail_off=1",
+	/* From here on all is sealed. */
+	"DELETE FROM messages WHERE id=(1<<32)+2",
+	"DELETE FROM messages WHERE id=(1<<32)+5",
+	"UPDATE groups SET tail_seq=4",
+	"UPDATE groups SET tail_off=tail_off+1",
+	"UPDATE groups SET tail_jsonl=tail_jsonl+1",
+	"UPDATE groups SET tail_ms=5",
+	"UPDATE messages SET off=off+1 WHERE id=(1<<32)+2",
+	"UPDATE messages SET content=x'414243' WHERE id=(1<<32)+3",
+	"UPDATE messages SET time_ms=5 WHERE id=(1<<32)+3",
+	"UPDATE groups SET member_count=9",
+	"UPDATE members SET last_read_seq=99",
+	"UPDATE messages SET jsonl_off=jsonl_off+1 WHERE id=(1<<32)+2",
+	"UPDATE messages SET jsonl_len=jsonl_len+1 WHERE id=(1<<32)+4",
+	"UPDATE messages SET client_id=x'41' WHERE id=(1<<32)+1",
+	"UPDATE groups SET first_jsonl_off=1",
+	"UPDATE media SET seq=1",
+	"UPDATE media SET seq=77",
+	"UPDATE media SET group_id=2",
+	"UPDATE media SET name='b'",
+	"UPDATE media SET sender='bob'",
+	"UPDATE media SET hash=x'00'",
+	"UPDATE messages SET type=0 WHERE id=(1<<32)+5",
+	"INSERT INTO garbage SELECT hash FROM media",
+	"INSERT INTO mentions VALUES('alice',1,2,2)",
+	"INSERT INTO everyone VALUES(1,2,'bob',0)",
+	a_stray,
+};
+
 static void the_audit_finds_what_is_wrong(void **state)
 {
-	static const char a_stray[] =
-		"INSERT INTO messages SELECT (7<<32)+1,off,len,jsonl_off,"
-		"jsonl_len,rv,time_ms,type,reply_to,sender,media_url,mentions,"
-		"client_id,content FROM messages LIMIT 1";
-	static const char *const faults[] = {
-		"DELETE FROM messages WHERE id=(1<<32)+2",
-		"UPDATE messages SET off=off+1 WHERE id=(1<<32)+2",
-		"UPDATE messages SET content=x'414243' WHERE id=(1<<32)+3",
-		"UPDATE messages SET time_ms=5 WHERE id=(1<<32)+3",
-		"UPDATE groups SET member_count=9",
-		"UPDATE members SET last_read_seq=99",
-		"UPDATE messages SET jsonl_off=jsonl_off+1 WHERE id=(1<<32)+2",
-		"UPDATE messages SET jsonl_len=jsonl_len+1 WHERE id=(1<<32)+4",
-		"UPDATE messages SET client_id=x'41' WHERE id=(1<<32)+1",
-		"UPDATE groups SET first_jsonl_off=1",
-		"UPDATE media SET seq=1",
-		"UPDATE media SET seq=77",
-		"UPDATE media SET group_id=2",
-		"UPDATE media SET name='b'",
-		"UPDATE media SET sender='bob'",
-		"UPDATE media SET hash=x'00'",
-		"UPDATE messages SET type=0 WHERE id=(1<<32)+5",
-		"INSERT INTO garbage SELECT hash FROM media",
-		"INSERT INTO mentions VALUES('alice',1,2,2)",
-		"INSERT INTO everyone VALUES(1,2,'bob',0)",
-		a_stray,
-	};
+	bool sealed = false;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
@@ -478,6 +500,10 @@ static void the_audit_finds_what_is_wrong(void **state)
 		file.group_id = g;
 		assert_int_equal(store_add_media(f.s, &file, &f.err), 0);
 		fixture_commit(&f);
+		fixture_verify(&f);
+		sealed = sealed || strstr(faults[i], " messages ") != NULL;
+		if (sealed)
+			fixture_seal(&f);
 		fixture_verify(&f);
 		store_close(f.s);
 		run_sql(&f, faults[i]);

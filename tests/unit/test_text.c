@@ -220,6 +220,44 @@ static void exactly_the_listed_code_points_are_escaped(void **state)
 	buf_release(&out);
 }
 
+/* Text is looked at in blocks: at each place of one, and of the rest. */
+static void an_escape_is_found_at_any_place(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} marks[] = { { "\\", "\\\\" },
+		      { "\n", "\\n" },
+		      { "\x1f", "\\x1f" },
+		      { "\x7f", "\\x7f" },
+		      { "\xc2\x9f", "\\xc2\\x9f" },
+		      { "\xd8\x9c", "\\xd8\\x9c" },
+		      { "\xe2\x80\xae", "\\xe2\\x80\\xae" },
+		      { "\xe2\x82\xac", "\xe2\x82\xac" },
+		      { "\xc2\xa0", "\xc2\xa0" } };
+	static const char *const fills[] = { "a", "\xd0\xb6" };
+	struct buf in = { 0 };
+	struct buf want = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < 100 * sizeof(marks) / sizeof(marks[0]); i++) {
+		const char *fill = fills[i % 2];
+
+		for (size_t at = 0; at < 100; at++) {
+			bool is_mark = at == i / 9;
+
+			buf_append_str(
+				&in, str_of(is_mark ? marks[i % 9].in : fill));
+			buf_append_str(&want, str_of(is_mark ? marks[i % 9].out
+							     : fill));
+		}
+		assert_escaped(in.data, in.len, buf_cstr(&want));
+		buf_clear(&in);
+		buf_clear(&want);
+	}
+	buf_release(&in);
+	buf_release(&want);
+}
+
 static void an_unknown_or_cut_escape_is_refused(void **state)
 {
 	static const char *const bad[] = { "\\",    "a\\",  "\\q",
@@ -527,6 +565,7 @@ int main(void)
 		cmocka_unit_test(times_at_the_ends_are_clamped_and_checked),
 		cmocka_unit_test(escapes_are_those_of_the_header),
 		cmocka_unit_test(exactly_the_listed_code_points_are_escaped),
+		cmocka_unit_test(an_escape_is_found_at_any_place),
 		cmocka_unit_test(an_unknown_or_cut_escape_is_refused),
 		cmocka_unit_test(lines_read_as_the_contract_says),
 		cmocka_unit_test(text_gives_back_what_was_sent),

@@ -217,6 +217,39 @@ static void a_frame_has_a_little_endian_header(void **state)
 	buf_release(&b);
 }
 
+/* However long it was thought to become. */
+static void a_frame_put_together_in_its_place_is_the_same(void **state)
+{
+	static const size_t lengths[] = { 0, 1, 127, 128, 16383, 16384, 70000 };
+	struct wire_body_messages body = { .epoch = 7, .last_seq = 300 };
+	struct buf whole = { 0 }, parts = { 0 }, bytes = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < 70000; i++)
+		buf_append_char(&bytes, (char)i);
+	for (size_t i = 0; i < 7 * 7; i++) {
+		struct str s = str_make(bytes.data, lengths[i % 7]);
+		struct wire_open open;
+
+		buf_append_char(&whole, '!');
+		buf_append_char(&parts, '!');
+		body.messages = s;
+		wire_put_frame(&whole, WIRE_MESSAGES, 5, 6, &body);
+		body.messages = str_of("");
+		open = wire_open_frame(&parts, WIRE_MESSAGES, 5, 6, &body,
+				       lengths[i / 7]);
+		buf_append(&parts, s.data, s.len / 2);
+		buf_append(&parts, s.data + s.len / 2, s.len - s.len / 2);
+		wire_close_frame(&parts, &open);
+		assert_int_equal(parts.len, whole.len);
+		assert_memory_equal(parts.data, whole.data, whole.len);
+		assert_int_equal(parts.data[parts.len], 0);
+	}
+	buf_release(&whole);
+	buf_release(&parts);
+	buf_release(&bytes);
+}
+
 static void a_bad_header_is_refused(void **state)
 {
 	struct wire_header h;
@@ -328,6 +361,7 @@ int main(void)
 		cmocka_unit_test(a_value_above_its_bound_is_refused),
 		cmocka_unit_test(a_list_is_walked_to_its_end),
 		cmocka_unit_test(a_frame_has_a_little_endian_header),
+		cmocka_unit_test(a_frame_put_together_in_its_place_is_the_same),
 		cmocka_unit_test(a_bad_header_is_refused),
 		cmocka_unit_test(every_type_has_a_schema_and_a_name),
 		cmocka_unit_test(random_bytes_are_refused_or_exact),
