@@ -354,6 +354,7 @@ int feed_start(struct feed *f, uv_loop_t *loop, struct client *c)
 	f->p = p;
 	p->f = f;
 	p->c = c;
+	list_init(&p->groups);
 	list_init(&p->waking);
 	list_init(&p->retry_pages);
 	list_init(&p->retry_watches);
@@ -386,6 +387,7 @@ static void closed_cb(uv_handle_t *handle)
 	feed_messages_free(p->fresh);
 	feed_messages_free(p->old);
 	table_release(&p->watches);
+	table_release(&p->by_id);
 	free(p);
 	f->p = NULL;
 	if (cb != NULL)
@@ -396,7 +398,7 @@ void feed_close(struct feed *f, void (*cb)(struct feed *f))
 {
 	struct feed_private *p = f->p;
 
-	assert(p->groups == 0 && list_empty(&p->waking));
+	assert(list_empty(&p->groups) && list_empty(&p->waking));
 	p->close_cb = cb;
 	uv_close((uv_handle_t *)&p->turn, closed_cb);
 	uv_close((uv_handle_t *)&p->retry, closed_cb);

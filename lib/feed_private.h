@@ -27,8 +27,6 @@
 #include "lib/feed.h"
 #include "lib/table.h"
 
-enum { FEED_BUCKETS = 1024 /* bucket() takes 10 bits */ };
-
 /* What one lagging subscriber pulled, and is pulling. */
 struct feed_page {
 	struct client_request pull;
@@ -61,7 +59,8 @@ struct feed_watch {
 struct feed_group_private {
 	struct feed_group pub;
 	struct feed_private *feed;
-	struct feed_group_private *next; /* of the same bucket */
+	struct table_node node; /* of the feed's */
+	struct list link;	/* of the feed's */
 	struct list watches;
 	struct list idle; /* watches that lost their last sub while held */
 	struct feed_message **recent; /* owned ring of `cap` */
@@ -72,9 +71,9 @@ struct feed_group_private {
 
 struct feed_private {
 	struct feed *f;
-	struct client *c; /* borrowed */
-	struct feed_group_private *buckets[FEED_BUCKETS];
-	size_t groups;
+	struct client *c;   /* borrowed */
+	struct table by_id; /* the groups, and all of them in a list */
+	struct list groups;
 	size_t pulling;	      /* subs that have a page */
 	size_t page_bytes;    /* of all pages, and of those on their way */
 	struct table watches; /* by group and principal */

@@ -11,20 +11,18 @@
 
 /* Groups. */
 
-static struct feed_group_private **bucket(struct feed_private *p, uint64_t id)
-{
-	uint64_t h = id * UINT64_C(0x9E3779B97F4A7C15);
-
-	return &p->buckets[h >> 54]; /* 10 bits: as many as there are */
-}
-
 struct feed_group_private *feed_group_find(struct feed_private *p, uint64_t id)
 {
-	struct feed_group_private *g = *bucket(p, id);
+	struct table_node *node = table_find(&p->by_id, table_hash_u64(id));
 
-	while (g != NULL && g->pub.group_id != id)
-		g = g->next;
-	return g;
+	for (; node != NULL; node = table_next(node)) {
+		struct feed_group_private *g =
+			container_of(node, struct feed_group_private, node);
+
+		if (g->pub.group_id == id)
+			return g;
+	}
+	return NULL;
 }
 
 static struct feed_group_private *group_get(struct feed_private *p, uint64_t id)
@@ -41,23 +39,20 @@ static struct feed_group_private *group_get(struct feed_private *p, uint64_t id)
 	g->feed = p;
 	list_init(&g->watches);
 	list_init(&g->idle);
-	g->next = *bucket(p, id);
-	*bucket(p, id) = g;
-	p->groups++;
+	if (!table_insert(&p->by_id, &g->node, table_hash_u64(id))) {
+		free(g);
+		return NULL;
+	}
+	list_push(&p->groups, &g->link);
 	return g;
 }
 
 static void group_unused(struct feed_group_private *g)
 {
-	struct feed_group_private **at;
-
 	if (!list_empty(&g->watches))
 		return;
-	at = bucket(g->feed, g->pub.group_id);
-	while (*at != g)
-		at = &(*at)->next;
-	*at = g->next;
-	g->feed->groups--;
+	table_remove(&g->feed->by_id, &g->node);
+	list_remove(&g->link);
 	feed_recent_drop_all(g);
 	free(g->recent);
 	free(g);
@@ -217,13 +212,13 @@ void feed_group_end(struct feed_group_private *g, const struct str *user,
 	let_go(g);
 }
 
-/* A group goes with its last sub, so the bucket is looked at from the start. */
+/* A group goes with its last sub. */
 void feed_groups_end_all(struct feed_private *p, enum err_code code)
 {
-	for (size_t i = 0; i < FEED_BUCKETS; i++) {
-		while (p->buckets[i] != NULL)
-			feed_group_end(p->buckets[i], NULL, code);
-	}
+	while (!list_empty(&p->groups))
+		feed_group_end(container_of(p->groups.next,
+					    struct feed_group_private, link),
+			       NULL, code);
 }
 
 /* Watching. */
@@ -406,12 +401,15 @@ struct feed_watch *feed_watch_get(struct feed_private *p, uint64_t group_id,
 /* Asking frees nothing and runs no callback: it may be done in these loops. */
 static void each_watch(struct feed_private *p, void (*fn)(struct feed_watch *w))
 {
-	for (size_t i = 0; i < FEED_BUCKETS; i++)
-		for (struct feed_group_private *g = p->buckets[i]; g != NULL;
-		     g = g->next)
-			for (struct list *l = g->watches.next; l != &g->watches;
-			     l = l->next)
-				fn(container_of(l, struct feed_watch, link));
+	for (struct list *el = p->groups.next; el != &p->groups;
+	     el = el->next) {
+		struct feed_group_private *g =
+			container_of(el, struct feed_group_private, link);
+
+		for (struct list *l = g->watches.next; l != &g->watches;
+		     l = l->next)
+			fn(container_of(l, struct feed_watch, link));
+	}
 }
 
 static void unmake(struct feed_watch *w)

@@ -21,9 +21,11 @@ test="$test redis-tools"
 # Node.js may be here from elsewhere, with an npm that Debian's conflicts with.
 command -v npm >/dev/null || test="$test nodejs npm"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc"
-# What `make bench-ws` and `make bench-send` measure beside.
+# What `make bench-ws` and `make bench-send` measure beside, and what counts
+# instructions.
 bench="mosquitto nats-server redis-server redis-tools postgresql-15
-	postgresql-client-15 postgresql-contrib jq curl python3 util-linux"
+	postgresql-client-15 postgresql-contrib jq curl python3 python3-websockets
+	util-linux valgrind"
 # `make deb`, and its test in a machine of its own.
 deb="debhelper dpkg-dev lintian debootstrap systemd-container curl python3"
 # What the nodes of a cluster share: its example, its tests and its benchmark.

@@ -5,10 +5,12 @@
 #include "tests/bench/bench.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/text.h"
 
@@ -53,6 +55,15 @@ uint64_t bench_random(void)
 	return x;
 }
 
+const char *bench_user(void)
+{
+	const struct passwd *p = getpwuid(geteuid());
+
+	if (p == NULL)
+		bench_die("getpwuid", -ENOENT);
+	return p->pw_name;
+}
+
 struct str bench_words(void)
 {
 	static const char words[] =
@@ -77,4 +88,53 @@ void bench_sample(const char *metric, const char *side, const char *unit,
 	(void)printf("%s%s\t%s\t%s\t%.4f\n", metric,
 		     suffix == NULL ? "" : suffix, side, unit, value);
 	(void)fflush(stdout);
+}
+
+const char *bench_line(void)
+{
+	return "0123456789 the quick brown fox jumps over the lazy dog, as it "
+	       "has done a thousand times before now\n";
+}
+
+void bench_time(struct bench_times *t, const char *metric, bench_step_fn step,
+		void *data)
+{
+	uint64_t before = bench_now_ns();
+	int rc = step(data);
+
+	t->ns[t->count++ % BENCH_TIMES] = bench_now_ns() - before;
+	if (rc < 0)
+		bench_die(metric, rc);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a;
+	uint64_t y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+double bench_percentile(struct bench_times *t, unsigned percent)
+{
+	size_t count = t->count < BENCH_TIMES ? t->count : BENCH_TIMES;
+
+	if (count == 0)
+		return 0;
+	qsort(t->ns, count, sizeof(t->ns[0]), by_size);
+	return (double)t->ns[count * percent / 100] / 1000;
+}
+
+void bench_slice(const char *metric, const char *side, bench_step_fn step,
+		 void *data)
+{
+	static struct bench_times t;
+	uint64_t end =
+		bench_now_ns() + bench_env("BENCH_SLICE_MS", 150) * 1000000;
+
+	t.count = 0;
+	do {
+		bench_time(&t, metric, step, data);
+	} while (bench_now_ns() < end);
+	bench_sample(metric, side, "us", bench_percentile(&t, 50));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fsbench: the parts that its main() is made of. A benchmark that cannot go
- * on says why and ends the process. One thread.
+ * What the benchmarks share, and the parts that the main() of fsbench is made
+ * of. A benchmark that cannot go on says why and ends the process. One thread.
  *
  * Each measurement is one line on stdout: METRIC TAB SIDE TAB UNIT TAB VALUE.
  * report.py makes medians, spreads and ratios of them.
@@ -22,6 +22,8 @@ uint64_t bench_env(const char *name, uint64_t otherwise);
 /* Decimal, or the end. */
 uint64_t bench_number(const char *text);
 uint64_t bench_random(void);
+/* The process' user, as groupd's socket knows him. */
+const char *bench_user(void);
 /* What somebody says: 19 to 378 bytes of words, 200 in the middle. Borrowed for
  * ever. */
 struct str bench_words(void);
@@ -30,6 +32,17 @@ void bench_sample(const char *metric, const char *side, const char *unit,
 
 /* One operation: 0 or a negative errno. */
 typedef int (*bench_step_fn)(void *data);
+/* How long calls took: of many, the last ones. */
+enum { BENCH_TIMES = 16384 };
+struct bench_times {
+	size_t count;
+	uint64_t ns[BENCH_TIMES];
+};
+/* Makes one call, which must succeed. */
+void bench_time(struct bench_times *t, const char *metric, bench_step_fn step,
+		void *data);
+/* In microseconds; of no calls 0. */
+double bench_percentile(struct bench_times *t, unsigned percent);
 /* Repeats it for BENCH_SLICE_MS; the sample is the median call, since a disk
  * that others use too makes some calls ten times as long. */
 void bench_slice(const char *metric, const char *side, bench_step_fn step,
@@ -48,10 +61,18 @@ struct direct {
 	const char *group; /* borrowed */
 	bool done;
 	int rc;
+	/* Looks at the next answer, borrowed for the call; may be NULL. */
+	void (*seen)(struct direct *d, const void *body);
 };
 
+/* As whoever a token names; NULL: as this process' user. group NULL: asks for
+ * none yet. */
+void direct_open_as(struct direct *d, const char *socket, const char *group,
+		    const char *token);
 void direct_open(struct direct *d, const char *socket, const char *group);
 void direct_close(struct direct *d);
+/* One request, to its answer: 0 or a negative errno. */
+int direct_ask(struct direct *d, enum wire_type type, const void *body);
 /* Steps: what an fstat, an append of 100 bytes and a pread of 4 KiB ask; and
  * what groupd answers on its loop, without a thread. */
 int direct_find(void *data);

@@ -30,6 +30,11 @@ static void answered(struct client_request *req, const struct err *err,
 
 	d->done = true;
 	d->rc = err == NULL ? 0 : -err_errno(err->code);
+	if (err == NULL && d->seen != NULL)
+		d->seen(d, body);
+	d->seen = NULL;
+	if (err != NULL)
+		(void)fprintf(stderr, "bench: %s\n", err->text);
 	if (err == NULL && req->type == WIRE_FIND_GROUP) {
 		const struct wire_group *g = body;
 
@@ -38,12 +43,14 @@ static void answered(struct client_request *req, const struct err *err,
 	}
 }
 
-static int ask(struct direct *d, enum wire_type type, const void *body)
+int direct_ask(struct direct *d, enum wire_type type, const void *body)
 {
 	int rc;
 
 	d->done = false;
 	d->request.data = d;
+	/* Nobody may have run it for longer than a request may take. */
+	uv_update_time(&d->loop);
 	rc = client_submit(&d->client, &d->request, &d->self, type, body,
 			   CLIENT_TIMEOUT_MS, answered);
 	if (rc != 0)
@@ -61,7 +68,7 @@ int direct_find(void *data)
 		.name = str_of(d->group_id == 0 ? d->group : "")
 	};
 
-	return ask(d, WIRE_FIND_GROUP, &body);
+	return direct_ask(d, WIRE_FIND_GROUP, &body);
 }
 
 int direct_unwatch(void *data)
@@ -69,7 +76,7 @@ int direct_unwatch(void *data)
 	struct direct *d = data;
 	const struct wire_body_unwatch body = { .group_id = d->group_id };
 
-	return ask(d, WIRE_UNWATCH, &body);
+	return direct_ask(d, WIRE_UNWATCH, &body);
 }
 
 /* Each with a batch_id of its own, as groupfs does. */
@@ -87,7 +94,7 @@ int direct_send(void *data)
 
 	wire_put(&items, &wire_schema_item, &item);
 	body.items = buf_str(&items);
-	rc = ask(d, WIRE_SEND, &body);
+	rc = direct_ask(d, WIRE_SEND, &body);
 	buf_release(&items);
 	return rc;
 }
@@ -101,13 +108,14 @@ int direct_read(void *data)
 		.size = BENCH_PAGE
 	};
 
-	return ask(d, WIRE_READ_TEXT, &body);
+	return direct_ask(d, WIRE_READ_TEXT, &body);
 }
 
-void direct_open(struct direct *d, const char *socket, const char *group)
+void direct_open_as(struct direct *d, const char *socket, const char *group,
+		    const char *token)
 {
 	const struct client_options options = { .path = socket,
-						.agent = "fsbench/1",
+						.agent = "bench/1",
 						.data = d,
 						.on_event = on_event };
 	int rc;
@@ -117,12 +125,19 @@ void direct_open(struct direct *d, const char *socket, const char *group)
 		bench_die("libuv", -ENOMEM);
 	rc = client_start(&d->client, &d->loop, &options);
 	if (rc == 0)
-		rc = client_open_principal(&d->client, &d->self, PRINCIPAL_SELF,
-					   0, NULL, NULL);
-	if (rc == 0)
+		rc = client_open_principal(&d->client, &d->self,
+					   token == NULL ? PRINCIPAL_SELF
+							 : PRINCIPAL_TOKEN,
+					   0, token, NULL);
+	if (rc == 0 && group != NULL)
 		rc = direct_find(d);
 	if (rc != 0)
 		bench_die(socket, rc);
+}
+
+void direct_open(struct direct *d, const char *socket, const char *group)
+{
+	direct_open_as(d, socket, group, NULL);
 }
 
 static void closed(struct client *c)

@@ -19,7 +19,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,47 +27,6 @@
 #include "lib/text.h"
 
 extern char **environ;
-
-enum { CALLS_KEPT = 16384 /* of a slice, the last ones */ };
-
-static int by_size(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a;
-	uint64_t y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-void bench_slice(const char *metric, const char *side, bench_step_fn step,
-		 void *data)
-{
-	static uint64_t took[CALLS_KEPT];
-	uint64_t end =
-		bench_now_ns() + bench_env("BENCH_SLICE_MS", 150) * 1000000;
-	uint64_t before, now = 0;
-	size_t count = 0;
-
-	while (now < end) {
-		int rc;
-
-		before = bench_now_ns();
-		rc = step(data);
-		now = bench_now_ns();
-		if (rc < 0)
-			bench_die(metric, rc);
-		took[count++ % CALLS_KEPT] = now - before;
-	}
-	if (count > CALLS_KEPT)
-		count = CALLS_KEPT;
-	qsort(took, count, sizeof(took[0]), by_size);
-	bench_sample(metric, side, "us", (double)took[count / 2] / 1000);
-}
-
-const char *bench_line(void)
-{
-	return "0123456789 the quick brown fox jumps over the lazy dog, as it "
-	       "has done a thousand times before now\n";
-}
 
 /* A command with its output thrown away: MB/s of BYTES, or ms where that is
  * 0. */

@@ -16,7 +16,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,16 +65,6 @@ struct worker {
 static uint64_t *ids;
 static size_t id_count;
 
-/* Who sends: the process' user, as a node's socket knows him. */
-static const char *myself(void)
-{
-	const struct passwd *p = getpwuid(geteuid());
-
-	if (p == NULL)
-		bench_die("getpwuid", -ENOENT);
-	return p->pw_name;
-}
-
 static void check(int rc, const struct err *err)
 {
 	if (rc < 0)
@@ -105,7 +94,7 @@ static struct store *open_store(const char *url)
 static int make_main(char **argv)
 {
 	uint64_t groups = bench_number(argv[1]);
-	struct str me = str_of(myself());
+	struct str me = str_of(bench_user());
 	struct store *s = open_store(argv[0]);
 	struct err err = { 0 };
 	bool added;
@@ -250,7 +239,7 @@ static void find_groups(struct load *load)
 	struct store *s = open_store(load->url);
 	struct err err = { 0 };
 
-	load->user = myself();
+	load->user = bench_user();
 	check(store_list_groups(s, str_of(load->user), str_of(""), note_id,
 				NULL, &err),
 	      &err);

@@ -6,6 +6,8 @@ watched.py N GROUPD POSTMASTER: a WebSocket to $URL, as $TOKEN, whose user is in
 the groups g0, g1, ..., subscribes to N of them. Prints samples as bench.h has them: the memory that
 each took of the node $URL (the process GROUPD, and its gateway) and of the
 Redis at $REDIS_SOCKET; then how long a sweep takes, and what it costs.
+watched.py N GROUPD: the same of one machine, with no more than the memory, of a
+user whose groups are N, whatever their names.
 """
 import asyncio
 import glob
@@ -78,13 +80,13 @@ def sweeps():
 
 
 class Node:
-    def __init__(self, groupd, postmaster):
+    def __init__(self, groupd, postmaster=None):
         self.groupd, self.postmaster = groupd, postmaster
         self.gateway = children(groupd)[0]
 
     def memory(self):
-        return {"groupd": rss(self.groupd), "gateway": rss(self.gateway),
-                "Redis": redis_memory()}
+        own = {"groupd": rss(self.groupd), "gateway": rss(self.gateway)}
+        return own | {"Redis": redis_memory()} if self.postmaster else own
 
     def spent(self):
         return {"groupd's CPU": cpu(self.groupd),
@@ -99,35 +101,54 @@ class Node:
                 for side, value in self.spent().items()}
 
 
+def connect():
+    return websockets.connect(
+        os.environ["URL"].replace("http", "ws", 1) + "/api/ws",
+        subprotocols=["groupfs.v1"], ping_interval=None, max_queue=None,
+        extra_headers={"Authorization": "Bearer " + os.environ["TOKEN"]})
+
+
+async def subscribe(ws, waiting, **which):
+    await ws.send(json.dumps({"type": "subscribe"} | which))
+    while waiting > 0:
+        frame = json.loads(await asyncio.wait_for(ws.recv(), 60))
+        waiting -= frame["type"] == "live"
+        if frame["type"] == "error":
+            sys.exit(f"watched.py: {frame}")
+
+
 async def subscribe_all(ws, count):
     """Some at a time: each is read from PostgreSQL, within 2 seconds."""
     for first in range(0, count, PIECE):
         names = [{"group": f"g{i}"}
                  for i in range(first, min(first + PIECE, count))]
-        await ws.send(json.dumps({"type": "subscribe", "groups": names}))
-        waiting = len(names)
-        while waiting > 0:
-            frame = json.loads(await asyncio.wait_for(ws.recv(), 60))
-            waiting -= frame["type"] == "live"
-            if frame["type"] == "error":
-                sys.exit(f"watched.py: {frame}")
+        await subscribe(ws, len(names), groups=names)
+
+
+async def measure_memory(node, count, subscribing):
+    before = node.memory()
+    await subscribing
+    await asyncio.sleep(3)
+    for side, value in node.memory().items():
+        sample("memory of a watched group", side, "bytes",
+               (value - before[side]) / count)
+
+
+async def one_machine(count):
+    async with connect() as ws:
+        await measure_memory(Node(int(sys.argv[2])), count,
+                             subscribe(ws, count))
 
 
 async def main():
     count = int(sys.argv[1])
+    if len(sys.argv) == 3:
+        await one_machine(count)
+        return
     node = Node(int(sys.argv[2]), int(sys.argv[3]))
     rest = await node.spends()
-    async with websockets.connect(
-            os.environ["URL"].replace("http", "ws", 1) + "/api/ws",
-            subprotocols=["groupfs.v1"], ping_interval=None, max_queue=None,
-            extra_headers={"Authorization":
-                           "Bearer " + os.environ["TOKEN"]}) as ws:
-        before = node.memory()
-        await subscribe_all(ws, count)
-        await asyncio.sleep(3)
-        for side, value in node.memory().items():
-            sample("memory of a watched group", side, "bytes",
-                   (value - before[side]) / count)
+    async with connect() as ws:
+        await measure_memory(node, count, subscribe_all(ws, count))
         number, seconds = sweeps()
         spent = await node.spends()
         number_then, seconds_then = sweeps()
