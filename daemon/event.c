@@ -53,7 +53,7 @@ void events_clear(struct list *list)
  * right too. */
 static struct event *last_of_group(const struct list *list, uint64_t group_id)
 {
-	enum { LOOK_BACK = 64 };
+	enum { LOOK_BACK = 8 };
 	struct list *el = list->prev;
 
 	for (int i = 0; i < LOOK_BACK && el != list; i++, el = el->prev) {

@@ -21,7 +21,9 @@ enum {
 	READER_QUEUE = 65536,
 	MOVER_THREADS = 2,
 	VERIFY_QUEUE = 1, /* one runs, one waits */
-	EXPIRY_MS = 500
+	/* The wall clock may be set, and then a token's time is over. */
+	EXPIRY_LOOK_MS = 10000,
+	FIRST_LOOK_MS = 500
 };
 
 static void on_import_gone(void *data)
@@ -111,10 +113,33 @@ static void metrics(void *data, struct buf *out)
 	metrics_put_loop(out, data);
 }
 
+static void on_expiry(uv_timer_t *timer);
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* One more token has an end. */
+static void on_expiring(void *data, uint64_t expires_ms)
+{
+	struct groupd *g = data;
+	uint64_t now = env_now_ms(g->env);
+	uint64_t wait = expires_ms > now ? expires_ms - now : 0;
+
+	if (uv_is_closing((uv_handle_t *)&g->expiry))
+		return;
+	if (!uv_is_active((uv_handle_t *)&g->expiry) ||
+	    uv_timer_get_due_in(&g->expiry) > wait)
+		uv_timer_start(&g->expiry, on_expiry,
+			       sooner(wait, EXPIRY_LOOK_MS), 0);
+}
+
 static void on_expiry(uv_timer_t *timer)
 {
 	struct groupd *g = timer->data;
 	uint64_t now = env_now_ms(g->env);
+	uint64_t wait = EXPIRY_LOOK_MS;
 	struct list *next;
 
 	for (struct list *el = g->registry.expiring.next;
@@ -125,8 +150,13 @@ static void on_expiry(uv_timer_t *timer)
 		next = el->next;
 		if (p->expires_ms <= now)
 			fanout_end_principal(p, ERR_UNAUTHENTICATED);
+		else
+			wait = sooner(wait, p->expires_ms - now);
 	}
 	import_keeper_tick(&g->imports, uv_now(g->loop));
+	/* Nobody to wait for: nothing wakes us. */
+	if (!list_empty(&g->registry.expiring) || g->imports.readers != NULL)
+		uv_timer_start(timer, on_expiry, wait, 0);
 }
 
 /* Building. */
@@ -350,7 +380,9 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 	g->fencing = true;
 	uv_timer_init(loop, &g->expiry);
 	g->expiry.data = g;
-	uv_timer_start(&g->expiry, on_expiry, EXPIRY_MS, EXPIRY_MS);
+	uv_timer_start(&g->expiry, on_expiry, FIRST_LOOK_MS, 0);
+	g->registry.on_expiring = on_expiring;
+	g->registry.expiring_data = g;
 	rc = make_dirs(config->data, 0700, err);
 	if (rc == 0)
 		rc = restore_apply(config, err);

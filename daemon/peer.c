@@ -154,6 +154,8 @@ int principal_ready(struct principal *p)
 	}
 	if (p->expires_ms != 0)
 		list_push(&r->expiring, &p->expiring);
+	if (p->expires_ms != 0 && r->on_expiring != NULL)
+		r->on_expiring(r->expiring_data, p->expires_ms);
 	p->state = PRINCIPAL_READY;
 	r->principals++;
 	r->people += !known;

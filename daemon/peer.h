@@ -52,6 +52,9 @@ struct registry {
 	/* The user's last principal is gone. May be NULL. */
 	void (*on_left)(void *data, struct str user);
 	void *data;
+	/* A principal whose token ends then is READY. May be NULL. */
+	void (*on_expiring)(void *data, uint64_t expires_ms);
+	void *expiring_data;
 	/* A user is in a group now, with his first watch that is present, or
 	 * is not any more. May be NULL. */
 	void (*on_presence)(void *data, uint64_t group_id, struct str user,

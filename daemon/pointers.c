@@ -68,10 +68,14 @@ static struct pointer *add(struct pointers *p, uint64_t group_id,
 	return e;
 }
 
+static void on_timer(uv_timer_t *timer);
+
 static void make_dirty(struct pointers *p, struct pointer *e)
 {
 	if (e->dirty)
 		return;
+	if (!p->stopping && !uv_is_active((uv_handle_t *)&p->timer))
+		uv_timer_start(&p->timer, on_timer, POINTERS_MS, POINTERS_MS);
 	e->dirty = true;
 	list_remove(&e->link);
 	list_push(&p->dirty, &e->link);
@@ -293,6 +297,8 @@ static void on_timer(uv_timer_t *timer)
 	list_splice(&p->old, &p->written);
 	if (p->in_flight == 0)
 		flush_some(p);
+	if (!pointers_are_there(p))
+		uv_timer_stop(timer);
 }
 
 void pointers_start(struct pointers *p, uv_loop_t *loop,
@@ -306,7 +312,6 @@ void pointers_start(struct pointers *p, uv_loop_t *loop,
 	list_init(&p->old);
 	uv_timer_init(loop, &p->timer);
 	p->timer.data = p;
-	uv_timer_start(&p->timer, on_timer, POINTERS_MS, POINTERS_MS);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -34,6 +34,17 @@ struct session_write {
 	struct frame *frame;
 };
 
+static void on_sweep(uv_timer_t *timer);
+
+/* From now on somebody's time may be over. Else nothing wakes us. */
+static void need_sweep(struct session_host *h)
+{
+	if (!uv_is_active((uv_handle_t *)&h->sweep) &&
+	    !uv_is_closing((uv_handle_t *)&h->sweep))
+		uv_timer_start(&h->sweep, on_sweep, h->limits.sweep_ms,
+			       h->limits.sweep_ms);
+}
+
 static void session_enter(struct session *s, enum session_state to)
 {
 	static const bool allowed[4][4] = {
@@ -265,6 +276,8 @@ static void submit(struct session *s, struct buf *bytes, struct frame *frame)
 		s->progress_ms = uv_now(s->host->loop);
 	s->submitted += part.len;
 	rc = uv_write(&w->req, (uv_stream_t *)&s->pipe, &part, 1, on_written);
+	if (rc == 0 && session_output(s) - s->out.len > 0)
+		need_sweep(s->host);
 	if (rc == 0)
 		return;
 	buf_release(&w->bytes);
@@ -399,6 +412,7 @@ void session_finish(struct session *s)
 	if (s->state == SESSION_CLOSED)
 		return;
 	session_enter(s, SESSION_CLOSING);
+	need_sweep(s->host);
 	if (s->reading)
 		uv_read_stop((uv_stream_t *)&s->pipe);
 	s->reading = false;
@@ -445,10 +459,17 @@ static void sweep_session(struct session *s, uint64_t now)
 	}
 }
 
+static bool is_timed(const struct session *s)
+{
+	return s->state == SESSION_HELLO || s->state == SESSION_CLOSING ||
+	       (s->state == SESSION_READY && session_output(s) > 0);
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
 	struct session_host *h = timer->data;
 	struct list *next;
+	bool any = false;
 
 	for (struct list *el = h->sessions.next; el != &h->sessions;
 	     el = next) {
@@ -457,7 +478,10 @@ static void on_sweep(uv_timer_t *timer)
 		next = el->next;
 		if (s->state != SESSION_CLOSED)
 			sweep_session(s, uv_now(h->loop));
+		any = any || is_timed(s);
 	}
+	if (!any)
+		uv_timer_stop(timer);
 }
 
 static void read_credentials(struct session *s)
@@ -493,6 +517,7 @@ int session_start(struct session *s, struct session_host *h)
 	read_credentials(s);
 	list_push(&h->sessions, &s->link);
 	h->count++;
+	need_sweep(h);
 	return 0;
 }
 
@@ -509,9 +534,7 @@ int session_host_start(struct session_host *h, uv_loop_t *loop,
 	uv_timer_init(loop, &h->sweep);
 	h->flush.data = h;
 	h->sweep.data = h;
-	uv_prepare_start(&h->flush, on_prepare);
-	return uv_timer_start(&h->sweep, on_sweep, limits->sweep_ms,
-			      limits->sweep_ms);
+	return uv_prepare_start(&h->flush, on_prepare);
 }
 
 void session_host_pause(struct session_host *h)

@@ -129,7 +129,8 @@ static bool go_on(struct source *s)
 	uint64_t after_seq = s->sub.cut_seq - 1;
 
 	/* He is in the group as before, and is told so by the next list. */
-	live->stale |= live->all && s->sub.is_other_log && !h->stale;
+	if (live->all && s->sub.is_other_log && !h->stale)
+		live_relist(live);
 	if (s->sub.state != FEED_ENDED || s->sub.cut_seq == 0 ||
 	    s->sub.is_other_log || h->stale)
 		return false;

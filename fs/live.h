@@ -55,6 +55,8 @@ int live_add(struct live *live, uint64_t group_id, struct str name,
 	     uint64_t after_seq);
 void source_free(struct source *s);
 
+/* Has it list them once more, a little later. */
+void live_relist(struct live *live);
 /* Adds all groups of the opener that are not in it yet. */
 void live_list_groups(struct live *live);
 

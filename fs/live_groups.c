@@ -8,7 +8,23 @@
 
 #include "fs/live.h"
 
+enum { AGAIN_MS = 100 };
+
 static void list_page(struct live *live);
+
+static void on_again(uv_timer_t *timer)
+{
+	file_live_list(container_of(timer, struct groupfs, relist), false);
+}
+
+void live_relist(struct live *live)
+{
+	struct groupfs *fs = live->handle->fs;
+
+	live->stale = true;
+	if (!uv_is_active((uv_handle_t *)&fs->relist))
+		uv_timer_start(&fs->relist, on_again, AGAIN_MS, 0);
+}
 
 /* One that ended while nobody read is begun anew. */
 static int add_group(struct live *live, uint64_t group_id, struct str name,
@@ -32,9 +48,10 @@ static void page_came(struct client_request *req, const struct err *err,
 	struct wire_group g;
 	bool any = false;
 
-	/* Tried again by the tick; a user who is refused has no groups. */
+	/* A user who is refused has no groups. */
 	if (err != NULL) {
-		live->stale = err->code != ERR_UNAUTHENTICATED;
+		if (err->code != ERR_UNAUTHENTICATED)
+			live_relist(live);
 		return;
 	}
 	list = page->groups;
@@ -43,7 +60,7 @@ static void page_came(struct client_request *req, const struct err *err,
 		str_to_cstr(g.name, live->after, sizeof(live->after));
 		if (add_group(live, g.group_id, g.name, FEED_FROM_POINTER) !=
 		    0) {
-			live->stale = true;
+			live_relist(live);
 			return;
 		}
 	}
@@ -61,7 +78,7 @@ static void list_page(struct live *live)
 	live->listing.data = live;
 	if (client_submit(&h->fs->client, &live->listing, &h->owner->principal,
 			  WIRE_LIST_GROUPS, &body, 0, page_came) != 0)
-		live->stale = true;
+		live_relist(live);
 }
 
 void live_list_groups(struct live *live)
@@ -85,7 +102,7 @@ void file_live_on_member(struct groupfs *fs,
 		if (str_eq(str_of(name), ev->user) &&
 		    add_group(live, ev->group_id, ev->group,
 			      ev->last_read_seq) != 0)
-			live->stale = true;
+			live_relist(live);
 	}
 }
 

@@ -24,7 +24,7 @@
 #include "lib/env.h"
 #include "lib/log.h"
 
-enum { SIGNALS = 3, TICK_MS = 100, READY_MS = 1000, TIDY_TICKS = 600 };
+enum { SIGNALS = 3, TICK_MS = 100, READY_MS = 1000, TIDY_MS = 60000 };
 
 struct app {
 	uv_loop_t loop;
@@ -32,10 +32,10 @@ struct app {
 	struct fuse_session *session;
 	struct fuse_loop kernel;
 	uv_signal_t signals[SIGNALS];
-	uv_timer_t tick;
+	uv_timer_t tick; /* only until it is ready, and when it stops */
 	uint64_t ticks;
-	int ready_fd; /* the waiting parent; -1: none */
-	bool ready;
+	uv_timer_t tidy;
+	int ready_fd;  /* the waiting parent; -1: none */
 	bool stopping; /* the kernel is read no more */
 	int status;
 };
@@ -128,7 +128,11 @@ static void close_all(struct app *app)
 	for (int i = 0; i < SIGNALS; i++)
 		uv_close((uv_handle_t *)&app->signals[i], NULL);
 	uv_close((uv_handle_t *)&app->tick, NULL);
+	uv_close((uv_handle_t *)&app->tidy, NULL);
+	uv_close((uv_handle_t *)&fs->relist, NULL);
 }
+
+static void on_tick(uv_timer_t *timer);
 
 /* Requests of the kernel that store something have at most the client's
  * timeout to be finished. */
@@ -140,6 +144,8 @@ static void stop(struct app *app)
 	fuse_loop_close(&app->kernel);
 	if (app->fs.writing == 0)
 		close_all(app);
+	else
+		uv_timer_start(&app->tick, on_tick, TICK_MS, TICK_MS);
 }
 
 static void kernel_ended(struct fuse_loop *l, int rc)
@@ -170,18 +176,22 @@ static void on_tick(uv_timer_t *timer)
 			close_all(app);
 		return;
 	}
-	if (!app->ready && app->fs.initialised &&
-	    (app->fs.client.online || due)) {
-		app->ready = true;
-		mount_ready(app->ready_fd);
-	}
-	file_live_list(&app->fs, false);
-	if (app->ticks % TIDY_TICKS == 0) {
-		uploads_tidy(&app->fs);
-		known_tidy(&app->fs.known);
-		users_tidy(&app->fs.users);
-		scratch_tidy(&app->fs.scratch, uv_now(&app->loop));
-	}
+	if (!app->fs.initialised || (!app->fs.client.online && !due))
+		return;
+	mount_ready(app->ready_fd);
+	uv_timer_stop(timer);
+}
+
+static void on_tidy(uv_timer_t *timer)
+{
+	struct app *app = timer->data;
+
+	if (app->stopping)
+		return;
+	uploads_tidy(&app->fs);
+	known_tidy(&app->fs.known);
+	users_tidy(&app->fs.users);
+	scratch_tidy(&app->fs.scratch, uv_now(&app->loop));
 }
 
 static int start_timers(struct app *app)
@@ -199,6 +209,11 @@ static int start_timers(struct app *app)
 	}
 	if (rc == 0)
 		rc = uv_timer_start(&app->tick, on_tick, TICK_MS, TICK_MS);
+	if (rc == 0)
+		rc = uv_timer_init(&app->loop, &app->tidy);
+	app->tidy.data = app;
+	if (rc == 0)
+		rc = uv_timer_start(&app->tidy, on_tidy, TIDY_MS, TIDY_MS);
 	return rc;
 }
 
@@ -225,6 +240,7 @@ static int start_groupfs(struct app *app, const struct mount_options *o)
 	scratch_init(&fs->scratch, env_system());
 	floors_init(&fs->floors);
 	list_init(&fs->streams);
+	(void)uv_timer_init(&app->loop, &fs->relist); /* cannot fail */
 	list_init(&fs->listings);
 	users_init(&fs->users, &app->loop, &fs->client);
 	known_init(&fs->known, &app->loop, &fs->client, &fs->feed, &fs->users);

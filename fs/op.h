@@ -57,11 +57,12 @@ struct groupfs {
 	struct list stalled; /* the client was full: asked again */
 	struct list handles;
 	struct list uploads;
-	uint64_t last_upload;	      /* the number of the newest one */
-	struct list streams;	      /* open .me/live */
-	struct list listings;	      /* open root folders that answer */
-	size_t ahead_bytes;	      /* of fs/ahead */
-	size_t writing;		      /* ops that may store something */
+	uint64_t last_upload; /* the number of the newest one */
+	struct list streams;  /* open .me/live */
+	uv_timer_t relist;    /* some of those list their groups again */
+	struct list listings; /* open root folders that answer */
+	size_t ahead_bytes;   /* of fs/ahead */
+	size_t writing;	      /* ops that may store something */
 	struct wire_body_space space; /* as groupd last told it */
 	uint64_t started_ms;	      /* wall clock */
 	uint16_t generation;	      /* of inode numbers */

@@ -23,6 +23,9 @@ static void turn_cb(uv_idle_t *idle)
 		uv_idle_stop(idle);
 	list_init(&mine);
 	list_splice(&mine, &p->waking);
+	p->wide_turn = p->wide;
+	p->wide = false;
+	p->grown = 0;
 	while (!list_empty(&mine)) {
 		struct feed_sub *sub = container_of(list_pop(&mine),
 						    struct feed_sub, wake_link);
@@ -30,6 +33,9 @@ static void turn_cb(uv_idle_t *idle)
 		sub->waking = false;
 		sub->wake(sub);
 	}
+	if (p->wide_turn && p->turned != NULL)
+		p->turned(p->f);
+	p->wide_turn = false;
 }
 
 static void next_turn(struct feed_private *p)
@@ -358,6 +364,16 @@ int feed_start(struct feed *f, uv_loop_t *loop, struct client *c)
 	p->retry.data = p;
 	p->handles = 2;
 	return 0;
+}
+
+void feed_on_turned(struct feed *f, void (*cb)(struct feed *f))
+{
+	f->p->turned = cb;
+}
+
+bool feed_turn_is_wide(const struct feed *f)
+{
+	return f->p->wide_turn;
 }
 
 static void closed_cb(uv_handle_t *handle)

@@ -112,6 +112,11 @@ struct feed {
  * feed_on_event() and feed_on_state(). An event whose messages cannot be
  * decoded makes it drop c's connection. 0 or -ENOMEM. */
 int feed_start(struct feed *f, uv_loop_t *loop, struct client *c);
+/* Where more than one group grew before a turn of the loop, a subscriber may be
+ * woken as often as he has groups of them: feed_turn_is_wide() says so while
+ * they are woken, and cb runs when all are. cb may be NULL. */
+void feed_on_turned(struct feed *f, void (*cb)(struct feed *f));
+bool feed_turn_is_wide(const struct feed *f);
 /* No subscriber may be left. cb runs when the memory is the caller's. */
 void feed_close(struct feed *f, void (*cb)(struct feed *f));
 

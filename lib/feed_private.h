@@ -78,6 +78,10 @@ struct feed_private {
 	size_t page_bytes;    /* of all pages, and of those on their way */
 	struct table watches; /* by group and principal */
 	struct list waking;
+	uint64_t grown; /* the group that was woken last; 0: none */
+	bool wide;	/* it was not the only one */
+	bool wide_turn; /* the same, of those being woken */
+	void (*turned)(struct feed *f);
 	struct list retry_pages;
 	struct list retry_watches;
 	struct feed_message *fresh, *old; /* dropped, freed in two turns */

@@ -114,6 +114,10 @@ static void wake_watch(struct feed_watch *w)
 
 void feed_group_wake(struct feed_group_private *g)
 {
+	struct feed_private *p = g->feed;
+
+	p->wide = p->wide || (p->grown != 0 && p->grown != g->pub.group_id);
+	p->grown = g->pub.group_id;
 	for (struct list *w = g->watches.next; w != &g->watches; w = w->next)
 		wake_watch(container_of(w, struct feed_watch, link));
 }

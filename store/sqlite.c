@@ -158,6 +158,7 @@ static const struct store_ops sqlite_ops = {
 	.find_group = sq_find_group,
 	.list_groups = sq_list_groups,
 	.scan = sq_scan,
+	.scan_text = sq_scan_text,
 	.seek = sq_seek,
 	.get_info = sq_get_info,
 	.find_media = sq_find_media,
@@ -306,6 +307,9 @@ static int connect_db(struct sqlite_store *s, struct err *err)
 	sqlite3_busy_timeout(s->db, SQ_BUSY_MS);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	result = sq_scan_set_up(s);
+	if (result != SQLITE_OK)
+		return sq_fail(s, result, err);
 	if (s->base.options.alive != NULL)
 		sqlite3_progress_handler(s->db, SQ_ALIVE_STEPS, on_progress, s);
 	if (read_only)

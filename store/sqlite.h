@@ -309,6 +309,11 @@ enum {
 	  "WHERE group_id=?2 AND seq>?3 AND sender<>?1 ORDER BY seq")          \
 	X(SCAN, SQ_MESSAGE_COLUMNS "FROM messages WHERE id BETWEEN ?1 AND ?2 " \
 				   "ORDER BY id")                              \
+	X(TAKE,                                                                \
+	  "SELECT take(" SQ_TEXT_COLUMNS ",off,len,jsonl_off,jsonl_len,"       \
+	  "mentions,client_id) FROM messages WHERE id BETWEEN ?1 AND ?2")      \
+	X(TAKE_TEXT, "SELECT take(" SQ_TEXT_COLUMNS ") FROM messages "         \
+		     "WHERE id BETWEEN ?1 AND ?2")                             \
 	X(MESSAGE, SQ_MESSAGE_COLUMNS "FROM messages WHERE id=?1")             \
 	X(LINE, SQ_LINE_COLUMNS "FROM messages WHERE id=?1")                   \
 	X(LINES, SQ_LINE_COLUMNS "FROM messages WHERE id BETWEEN ?1 AND ?2 "   \
@@ -379,6 +384,7 @@ enum {
 #define SQ_IS_MISCOUNTED                                                       \
 	"n<>coalesce(p+1,CASE WHEN n>0 AND seq<(SELECT first_seq FROM "        \
 	"groups g WHERE g.group_id=t.group_id) THEN n ELSE 1 END)"
+#define SQ_TEXT_COLUMNS "id,time_ms,type,reply_to,sender,media_url,content"
 #define SQ_MESSAGE_COLUMNS                                                     \
 	"SELECT id,off,len,jsonl_off,jsonl_len,time_ms,type,reply_to,sender,"  \
 	"media_url,mentions,client_id,content,rv "
@@ -426,6 +432,14 @@ struct sq_seal {
 	size_t begin; /* what `at` was when the transaction began */
 };
 
+/* A walk over sealed messages that is under way. */
+struct sq_scan {
+	store_message_fn fn;
+	void *data; /* borrowed */
+	uint64_t last;
+	int rc; /* what fn returned last */
+};
+
 struct sqlite_store {
 	struct store base;
 	sqlite3 *db;
@@ -436,6 +450,7 @@ struct sqlite_store {
 	unsigned views;	  /* nested sq_view_enter()s that began a view */
 	struct buf names; /* scratch: the mentions of one message */
 	struct buf held;  /* what the strs point to that a verb handed out */
+	struct sq_scan *scan; /* the innermost; NULL: none */
 
 	/* The hot tier: see sqlite_hot.h. */
 	struct hot_index *hot;
@@ -551,6 +566,7 @@ struct sq_member {
 	enum role role;
 	uint64_t stored_read_seq; /* see sq_pointer() */
 	uint64_t joined_seq;
+	uint64_t sealed;
 	uint64_t epoch;
 	uint64_t member_count;
 	uint64_t max_members;
@@ -613,9 +629,14 @@ struct sq_walk {
 int sq_walk_next(struct sq_walk *w, struct err *err);
 void sq_walk_end(struct sq_walk *w);
 /* One message: 1: *st is at it, to be reset; 0: it is not there. */
+struct sq_at {
+	uint64_t group_id;
+	uint64_t sealed;
+	uint64_t seq;
+};
 int sq_row(struct sqlite_store *s, enum sq_statement cold,
-	   enum sq_statement hot, uint64_t group_id, uint64_t sealed,
-	   uint64_t seq, sqlite3_stmt **st, struct err *err);
+	   enum sq_statement hot, const struct sq_at *at, sqlite3_stmt **st,
+	   struct err *err);
 
 /* *seq is what members.last_read_seq says; what he has sent since he joined
  * counts too. */
@@ -627,8 +648,12 @@ int sq_pointer(struct sqlite_store *s, uint64_t group_id, struct str user,
 /* A step of a round inside of the transaction, of about so many rows; begins
  * one where none is. 1: there is more of it. */
 int sq_seal_step(struct sqlite_store *s, uint64_t rows, struct err *err);
-/* All there is, at once. */
+/* All there is, at once; all there is of a group. */
 int sq_seal_all(struct sqlite_store *s, struct err *err);
+int sq_seal_group(struct sqlite_store *s, uint64_t group_id, struct err *err);
+/* The group's messages are in `messages`, up to this. */
+int sq_set_sealed(struct sqlite_store *s, uint64_t group_id,
+		  const struct sq_tail *tail, struct err *err);
 /* With each commit, before it: what has to be. */
 int sq_seal_some(struct sqlite_store *s, struct err *err);
 /* After it, or after a rollback. */
@@ -800,6 +825,8 @@ int sq_list_groups(struct store *base, struct str user, struct str after,
 		   store_group_fn fn, void *data, struct err *err);
 int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
 	    store_message_fn fn, void *data, struct err *err);
+int sq_scan_text(struct store *base, uint64_t group_id, uint64_t after_seq,
+		 store_message_fn fn, void *data, struct err *err);
 int sq_seek(struct store *base, uint64_t group_id, enum log_format format,
 	    uint64_t off, uint64_t *seq, uint64_t *line_off, struct err *err);
 int sq_verify(struct store *base, struct store_verify *v, struct err *err);
@@ -853,6 +880,16 @@ int sq_sync_folder(const char *path, struct err *err);
 /* sqlite_read.c: fills m from a row of SQ_MESSAGE_COLUMNS, and the column that
  * follows these. */
 void sq_read_message(sqlite3_stmt *st, struct wire_message *m);
+
+/* sqlite_scan.c: before statements are prepared; an SQLite code. */
+int sq_scan_set_up(struct sqlite_store *s);
+/* Hands on the messages from..to of a group, which are all in `messages`: as
+ * store_scan(), or with SQ_TAKE_TEXT as store_scan_text(); but 1 where fn ended
+ * it. */
+int sq_scan_sealed(struct sqlite_store *s, enum sq_statement which,
+		   uint64_t group_id, uint64_t from, uint64_t to,
+		   struct sq_scan *scan, struct err *err);
+
 enum { SQ_MESSAGE_RV = 13 };
 
 #endif

@@ -22,6 +22,7 @@ struct append {
 	size_t stored;	     /* items that were no duplicates */
 	size_t duplicates;
 	bool named; /* the last of them has the batch_id */
+	bool bulk;  /* they go to messages at once: they come in order */
 };
 
 static struct sq_key key_of(const struct append *a, enum hot_key kind,
@@ -55,7 +56,8 @@ int sq_find_member(struct sqlite_store *s, uint64_t group_id, struct str user,
 	out->epoch = sq_column(st, 2);
 	out->member_count = sq_column(st, 3);
 	out->first_seq = sq_column(st, 4);
-	out->tail.seq = sq_column(st, 5);
+	out->sealed = sq_column(st, 5);
+	out->tail.seq = out->sealed;
 	out->tail.off = sq_column(st, 6);
 	out->tail.jsonl_off = sq_column(st, 7);
 	out->tail.time_ms = sq_column(st, 8);
@@ -142,6 +144,18 @@ static struct sq_known known_batch(const struct append *a)
 				  .warnings = sent->warnings };
 }
 
+/* Where it will stay. */
+static int put_bulk(struct append *a, const struct wire_message *m,
+		    const struct sq_known *known, struct err *err)
+{
+	const struct sq_key key = key_of(a, HOT_ITEM, m->client_id);
+	int rc = sq_insert_message(a->s, a->op->group_id, m, err);
+
+	if (rc == 0 && m->client_id.len > 0)
+		rc = sq_put_known(a->s, &key, known, a->now_ms, err);
+	return rc;
+}
+
 /* At the end of hot. Its batch_id goes with the last message that is new. */
 static int put_message(struct append *a, const struct wire_message *m,
 		       uint64_t warnings, struct err *err)
@@ -191,7 +205,8 @@ static int store_item(struct append *a, const struct wire_item *item,
 	m.len = text_render_len(&m);
 	m.jsonl_len = json_message_line_len(&m);
 	note_item(a, &d, false);
-	rc = put_message(a, &m, d.warnings, err);
+	rc = a->bulk ? put_bulk(a, &m, &d, err)
+		     : put_message(a, &m, d.warnings, err);
 	if (rc < 0)
 		return rc;
 	a->tail.seq = m.seq;
@@ -252,8 +267,30 @@ static int put_batch(struct append *a, struct err *err)
 					.batch_id = a->op->batch_id,
 					.batch = &known };
 
-	return a->stored > 0 ? sq_hot_set_batch(a->s, &row, err)
-			     : sq_put_known(a->s, &key, &known, a->now_ms, err);
+	return a->stored > 0 && !a->bulk
+		       ? sq_hot_set_batch(a->s, &row, err)
+		       : sq_put_known(a->s, &key, &known, a->now_ms, err);
+}
+
+/* What the group has in hot comes before it, and is not to be more than it. */
+static int begin_bulk(struct append *a, struct err *err)
+{
+	const struct sq_member *m = &a->sender;
+
+	a->bulk = a->count >= HOT_BULK && m->tail.seq - m->sealed <= a->count;
+	return a->bulk ? sq_seal_group(a->s, a->op->group_id, err) : 0;
+}
+
+static int end_bulk(struct append *a, struct err *err)
+{
+	int rc = 0;
+
+	if (a->bulk && a->stored > 0)
+		rc = sq_set_sealed(a->s, a->op->group_id, &a->tail, err);
+	if (rc == 0 && a->bulk && a->stored > 0)
+		rc = set_pointer(a->s, a->op->group_id, a->op->user,
+				 a->tail.seq, err);
+	return rc;
 }
 
 static int append_items(struct append *a, struct err *err)
@@ -261,10 +298,12 @@ static int append_items(struct append *a, struct err *err)
 	struct wire_body_sent *sent = &a->op->sent;
 	struct str items = a->op->items;
 	struct wire_item item;
-	int rc = 0;
+	int rc = begin_bulk(a, err);
 
 	while (rc == 0 && wire_next(&items, &wire_schema_item, &item) > 0)
 		rc = append_item(a, &item, err);
+	if (rc == 0)
+		rc = end_bulk(a, err);
 	if (rc < 0)
 		return rc;
 	sent->duplicate = a->stored == 0;

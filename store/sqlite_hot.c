@@ -318,18 +318,19 @@ void sq_walk_end(struct sq_walk *w)
 }
 
 int sq_row(struct sqlite_store *s, enum sq_statement cold,
-	   enum sq_statement hot, uint64_t group_id, uint64_t sealed,
-	   uint64_t seq, sqlite3_stmt **st, struct err *err)
+	   enum sq_statement hot, const struct sq_at *at, sqlite3_stmt **st,
+	   struct err *err)
 {
-	uint64_t id;
+	bool is_sealed = at->seq <= at->sealed;
+	uint64_t id = 0;
 
-	if (seq > SQ_SEQ_MAX)
-		return 0;
-	id = seq <= sealed ? sq_id(group_id, seq)
-			   : hot_find_seq(s->hot, group_id, seq, s->hot_limit);
+	if (is_sealed && at->seq <= SQ_SEQ_MAX)
+		id = sq_id(at->group_id, at->seq);
+	else if (!is_sealed)
+		id = hot_find_seq(s->hot, at->group_id, at->seq, s->hot_limit);
 	if (id == 0)
 		return 0;
-	*st = sq_use(s, seq <= sealed ? cold : hot);
+	*st = sq_use(s, is_sealed ? cold : hot);
 	sq_bind(*st, 1, id);
 	return sq_step(s, *st, err);
 }

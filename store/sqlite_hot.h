@@ -41,6 +41,8 @@ enum {
 	HOT_SOFT_ROWS = 64 << 10,
 	HOT_SOFT_BYTES = 16 << 20,
 	HOT_SOFT_MS = 60000,
+	/* A batch of so many is sealed as it comes, and its group with it. */
+	HOT_BULK = 256,
 	/* One step: some milliseconds. */
 	HOT_STEP_ROWS = 256,
 	HOT_STEP_BYTES = 1 << 20

@@ -180,11 +180,11 @@ struct unread {
 static int give_mention(const struct listing *l, const struct unread *u,
 			uint64_t seq, struct err *err)
 {
+	const struct sq_at at = { u->group_id, u->sealed, seq };
 	sqlite3_stmt *st;
 	struct wire_mention mention;
 	struct wire_message m;
-	int rc = sq_row(l->s, SQ_MESSAGE, SQ_HOT_MESSAGE, u->group_id,
-			u->sealed, seq, &st, err);
+	int rc = sq_row(l->s, SQ_MESSAGE, SQ_HOT_MESSAGE, &at, &st, err);
 
 	/* None: its message was taken away. */
 	if (rc <= 0)

@@ -148,7 +148,6 @@ static int list_hot_keys(struct sqlite_store *s, uint64_t group_id,
 		return rc;
 	w.seq = floor.sealed + 1;
 	while ((rc = sq_walk_next(&w, err)) > 0) {
-		rc = 0;
 		if (w.id < from)
 			continue;
 		rc = give_hot_key(w.st, HOT_ITEM, fn, data);

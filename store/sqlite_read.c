@@ -15,14 +15,12 @@ static int end_walk(sqlite3_stmt *st, int rc)
 	return rc < 0 ? rc : 0;
 }
 
-/* The offset of the line of seq, or *off unchanged when there is none. */
-static int line_offset(struct sqlite_store *s, uint64_t group_id,
-		       uint64_t sealed, uint64_t seq, uint64_t *off,
-		       struct err *err)
+/* The offset of its line, or *off unchanged when there is none. */
+static int line_offset(struct sqlite_store *s, const struct sq_at *at,
+		       uint64_t *off, struct err *err)
 {
 	sqlite3_stmt *st;
-	int rc = sq_row(s, SQ_LINE, SQ_HOT_LINE, group_id, sealed, seq, &st,
-			err);
+	int rc = sq_row(s, SQ_LINE, SQ_HOT_LINE, at, &st, err);
 
 	if (rc > 0) {
 		*off = sq_column(st, 1);
@@ -100,7 +98,9 @@ static int read_group(struct sqlite_store *s, sqlite3_stmt *st, struct str user,
 	if (g->last_read_seq >= g->last_seq)
 		g->read_off = g->size;
 	else
-		rc = line_offset(s, g->group_id, sealed, g->last_read_seq + 1,
+		rc = line_offset(s,
+				 &(struct sq_at){ g->group_id, sealed,
+						  g->last_read_seq + 1 },
 				 &g->read_off, err);
 	/* All unread mentions are of unread messages. */
 	if (rc == 0 && g->last_read_seq < g->last_seq)
@@ -215,8 +215,9 @@ void sq_read_message(sqlite3_stmt *st, struct wire_message *m)
 	m->content = sq_column_str(st, 12);
 }
 
-static int scan(struct sqlite_store *s, uint64_t group_id, uint64_t after_seq,
-		store_message_fn fn, void *data, struct err *err)
+static int scan(struct sqlite_store *s, enum sq_statement sealed,
+		uint64_t group_id, uint64_t after_seq, struct sq_scan *to,
+		struct err *err)
 {
 	struct sq_walk w = { .s = s,
 			     .cold = SQ_SCAN,
@@ -231,9 +232,16 @@ static int scan(struct sqlite_store *s, uint64_t group_id, uint64_t after_seq,
 		return rc;
 	w.sealed = floor.sealed;
 	w.seq = after_seq + 1 < floor.seq ? floor.seq : after_seq + 1;
+	if (w.seq <= w.sealed) {
+		rc = sq_scan_sealed(s, sealed, group_id, w.seq, w.sealed, to,
+				    err);
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
+		w.seq = w.sealed + 1;
+	}
 	while ((rc = sq_walk_next(&w, err)) > 0) {
 		sq_read_message(w.st, &m);
-		rc = fn(data, &m);
+		rc = to->fn(to->data, &m);
 		if (rc != 0)
 			break;
 	}
@@ -241,10 +249,12 @@ static int scan(struct sqlite_store *s, uint64_t group_id, uint64_t after_seq,
 	return rc < 0 ? rc : 0;
 }
 
-int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
-	    store_message_fn fn, void *data, struct err *err)
+static int scan_in_view(struct store *base, enum sq_statement sealed,
+			uint64_t group_id, uint64_t after_seq,
+			store_message_fn fn, void *data, struct err *err)
 {
 	struct sqlite_store *s = sq_of(base);
+	struct sq_scan to = { .fn = fn, .data = data };
 	int rc;
 
 	if (group_id > SQ_GROUP_MAX || after_seq >= SQ_SEQ_MAX)
@@ -252,9 +262,22 @@ int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
 	rc = sq_view_enter(s, err);
 	if (rc < 0)
 		return rc;
-	rc = scan(s, group_id, after_seq, fn, data, err);
+	rc = scan(s, sealed, group_id, after_seq, &to, err);
 	sq_view_leave(s);
 	return rc;
+}
+
+int sq_scan(struct store *base, uint64_t group_id, uint64_t after_seq,
+	    store_message_fn fn, void *data, struct err *err)
+{
+	return scan_in_view(base, SQ_TAKE, group_id, after_seq, fn, data, err);
+}
+
+int sq_scan_text(struct store *base, uint64_t group_id, uint64_t after_seq,
+		 store_message_fn fn, void *data, struct err *err)
+{
+	return scan_in_view(base, SQ_TAKE_TEXT, group_id, after_seq, fn, data,
+			    err);
 }
 
 /* Where a search stands: byte off lies in a line of [low, high], whose first
@@ -286,11 +309,11 @@ static void read_line(const struct search *q, sqlite3_stmt *st, uint64_t *off,
 static int probe(struct sqlite_store *s, struct search *q, uint64_t guess,
 		 struct err *err)
 {
+	const struct sq_at at = { q->group_id, q->sealed, guess };
 	sqlite3_stmt *st;
 	uint64_t off;
 	uint64_t len;
-	int rc = sq_row(s, SQ_LINE, SQ_HOT_LINE, q->group_id, q->sealed, guess,
-			&st, err);
+	int rc = sq_row(s, SQ_LINE, SQ_HOT_LINE, &at, &st, err);
 
 	if (rc == 0)
 		return sq_fail(s, SQLITE_CORRUPT, err); /* a gap */

@@ -135,6 +135,19 @@ static int seal_row(struct run *r, uint64_t id, uint64_t *bytes,
 	return rc < 0 ? rc : 0;
 }
 
+int sq_set_sealed(struct sqlite_store *s, uint64_t group_id,
+		  const struct sq_tail *tail, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_SEAL_TAIL);
+
+	sq_bind(st, 1, group_id);
+	sq_bind(st, 2, tail->seq);
+	sq_bind(st, 3, tail->off);
+	sq_bind(st, 4, tail->jsonl_off);
+	sq_bind(st, 5, tail->time_ms);
+	return sq_run(s, st, err);
+}
+
 static int end_run(struct run *r, struct err *err)
 {
 	sqlite3_stmt *st;
@@ -149,13 +162,7 @@ static int end_run(struct run *r, struct err *err)
 	}
 	if (rc < 0 || r->users == 0)
 		return rc;
-	st = sq_use(r->s, SQ_SEAL_TAIL);
-	sq_bind(st, 1, r->group_id);
-	sq_bind(st, 2, r->tail.seq);
-	sq_bind(st, 3, r->tail.off);
-	sq_bind(st, 4, r->tail.jsonl_off);
-	sq_bind(st, 5, r->tail.time_ms);
-	return sq_run(r->s, st, err);
+	return sq_set_sealed(r->s, r->group_id, &r->tail, err);
 }
 
 /* The rows of one group, at most *rows of them. */
@@ -224,6 +231,37 @@ int sq_seal_all(struct sqlite_store *s, struct err *err)
 
 	do
 		rc = sq_seal_step(s, HOT_STEP_ROWS, err);
+	while (rc > 0);
+	return rc;
+}
+
+/* As many as one run has: 1: there may be more. */
+static int seal_next(struct sqlite_store *s, uint64_t group_id, struct err *err)
+{
+	struct run r = { .s = s, .group_id = group_id };
+	uint64_t bytes = 0;
+	size_t n = 0;
+	int rc = begin_run(&r, err);
+
+	for (; rc == 0 && n < HOT_STEP_ROWS; n++) {
+		uint64_t id = hot_find_seq(s->hot, group_id, r.tail.seq + 1,
+					   UINT64_MAX);
+
+		if (id == 0)
+			break;
+		rc = seal_row(&r, id, &bytes, err);
+	}
+	if (rc == 0)
+		rc = end_run(&r, err);
+	return rc < 0 ? rc : n == HOT_STEP_ROWS;
+}
+
+int sq_seal_group(struct sqlite_store *s, uint64_t group_id, struct err *err)
+{
+	int rc;
+
+	do
+		rc = seal_next(s, group_id, err);
 	while (rc > 0);
 	return rc;
 }

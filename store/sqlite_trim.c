@@ -88,9 +88,9 @@ static int is_older(struct sqlite_store *s, const struct sq_floor *f,
 		    uint64_t seq, uint64_t limit_ms, bool *older,
 		    struct err *err)
 {
+	const struct sq_at at = { f->group_id, f->sealed, seq };
 	sqlite3_stmt *st;
-	int rc = sq_row(s, SQ_TIME_OF, SQ_HOT_TIME_OF, f->group_id, f->sealed,
-			seq, &st, err);
+	int rc = sq_row(s, SQ_TIME_OF, SQ_HOT_TIME_OF, &at, &st, err);
 
 	if (rc <= 0)
 		return rc < 0 ? rc : sq_fail(s, SQLITE_CORRUPT, err);

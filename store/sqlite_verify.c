@@ -297,11 +297,12 @@ static int find_message_of(struct audit *a, sqlite3_stmt *st, struct buf *url,
 			   struct err *err)
 {
 	bool is_group = sqlite3_column_type(st, 7) != SQLITE_NULL;
+	const struct sq_at at = { sq_column(st, 6),
+				  is_group ? sq_column(st, 7) : SQ_SEQ_MAX,
+				  sq_column(st, 2) };
 	struct wire_message m;
 	sqlite3_stmt *row;
-	int rc = sq_row(a->s, SQ_MESSAGE, SQ_HOT_MESSAGE, sq_column(st, 6),
-			is_group ? sq_column(st, 7) : SQ_SEQ_MAX,
-			sq_column(st, 2), &row, err);
+	int rc = sq_row(a->s, SQ_MESSAGE, SQ_HOT_MESSAGE, &at, &row, err);
 
 	if (rc <= 0)
 		return rc;

@@ -130,6 +130,7 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 	gw->loop = loop;
 	gw->options = options;
 	list_init(&gw->conns);
+	list_init(&gw->gathered);
 	list_init(&gw->downloads);
 	list_init(&gw->uploads);
 	list_init(&gw->streams);
@@ -140,6 +141,8 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 		rc = start_client(gw);
 	if (rc == 0)
 		rc = feed_start(&gw->feed, loop, &gw->client);
+	if (rc == 0)
+		feed_on_turned(&gw->feed, ws_flush);
 	bearers_init(&gw->bearers, &gw->client, &gw->wheel,
 		     env_random_u64(env_system()));
 	recall_init(&gw->recall, env_random_u64(env_system()));
@@ -149,7 +152,7 @@ int gateway_start(struct gateway *gw, uv_loop_t *loop,
 	if (rc == 0)
 		rc = hangups_start(&gw->hangups, loop);
 	if (rc == 0)
-		reporter_start(gw);
+		rc = reporter_start(gw);
 	if (rc == 0)
 		rc = start_signals(gw);
 	if (rc == 0)
@@ -194,6 +197,7 @@ static void on_leave(uv_timer_t *t)
 	}
 	seats_close(&gw->seats);
 	hangups_close(&gw->hangups);
+	reporter_close(gw);
 	wheel_close(&gw->wheel);
 	feed_close(&gw->feed, on_feed_closed);
 }
@@ -247,4 +251,5 @@ void gateway_release(struct gateway *gw)
 	table_release(&gw->users);
 	buf_release(&gw->scratch);
 	buf_release(&gw->run.bytes);
+	buf_release(&gw->reported);
 }

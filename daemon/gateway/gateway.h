@@ -82,6 +82,9 @@ struct gateway {
 	struct core_link core;
 	struct meter meter;
 	struct wheel_timer report;
+	uv_prepare_t turn;   /* reporter.c */
+	struct buf reported; /* the last report, without the process' own */
+	bool quiet;	     /* nothing was to be reported in this turn */
 	struct list streams; /* rest_stream.c */
 
 	/* front.c */
@@ -103,8 +106,9 @@ struct gateway {
 
 	/* ws_*.c */
 	struct list conns;
-	struct table groups; /* ws_group by id */
-	struct table names;  /* the same by name, hashed with the seed */
+	struct list gathered; /* ws_conn, in a turn of many groups */
+	struct table groups;  /* ws_group by id */
+	struct table names;   /* the same by name, hashed with the seed */
 	uint64_t names_seed;
 	struct table subs;  /* ws_sub by connection and group */
 	struct table users; /* ws_user by name */

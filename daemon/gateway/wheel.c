@@ -3,6 +3,15 @@
 
 #include <assert.h>
 
+static bool is_empty(const struct wheel *w)
+{
+	for (unsigned int i = 0; i < WHEEL_SLOTS; i++) {
+		if (!list_empty(&w->slots[i]))
+			return false;
+	}
+	return true;
+}
+
 static void on_tick(uv_timer_t *tick)
 {
 	struct wheel *w = container_of(tick, struct wheel, tick);
@@ -17,19 +26,16 @@ static void on_tick(uv_timer_t *tick)
 
 		t->cb(t);
 	}
+	if (is_empty(w))
+		uv_timer_stop(tick);
 }
 
 int wheel_start(struct wheel *w, uv_loop_t *loop)
 {
-	int rc;
-
 	for (unsigned int i = 0; i < WHEEL_SLOTS; i++)
 		list_init(&w->slots[i]);
 	w->now = 0;
-	rc = uv_timer_init(loop, &w->tick);
-	if (rc < 0)
-		return rc;
-	return uv_timer_start(&w->tick, on_tick, 1000, 1000);
+	return uv_timer_init(loop, &w->tick);
 }
 
 void wheel_close(struct wheel *w)
@@ -47,6 +53,8 @@ void wheel_arm(struct wheel *w, struct wheel_timer *t, unsigned int seconds)
 {
 	assert(seconds > 0 && seconds < WHEEL_SLOTS);
 	list_remove(&t->link);
+	if (!uv_is_active((uv_handle_t *)&w->tick))
+		uv_timer_start(&w->tick, on_tick, 1000, 1000);
 	list_push(&w->slots[(w->now + seconds) % WHEEL_SLOTS], &t->link);
 }
 

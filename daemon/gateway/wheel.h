@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Timers in whole seconds, O(1) each, for many thousand connections (lws'
- * own are a sorted list). One uv timer behind it all; one loop thread.
+ * own are a sorted list). One uv timer behind it all, which runs only while
+ * there is one; one loop thread.
  */
 #ifndef GROUPFS_DAEMON_GATEWAY_WHEEL_H
 #define GROUPFS_DAEMON_GATEWAY_WHEEL_H

@@ -85,6 +85,7 @@ struct ws_conn {
 	struct list ready;
 	struct list out; /* of ws_frame */
 	int closing;	 /* the close code, once bye was said */
+	int fd;		 /* borrowed from lws; -1: TLS, write through lws */
 	bool dead;	 /* lws closes it soon */
 	bool close_sent;
 	bool ping_due;
@@ -94,6 +95,7 @@ struct ws_conn {
 	struct bearer_user user;
 	struct seat seat;
 	struct list of_gateway;
+	struct list gathered;	 /* in gw->gathered: to be flushed this turn */
 	struct ws_user *account; /* NULL before he is greeted */
 	struct list of_account;
 	struct wheel_timer timer;
@@ -187,14 +189,19 @@ void ws_unsubscribe(struct ws_sub *sub);
 /* Writes up to budget bytes of messages, and the last of them whole. True:
  * there is more, and the socket may take it. */
 bool ws_write_messages(struct ws_conn *c, size_t budget);
-/* The message's frame, made once for all connections. False: no memory. */
-bool ws_encode(const struct ws_group *g, struct feed_message *m);
 /* The sub's socket has it: for the figures. */
 void ws_count_delivery(const struct ws_sub *sub, const struct wire_message *m);
 /* ws_run.c */
+/* Appends the message's frame for this sub: made once for all, or its own. */
+void ws_append_message(struct buf *out, struct ws_sub *sub,
+		       struct feed_message *m);
 /* Writes all new messages at once to a sub that had read all before. False:
  * that is not all, or was not possible: read it. */
 bool ws_write_run(struct ws_sub *sub);
+/* Has what is new of several groups written at once, at the end of this turn:
+ * false where there is only one. */
+bool ws_gather(struct ws_sub *sub);
+void ws_flush(struct feed *f);
 
 void ws_on_event(struct gateway *gw, const struct wire_header *header,
 		 const void *body);

@@ -112,7 +112,7 @@ static void on_wake(struct feed_sub *feed)
 {
 	struct ws_sub *sub = container_of(feed, struct ws_sub, feed);
 
-	if (ws_write_run(sub))
+	if (ws_gather(sub) || ws_write_run(sub))
 		return;
 	if (list_empty(&sub->ready))
 		list_push(&sub->conn->ready, &sub->ready);
@@ -179,46 +179,6 @@ void ws_unsubscribe(struct ws_sub *sub)
 	put_group_back(c->gw, sub->group);
 	c->nsubs--;
 	free(sub);
-}
-
-static void put_message(struct buf *b, const struct ws_group *g,
-			const struct wire_message *m)
-{
-	buf_append_str(b, buf_str(&g->head));
-	json_put_message_fields(b, m);
-}
-
-/* {"type":"message","group":…,…}: the same for all live subscribers. */
-bool ws_encode(const struct ws_group *g, struct feed_message *m)
-{
-	struct buf *b = &m->encoded;
-
-	if (b->len > 0)
-		return !b->failed;
-	ws_frame_room(b);
-	put_message(b, g, &m->m);
-	buf_append_char(b, '}');
-	return !b->failed;
-}
-
-/* Appends the frame for this sub: the shared one, or its own. */
-static void append_message(struct buf *out, struct ws_sub *sub,
-			   struct feed_message *m)
-{
-	bool replay = m->m.seq <= sub->feed.start_seq;
-	size_t start;
-
-	if (m->shared && !replay) {
-		if (ws_encode(sub->group, m))
-			buf_append_str(out, ws_frame_bytes(&m->encoded));
-		else
-			out->failed = true;
-		return;
-	}
-	start = ws_batch_begin(out);
-	put_message(out, sub->group, &m->m);
-	buf_append_str(out, replay ? str_of(",\"replay\":true}") : str_of("}"));
-	ws_batch_end(out, start);
 }
 
 /* Behind all that was read, before what is still to be. */
@@ -361,7 +321,7 @@ static bool append_one(struct buf *out, struct ws_sub *sub)
 		list_remove(&sub->ready);
 		return false;
 	}
-	append_message(out, sub, m);
+	ws_append_message(out, sub, m);
 	append_mention(out, sub, &m->m);
 	ws_count_delivery(sub, &m->m);
 	return true;

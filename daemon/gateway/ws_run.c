@@ -5,8 +5,58 @@
  * system call for all that is new. Whoever waits for anything else (a replay,
  * a page of the log, his socket, a frame that goes first) reads message by
  * message, as do all where a message mentions somebody.
+ *
+ * Where many groups have something new at the same time, a connection that is
+ * in several of them reads once, behind that, what is new of all: so it gets it
+ * in one write, too, whose bytes are a copy of its own, which is a small part
+ * of what a system call costs.
  */
 #include "daemon/gateway/ws.h"
+
+#include <libwebsockets.h>
+
+static void put_message(struct buf *b, const struct ws_group *g,
+			const struct wire_message *m)
+{
+	buf_append_str(b, buf_str(&g->head));
+	json_put_message_fields(b, m);
+}
+
+static bool encode(const struct ws_group *g, struct feed_message *m)
+{
+	struct buf *b = &m->encoded;
+
+	if (b->len > 0)
+		return !b->failed;
+	ws_frame_room(b);
+	put_message(b, g, &m->m);
+	buf_append_char(b, '}');
+	return !b->failed;
+}
+
+void ws_append_message(struct buf *out, struct ws_sub *sub,
+		       struct feed_message *m)
+{
+	bool replay = m->m.seq <= sub->feed.start_seq;
+	size_t start;
+
+	if (m->shared && !encode(sub->group, m)) {
+		out->failed = true;
+		return;
+	}
+	if (m->shared && !replay) {
+		buf_append_str(out, ws_frame_bytes(&m->encoded));
+		return;
+	}
+	start = ws_batch_begin(out);
+	if (m->shared) /* but its last brace */
+		buf_append(out, m->encoded.data + LWS_PRE,
+			   m->encoded.len - LWS_PRE - 1);
+	else
+		put_message(out, sub->group, &m->m);
+	buf_append_str(out, replay ? str_of(",\"replay\":true}") : str_of("}"));
+	ws_batch_end(out, start);
+}
 
 /* The next messages after the sub's cursor, as one write. */
 static struct str join(struct ws_sub *sub, struct ws_run *run, uint64_t known)
@@ -20,7 +70,7 @@ static struct str join(struct ws_sub *sub, struct ws_run *run, uint64_t known)
 		m = feed_peek(&sub->feed, seq);
 		if (m == NULL || m->m.mentions.len > 0)
 			break;
-		if (!ws_encode(sub->group, m)) {
+		if (!encode(sub->group, m)) {
 			buf_release(&m->encoded);
 			break;
 		}
@@ -77,4 +127,29 @@ bool ws_write_run(struct ws_sub *sub)
 		return false;
 	count(sub, first);
 	return ws_write_bytes(c, bytes) && feed_caught_up(&sub->feed);
+}
+
+bool ws_gather(struct ws_sub *sub)
+{
+	struct ws_conn *c = sub->conn;
+
+	if (!feed_turn_is_wide(&c->gw->feed))
+		return false;
+	if (list_empty(&sub->ready))
+		list_push(&c->ready, &sub->ready);
+	if (list_empty(&c->gathered))
+		list_push(&c->gw->gathered, &c->gathered);
+	return true;
+}
+
+void ws_flush(struct feed *f)
+{
+	struct gateway *gw = container_of(f, struct gateway, feed);
+	struct list *el;
+
+	while ((el = list_pop(&gw->gathered)) != NULL) {
+		struct ws_conn *c = container_of(el, struct ws_conn, gathered);
+
+		ws_pump(c);
+	}
 }

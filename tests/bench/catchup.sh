@@ -29,6 +29,7 @@ SAMPLES=$T/samples
 SOURCE=$T/source
 PEER=$T/peer
 CACHED=$T/peer-cached
+# shellcheck disable=SC2034
 NAME=bench-catchup
 STORE=sqlite:$T/data/groupd.db
 # A line is 39 bytes and a name more than what is said, 199 in the middle.
@@ -40,8 +41,8 @@ export SOCKET TOKENS="$T/tokens" BENCH_NAME=resume
 
 build_scene() {
 	say "a log of $MESSAGES messages"
-	mkdir -p -m 700 "$T/data"
-	mkdir -p "$SOURCE/bench"
+	mkdir -p "$T/data" "$SOURCE/bench"
+	chmod 700 "$T/data"
 	fsbench seed "$STORE" bench "$ME" "$MESSAGES"
 	start_groupd
 	mount_fs
@@ -55,24 +56,21 @@ build_scene() {
 	token "$ME" >"$TOKENS"
 }
 
-# timed METRIC COMMAND... FILE: on each side's copy of FILE.
+# timed METRIC COMMAND: on each side's copy of the log, whose name it ends with.
 timed() {
-	metric=$1
-	shift
 	for side in $SIDES; do
-		dir=${side#*:}
-		fsbench time "$metric" "${side%%:*}" \
-			"$(stat -c %s "$dir/bench/messages")" \
-			"$@$dir/bench/messages"
+		file=${side#*:}/bench/messages
+		# shellcheck disable=SC2086
+		fsbench time "$1" "${side%%:*}" "$(stat -c %s "$file")" $2$file
 	done
 }
 
 bench_cat() {
 	SIDES="ours:$M peer:$PEER peer-cached:$CACHED native:$SOURCE"
-	timed cat cat ""
+	timed cat "cat "
 	fsbench render cat text "$STORE" bench
 	SIDES="ours:$M peer:$PEER"
-	timed "dd bs=1M" dd bs=1M status=none if=
+	timed "dd bs=1M" "dd bs=1M status=none if="
 }
 
 bench_pages() {

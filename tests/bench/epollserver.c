@@ -2,10 +2,12 @@
 /*
  * The plain epoll loop that `make bench-ws` measures against: epollserver PORT
  *
- * It greets who connects, and writes what a connection that began with "P"
- * sends to all others at once: no protocol, no log, nobody is asked who he is.
- * What a socket does not take waits for it. What is read at a time goes to a
- * socket in one write.
+ * It greets who connects, and once more who says which groups he is in: "J",
+ * their count (a byte), their numbers (two bytes each). A connection that began
+ * with "P" sends messages: the group's number, the length (two bytes each), and
+ * the bytes, which are written to all of the group at once: no protocol, no
+ * log, nobody is asked who he is. What a socket does not take waits for it.
+ * Messages of one group that are read together go to a socket in one write.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,17 +23,28 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNS_MAX = 65536, READ = 64 << 10, SEND_BUFFER = 64 << 10 };
+enum {
+	CONNS_MAX = 65536,
+	GROUPS_MAX = 4096,
+	READ = 64 << 10,
+	SEND_BUFFER = 64 << 10,
+	HEAD = 4, /* of a message */
+	MEMBERS_FIRST = 16
+};
 
 struct conn {
 	int fd;
 	bool publisher;
-	size_t at;  /* in `conns` */
 	char *rest; /* owned: what waits */
 	size_t nrest;
 };
 
-static struct conn *conns[CONNS_MAX];
+struct group {
+	struct conn **members; /* owned */
+	size_t count, cap;
+};
+
+static struct group groups[GROUPS_MAX];
 static size_t nconns;
 static int poller;
 
@@ -49,10 +62,19 @@ static void watch(struct conn *c, int op, uint32_t events)
 		die("epoll_ctl");
 }
 
+static void leave(struct group *g, const struct conn *c)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		if (g->members[i] == c)
+			g->members[i--] = g->members[--g->count];
+	}
+}
+
 static void drop(struct conn *c)
 {
-	conns[c->at] = conns[--nconns];
-	conns[c->at]->at = c->at;
+	for (size_t i = 0; i < GROUPS_MAX; i++)
+		leave(&groups[i], c);
+	nconns--;
 	close(c->fd);
 	free(c->rest);
 	free(c);
@@ -97,31 +119,93 @@ static void give_rest(struct conn *c)
 		watch(c, EPOLL_CTL_MOD, EPOLLIN);
 }
 
+static void hello(struct conn *c)
+{
+	static const char text[] = "\x81\x10{\"type\":\"hello\"}";
+
+	give(c, text, sizeof(text) - 1);
+}
+
+static void join_group(struct group *g, struct conn *c)
+{
+	if (g->count == g->cap) {
+		g->cap = g->cap == 0 ? MEMBERS_FIRST : g->cap * 2;
+		g->members =
+			realloc(g->members, g->cap * sizeof(struct conn *));
+		if (g->members == NULL)
+			die("realloc");
+	}
+	g->members[g->count++] = c;
+}
+
+static size_t number(const char *p)
+{
+	return (size_t)(unsigned char)p[0] << 8 | (unsigned char)p[1];
+}
+
+static void join(struct conn *c, const char *data, size_t n)
+{
+	for (size_t at = 2; at + 2 <= n; at += 2)
+		join_group(&groups[number(data + at) % GROUPS_MAX], c);
+	hello(c);
+}
+
+/* Whole messages; how many bytes of them. */
+static size_t publish(const char *data, size_t n)
+{
+	static char joined[READ];
+	size_t at = 0, len = 0;
+
+	while (n - at >= HEAD && n - at - HEAD >= number(data + at + 2)) {
+		size_t size = number(data + at + 2);
+		const struct group *g = &groups[number(data + at) % GROUPS_MAX];
+		const char *next = data + at + HEAD + size;
+		size_t left = n - at - HEAD - size;
+
+		memcpy(joined + len, data + at + HEAD, size);
+		len += size;
+		at += HEAD + size;
+		if (left >= HEAD && number(next) == (size_t)(g - groups) &&
+		    left - HEAD >= number(next + 2))
+			continue;
+		for (size_t i = 0; i < g->count; i++)
+			give(g->members[i], joined, len);
+		len = 0;
+	}
+	return at;
+}
+
 static void take(struct conn *c)
 {
-	static char data[READ];
-	ssize_t n = read(c->fd, data, sizeof(data));
-	size_t from = 0;
+	static char data[READ], kept[READ]; /* there is one publisher */
+	static size_t nkept;
+	size_t n = c->publisher ? nkept : 0, from = 0;
+	ssize_t did;
 
-	if (n < 0 && errno == EAGAIN)
+	memcpy(data, kept, n);
+	did = read(c->fd, data + n, sizeof(data) - n);
+	if (did < 0 && errno == EAGAIN)
 		return;
-	if (n <= 0) {
+	if (did <= 0) {
+		nkept = c->publisher ? 0 : nkept;
 		drop(c);
 		return;
 	}
+	n += (size_t)did;
 	if (!c->publisher && data[0] == 'P') {
 		c->publisher = true;
 		from = 1;
+	} else if (!c->publisher) {
+		join(c, data, n);
+		return;
 	}
-	for (size_t i = 0; i < nconns && (size_t)n > from; i++) {
-		if (conns[i] != c)
-			give(conns[i], data + from, (size_t)n - from);
-	}
+	from += publish(data + from, n - from);
+	nkept = n - from;
+	memcpy(kept, data + from, nkept);
 }
 
 static void greet(int listener)
 {
-	static const char hello[] = "\x81\x10{\"type\":\"hello\"}";
 	int one = 1, size = SEND_BUFFER, fd;
 
 	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
@@ -132,10 +216,9 @@ static void greet(int listener)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 		c->fd = fd;
-		c->at = nconns;
-		conns[nconns++] = c;
+		nconns++;
 		watch(c, EPOLL_CTL_ADD, EPOLLIN);
-		give(c, hello, sizeof(hello) - 1);
+		hello(c);
 	}
 }
 

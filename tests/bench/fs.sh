@@ -29,6 +29,7 @@ SAMPLES=$T/samples
 SOURCE=$T/source
 PEER=$T/peer
 CACHED=$T/peer-cached
+# shellcheck disable=SC2034
 NAME=bench-fs
 . "$(dirname "$0")/peer.sh"
 ALL_CPUS=$(taskset -cp $$ | sed 's/.*: //')

@@ -21,11 +21,20 @@ AIMS = (
     ("first ls", PEER, None, 1.3),
     ("first ls -l", PEER, None, 1.3),
     ("cat", "store", 0.7, None),
-    *((f"N={n} {how}, deliveries", side, least, None)
-      for n in (100, 1000, 10000)
-      for how in ("one by one", "20 at a time")
+    *((f"{what}, deliveries", side, least, None)
+      for what in (*(f"N={n} {how}" for n in (100, 1000, 10000)
+                     for how in ("one by one", "20 at a time",
+                                 "8 under way")),
+                   *(f"1000x20 {how}"
+                     for how in ("a group at a time", "64 under way",
+                                 "all groups at once")))
       for side, least in (("plain", 0.9), ("mosquitto", 1.0),
                           ("nats", 1.0), ("redis", 1.0))),
+    *((f"{what}, to the last, p99", side, None, 1.0)
+      for what in (*(f"N={n} {how}" for n in (100, 1000, 10000)
+                     for how in ("one by one", "20 at a time")),
+                   "1000x20 a group at a time", "1000x20 all groups at once")
+      for side in ("mosquitto", "nats", "redis")),
     ("N=64 random groups, messages", "file", 0.8, None),
     ("N=512 random groups, messages", "file", 0.3, None),
     *((f"N={n} random groups{link}, messages", "redis", 3, None)
@@ -56,6 +65,10 @@ LIMITS = (
     *((f"N={n} random groups, sustained, p99.9", 12) for n in (64, 512)),
     ("N=10000 connect all", 3000),
     ("N=10000 memory a connection", 6),
+    ("N=10000 memory a connection, both", 8),
+    # Once a second, and the edges of 5 s.
+    *((f"{n} connections, {who}'s wake-ups", 1.2)
+      for n in (0, 1000) for who in ("gateway", "groupd", "mount")),
     ("N=10000 one by one, to the last, p50", 200),
     ("10000 online, one by one, to the last, p99", 200),
     ("10000 online, sustained, to the last, p99", 200),
@@ -191,7 +204,7 @@ def matrix(result, by):
     """Medians, a column a side; behind each of `by` what ours is by it."""
     sides = list(dict.fromkeys(name for sides in result.values()
                                for name in sides))
-    print(f"{'':42}" + "".join(f"{name:>11}" for name in sides) +
+    print(f"{'':45}" + "".join(f"{name:>11}" for name in sides) +
           f"   ours by {by}")
     for metric, entry in result.items():
         cells = (number(entry[name]["median"]) if name in entry else ""
@@ -200,7 +213,7 @@ def matrix(result, by):
         ratio_by = "" if r is None else (
             f"   {r['median']:.2f}  ({r['low']:.2f}..{r['high']:.2f})")
         unit = next(iter(entry.values()))["unit"]
-        print(f"{metric:42}" + "".join(f"{c:>11}" for c in cells) +
+        print(f"{metric:45}" + "".join(f"{c:>11}" for c in cells) +
               f" {unit:<9}{ratio_by}".rstrip())
 
 

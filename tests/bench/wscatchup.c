@@ -184,7 +184,6 @@ static void sample_cpu(const struct run *r, const struct wscpu *before)
 int resume_main(int argc, char **argv)
 {
 	uint64_t start, behind = bench_env("BEHIND", 1);
-	struct buf subscribe = { 0 };
 	static struct run r;
 	struct wscpu before;
 
@@ -194,18 +193,15 @@ int resume_main(int argc, char **argv)
 	r.side = "ours";
 	r.proto = wsbench_proto(r.side);
 	r.n = bench_number(argv[2]);
-	run_set_up(&r, argv[1]);
+	run_set_up(&r, argv[1], 1, r.n);
 	for (size_t i = 0; i < r.n; i++)
 		run_connect(&r, &r.conns[i]);
 	run_await(&r, "opened", &r.opened, r.n);
 	r.wanted = behind * r.n;
-	r.proto->subscribe(&subscribe);
 	before = wsserver_cpu(r.pids, r.nnodes);
 	start = bench_now_ns();
-	for (size_t i = 0; i < r.n; i++) {
-		r.conns[i].state = SUBSCRIBING;
-		run_put(&r.conns[i], &subscribe);
-	}
+	for (size_t i = 0; i < r.n; i++)
+		run_subscribe(&r, &r.conns[i]);
 	run_await(&r, "resumed", &r.got, r.wanted);
 	bench_sample("resume", r.side, "msg/s",
 		     (double)r.wanted * 1e9 / (double)(r.last_ns - start));
@@ -214,6 +210,5 @@ int resume_main(int argc, char **argv)
 		if (r.conns[i].got != behind)
 			bench_die("one got more than another", -EIO);
 	}
-	buf_release(&subscribe);
 	return 0;
 }

@@ -23,6 +23,8 @@
 enum {
 	READ = 256 << 10,
 	CARRY = 2048,	    /* a piece that is not complete */
+	GROUPS_OF_ONE = 64, /* at most */
+	GROUPS_AT_ONCE = 64,
 	PATIENCE_MS = 20000 /* without one more */
 };
 
@@ -101,8 +103,9 @@ static void note_delay(struct run *r, const struct conn *c, double delay)
 {
 	size_t i = c->got - 1 - r->behind;
 
-	r->delays[r->ndelays++] = delay;
-	if (i < r->nlasts && delay > c->node->lasts[i])
+	if (r->ndelays < r->maxdelays)
+		r->delays[r->ndelays++] = delay;
+	if (r->ngroups == 1 && i < r->nlasts && delay > c->node->lasts[i])
 		c->node->lasts[i] = delay;
 }
 
@@ -168,23 +171,75 @@ static void on_readable(struct run *r, struct conn *c)
 
 /* Publishing. */
 
-void run_publish(struct run *r, uint32_t count)
+void run_subscribe(struct run *r, struct conn *c)
+{
+	const struct wsbench_group *of[GROUPS_OF_ONE];
+	size_t places = r->ngroups * r->each, n = 0;
+	struct buf b = { 0 };
+
+	for (size_t at = (size_t)(c - r->conns); at < places; at += r->n) {
+		if (n == GROUPS_OF_ONE)
+			bench_die("groups of one connection", -EINVAL);
+		of[n++] = &r->groups[at / r->each];
+	}
+	r->proto->subscribe(&b, of, n);
+	c->state = SUBSCRIBING;
+	run_put(c, &b);
+	buf_release(&b);
+}
+
+/* From now on they wait for that. */
+static void expect(struct run *r, size_t group, uint32_t count)
+{
+	for (size_t k = 0; k < r->each; k++)
+		r->conns[(group * r->each + k) % r->n].due += count;
+	r->wanted += (uint64_t)count * r->each;
+}
+
+static void publish_part(struct run *r, size_t first, size_t n, uint32_t count)
 {
 	char content[WSBENCH_CONTENT];
 	struct buf b = { 0 };
 
-	r->wanted += (uint64_t)count * r->n;
-	r->published += count;
+	wsbench_content(content, bench_now_ns());
+	for (size_t g = first; g < first + n; g++) {
+		for (uint32_t i = 0; i < count; i++)
+			r->proto->publish(&b, &r->groups[g],
+					  str_make(content, sizeof(content)));
+	}
+	run_put(r->publisher, &b);
+	buf_release(&b);
+}
+
+void run_publish(struct run *r, size_t first, size_t ngroups, uint32_t count)
+{
+	const struct wsask ask = { (uint32_t)first, (uint32_t)ngroups, count };
+
+	for (size_t g = first; g < first + ngroups; g++)
+		expect(r, g, count);
 	if (r->publisher == NULL) {
-		if (write(r->sender.fd, &count, sizeof(count)) != sizeof(count))
+		if (write(r->sender.fd, &ask, sizeof(ask)) != sizeof(ask))
 			bench_die("the sender is gone", -EPIPE);
 		return;
 	}
-	wsbench_content(content, bench_now_ns());
-	for (uint32_t i = 0; i < count; i++)
-		r->proto->publish(&b, str_make(content, sizeof(content)));
-	run_put(r->publisher, &b);
-	buf_release(&b);
+	/* A part at a time, so that what comes back meanwhile is read. */
+	for (size_t did = 0; did < ngroups; did += GROUPS_AT_ONCE) {
+		size_t left = ngroups - did;
+
+		publish_part(r, first + did,
+			     left < GROUPS_AT_ONCE ? left : GROUPS_AT_ONCE,
+			     count);
+		if (left > GROUPS_AT_ONCE)
+			run_turn(r, 0);
+	}
+}
+
+void run_publish_next(struct run *r)
+{
+	size_t group = r->next;
+
+	r->next = (group + 1) % r->ngroups;
+	run_publish(r, group, 1, 1);
 }
 
 static void on_sent(struct run *r)
@@ -203,7 +258,7 @@ static void on_tick(struct run *r)
 	if (read(r->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
 	while (ticks-- > 0)
-		run_publish(r, 1);
+		run_publish_next(r);
 }
 
 void run_turn(struct run *r, int timeout_ms)
@@ -256,16 +311,38 @@ static void take_ports(struct run *r, const char *list)
 	} while (*list != '\0');
 }
 
-void run_set_up(struct run *r, const char *ports)
+static void name_groups(struct run *r, size_t ngroups, size_t each)
 {
-	const char *socket = getenv("SOCKET"), *path = getenv("TOKENS");
+	r->groups = calloc(ngroups, sizeof(*r->groups));
+	if (r->groups == NULL)
+		bench_die("groups", -ENOMEM);
+	r->ngroups = ngroups;
+	r->each = each;
+	for (size_t i = 0; i < ngroups; i++) {
+		struct wsbench_group *g = &r->groups[i];
+
+		g->number = (uint32_t)i;
+		(void)snprintf(g->name, sizeof(g->name), "bench");
+		if (ngroups > 1)
+			(void)snprintf(g->name, sizeof(g->name), "bench%zu", i);
+	}
+}
+
+static void allow_files(void)
+{
 	struct rlimit files;
 
-	take_ports(r, ports);
-	r->window = bench_env("BENCH_WINDOW", 256);
 	(void)getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
+void run_set_up(struct run *r, const char *ports, size_t ngroups, size_t each)
+{
+	take_ports(r, ports);
+	name_groups(r, ngroups, each);
+	allow_files();
+	r->window = bench_env("BENCH_WINDOW", 256);
 	r->conns = calloc(r->n + 1, sizeof(*r->conns));
 	if (r->conns == NULL)
 		bench_die("connections", -ENOMEM);
@@ -273,9 +350,11 @@ void run_set_up(struct run *r, const char *ports)
 		r->conns[i].node =
 			&r->nodes[i < r->n ? i * r->nnodes / r->n : 0];
 	if (r->proto->publish == NULL) {
-		wssender_start(&r->sender, socket, "bench");
-		wsbench_use_tokens(path,
-				   r->sender.last_seq - bench_env("BEHIND", 0));
+		wssender_start(&r->sender, getenv("SOCKET"), r->groups,
+			       ngroups);
+		for (size_t i = 0; i < ngroups; i++)
+			r->groups[i].after -= bench_env("BEHIND", 0);
+		wsbench_use_tokens(getenv("TOKENS"));
 	} else {
 		r->publisher = &r->conns[r->n];
 	}

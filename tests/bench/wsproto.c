@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The protocols that wsclients speaks, as far as subscribing to one subject
- * and counting its messages needs it.
+ * The protocols that wsclients speaks, as far as subscribing to subjects and
+ * counting their messages needs it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,6 @@
 static struct {
 	struct buf text; /* the tokens, one a line */
 	const char *next;
-	uint64_t after;
 } tokens;
 
 void wsbench_content(char out[WSBENCH_CONTENT], uint64_t now_ns)
@@ -36,7 +35,7 @@ uint64_t wsbench_stamp(const char *p, size_t n)
 	return at == NULL ? 0 : strtoull(at + 2, NULL, 10);
 }
 
-void wsbench_use_tokens(const char *path, uint64_t after)
+void wsbench_use_tokens(const char *path)
 {
 	FILE *f = fopen(path, "r");
 	char part[4096];
@@ -48,7 +47,6 @@ void wsbench_use_tokens(const char *path, uint64_t after)
 		buf_append(&tokens.text, part, n);
 	(void)fclose(f);
 	tokens.next = buf_cstr(&tokens.text);
-	tokens.after = after;
 }
 
 /* WebSocket. */
@@ -72,17 +70,27 @@ static void ws_open_conn(struct buf *out, size_t i)
 }
 
 /* Masked with zeros, which leave the text as it is. */
-static void ws_subscribe_conn(struct buf *out)
+static void ws_subscribe_conn(struct buf *out,
+			      const struct wsbench_group *const *groups,
+			      size_t n)
 {
 	static const char mask[4];
 	struct buf text = { 0 };
 
-	buf_printf(&text,
-		   "{\"type\":\"subscribe\",\"groups\":[{\"group\":"
-		   "\"bench\",\"after_seq\":%llu}]}",
-		   (unsigned long long)tokens.after);
+	buf_append_str(&text, str_of("{\"type\":\"subscribe\",\"groups\":"));
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&text, "%c{\"group\":\"%s\",\"after_seq\":%llu}",
+			   i == 0 ? '[' : ',', groups[i]->name,
+			   (unsigned long long)groups[i]->after);
+	buf_append_str(&text, str_of("]}"));
 	buf_append_char(out, (char)0x81);
-	buf_append_char(out, (char)(0x80 | text.len)); /* below 126 */
+	if (text.len < 126) {
+		buf_append_char(out, (char)(0x80 | text.len));
+	} else {
+		buf_append_char(out, (char)(0x80 | 126));
+		buf_append_char(out, (char)(text.len >> 8));
+		buf_append_char(out, (char)(text.len & 0xff));
+	}
 	buf_append(out, mask, sizeof(mask));
 	buf_append_str(out, buf_str(&text));
 	buf_release(&text);
@@ -139,8 +147,15 @@ static size_t ws_parse(const char *p, size_t n, enum wsbench_piece *piece)
 	return head + len;
 }
 
-/* The plain loop: it greets, and copies what a publisher (who says P) writes
- * to all others. Its bytes are those of groupd's frames. */
+/* The plain loop: it greets, also who says which groups he is in, and copies
+ * what a publisher (who says P) writes to all of the group that he names. Its
+ * bytes are those of groupd's frames. */
+
+static void put_u16(struct buf *out, size_t v)
+{
+	buf_append_char(out, (char)(v >> 8));
+	buf_append_char(out, (char)(v & 0xff));
+}
 
 static void plain_open(struct buf *out, size_t i)
 {
@@ -148,7 +163,17 @@ static void plain_open(struct buf *out, size_t i)
 	(void)out;
 }
 
-static void plain_publish(struct buf *out, struct str content)
+static void plain_subscribe(struct buf *out,
+			    const struct wsbench_group *const *groups, size_t n)
+{
+	buf_append_char(out, 'J');
+	buf_append_char(out, (char)n);
+	for (size_t i = 0; i < n; i++)
+		put_u16(out, groups[i]->number);
+}
+
+static void plain_publish(struct buf *out, const struct wsbench_group *g,
+			  struct str content)
 {
 	struct wire_message m = { .seq = 1234567,
 				  .time_ms = UINT64_C(1790000000000),
@@ -156,14 +181,14 @@ static void plain_publish(struct buf *out, struct str content)
 				  .content = content };
 	struct buf text = { 0 };
 
-	buf_append_str(&text, str_of("{\"type\":\"message\",\"group\":"
-				     "\"bench\","));
+	buf_printf(&text, "{\"type\":\"message\",\"group\":\"%s\",", g->name);
 	json_put_message_fields(&text, &m);
 	buf_append_char(&text, '}');
+	put_u16(out, g->number);
+	put_u16(out, text.len + 4);
 	buf_append_char(out, (char)0x81);
 	buf_append_char(out, 126);
-	buf_append_char(out, (char)(text.len >> 8));
-	buf_append_char(out, (char)(text.len & 0xff));
+	put_u16(out, text.len);
 	buf_append_str(out, buf_str(&text));
 	buf_release(&text);
 }
@@ -184,19 +209,39 @@ static void mqtt_open(struct buf *out, size_t i)
 	buf_append(out, id, n);
 }
 
-static void mqtt_subscribe(struct buf *out)
+/* 128 to 16383 in two bytes, always. */
+static void mqtt_put_length(struct buf *out, size_t len)
 {
-	buf_append_str(out, str_make("\x82\x0a\0\1\0\5bench\0", 12));
-}
-
-static void mqtt_publish(struct buf *out, struct str content)
-{
-	size_t len = 2 + 5 + content.len; /* 128 to 16383 */
-
-	buf_append_char(out, 0x30);
 	buf_append_char(out, (char)(0x80 | (len & 0x7f)));
 	buf_append_char(out, (char)(len >> 7));
-	buf_append_str(out, str_make("\0\5bench", 7));
+}
+
+static void mqtt_subscribe(struct buf *out,
+			   const struct wsbench_group *const *groups, size_t n)
+{
+	struct buf topics = { 0 };
+
+	put_u16(&topics, 1);
+	for (size_t i = 0; i < n; i++) {
+		put_u16(&topics, strlen(groups[i]->name));
+		buf_append_str(&topics, str_of(groups[i]->name));
+		buf_append_char(&topics, 0);
+	}
+	buf_append_char(out, (char)0x82);
+	mqtt_put_length(out, topics.len);
+	buf_append_str(out, buf_str(&topics));
+	buf_release(&topics);
+}
+
+static void mqtt_publish(struct buf *out, const struct wsbench_group *g,
+			 struct str content)
+{
+	size_t topic = strlen(g->name);
+
+	buf_append_char(out, 0x30);
+	mqtt_put_length(out, 2 + topic + content.len);
+	put_u16(out, topic);
+	buf_append_str(out, str_of(g->name));
 	buf_append_str(out, content);
 }
 
@@ -236,14 +281,18 @@ static void nats_open(struct buf *out, size_t i)
 				   "\"pedantic\":false}\r\nPING\r\n"));
 }
 
-static void nats_subscribe(struct buf *out)
+static void nats_subscribe(struct buf *out,
+			   const struct wsbench_group *const *groups, size_t n)
 {
-	buf_append_str(out, str_of("SUB bench 1\r\nPING\r\n"));
+	for (size_t i = 0; i < n; i++)
+		buf_printf(out, "SUB %s %zu\r\n", groups[i]->name, i + 1);
+	buf_append_str(out, str_of("PING\r\n"));
 }
 
-static void nats_publish(struct buf *out, struct str content)
+static void nats_publish(struct buf *out, const struct wsbench_group *g,
+			 struct str content)
 {
-	buf_printf(out, "PUB bench %zu\r\n", content.len);
+	buf_printf(out, "PUB %s %zu\r\n", g->name, content.len);
 	buf_append_str(out, content);
 	buf_append_str(out, str_of("\r\n"));
 }
@@ -279,15 +328,20 @@ static void redis_open(struct buf *out, size_t i)
 	buf_append_str(out, str_of("PING\r\n"));
 }
 
-static void redis_subscribe(struct buf *out)
+static void redis_subscribe(struct buf *out,
+			    const struct wsbench_group *const *groups, size_t n)
 {
-	buf_append_str(out, str_of("SUBSCRIBE bench\r\n"));
+	buf_append_str(out, str_of("SUBSCRIBE"));
+	for (size_t i = 0; i < n; i++)
+		buf_printf(out, " %s", groups[i]->name);
+	buf_append_str(out, str_of("\r\n"));
 }
 
-static void redis_publish(struct buf *out, struct str content)
+static void redis_publish(struct buf *out, const struct wsbench_group *g,
+			  struct str content)
 {
-	buf_printf(out, "*3\r\n$7\r\nPUBLISH\r\n$5\r\nbench\r\n$%zu\r\n",
-		   content.len);
+	buf_printf(out, "*3\r\n$7\r\nPUBLISH\r\n$%zu\r\n%s\r\n$%zu\r\n",
+		   strlen(g->name), g->name, content.len);
 	buf_append_str(out, content);
 	buf_append_str(out, str_of("\r\n"));
 }
@@ -336,7 +390,7 @@ const struct wsbench_proto *wsbench_proto(const char *name)
 		  ws_parse },
 		{ "plain",
 		  plain_open,
-		  NULL,
+		  plain_subscribe,
 		  plain_publish,
 		  { NULL, 0 },
 		  ws_parse },

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who sends to groupd's group: a process of its own, so that what libuv and
- * the wire format cost is not the light clients'. And the scene, made over
- * the same socket.
+ * Who sends to groupd's groups: a process of its own, so that what libuv and
+ * the wire format cost is not the light clients'.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,153 +14,184 @@
 
 #include "tests/bench/bench.h"
 #include "tests/bench/wsbench.h"
+#include "tests/bench/wsclient.h"
 
-enum { UNDER_WAY = 256, TOKENS_UNDER_WAY = 64, ADDED_AT_ONCE = 500 };
+enum { UNDER_WAY = 4096 };
+
+/* What was asked for at once. */
+struct asked {
+	size_t left; /* SENDs */
+};
 
 struct sending {
 	struct client_request req;
 	struct sender *sender;
-	bool busy;
+	struct asked *asked; /* NULL: free */
+};
+
+struct finding {
+	struct client_request req;
+	struct sender *sender;
+	uint64_t id, last_seq;
 };
 
 struct sender {
 	uv_loop_t loop;
-	uv_poll_t asked;
+	uv_poll_t poll;
 	struct client client;
 	struct client_principal self;
-	struct client_request find;
+	struct finding *groups; /* owned */
+	size_t ngroups, found;
 	struct sending sendings[UNDER_WAY];
-	uint64_t group_id;
+	size_t next;
 	int fd;
 };
 
-static void on_event(struct client *c, const struct wire_header *header,
-		     const void *body)
+/* Our parent may be busy; when it has ended, so do we. */
+static void tell(struct sender *s, const void *what, size_t n)
 {
-	(void)c;
-	(void)header;
-	(void)body;
-}
+	struct pollfd full = { .fd = s->fd, .events = POLLOUT };
 
-static void start_client(struct client *c, uv_loop_t *loop, const char *socket,
-			 struct client_principal *self)
-{
-	const struct client_options options = { .path = socket,
-						.agent = "wsclients/1",
-						.on_event = on_event };
-	int rc = uv_loop_init(loop);
-
-	if (rc == 0)
-		rc = client_start(c, loop, &options);
-	if (rc == 0)
-		rc = client_open_principal(c, self, PRINCIPAL_SELF, 0, NULL,
-					   NULL);
-	if (rc != 0)
-		bench_die(socket, rc);
-}
-
-static void tell(struct sender *s, uint64_t last_seq)
-{
-	const struct wssent sent = { .last_seq = last_seq,
-				     .at_ns = bench_now_ns() };
-
-	if (write(s->fd, &sent, sizeof(sent)) != sizeof(sent))
-		exit(0);
+	while (write(s->fd, what, n) != (ssize_t)n) {
+		if (errno != EAGAIN || poll(&full, 1, -1) < 0)
+			exit(0);
+	}
 }
 
 static void on_sent(struct client_request *req, const struct err *err,
 		    const void *body)
 {
 	struct sending *sending = req->data;
-	const struct wire_body_sent *sent = body;
+	struct asked *asked = sending->asked;
+	struct wssent sent;
 
+	(void)body;
 	if (err != NULL)
 		bench_die(err->text, -EIO);
-	sending->busy = false;
-	tell(sending->sender, sent->last_seq);
+	sending->asked = NULL;
+	if (--asked->left > 0)
+		return;
+	free(asked);
+	sent.at_ns = bench_now_ns();
+	tell(sending->sender, &sent, sizeof(sent));
 }
 
-static void send_batch(struct sender *s, uint32_t count)
+/* They come back nearly in turn. */
+static struct sending *free_sending(struct sender *s)
 {
-	char content[WSBENCH_CONTENT];
-	const struct wire_item item = { .content = str_make(content,
-							    sizeof(content)) };
+	for (size_t i = 0; i < UNDER_WAY; i++) {
+		struct sending *sending = &s->sendings[s->next];
+
+		s->next = (s->next + 1) % UNDER_WAY;
+		if (sending->asked == NULL)
+			return sending;
+	}
+	bench_die("groupd does not keep up", -EBUSY);
+}
+
+static void send_batch(struct sender *s, const struct finding *group,
+		       struct str items, struct asked *asked)
+{
 	uint64_t id[2] = { bench_random(), bench_now_ns() };
-	struct wire_body_send body = { .group_id = s->group_id,
-				       .batch_id = str_make((const char *)id,
-							    sizeof(id)) };
-	struct sending *sending = s->sendings;
-	struct buf items = { 0 };
+	const struct wire_body_send body = {
+		.group_id = group->id,
+		.batch_id = str_make((const char *)id, sizeof(id)),
+		.items = items
+	};
+	struct sending *sending = free_sending(s);
 	int rc;
 
-	while (sending < s->sendings + UNDER_WAY && sending->busy)
-		sending++;
-	if (sending == s->sendings + UNDER_WAY)
-		bench_die("groupd does not keep up", -EBUSY);
-	wsbench_content(content, bench_now_ns());
-	for (uint32_t i = 0; i < count; i++)
-		wire_put(&items, &wire_schema_item, &item);
-	body.items = buf_str(&items);
-	sending->busy = true;
+	sending->asked = asked;
 	sending->sender = s;
 	sending->req.data = sending;
 	rc = client_submit(&s->client, &sending->req, &s->self, WIRE_SEND,
 			   &body, CLIENT_TIMEOUT_MS, on_sent);
 	if (rc != 0)
 		bench_die("send", rc);
-	buf_release(&items);
 }
 
 static void on_asked(uv_poll_t *poll, int status, int events)
 {
 	struct sender *s = poll->data;
-	uint32_t count;
+	char content[WSBENCH_CONTENT];
+	const struct wire_item item = { .content = str_make(content,
+							    sizeof(content)) };
+	struct asked *asked = calloc(1, sizeof(*asked));
+	struct buf items = { 0 };
+	struct wsask ask;
 
 	(void)events;
-	if (status < 0 || read(s->fd, &count, sizeof(count)) != sizeof(count))
+	if (status < 0 || read(s->fd, &ask, sizeof(ask)) != sizeof(ask))
 		exit(0); /* our parent has ended */
-	send_batch(s, count);
+	if (asked == NULL)
+		bench_die("sender", -ENOMEM);
+	asked->left = ask.ngroups;
+	wsbench_content(content, bench_now_ns());
+	for (uint32_t i = 0; i < ask.count; i++)
+		wire_put(&items, &wire_schema_item, &item);
+	for (uint32_t i = 0; i < ask.ngroups; i++)
+		send_batch(s, &s->groups[ask.first + i], buf_str(&items),
+			   asked);
+	buf_release(&items);
 }
 
 static void on_found(struct client_request *req, const struct err *err,
 		     const void *body)
 {
-	struct sender *s = req->data;
+	struct finding *f = req->data;
+	struct sender *s = f->sender;
 	const struct wire_group *g = body;
 	int rc;
 
 	if (err != NULL)
 		bench_die(err->text, -EIO);
-	s->group_id = g->group_id;
-	rc = uv_poll_init(&s->loop, &s->asked, s->fd);
-	s->asked.data = s;
+	f->id = g->group_id;
+	f->last_seq = g->last_seq;
+	if (++s->found < s->ngroups)
+		return;
+	/* Several are asked at a time, and answer in any order. */
+	for (size_t i = 0; i < s->ngroups; i++)
+		tell(s, &s->groups[i].last_seq, sizeof(uint64_t));
+	rc = uv_poll_init(&s->loop, &s->poll, s->fd);
+	s->poll.data = s;
 	if (rc == 0)
-		rc = uv_poll_start(&s->asked, UV_READABLE, on_asked);
+		rc = uv_poll_start(&s->poll, UV_READABLE, on_asked);
 	if (rc != 0)
 		bench_die("sender", rc);
-	tell(s, g->last_seq);
 }
 
-static void run_sender(int fd, const char *socket, const char *group)
+static void run_sender(int fd, const char *socket, struct wsbench_group *groups,
+		       size_t n)
 {
 	static struct sender s;
-	const struct wire_body_find_group body = { .name = str_of(group) };
-	int rc;
 
 	s.fd = fd;
-	start_client(&s.client, &s.loop, socket, &s.self);
-	s.find.data = &s;
-	rc = client_submit(&s.client, &s.find, &s.self, WIRE_FIND_GROUP, &body,
-			   CLIENT_TIMEOUT_MS, on_found);
-	if (rc != 0)
-		bench_die(group, rc);
+	s.ngroups = n;
+	s.groups = calloc(n, sizeof(*s.groups));
+	if (s.groups == NULL)
+		bench_die("sender", -ENOMEM);
+	wsclient_start(&s.client, &s.loop, socket, &s.self);
+	for (size_t i = 0; i < n; i++) {
+		struct finding *f = &s.groups[i];
+		const struct wire_body_find_group body = {
+			.name = str_of(groups[i].name)
+		};
+		int rc;
+
+		f->sender = &s;
+		f->req.data = f;
+		rc = client_submit(&s.client, &f->req, &s.self, WIRE_FIND_GROUP,
+				   &body, CLIENT_TIMEOUT_MS, on_found);
+		if (rc != 0)
+			bench_die(groups[i].name, rc);
+	}
 	(void)uv_run(&s.loop, UV_RUN_DEFAULT);
 	exit(1);
 }
 
-void wssender_start(struct wssender *s, const char *socket, const char *group)
+void wssender_start(struct wssender *s, const char *socket,
+		    struct wsbench_group *groups, size_t n)
 {
-	struct wssent sent;
 	int fds[2];
 	pid_t pid;
 
@@ -171,130 +202,13 @@ void wssender_start(struct wssender *s, const char *socket, const char *group)
 		bench_die("fork", -errno);
 	if (pid == 0) {
 		(void)close(fds[0]);
-		run_sender(fds[1], socket, group);
+		run_sender(fds[1], socket, groups, n);
 	}
 	(void)close(fds[1]);
 	s->fd = fds[0];
-	if (read(s->fd, &sent, sizeof(sent)) != sizeof(sent))
-		bench_die("the sender did not start", -EIO);
-	s->last_seq = sent.last_seq;
-}
-
-/* The scene. */
-
-struct scene {
-	uv_loop_t loop;
-	struct client client;
-	struct client_principal self;
-	struct client_request change;
-	struct client_request reqs[TOKENS_UNDER_WAY];
-	uint64_t group_id;
-	uint64_t n, asked, got, added;
-};
-
-static void ask_token(struct scene *s, struct client_request *req);
-
-static void on_token(struct client_request *req, const struct err *err,
-		     const void *body)
-{
-	struct scene *s = req->data;
-	const struct wire_body_token *token = body;
-
-	if (err != NULL)
-		bench_die(err->text, -EIO);
-	(void)printf("%.*s\n", (int)token->token.len, token->token.data);
-	s->got++;
-	ask_token(s, req);
-}
-
-static void ask_token(struct scene *s, struct client_request *req)
-{
-	struct wire_body_create_token body = { 0 };
-	char user[WIRE_USER_MAX + 1];
-	int rc;
-
-	if (s->asked == s->n)
-		return;
-	(void)snprintf(user, sizeof(user), "u%llu",
-		       (unsigned long long)s->asked++);
-	body.user = str_of(user);
-	req->data = s;
-	rc = client_submit(&s->client, req, &s->self, WIRE_CREATE_TOKEN, &body,
-			   0, on_token);
-	if (rc != 0)
-		bench_die("token", rc);
-}
-
-static void add_some(struct scene *s);
-
-static void on_added(struct client_request *req, const struct err *err,
-		     const void *body)
-{
-	(void)body;
-	if (err != NULL)
-		bench_die(err->text, -EIO);
-	add_some(req->data);
-}
-
-/* Not all at once: on PostgreSQL a change may take some time only. */
-static void add_some(struct scene *s)
-{
-	struct wire_body_edit_members body = { .group_id = s->group_id };
-	struct buf edits = { 0 };
-	uint64_t end = s->added + ADDED_AT_ONCE;
-	int rc;
-
-	if (s->added == s->n) {
-		for (size_t i = 0; i < TOKENS_UNDER_WAY; i++)
-			ask_token(s, &s->reqs[i]);
-		return;
+	for (size_t i = 0; i < n; i++) {
+		if (read(s->fd, &groups[i].after, sizeof(groups[i].after)) !=
+		    sizeof(groups[i].after))
+			bench_die("the sender did not start", -EIO);
 	}
-	for (; s->added < s->n && s->added < end; s->added++) {
-		char user[WIRE_USER_MAX + 1];
-		struct wire_edit edit = { .op = EDIT_ADD };
-
-		(void)snprintf(user, sizeof(user), "u%llu",
-			       (unsigned long long)s->added);
-		edit.name = str_of(user);
-		wire_put(&edits, &wire_schema_edit, &edit);
-	}
-	body.edits = buf_str(&edits);
-	rc = client_submit(&s->client, &s->change, &s->self, WIRE_EDIT_MEMBERS,
-			   &body, 0, on_added);
-	if (rc != 0)
-		bench_die("members", rc);
-	buf_release(&edits);
-}
-
-static void on_created(struct client_request *req, const struct err *err,
-		       const void *body)
-{
-	struct scene *s = req->data;
-	const struct wire_body_group *group = body;
-
-	if (err != NULL)
-		bench_die(err->text, -EIO);
-	s->group_id = group->group_id;
-	add_some(s);
-}
-
-int scene_main(int argc, char **argv)
-{
-	static struct scene s;
-	struct wire_body_create_group body = { .key = str_of("bench") };
-	int rc;
-
-	if (argc != 4)
-		bench_die("scene", -EINVAL);
-	s.n = bench_number(argv[3]);
-	start_client(&s.client, &s.loop, argv[1], &s.self);
-	body.name = str_of(argv[2]);
-	s.change.data = &s;
-	rc = client_submit(&s.client, &s.change, &s.self, WIRE_CREATE_GROUP,
-			   &body, 0, on_created);
-	if (rc != 0)
-		bench_die(argv[2], rc);
-	while (s.got < s.n)
-		(void)uv_run(&s.loop, UV_RUN_ONCE);
-	return 0;
 }

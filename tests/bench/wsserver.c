@@ -86,3 +86,36 @@ void wsserver_grown_kib(const char *pids, const char *base, size_t writers,
 		grown[i < writers ? 0 : 1] +=
 			(double)rss_kib(pid) - (double)before;
 }
+
+bool wsserver_sleeps(const char *pids, size_t at, uint64_t *out)
+{
+	unsigned long long one;
+	uint64_t pid = 0;
+	char path[64];
+	glob_t threads;
+
+	for (size_t i = 0; i <= at; i++) {
+		pid = next_number(&pids);
+		if (pid == 0)
+			return false;
+	}
+	(void)snprintf(path, sizeof(path), "/proc/%llu/task/*/status",
+		       (unsigned long long)pid);
+	if (glob(path, 0, NULL, &threads) != 0)
+		bench_die(path, -ESRCH);
+	*out = 0;
+	for (size_t i = 0; i < threads.gl_pathc; i++) {
+		FILE *f = fopen(threads.gl_pathv[i], "r");
+
+		for (char line[256];
+		     f != NULL && fgets(line, sizeof(line), f) != NULL;) {
+			if (sscanf(line, "voluntary_ctxt_switches: %llu",
+				   &one) == 1)
+				*out += one;
+		}
+		if (f != NULL)
+			(void)fclose(f);
+	}
+	globfree(&threads);
+	return true;
+}

@@ -3,8 +3,12 @@
 """bursts.py GROUP FILE: three WebSockets of the users whose tokens $READS,
 $SLEEPS and $JOINS hold, while bursts of lines are written to FILE. One reads,
 one reads nothing before all was written, one comes and goes. Each must get
-each message once, in order, byte for byte. Prints how many that were."""
+each message once, in order, byte for byte. Prints how many that were.
+
+bursts.py GROUP FILE GROUP FILE ...: as many writers at the same time, a group
+each; who reads and who sleeps are in all of the groups."""
 import asyncio
+import concurrent.futures
 import json
 import os
 import random
@@ -110,4 +114,64 @@ async def main(group, path):
     print(len(sent))
 
 
-asyncio.run(main(*sys.argv[1:]))
+def bursts_of(number):
+    """What one of many groups gets."""
+    rng = random.Random(number)
+    for i in range(BURSTS // 5):
+        yield ["%s%d %d %d " % ("@gfs-bob " if rng.random() < 0.05 else "",
+                                number, i, n) + "z" * rng.randint(0, 900)
+               for n in range(rng.randint(1, 4))]
+
+
+async def subscribe_all(ws, groups):
+    await ws.send(json.dumps({"type": "subscribe", "groups": [
+        {"group": group, "after_seq": 0} for group in groups]}))
+    for _ in groups:
+        while json.loads(await ws.recv())["type"] != "live":
+            pass
+
+
+async def read_many(ws, sent):
+    """sent: {group: contents}."""
+    seqs = dict.fromkeys(sent, 0)
+    left = sum(map(len, sent.values()))
+    async for m in messages(ws):
+        group, seq = m["group"], m["sequence_number"]
+        seqs[group] += 1
+        if seq != seqs[group] or m["content"] != sent[group][seq - 1]:
+            raise SystemExit("of %s came %d" % (group, seq))
+        left -= 1
+        if left == 0:
+            return
+
+
+async def main_many(paths):
+    """paths: {group: file}."""
+    of = {group: list(bursts_of(n)) for n, group in enumerate(paths)}
+    sent = {group: [c for burst in all_ for c in burst]
+            for group, all_ in of.items()}
+
+    def write(group):
+        fd = os.open(paths[group], os.O_WRONLY | os.O_APPEND)
+        for burst in of[group]:
+            os.write(fd, ("\n".join(burst) + "\n").encode())
+        os.close(fd)
+
+    async with connect(os.environ["READS"]) as reads, \
+            connect(os.environ["SLEEPS"]) as sleeps:
+        await subscribe_all(reads, paths)
+        await subscribe_all(sleeps, paths)
+        reading = asyncio.create_task(read_many(reads, sent))
+        with concurrent.futures.ThreadPoolExecutor(len(paths)) as pool:
+            await asyncio.gather(*(
+                asyncio.get_running_loop().run_in_executor(pool, write, group)
+                for group in paths))
+        await reading
+        await read_many(sleeps, sent)
+    print(sum(map(len, sent.values())))
+
+
+if len(sys.argv) == 3:
+    asyncio.run(main(*sys.argv[1:]))
+else:
+    asyncio.run(main_many(dict(zip(sys.argv[1::2], sys.argv[2::2]))))

@@ -12,7 +12,7 @@
 #include "lib/feed.h"
 #include "tests/support/fake_peer.h"
 
-enum { GROUP = 5, SUBS = 100 };
+enum { GROUP = 5, OTHER = 6, SUBS = 100 };
 
 struct fixture {
 	uv_loop_t loop;
@@ -26,7 +26,7 @@ struct fixture {
 	unsigned kinds[2]; /* watches there are, by enum watch_kind */
 	unsigned refuse_watch;
 	unsigned pull_errors; /* so many PULLs are `unavailable` */
-	size_t wakes;
+	size_t wakes, wide_wakes, turned;
 	bool wake_unsubscribes_all;
 };
 
@@ -150,18 +150,30 @@ static void woken(struct feed_sub *sub)
 	struct fixture *f = sub->data;
 
 	f->wakes++;
+	f->wide_wakes += feed_turn_is_wide(&f->feed);
 	if (f->wake_unsubscribes_all)
 		for (size_t i = 0; i < SUBS; i++)
 			feed_unsubscribe(&f->sub[i]);
 }
 
-static void subscribe(struct fixture *f, size_t i, uint64_t after)
+static void turned(struct feed *feed)
+{
+	container_of(feed, struct fixture, feed)->turned++;
+}
+
+static void subscribe_to(struct fixture *f, size_t i, uint64_t group_id,
+			 uint64_t after)
 {
 	f->sub[i].data = f;
-	assert_int_equal(feed_subscribe(&f->feed, &f->sub[i], &f->alice, GROUP,
-					after, woken),
+	assert_int_equal(feed_subscribe(&f->feed, &f->sub[i], &f->alice,
+					group_id, after, woken),
 			 0);
 	assert_int_equal(f->sub[i].state, FEED_STARTING);
+}
+
+static void subscribe(struct fixture *f, size_t i, uint64_t after)
+{
+	subscribe_to(f, i, GROUP, after);
 }
 
 static void spin(struct fixture *f, int turns)
@@ -198,9 +210,10 @@ static void read_to(struct fixture *f, size_t i, uint64_t to)
 	assert_int_equal(f->sub[i].cursor, to);
 }
 
-static void send_messages(struct fixture *f, uint64_t from, uint64_t to)
+static void tell_messages(struct fixture *f, uint64_t group_id, uint64_t from,
+			  uint64_t to)
 {
-	struct wire_body_ev_messages ev = { .group_id = GROUP };
+	struct wire_body_ev_messages ev = { .group_id = group_id };
 	struct buf b = { 0 };
 
 	put_messages(&b, from, to);
@@ -208,6 +221,11 @@ static void send_messages(struct fixture *f, uint64_t from, uint64_t to)
 	f->last_seq = to;
 	fake_peer_send(&f->peer, WIRE_EV_MESSAGES, 0, 0, &ev);
 	buf_release(&b);
+}
+
+static void send_messages(struct fixture *f, uint64_t from, uint64_t to)
+{
+	tell_messages(f, GROUP, from, to);
 	spin(f, 10);
 }
 
@@ -227,6 +245,36 @@ static void all_subs_share_one_watch_and_the_messages(void **st)
 	assert_true(feed_caught_up(&f->sub[0]));
 	assert_int_equal(f->watches, 1);
 	assert_int_equal(f->pulls, 0);
+}
+
+static void groups_that_grow_together_make_a_wide_turn(void **st)
+{
+	struct fixture *f = *st;
+
+	feed_on_turned(&f->feed, turned);
+	subscribe_to(f, 0, GROUP, 0);
+	subscribe_to(f, 1, OTHER, 0);
+	run_until_state(f, 0, FEED_LIVE);
+	run_until_state(f, 1, FEED_LIVE);
+	spin(f, 10);
+	f->wakes = f->wide_wakes = f->turned = 0;
+	send_messages(f, 1, 1);
+	assert_int_equal(f->wakes, 1);
+	assert_int_equal(f->wide_wakes, 0);
+	assert_int_equal(f->turned, 0);
+	/* One group twice is no other one. */
+	tell_messages(f, OTHER, 1, 1);
+	tell_messages(f, OTHER, 2, 2);
+	spin(f, 10);
+	assert_int_equal(f->wide_wakes, 0);
+	f->wakes = 0;
+	tell_messages(f, GROUP, 2, 2);
+	tell_messages(f, OTHER, 3, 3);
+	spin(f, 10);
+	assert_int_equal(f->wakes, 2);
+	assert_int_equal(f->wide_wakes, 2);
+	assert_int_equal(f->turned, 1);
+	assert_false(feed_turn_is_wide(&f->feed));
 }
 
 static void a_gap_is_pulled(void **st)
@@ -458,6 +506,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		T(all_subs_share_one_watch_and_the_messages),
+		T(groups_that_grow_together_make_a_wide_turn),
 		T(a_gap_is_pulled),
 		T(the_pointer_says_where_to_start),
 		T(after_seq_beyond_the_end_is_refused),

@@ -136,6 +136,58 @@ static void every_byte_of_both_logs_is_found(void **state)
 	buf_release(&text);
 }
 
+struct walk {
+	struct buf text;
+	unsigned left; /* messages */
+	int rc;	       /* what ends it then */
+};
+
+static int take_some(void *data, const struct wire_message *m)
+{
+	struct walk *w = data;
+
+	text_render(&w->text, m);
+	return --w->left == 0 ? w->rc : 0;
+}
+
+/* A walk may be ended at each message, within a transaction too, which goes on;
+ * and one for lines gives the same lines. */
+static void a_walk_ends_where_it_is_told_to(void **state)
+{
+	struct store_fixture *f = *state;
+	struct buf all = { 0 };
+	uint64_t g;
+
+	fixture_users(f, "alice bob carl");
+	g = fixture_group(f, "log", "alice", "bob carl");
+	fixture_begin(f);
+	append_random(f, g, 20);
+	fixture_commit(f);
+	assert_int_equal(store_scan(f->s, g, 0, take_text, &all, &f->err), 0);
+	fixture_begin(f);
+	for (unsigned i = 1; i <= 21; i++) {
+		struct walk w = { .left = i, .rc = i % 2 ? 1 : -EIO };
+		struct walk lines = w;
+		int want = i <= 20 && w.rc < 0 ? -EIO : 0;
+
+		assert_int_equal(store_scan(f->s, g, 0, take_some, &w, &f->err),
+				 want);
+		assert_int_equal(
+			store_scan_text(f->s, g, 0, take_some, &lines, &f->err),
+			want);
+		assert_true(str_eq(buf_str(&w.text), buf_str(&lines.text)));
+		assert_memory_equal(w.text.data, all.data, w.text.len);
+		assert_int_equal(w.left, i == 21);
+		buf_release(&w.text);
+		buf_release(&lines.text);
+	}
+	append_random(f, g, 5);
+	fixture_commit(f);
+	assert_int_equal(fixture_find(f, g, "alice").last_seq, 25);
+	fixture_verify(f);
+	buf_release(&all);
+}
+
 static void what_is_rolled_back_takes_no_bytes(void **state)
 {
 	struct store_fixture *f = *state;
@@ -185,6 +237,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_ON_EACH(every_byte_of_both_logs_is_found),
+		FIXTURE_ON_EACH(a_walk_ends_where_it_is_told_to),
 		FIXTURE_ON_EACH(what_is_rolled_back_takes_no_bytes),
 		FIXTURE_ON_EACH(a_line_holds_the_mentions_that_were_recorded),
 	};

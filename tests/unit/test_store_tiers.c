@@ -716,6 +716,74 @@ static void keys_outlive_sealing(void **state)
 	buf_release(&items);
 }
 
+static void append_many(struct store_fixture *f, unsigned count,
+			uint64_t reply_to, const char *batch_id, int expected)
+{
+	struct store_append op = { .group_id = 1,
+				   .user = str_of("bob"),
+				   .batch_id = str_of(batch_id) };
+	struct buf items = { 0 };
+	char id[16];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(id, sizeof(id), "m%u", i);
+		fixture_item(&items, i % 50 == 3 ? "@alice x" : "x",
+			     i + 1 == count ? reply_to : 0,
+			     i % 3 == 0 ? id : "");
+	}
+	op.items = buf_str(&items);
+	assert_int_equal(store_append(f->s, &op, &f->err), expected);
+	buf_release(&items);
+}
+
+/* A batch so large that it is sealed at once, and what was before it; as the
+ * store in memory has it. */
+static void large(struct store_fixture *f, struct buf *out)
+{
+	fill(f);
+	fixture_begin(f);
+	fixture_say(f, 1, "bob", "one before", "k1", NULL);
+	append_many(f, HOT_BULK, 999999, "refused", -EINVAL);
+	append_many(f, HOT_BULK - 1, 0, "", 0);
+	fixture_commit(f);
+	fixture_begin(f);
+	fixture_say(f, 1, "alice", "never", "k2", NULL);
+	append_many(f, 2 * HOT_BULK, 0, "never", 0);
+	store_rollback(f->s);
+	fixture_begin(f);
+	append_many(f, 2 * HOT_BULK, 0, "batch", 0);
+	fixture_say(f, 1, "alice", "one behind", "k2", NULL);
+	append_many(f, 2 * HOT_BULK, 0, "batch", 0);
+	append_many(f, 2 * HOT_BULK, 0, "again", 0);
+	fixture_commit(f);
+	fixture_verify(f);
+	show(f, f->s, out);
+}
+
+static void a_large_batch_is_sealed_at_once(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store_fixture memory;
+	struct buf expected = { 0 };
+	struct buf got = { 0 };
+
+	fixture_init(&memory, "memory");
+	large(&memory, &expected);
+	large(f, &got);
+	assert_shows(f, f->s, &expected);
+	assert_true(number(f, sealed_rows) > 2 * HOT_BULK);
+	fixture_seal_some(f, 9, 9);
+	assert_shows(f, f->s, &expected);
+	fixture_reopen(f);
+	assert_shows(f, f->s, &expected);
+	fixture_seal(f);
+	assert_shows(f, f->s, &expected);
+	fixture_verify(f);
+	fixture_release(&memory);
+	buf_release(&expected);
+	buf_release(&got);
+}
+
 /* The connection that was opened last: SQLite's hook hands on no data. */
 static sqlite3 *limited;
 
@@ -969,6 +1037,7 @@ int main(void)
 		FIXTURE_ON(sqlite, version_4_gains_a_hot_tier),
 		FIXTURE_ON_SQLITE(who_comes_back_has_not_read_what_he_said),
 		FIXTURE_ON_SQLITE(keys_outlive_sealing),
+		FIXTURE_ON(sqlite, a_large_batch_is_sealed_at_once),
 		FIXTURE_ON(sqlite, a_full_disk_stops_sealing_only),
 		FIXTURE_ON(sqlite, the_hot_tier_is_bounded),
 		FIXTURE_ON(sqlite, old_rows_are_sealed_when_there_is_time),
