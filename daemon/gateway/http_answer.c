@@ -246,6 +246,9 @@ static int write_piece(struct http_request *r)
 
 int http_write(struct http_request *r)
 {
+	/* A text lies ready. What comes piece by piece waits for a turn of its
+	 * own: there it is seen that a client has gone. */
+	int pieces = r->fill == fill_text ? HTTP_TURN : 1;
 	int rc = GO_ON;
 
 	if (r->dropped)
@@ -255,8 +258,7 @@ int http_write(struct http_request *r)
 	stall_end(&r->stall);
 	if (r->written == 0)
 		r->written = LWS_PRE;
-	/* Then others have their turn. */
-	for (int i = 0; rc == GO_ON && i < HTTP_TURN; i++)
+	for (int i = 0; rc == GO_ON && i < pieces; i++)
 		rc = write_piece(r);
 	if (rc == IDLE)
 		return 0;
