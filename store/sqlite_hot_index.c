@@ -79,7 +79,7 @@ static void free_rows(struct hot_index *x)
 {
 	free(x->rows);
 	x->rows = NULL;
-	for (int k = 0; k < HOT_KEYS; k++) {
+	for (enum hot_key k = HOT_GROUP; k < HOT_KEYS; k++) {
 		free(x->heads[k]);
 		x->heads[k] = NULL;
 	}
@@ -232,7 +232,7 @@ static bool grow(struct hot_index *x)
 	uint64_t capacity = x->capacity == 0 ? FIRST_ROWS : 2 * x->capacity;
 	struct row *rows = malloc(capacity * sizeof(*rows));
 
-	for (int k = 0; k < HOT_KEYS; k++) {
+	for (enum hot_key k = HOT_GROUP; k < HOT_KEYS; k++) {
 		if (x->heads[k] == NULL)
 			x->heads[k] = calloc(HEADS, sizeof(uint32_t));
 		if (x->heads[k] == NULL) {
@@ -314,7 +314,7 @@ bool hot_add(struct hot_index *x, const struct hot_entry *e)
 				hash_key(x, e->group_id, e->user, e->batch_id);
 		x->bytes += e->bytes;
 		x->next++;
-		for (int k = 0; k < HOT_KEYS; k++)
+		for (enum hot_key k = HOT_GROUP; k < HOT_KEYS; k++)
 			link_key(x, k, x->next - 1);
 	}
 	pthread_mutex_unlock(&x->lock);
@@ -335,7 +335,7 @@ void hot_undo(struct hot_index *x, uint64_t next)
 {
 	pthread_mutex_lock(&x->lock);
 	while (x->next > next) {
-		for (int k = 0; k < HOT_KEYS; k++)
+		for (enum hot_key k = HOT_GROUP; k < HOT_KEYS; k++)
 			unlink_key(x, k, x->next - 1);
 		x->bytes -= row_of(x, x->next - 1)->bytes;
 		x->next--;
@@ -356,7 +356,7 @@ static void prune(struct hot_index *x)
 			low = v->low;
 	}
 	for (; x->first <= low && x->first < x->next; x->first++) {
-		for (int k = 0; k < HOT_KEYS; k++)
+		for (enum hot_key k = HOT_GROUP; k < HOT_KEYS; k++)
 			unlink_key(x, k, x->first);
 	}
 	if (x->first == x->next && x->capacity > FIRST_ROWS)
