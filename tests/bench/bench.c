@@ -118,11 +118,12 @@ static int by_size(const void *a, const void *b)
 double bench_percentile(struct bench_times *t, unsigned percent)
 {
 	size_t count = t->count < BENCH_TIMES ? t->count : BENCH_TIMES;
+	size_t at = count * percent / 100;
 
 	if (count == 0)
 		return 0;
 	qsort(t->ns, count, sizeof(t->ns[0]), by_size);
-	return (double)t->ns[count * percent / 100] / 1000;
+	return (double)t->ns[at] / 1000;
 }
 
 void bench_slice(const char *metric, const char *side, bench_step_fn step,

@@ -211,6 +211,7 @@ static void report(const char *metric, const struct worker *w, size_t threads)
 	double seconds = seconds_of(w, threads);
 	uint64_t messages = 0;
 	size_t commits = 0, n = 0;
+	size_t p50, p99;
 	uint32_t *all;
 
 	for (size_t i = 0; i < threads; i++) {
@@ -227,9 +228,10 @@ static void report(const char *metric, const struct worker *w, size_t threads)
 	qsort(all, n, sizeof(*all), by_value);
 	bench_sample(metric, "ours", "1/s", (double)messages / seconds);
 	bench_sample(metric, "commits", "1/s", (double)commits / seconds);
-	bench_sample(metric, "p50", "ms", n == 0 ? 0 : all[n / 2] / 1000.0);
-	bench_sample(metric, "p99", "ms",
-		     n == 0 ? 0 : all[n * 99 / 100] / 1000.0);
+	p50 = n / 2;
+	p99 = n * 99 / 100;
+	bench_sample(metric, "p50", "ms", all[p50] / 1000.0);
+	bench_sample(metric, "p99", "ms", all[p99] / 1000.0);
 	free(all);
 }
 

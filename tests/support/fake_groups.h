@@ -50,10 +50,10 @@ void fake_groups_close(struct fake_groups *f);
 bool fake_groups_answer(struct fake_groups *f);
 
 /* count more messages, with EV_MESSAGES to who watches, or EV_GROWN. */
-void fake_groups_publish(struct fake_groups *f, unsigned g, unsigned count,
+void fake_groups_publish(struct fake_groups *f, unsigned at, unsigned count,
 			 bool grown);
 /* An EV_MESSAGES that ends in rubbish. */
-void fake_groups_publish_rubbish(struct fake_groups *f, unsigned g);
+void fake_groups_publish_rubbish(struct fake_groups *f, unsigned at);
 /* With EV_MEMBER to who watches. True: the user's own watch gets it. */
 bool fake_groups_remove(struct fake_groups *f, unsigned g, unsigned user);
 

@@ -243,14 +243,15 @@ static struct str random_text(char *out, size_t max, const char *const *parts,
 	size_t want = (size_t)random() % max;
 
 	for (;;) {
-		const char *part = parts[(size_t)random() % count];
-		/* The last part stands for NUL. */
-		size_t n = part[0] == '\0' ? 1 : strlen(part);
+		struct str part = str_of(parts[(size_t)random() % count]);
 
-		if (len + n > want)
+		/* The last part stands for NUL. */
+		if (part.len == 0)
+			part.len = 1;
+		if (len + part.len > want)
 			return str_make(out, len);
-		memcpy(out + len, part, n);
-		len += n;
+		memcpy(out + len, part.data, part.len);
+		len += part.len;
 	}
 }
 
