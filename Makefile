@@ -20,8 +20,8 @@ T ?= [0-9]*
 comma := ,
 BUILD ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)
 JOBS ?= $(shell nproc)
-# Most of a test is waiting, but not with the sanitizers.
-TESTS_AT_A_TIME ?= $(if $(SAN),$(JOBS),$(shell expr $(JOBS) + 1))
+# Most of a test is waiting.
+TESTS_AT_A_TIME ?= $(shell expr $(JOBS) + 1)
 V ?= 0
 Q = $(if $(filter 1,$(V)),,@)
 
