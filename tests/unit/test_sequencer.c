@@ -222,8 +222,9 @@ static void what_comes_in_one_turn_shares_one_commit(void **state)
 		usleep(100);
 	}
 	run_until(f, s, SENDERS);
-	assert_int_equal(histogram_count(&f->sequencer.figures.ops) - before,
-			 1);
+	/* In the midst of it the lane may wake by itself, to tend its store. */
+	assert_in_range(histogram_count(&f->sequencer.figures.ops) - before, 1,
+			2);
 }
 
 static void a_refused_one_does_not_fail_its_batch(void **state)
