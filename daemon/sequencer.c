@@ -397,10 +397,6 @@ static void *lane_main(void *arg)
 	struct sequencer *q = lane->sequencer;
 
 	pthread_setname_np(pthread_self(), "lane");
-	/* A shared store has nothing to tend, and what a lane has lost there
-	 * may be open until its next batch. */
-	if (q->shared)
-		lane->tend_ns = UINT64_MAX;
 	for (;;) {
 		struct batch *batch = batch_new();
 
@@ -412,9 +408,7 @@ static void *lane_main(void *arg)
 		run_batch(lane, batch);
 		lane_answered(lane, batch->count);
 		mailbox_post(&q->done, &batch->link);
-		if (!q->shared)
-			lane->tend_ns =
-				uv_hrtime() + LANE_QUIET_MS * LATE_MS_NS;
+		lane->tend_ns = uv_hrtime() + LANE_QUIET_MS * LATE_MS_NS;
 		if (lane->lost)
 			lane_doubt(lane);
 	}

@@ -118,18 +118,20 @@ static void tend(struct lane *lane)
 /* Waits for ops; meanwhile the store may have something to do. */
 static void be_idle(struct lane *lane)
 {
+	/* A shared store has nothing to tend: its lanes sleep. */
+	uint64_t due = lane->sequencer->shared ? UINT64_MAX : lane->tend_ns;
 	struct timespec then;
 
-	if (lane->tend_ns <= uv_hrtime()) {
+	if (due <= uv_hrtime()) {
 		tend(lane);
 		return;
 	}
 	atomic_store(&lane->alive_ns, 0);
-	if (lane->tend_ns == UINT64_MAX) {
+	if (due == UINT64_MAX) {
 		pthread_cond_wait(&lane->wake, &lane->lock);
 		return;
 	}
-	then = late_time(lane->tend_ns, 0);
+	then = late_time(due, 0);
 	(void)pthread_cond_clockwait(&lane->wake, &lane->lock, CLOCK_MONOTONIC,
 				     &then);
 }
