@@ -5,14 +5,19 @@
 #include "tests/bench/bench.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/text.h"
+
+enum { SEND_MS = 20000 };
 
 void bench_die(const char *what, int rc)
 {
@@ -53,6 +58,36 @@ uint64_t bench_random(void)
 	x ^= x >> 7;
 	x ^= x << 17;
 	return x;
+}
+
+void bench_send(int fd, struct str bytes)
+{
+	size_t at = 0;
+
+	while (at < bytes.len) {
+		ssize_t did =
+			send(fd, bytes.data + at, bytes.len - at, MSG_DONTWAIT);
+		struct pollfd full = { .fd = fd, .events = POLLOUT };
+
+		if (did < 0 && errno == EAGAIN)
+			(void)poll(&full, 1, SEND_MS);
+		else if (did < 0)
+			bench_die("send", -errno);
+		else
+			at += (size_t)did;
+	}
+}
+
+int bench_command(const struct bench_command *commands, const char *file,
+		  int argc, char **argv)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	for (; argc > 1 && commands->name != NULL; commands++) {
+		if (strcmp(argv[1], commands->name) == 0)
+			return commands->run(argc - 1, argv + 1);
+	}
+	(void)fprintf(stderr, "usage: see the head of tests/bench/%s\n", file);
+	return 2;
 }
 
 const char *bench_user(void)

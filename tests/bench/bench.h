@@ -29,6 +29,19 @@ const char *bench_user(void);
 struct str bench_words(void);
 void bench_sample(const char *metric, const char *side, const char *unit,
 		  double value);
+/* Gives all to a socket that does not block, with patience. */
+void bench_send(int fd, struct str bytes);
+
+/* What a program can be asked for. */
+struct bench_command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+};
+/* main() of one: runs the command that argv[1] names, up to the one without a
+ * name, with argv from there. 2: there is none, and stderr says that the head
+ * of tests/bench/FILE tells. */
+int bench_command(const struct bench_command *commands, const char *file,
+		  int argc, char **argv);
 
 /* One operation: 0 or a negative errno. */
 typedef int (*bench_step_fn)(void *data);

@@ -10,10 +10,8 @@
 #include "tests/bench/flat.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -75,18 +73,12 @@ static int start_main(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*run)(int argc, char **argv);
-	} commands[] = { { "seed", flat_seed_main },
-			 { "start", start_main },
-			 { "ask", flat_ask_main } };
+	static const struct bench_command commands[] = {
+		{ "seed", flat_seed_main },
+		{ "start", start_main },
+		{ "ask", flat_ask_main },
+		{ NULL, NULL }
+	};
 
-	(void)signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (argc > 1 && strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
-	}
-	(void)fputs("usage: see the head of tests/bench/flat.c\n", stderr);
-	return 2;
+	return bench_command(commands, "flat.c", argc, argv);
 }

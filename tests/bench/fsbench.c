@@ -16,10 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,21 +58,12 @@ static int time_main(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*run)(int argc, char **argv);
-	} commands[] = {
+	static const struct bench_command commands[] = {
 		{ "files", files_main },     { "appenders", appenders_main },
 		{ "time", time_main },	     { "render", render_main },
 		{ "history", history_main }, { "mkdirs", mkdirs_main },
-		{ "seed", seed_main },
+		{ "seed", seed_main },	     { NULL, NULL }
 	};
 
-	(void)signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (argc > 1 && strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
-	}
-	(void)fputs("usage: see the head of tests/bench/fsbench.c\n", stderr);
-	return 2;
+	return bench_command(commands, "fsbench.c", argc, argv);
 }

@@ -19,10 +19,8 @@
 
 #include <errno.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "lib/env.h"
@@ -231,21 +229,12 @@ int scene_main(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*run)(int argc, char **argv);
-	} commands[] = {
+	static const struct bench_command commands[] = {
 		{ "scene", scene_main },   { "load", load_main },
 		{ "mount", mount_main },   { "file", file_main },
 		{ "server", server_main }, { "fdatasync", fdatasync_main },
-		{ "end", end_main },
+		{ "end", end_main },	   { NULL, NULL }
 	};
 
-	(void)signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (argc > 1 && strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
-	}
-	(void)fputs("usage: see the head of tests/bench/sendbench.c\n", stderr);
-	return 2;
+	return bench_command(commands, "sendbench.c", argc, argv);
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,20 +70,7 @@ static int connect_to(const char *address)
 
 static void flush(struct conn *c)
 {
-	size_t at = 0;
-
-	while (at < c->out.len) {
-		ssize_t did = send(c->fd, c->out.data + at, c->out.len - at,
-				   MSG_DONTWAIT);
-		struct pollfd full = { .fd = c->fd, .events = POLLOUT };
-
-		if (did < 0 && errno == EAGAIN)
-			(void)poll(&full, 1, PATIENCE_MS);
-		else if (did < 0)
-			bench_die("send", -errno);
-		else
-			at += (size_t)did;
-	}
+	bench_send(c->fd, buf_str(&c->out));
 	buf_clear(&c->out);
 }
 

@@ -27,7 +27,6 @@
  * resume and pages are in wscatchup.c.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,19 +192,15 @@ static int idle_main(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*main)(int argc, char **argv);
-	} commands[] = { { "scene", scene_main },   { "run", run_main },
-			 { "many", many_main },	    { "idle", idle_main },
-			 { "resume", resume_main }, { "pages", pages_main } };
+	static const struct bench_command commands[] = {
+		{ "scene", scene_main },
+		{ "run", run_main },
+		{ "many", many_main },
+		{ "idle", idle_main },
+		{ "resume", resume_main },
+		{ "pages", pages_main },
+		{ NULL, NULL }
+	};
 
-	(void)signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0;
-	     argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].main(argc - 1, argv + 1);
-	}
-	(void)fputs("usage: see the head of tests/bench/wsclients.c\n", stderr);
-	return 2;
+	return bench_command(commands, "wsclients.c", argc, argv);
 }

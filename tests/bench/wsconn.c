@@ -7,7 +7,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <arpa/inet.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,19 +36,7 @@ double run_ms(uint64_t ns)
 
 void run_put(struct conn *c, const struct buf *b)
 {
-	size_t at = 0;
-
-	while (at < b->len) {
-		ssize_t did = send(c->fd, b->data + at, b->len - at, 0);
-		struct pollfd full = { .fd = c->fd, .events = POLLOUT };
-
-		if (did < 0 && errno == EAGAIN)
-			(void)poll(&full, 1, PATIENCE_MS);
-		else if (did < 0)
-			bench_die("send", -errno);
-		else
-			at += (size_t)did;
-	}
+	bench_send(c->fd, buf_str(b));
 }
 
 static void watch(struct run *r, int fd, void *what, int op, uint32_t events)
