@@ -243,17 +243,28 @@ static int count_imported(struct audit *a, uint64_t *count, struct err *err)
 	return rc;
 }
 
-/* What the walks have found by the index is what there is. */
-static int check_hot_count(struct audit *a, struct err *err)
+/* The number that a statement without parameters says. */
+static int count_of(struct audit *a, enum sq_statement which, uint64_t *all,
+		    struct err *err)
 {
-	sqlite3_stmt *st = sq_use(a->s, SQ_HOT_COUNT);
+	sqlite3_stmt *st = sq_use(a->s, which);
 	int rc = sq_step(a->s, st, err);
-	uint64_t all;
 
 	if (rc < 0)
 		return rc;
-	all = sq_column(st, 0);
+	*all = sq_column(st, 0);
 	sqlite3_reset(st);
+	return 0;
+}
+
+/* What the walks have found by the index is what there is. */
+static int check_hot_count(struct audit *a, struct err *err)
+{
+	uint64_t all;
+	int rc = count_of(a, SQ_HOT_COUNT, &all, err);
+
+	if (rc < 0)
+		return rc;
 	if (!is_full(a) && all != a->hot)
 		problem(a,
 			"%" PRIu64 " messages are not sealed, of which %" PRIu64
@@ -264,15 +275,12 @@ static int check_hot_count(struct audit *a, struct err *err)
 
 static int check_strays(struct audit *a, struct err *err)
 {
-	sqlite3_stmt *st = sq_use(a->s, SQ_ALL_MESSAGES);
 	uint64_t known = a->sealed;
-	int rc = sq_step(a->s, st, err);
 	uint64_t all;
+	int rc = count_of(a, SQ_ALL_MESSAGES, &all, err);
 
 	if (rc < 0)
 		return rc;
-	all = sq_column(st, 0);
-	sqlite3_reset(st);
 	rc = count_imported(a, &known, err);
 	if (rc == 0 && !is_full(a) && all != known)
 		problem(a, "%" PRIu64 " messages belong to no group",
@@ -347,16 +355,13 @@ static int check_media(struct audit *a, struct err *err)
 static int check_none(struct audit *a, enum sq_statement which,
 		      const char *what, struct err *err)
 {
-	sqlite3_stmt *st = sq_use(a->s, which);
-	int rc = sq_step(a->s, st, err);
-	uint64_t count;
+	uint64_t there;
+	int rc = count_of(a, which, &there, err);
 
 	if (rc < 0)
 		return rc;
-	count = sq_column(st, 0);
-	sqlite3_reset(st);
-	if (count > 0)
-		problem(a, "%" PRIu64 " %s", count, what);
+	if (there > 0)
+		problem(a, "%" PRIu64 " %s", there, what);
 	return 0;
 }
 
