@@ -7,12 +7,7 @@
 # shellcheck source=tests/cluster/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_groupd
-mount_fs
-mount_b
-TOKEN=$(token "$ME")
-export TOKEN URL
-mkdir "$M/dev"
-ok "the group is on B" wait_for 5 test -d "$MOUNT_B/dev"
+mount_nodes
 
 postgres_began() {
 	sql "$POSTGRES" 'select pg_postmaster_start_time()'

@@ -12,12 +12,7 @@ SECOND=$T/second
 ok "there is a synchronous standby" postgres_standby "$SECOND" "$FIRST"
 STORE="postgresql://groupfs@/$(basename "$T")?host=$FIRST,$SECOND"
 start_groupd
-mount_fs
-mount_b
-TOKEN=$(token "$ME")
-export TOKEN URL
-mkdir "$M/dev"
-ok "the group is on B" wait_for 5 test -d "$MOUNT_B/dev"
+mount_nodes
 
 begin_load dev 2
 ok "the load runs" more_acks 5

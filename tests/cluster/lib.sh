@@ -11,7 +11,7 @@
 # to them.
 #
 #   . tests/cluster/lib.sh
-#   start_groupd; mount_fs; mount_b
+#   start_groupd; mount_nodes
 #   begin_load dev 2; wait_for_acks 100; fault kill-a kill9_node_a
 #   end_load; check_load
 #   done_testing
@@ -41,6 +41,11 @@ start_nodes() {
 	wait_for_node a "$GROUPD" "$SOCKET"
 	start_node_b
 	wait_for_node b "$GROUPD_B" "$SOCKET_B"
+	mount_nodes
+}
+
+# A mount of each, a group, a token.
+mount_nodes() {
 	mount_fs
 	mount_b
 	TOKEN=$(token "$ME")

@@ -2,13 +2,17 @@
 #include "tests/support/store_fixture.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 static uint64_t fake_now(void *data)
 {
@@ -317,4 +321,47 @@ int fixture_stop(void **state)
 	fixture_release(*state);
 	free(*state);
 	return 0;
+}
+
+int64_t fixture_number(const struct store_fixture *f, const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+	int64_t value;
+
+	assert_int_equal(
+		sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READONLY, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	value = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return value;
+}
+
+uint64_t fixture_kill_at_work(struct store_fixture *f, uint64_t group_id,
+			      fixture_work_fn work, long after_us)
+{
+	struct timespec pause = { 0, after_us * 1000 };
+	uint64_t last = 0;
+	uint64_t n;
+	int fds[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		work(f, group_id, fds[1]);
+	close(fds[1]);
+	/* It is at work once it has committed the first time. */
+	assert_int_equal(read(fds[0], &last, sizeof(last)), sizeof(last));
+	nanosleep(&pause, NULL);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	while (read(fds[0], &n, sizeof(n)) == sizeof(n))
+		last = n;
+	close(fds[0]);
+	return last;
 }

@@ -69,6 +69,16 @@ bool fixture_seeks(const struct store_fixture *f, struct str text,
 struct wire_group fixture_find(struct store_fixture *f, uint64_t group_id,
 			       const char *user);
 
+/* What a statement says of a sqlite store's file. */
+int64_t fixture_number(const struct store_fixture *f, const char *sql);
+/* A process that works on the group, which is killed so long behind the first
+ * number that it has written to fd; the last that it has written. The store is
+ * closed meanwhile: work opens it, and does not return. */
+typedef void (*fixture_work_fn)(struct store_fixture *f, uint64_t group_id,
+				int fd);
+uint64_t fixture_kill_at_work(struct store_fixture *f, uint64_t group_id,
+			      fixture_work_fn work, long after_us);
+
 /* The set-up and the end of a test whose state is a struct store_fixture. */
 int fixture_start_sqlite(void **state);
 /* One whose rows are sealed after each commit: all, or one step of one. */

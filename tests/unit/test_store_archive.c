@@ -522,18 +522,24 @@ static void who_deletes_walks_over_nothing_twice(void **state)
 	assert_in_range(once, 20, 60);
 }
 
-/* Though nothing is really gone before its transaction is. */
-static void nor_does_who_deletes_in_steps(void **state)
+/* One group of 5000 messages. */
+static void make_large(struct store_fixture *f)
 {
-	struct store_fixture *f = *state;
-	uint64_t once;
-
 	fixture_users(f, "alice");
 	fixture_group(f, "large", "alice", "");
 	fixture_begin(f);
 	for (unsigned i = 0; i < 50; i++)
 		say_many(f, 1, 100);
 	fixture_commit(f);
+}
+
+/* Though nothing is really gone before its transaction is. */
+static void nor_does_who_deletes_in_steps(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t once;
+
+	make_large(f);
 	once = number(f, WALKED("SELECT delete_group(1,'alice',0,500,1);"
 				"SELECT count(drop_import(1,500,0)) "
 				"FROM generate_series(1,20)"));
@@ -546,12 +552,7 @@ static void nor_does_who_archives_in_steps(void **state)
 	struct store_fixture *f = *state;
 	uint64_t walked;
 
-	fixture_users(f, "alice");
-	fixture_group(f, "large", "alice", "");
-	fixture_begin(f);
-	for (unsigned i = 0; i < 50; i++)
-		say_many(f, 1, 100);
-	fixture_commit(f);
+	make_large(f);
 	walked = number(f, WALKED("SELECT need_room('archives',lo,lo,1) "
 				  "FROM partitions WHERE parent='messages';"
 				  "SELECT sum(a.o_rows) FROM partitions,"

@@ -219,21 +219,6 @@ static void make_store_1(struct store_fixture *f)
 	sqlite3_close(db);
 }
 
-static int64_t number(struct store_fixture *f, const char *sql)
-{
-	sqlite3_stmt *st = NULL;
-	sqlite3 *db = NULL;
-	int64_t value;
-
-	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	value = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return value;
-}
-
 /* Both logs as they are rendered; each message is what version 1 stored. */
 struct logs {
 	struct buf text;
@@ -299,16 +284,19 @@ static void version_1_gains_the_offsets_of_its_json(void **state)
 	assert_int_equal(fixture_find(f, 4, "bob").jsonl_size, 0);
 	store_close(f->s);
 	f->s = NULL;
-	assert_int_equal(number(f, "PRAGMA user_version"), 5);
-	assert_int_equal(number(f, "SELECT count(*) FROM sqlite_schema WHERE "
-				   "name IN ('messages_1',"
-				   "'mentions_2','everyone_2')"),
-			 0);
+	assert_int_equal(fixture_number(f, "PRAGMA user_version"), 5);
+	assert_int_equal(
+		fixture_number(f, "SELECT count(*) FROM sqlite_schema WHERE "
+				  "name IN ('messages_1',"
+				  "'mentions_2','everyone_2')"),
+		0);
 	/* Content comes last, so that numbers are read without it. */
 	assert_int_equal(
-		number(f, "SELECT cid=(SELECT max(cid) FROM "
-			  "pragma_table_info('messages')) FROM "
-			  "pragma_table_info('messages') WHERE name='content'"),
+		fixture_number(
+			f,
+			"SELECT cid=(SELECT max(cid) FROM "
+			"pragma_table_info('messages')) FROM "
+			"pragma_table_info('messages') WHERE name='content'"),
 		1);
 	f->s = fixture_open(f, false);
 	assert_log(f, 1);
@@ -391,8 +379,8 @@ static void a_migration_that_fails_changes_nothing(void **state)
 	sqlite3_cancel_auto_extension(entry);
 	assert_null(s);
 	assert_int_equal(f->err.code, ERR_OUT_OF_SPACE);
-	assert_int_equal(number(f, "PRAGMA user_version"), 1);
-	assert_int_equal(number(f, "SELECT count(*) FROM messages"),
+	assert_int_equal(fixture_number(f, "PRAGMA user_version"), 1);
+	assert_int_equal(fixture_number(f, "SELECT count(*) FROM messages"),
 			 2 * MESSAGES);
 	f->s = fixture_open(f, false);
 	fixture_verify(f);
@@ -420,7 +408,7 @@ static void version_3_gains_a_retention(void **state)
 		assert_int_equal(sqlite3_exec(db, store_3[i], NULL, NULL, NULL),
 				 SQLITE_OK);
 	sqlite3_close(db);
-	assert_int_equal(number(f, "PRAGMA user_version"), 3);
+	assert_int_equal(fixture_number(f, "PRAGMA user_version"), 3);
 	f->s = fixture_open(f, false);
 	fixture_verify(f);
 	assert_int_equal(fixture_find(f, 1, "bob").mentions, 4);
@@ -440,7 +428,7 @@ static void version_3_gains_a_retention(void **state)
 	fixture_verify(f);
 	store_close(f->s);
 	f->s = NULL;
-	assert_int_equal(number(f, "PRAGMA user_version"), 5);
+	assert_int_equal(fixture_number(f, "PRAGMA user_version"), 5);
 	f->s = fixture_open(f, false);
 }
 

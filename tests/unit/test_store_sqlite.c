@@ -5,13 +5,11 @@
  */
 #include <inttypes.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -219,32 +217,6 @@ static void write_until_killed(struct store_fixture *f, uint64_t g, int fd)
 	}
 }
 
-static uint64_t kill_a_writer(struct store_fixture *f, uint64_t g,
-			      unsigned after_us)
-{
-	struct timespec pause = { 0, (long)after_us * 1000 };
-	uint64_t acked = 0;
-	uint64_t n;
-	int fds[2];
-	pid_t pid;
-
-	assert_int_equal(pipe(fds), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0)
-		write_until_killed(f, g, fds[1]);
-	close(fds[1]);
-	/* It is at work once it has committed the first time. */
-	assert_int_equal(read(fds[0], &acked, sizeof(acked)), sizeof(acked));
-	nanosleep(&pause, NULL);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	while (read(fds[0], &n, sizeof(n)) == sizeof(n))
-		acked = n;
-	close(fds[0]);
-	return acked;
-}
-
 static void a_killed_writer_loses_nothing_acknowledged(void **state)
 {
 	struct store_fixture *f = *state;
@@ -259,7 +231,8 @@ static void a_killed_writer_loses_nothing_acknowledged(void **state)
 
 		store_close(f->s); /* never forked with an open store */
 		f->s = NULL;
-		acked = kill_a_writer(f, g, (unsigned)random() % 20000);
+		acked = fixture_kill_at_work(f, g, write_until_killed,
+					     random() % 20000);
 		fixture_reopen(f);
 		there = fixture_find(f, g, "alice").last_seq;
 		assert_true(there >= acked);

@@ -203,23 +203,6 @@ static void fill(struct store_fixture *f)
 	buf_release(&items);
 }
 
-static int64_t number(struct store_fixture *f, const char *sql)
-{
-	sqlite3_stmt *st = NULL;
-	sqlite3 *db = NULL;
-	int64_t value;
-
-	assert_int_equal(
-		sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READONLY, NULL),
-		SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	value = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return value;
-}
-
 static const char hot_rows[] = "SELECT count(*) FROM hot";
 static const char sealed_rows[] = "SELECT count(*) FROM messages";
 
@@ -233,7 +216,7 @@ static void sealing_changes_nothing_at_any_step(void **state)
 	int rc = 1;
 
 	fill(f);
-	assert_int_equal(number(f, sealed_rows), 0);
+	assert_int_equal(fixture_number(f, sealed_rows), 0);
 	show(f, f->s, &before);
 	assert_shows(f, reader, &before);
 	fixture_verify(f);
@@ -247,8 +230,8 @@ static void sealing_changes_nothing_at_any_step(void **state)
 	}
 	assert_true(steps > 20);
 	assert_int_equal(op.wait_ms, UINT64_MAX);
-	assert_int_equal(number(f, hot_rows), 0);
-	assert_true(number(f, sealed_rows) > 0);
+	assert_int_equal(fixture_number(f, hot_rows), 0);
+	assert_true(fixture_number(f, sealed_rows) > 0);
 	/* And nothing comes of it twice. */
 	fixture_reopen(f);
 	assert_shows(f, f->s, &before);
@@ -276,7 +259,7 @@ static void what_is_sealed_goes_on_where_it_was(void **state)
 	assert_int_equal(sent.first_seq, g.last_seq + 2);
 	fixture_commit(f);
 	fixture_verify(f);
-	assert_int_equal(number(f, "SELECT min(id)>100 FROM hot"), 1);
+	assert_int_equal(fixture_number(f, "SELECT min(id)>100 FROM hot"), 1);
 }
 
 static void a_view_holds_what_is_sealed_meanwhile(void **state)
@@ -300,7 +283,7 @@ static void a_view_holds_what_is_sealed_meanwhile(void **state)
 	show(f, f->s, &after);
 	for (unsigned i = 0; i < 3; i++) {
 		fixture_seal(f);
-		assert_int_equal(number(f, hot_rows), 0);
+		assert_int_equal(fixture_number(f, hot_rows), 0);
 		assert_shows(f, reader, &before);
 		assert_shows(f, other, &after);
 		fixture_begin(f);
@@ -395,7 +378,7 @@ static void a_crash_after_any_step_loses_nothing(void **state)
 
 	fill(f);
 	show(f, f->s, &before);
-	for (unsigned i = 0; number(f, hot_rows) > 0; i++) {
+	for (unsigned i = 0; fixture_number(f, hot_rows) > 0; i++) {
 		store_close(f->s); /* never forked with an open store */
 		f->s = NULL;
 		seal_and_die(f, 5 + i, 1 + i % 4);
@@ -408,16 +391,18 @@ static void a_crash_after_any_step_loses_nothing(void **state)
 }
 
 /* Sends and seals until it is killed; says after each commit how many. */
-static void work_until_killed(struct store_fixture *f, int fd)
+static void work_until_killed(struct store_fixture *f, uint64_t group_id,
+			      int fd)
 {
 	f->s = fixture_open(f, false);
-	for (uint64_t n = fixture_find(f, 1, "alice").last_seq;;) {
+	for (uint64_t n = fixture_find(f, group_id, "alice").last_seq;;) {
 		fixture_begin(f);
 		for (unsigned i = 0; i < 5; i++) {
 			char id[32];
 
 			snprintf(id, sizeof(id), "id-%" PRIu64, ++n);
-			if (fixture_say(f, 1, "alice", "text", id, NULL) < 0)
+			if (fixture_say(f, group_id, "alice", "text", id,
+					NULL) < 0)
 				_exit(1);
 		}
 		fixture_commit(f);
@@ -425,30 +410,6 @@ static void work_until_killed(struct store_fixture *f, int fd)
 			_exit(1);
 		fixture_seal_some(f, 3, (unsigned)(n % 3));
 	}
-}
-
-static uint64_t kill_at_work(struct store_fixture *f, long after_us)
-{
-	struct timespec pause = { 0, after_us * 1000 };
-	uint64_t acked = 0;
-	uint64_t n;
-	int fds[2];
-	pid_t pid;
-
-	assert_int_equal(pipe(fds), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0)
-		work_until_killed(f, fds[1]);
-	close(fds[1]);
-	assert_int_equal(read(fds[0], &acked, sizeof(acked)), sizeof(acked));
-	nanosleep(&pause, NULL);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	while (read(fds[0], &n, sizeof(n)) == sizeof(n))
-		acked = n;
-	close(fds[0]);
-	return acked;
 }
 
 static void a_killed_sealer_loses_nothing_acknowledged(void **state)
@@ -466,7 +427,8 @@ static void a_killed_sealer_loses_nothing_acknowledged(void **state)
 
 		store_close(f->s);
 		f->s = NULL;
-		acked = kill_at_work(f, random() % 20000);
+		acked = fixture_kill_at_work(f, 1, work_until_killed,
+					     random() % 20000);
 		fixture_reopen(f);
 		there = fixture_find(f, 1, "alice").last_seq;
 		assert_true(there >= acked);
@@ -771,7 +733,7 @@ static void a_large_batch_is_sealed_at_once(void **state)
 	large(&memory, &expected);
 	large(f, &got);
 	assert_shows(f, f->s, &expected);
-	assert_true(number(f, sealed_rows) > 2 * HOT_BULK);
+	assert_true(fixture_number(f, sealed_rows) > 2 * HOT_BULK);
 	fixture_seal_some(f, 9, 9);
 	assert_shows(f, f->s, &expected);
 	fixture_reopen(f);
@@ -812,7 +774,7 @@ static void a_full_disk_stops_sealing_only(void **state)
 	sqlite3_cancel_auto_extension(entry);
 	fill(f);
 	show(f, f->s, &before);
-	pages = number(f, "PRAGMA page_count");
+	pages = fixture_number(f, "PRAGMA page_count");
 	for (unsigned i = 0; rc != 0; i++) {
 		snprintf(sql, sizeof(sql), "PRAGMA max_page_count=%" PRId64,
 			 pages + 2 * failed);
@@ -827,7 +789,7 @@ static void a_full_disk_stops_sealing_only(void **state)
 		assert_true(i < 1000);
 	}
 	assert_true(failed > 0);
-	assert_int_equal(number(f, hot_rows), 0);
+	assert_int_equal(fixture_number(f, hot_rows), 0);
 	fixture_verify(f);
 	buf_release(&before);
 }
@@ -851,8 +813,8 @@ static void the_hot_tier_is_bounded(void **state)
 			fixture_say(f, 1 + k % 2, "alice", content, "", NULL);
 		fixture_commit(f);
 	}
-	assert_true(number(f, sealed_rows) > 0);
-	assert_true(number(f, "SELECT sum(len) FROM hot") < HOT_BYTES);
+	assert_true(fixture_number(f, sealed_rows) > 0);
+	assert_true(fixture_number(f, "SELECT sum(len) FROM hot") < HOT_BYTES);
 	g = fixture_find(f, 1, "alice");
 	assert_int_equal(g.last_seq, 20 * 30);
 	fixture_reopen(f);
@@ -875,13 +837,13 @@ static void old_rows_are_sealed_when_there_is_time(void **state)
 	f->now_ms += 1000;
 	assert_int_equal(store_tend(f->s, &op, &f->err), 0);
 	assert_int_equal(op.wait_ms, HOT_SOFT_MS - 1000);
-	assert_int_equal(number(f, hot_rows), 1);
+	assert_int_equal(fixture_number(f, hot_rows), 1);
 	f->now_ms += HOT_SOFT_MS;
 	while (store_tend(f->s, &op, &f->err) > 0)
 		;
 	assert_int_equal(op.wait_ms, UINT64_MAX);
-	assert_int_equal(number(f, hot_rows), 0);
-	assert_int_equal(number(f, sealed_rows), 1);
+	assert_int_equal(fixture_number(f, hot_rows), 0);
+	assert_int_equal(fixture_number(f, sealed_rows), 1);
 }
 
 /* A reader's thread: each view is whole, and none is older than the one before
