@@ -74,6 +74,7 @@ static void open_done(struct client_request *req, const struct err *err,
 	if (err != NULL && err->code == ERR_UNAVAILABLE &&
 	    open_on_wire(p, pr)) {
 		/* Not a refusal: ask again with the next tick. */
+		pr->err = *err;
 		if (!p->options.patient && err->retry_after_ms > 0) {
 			list_splice(&p->pending.failing, &pr->waiting);
 			client_next_turn(p);
