@@ -21,7 +21,7 @@ comma := ,
 BUILD ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)
 JOBS ?= $(shell nproc)
 # Most of a test is waiting.
-TESTS_AT_A_TIME ?= $(shell expr $(JOBS) + 1)
+TESTS_AT_A_TIME ?= $(shell expr $(JOBS) \* 2)
 V ?= 0
 Q = $(if $(filter 1,$(V)),,@)
 
