@@ -235,27 +235,63 @@ int sq_take_lock(struct sqlite_store *s, struct err *err)
 	return -EBUSY;
 }
 
+static int fail_file(const char *what, const struct buf *path, struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE, "Cannot %s %s: %s", what,
+		       buf_cstr(path), strerror(errno));
+}
+
 /* Makes a file of the store before SQLite does, so that its mode is ours and
  * not the umask's. */
-static int make_file(const struct sqlite_store *s, const char *suffix,
-		     struct err *err)
+static int make_file(const struct buf *path, struct err *err)
 {
-	struct buf path;
-	int rc = 0;
-	int fd;
-
-	buf_init(&path);
-	buf_printf(&path, "%s%s", buf_cstr(&s->path), suffix);
-	fd = path.failed ? -1
-			 : open(buf_cstr(&path),
+	int fd = path->failed
+			 ? -1
+			 : open(buf_cstr(path),
 				O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if ((fd < 0 && errno != EEXIST) || (fd >= 0 && fchmod(fd, 0600) < 0))
-		rc = err_set(err, ERR_UNAVAILABLE, "Cannot make %s: %s",
-			     buf_cstr(&path), strerror(errno));
+	int rc = 0;
+
+	if (fd < 0 && errno == EEXIST)
+		return 0;
+	if (fd < 0 || fchmod(fd, 0600) < 0)
+		rc = fail_file("make", path, err);
 	if (fd >= 0)
 		close(fd);
-	buf_release(&path);
 	return rc;
+}
+
+/* Has a file be read from the disk. Without a copy in memory nothing changes:
+ * there it is the file. */
+static int forget(const struct buf *path, struct err *err)
+{
+	int fd = open(buf_cstr(path), O_RDWR | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0 || fdatasync(fd) < 0)
+		rc = fail_file("write", path, err);
+	else
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* Where there is a log, the last groupd has not stopped by itself. What it
+ * could not bring to disk the kernel still shows, and takes for written: an
+ * fsync that failed is told of once. Nobody is to hear that this is stored; and
+ * writing it once more does not mend it (ext4). */
+static int forget_unsynced(const struct sqlite_store *s, const struct buf *log,
+			   struct err *err)
+{
+	struct stat st;
+	int rc;
+
+	if (stat(buf_cstr(log), &st) < 0)
+		return fail_file("look at", log, err);
+	if (st.st_size == 0)
+		return 0;
+	rc = forget(log, err);
+	return rc < 0 ? rc : forget(&s->path, err);
 }
 
 int sq_sync_folder(const char *path, struct err *err)
@@ -285,11 +321,19 @@ int sq_sync_folder(const char *path, struct err *err)
  * (and a second fsync would not tell of it). */
 static int make_files(struct sqlite_store *s, struct err *err)
 {
-	int rc = make_file(s, "", err);
+	struct buf log;
+	int rc = make_file(&s->path, err);
 
+	buf_init(&log);
+	buf_printf(&log, "%s-wal", buf_cstr(&s->path));
 	if (rc == 0)
-		rc = make_file(s, "-wal", err);
-	return rc < 0 ? rc : sq_sync_folder(buf_cstr(&s->path), err);
+		rc = make_file(&log, err);
+	if (rc == 0)
+		rc = forget_unsynced(s, &log, err);
+	if (rc == 0)
+		rc = sq_sync_folder(buf_cstr(&s->path), err);
+	buf_release(&log);
+	return rc;
 }
 
 static int on_progress(void *data)
@@ -353,17 +397,6 @@ static int set_up_reader(struct sqlite_store *s, struct err *err)
 	return rc < 0 ? rc : sq_schema_check(s, err);
 }
 
-/* What SQLite has found in the log after a crash may be in memory alone: where
- * an fsync has failed, the kernel keeps the pages and takes them for written.
- * So all of it is written once more, into the file, before anybody is told that
- * it is stored. */
-static int renew_log(struct sqlite_store *s, struct err *err)
-{
-	int result = move_log(s);
-
-	return result == SQLITE_OK ? 0 : sq_fail(s, result, err);
-}
-
 /* The pragmas that durability hangs on are read back. */
 static int set_up_writer(struct sqlite_store *s, struct err *err)
 {
@@ -396,8 +429,6 @@ static int set_up_writer(struct sqlite_store *s, struct err *err)
 			       buf_cstr(&s->path));
 	if (rc == 0)
 		rc = sq_schema_apply(s, err);
-	if (rc == 0)
-		rc = renew_log(s, err);
 	/* Checkpoints are done by commit, which so sees their errors. */
 	sqlite3_wal_hook(s->db, on_wal, s);
 	return rc;
