@@ -269,6 +269,13 @@ as_user() {
 		env HOME="$T/home-$1" USER="$1" M="$M" sh -c "$2"
 }
 
+# store_sql SQL: what is not groupd does to the store of one that is stopped,
+# and the pages' checksums are right.
+store_sql() {
+	sqlite3 "$T/data/groupd.db" "$1" &&
+		$PY "$HERE/reseal.py" "$T/data/groupd.db"
+}
+
 # Prints a token for a user.
 token() {
 	ctl token create "$1"
