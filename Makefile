@@ -69,13 +69,13 @@ all: $(PROGRAMS)
 
 LIBS_BASE = $(call pkg_libs,libuv jansson)
 $(BUILD)/groupd: $(call obj,$(DAEMON_SRC) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
-$(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq hiredis libcrypto)
+$(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq hiredis libcrypto)
 $(BUILD)/groupd-gateway: $(call obj,$(GATEWAY_SRC) $(LIB_SRC)) $(WEB_OBJ)
 $(BUILD)/groupd-gateway: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libwebsockets libssl libcrypto)
 $(BUILD)/groupfs: $(call obj,$(FS_SRC) $(LIB_SRC))
 $(BUILD)/groupfs: LDLIBS = $(LIBS_BASE) $(call pkg_libs,fuse3)
 $(BUILD)/groupctl: $(call obj,$(CTL_SRC) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
-$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libarchive libcrypto)
+$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libarchive libcrypto)
 $(PROGRAMS):
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -98,7 +98,7 @@ $(WEB_OBJ) $(SQL_OBJ):
 
 # Everything is built again when the flags or the compiler change.
 $(BUILD)/flags: FORCE
-	@pkg-config --exists fuse3 sqlite3 libpq hiredis libuv libwebsockets jansson libcrypto libssl libarchive || \
+	@pkg-config --exists fuse3 sqlite3 libxxhash libpq hiredis libuv libwebsockets jansson libcrypto libssl libarchive || \
 		{ echo "Libraries are missing. Install them with: make deps" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
@@ -109,7 +109,7 @@ $(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATE
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
 unit-tests: $(UNIT_TESTS)
 objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC))
 
@@ -119,7 +119,7 @@ bench_src = $(addprefix tests/bench/,$(addsuffix .c,$(1)))
 $(BUILD)/bench/fsbench: $(call obj,$(call bench_src,bench fsbench files direct seed) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
 $(BUILD)/bench/passthrough_ll: $(PEER_SRC)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -142,7 +142,7 @@ bench-ws: all $(BUILD)/bench/wsclients $(BUILD)/bench/epollserver
 $(BUILD)/bench/flatbench: $(call obj,$(call bench_src,bench direct flat flat_ops flat_seed) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
 bench-flat: all $(BUILD)/bench/flatbench $(BUILD)/bench/fsbench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/flat.sh
 
@@ -150,7 +150,7 @@ bench-flat: all $(BUILD)/bench/flatbench $(BUILD)/bench/fsbench
 $(BUILD)/bench/pathbench: $(call obj,$(call bench_src,bench paths paths_store paths_fan)) $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
 bench-instructions: all $(BUILD)/bench/pathbench
 	$(Q)sh scripts/deps.sh bench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/instructions.sh
@@ -161,7 +161,7 @@ bench-catchup: all $(addprefix $(BUILD)/bench/,fsbench wsclients passthrough_ll)
 $(BUILD)/bench/sendbench: $(call obj,$(call bench_src,bench sendbench sendload sendproto sendfile sendmount) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
 bench-send: all $(BUILD)/bench/sendbench
 	$(Q)sh scripts/deps.sh run bench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/send.sh
@@ -212,7 +212,7 @@ torture-cluster: test-cluster-deps
 $(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes nodes_send) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
 bench-cluster: test-cluster-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(addprefix $(BUILD)/bench/,nodesbench wsclients busbench)
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/cluster.sh

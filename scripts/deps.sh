@@ -6,7 +6,7 @@
 set -eu
 
 # curl is what README.md and the manual pages use.
-run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev libpq-dev libhiredis-dev
+run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev libxxhash-dev libpq-dev libhiredis-dev
 	libuv1-dev libwebsockets-dev libwebsockets-evlib-uv libjansson-dev
 	libssl-dev libarchive-dev curl"
 # util-linux, passwd and procps are in every Debian but the smallest.

@@ -3,11 +3,14 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "store/sqlite_log.h"
 
 static void sq_close(struct store *base)
 {
@@ -226,6 +229,39 @@ int sq_take_lock(struct sqlite_store *s, struct err *err)
 	return -EBUSY;
 }
 
+/* SQLite takes an empty file for a new database. One that was a store has left
+ * its mark in the lock. */
+static int check_emptied(const struct sqlite_store *s, struct err *err)
+{
+	const char *path = buf_cstr(&s->path);
+	struct stat file;
+	struct stat lock;
+
+	if (stat(path, &file) < 0 || fstat(s->lock_fd, &lock) < 0)
+		return err_set(err, ERR_UNAVAILABLE, "Cannot look at %s: %s",
+			       path, strerror(errno));
+	if (file.st_size > 0 || lock.st_size == 0)
+		return 0;
+	return err_set(err, ERR_UNAVAILABLE,
+		       "The store %s is empty, and was not: restore a backup "
+		       "(DAMAGE in groupd(8))",
+		       path);
+}
+
+static int mark_made(const struct sqlite_store *s, struct err *err)
+{
+	static const char mark[] = "a store was made here\n";
+	struct stat lock;
+
+	if (fstat(s->lock_fd, &lock) == 0 && lock.st_size > 0)
+		return 0;
+	if (pwrite(s->lock_fd, mark, sizeof(mark) - 1, 0) == sizeof(mark) - 1 &&
+	    fsync(s->lock_fd) == 0)
+		return 0;
+	return err_set(err, ERR_UNAVAILABLE, "Cannot write %s.lock: %s",
+		       buf_cstr(&s->path), strerror(errno));
+}
+
 /* Makes the file before SQLite does, so that its mode (which SQLite copies
  * for the WAL) is ours and not the umask's. */
 static int make_file(struct sqlite_store *s, struct err *err)
@@ -234,7 +270,7 @@ static int make_file(struct sqlite_store *s, struct err *err)
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0 && errno == EEXIST)
-		return 0;
+		return check_emptied(s, err);
 	if (fd < 0 || fchmod(fd, 0600) < 0) {
 		int rc = err_set(err, ERR_UNAVAILABLE, "Cannot make %s: %s",
 				 path, strerror(errno));
@@ -270,6 +306,51 @@ int sq_sync_folder(const char *path, struct err *err)
 	return rc;
 }
 
+/* Of a reader: a writer is at work, and has looked. */
+static bool is_written(const struct sqlite_store *s)
+{
+	struct buf path = { 0 };
+	bool written = false;
+	int fd = -1;
+
+	buf_printf(&path, "%s.lock", buf_cstr(&s->path));
+	if (!path.failed)
+		fd = open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		written = flock(fd, LOCK_SH | LOCK_NB) < 0;
+		close(fd);
+	}
+	buf_release(&path);
+	return written;
+}
+
+/* Before SQLite recovers, which would take damage for the end of the log, and
+ * write over what is behind it. */
+static int check_log(struct sqlite_store *s, struct err *err)
+{
+	struct sq_log_damage damage = { 0 };
+	struct buf path = { 0 };
+	int rc = 0;
+
+	if (s->base.options.read_only && is_written(s))
+		return 0;
+	buf_printf(&path, "%s-wal", buf_cstr(&s->path));
+	if (path.failed)
+		rc = sq_no_memory(s, err);
+	else
+		rc = sq_log_find_damage(buf_cstr(&path), &damage, err);
+	if (rc > 0)
+		rc = err_set(
+			err, ERR_UNAVAILABLE,
+			"The write-ahead log %s is damaged at byte %" PRIu64
+			", and more was stored behind it: restore a "
+			"backup, or keep its first %" PRIu64
+			" bytes (DAMAGE in groupd(8))",
+			buf_cstr(&path), damage.at, damage.whole);
+	buf_release(&path);
+	return rc;
+}
+
 static int on_progress(void *data)
 {
 	const struct sqlite_store *s = data;
@@ -295,8 +376,9 @@ static int connect_db(struct sqlite_store *s, struct err *err)
 {
 	bool read_only = s->base.options.read_only;
 	int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-	int result = sqlite3_open_v2(buf_cstr(&s->path), &s->db,
-				     flags | SQLITE_OPEN_NOMUTEX, NULL);
+	int result =
+		sqlite3_open_v2(buf_cstr(&s->path), &s->db,
+				flags | SQLITE_OPEN_NOMUTEX, sq_checksum_vfs());
 
 	if (result != SQLITE_OK && access(buf_cstr(&s->path), F_OK) < 0) {
 		err_set(err, ERR_UNAVAILABLE, "There is no store at %s",
@@ -310,6 +392,8 @@ static int connect_db(struct sqlite_store *s, struct err *err)
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	result = sq_scan_set_up(s);
+	if (result == SQLITE_OK && !read_only)
+		result = sq_checksum_reserve(s->db);
 	if (result != SQLITE_OK)
 		return sq_fail(s, result, err);
 	if (s->base.options.alive != NULL)
@@ -322,21 +406,27 @@ static int connect_db(struct sqlite_store *s, struct err *err)
 
 static int set_up_reader(struct sqlite_store *s, struct err *err)
 {
-	int rc = sq_exec(s,
-			 "PRAGMA query_only=1; PRAGMA wal_autocheckpoint=0;"
-			 "PRAGMA cache_size=-8192; PRAGMA mmap_size=0;"
-			 "PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=1",
-			 err);
+	int rc = connect_db(s, err);
+
+	if (rc == 0)
+		rc = sq_exec(
+			s,
+			"PRAGMA query_only=1; PRAGMA wal_autocheckpoint=0;"
+			"PRAGMA cache_size=-8192; PRAGMA mmap_size=0;"
+			"PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=1",
+			err);
 
 	return rc < 0 ? rc : sq_schema_check(s, err);
 }
 
 /* The pragmas that durability hangs on are read back. */
-static int set_up_writer(struct sqlite_store *s, struct err *err)
+int sq_connect(struct sqlite_store *s, struct err *err)
 {
 	int64_t synchronous = 0;
-	int rc = sq_schema_check(s, err);
+	int rc = connect_db(s, err);
 
+	if (rc == 0)
+		rc = sq_schema_check(s, err);
 	if (rc == 0)
 		rc = sq_exec(s,
 			     "PRAGMA page_size=4096; PRAGMA auto_vacuum=NONE;"
@@ -361,6 +451,13 @@ static int set_up_writer(struct sqlite_store *s, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "%s cannot use a write-ahead log there",
 			       buf_cstr(&s->path));
+	return rc;
+}
+
+static int set_up_writer(struct sqlite_store *s, struct err *err)
+{
+	int rc = sq_connect(s, err);
+
 	if (rc == 0)
 		rc = sq_schema_apply(s, err);
 	/* SQLite ignores an error of its own fsync of the directory. */
@@ -394,7 +491,7 @@ int sqlite_store_open(struct store **out, const char *path,
 	if (rc == 0 && !options->read_only)
 		rc = make_file(s, err);
 	if (rc == 0)
-		rc = connect_db(s, err);
+		rc = check_log(s, err);
 	if (rc == 0)
 		rc = options->read_only ? set_up_reader(s, err)
 					: set_up_writer(s, err);
@@ -406,6 +503,8 @@ int sqlite_store_open(struct store **out, const char *path,
 		rc = sq_make_identity(s, err);
 	if (rc == 0 && !options->read_only)
 		rc = sq_hot_open(s, err);
+	if (rc == 0 && !options->read_only)
+		rc = mark_made(s, err);
 	if (rc < 0) {
 		sq_close(&s->base);
 		return rc;

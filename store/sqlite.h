@@ -4,6 +4,9 @@
  *
  *   sqlite.c          open, close, transactions, snapshots, checkpoints
  *   sqlite_schema.c   the tables and their migrations
+ *   sqlite_rewrite.c  a store without checksums is written anew, with them
+ *   sqlite_checksum.h, sqlite_log.h
+ *                     what is read from the disk is what was written
  *   sqlite_util.c     statements, binding, errors
  *   sqlite_append.c   append, read pointers
  *   sqlite_senders.c  what appending needs of who sent before, remembered
@@ -35,11 +38,11 @@
 
 #include "lib/buf.h"
 #include "store/backend.h"
+#include "store/sqlite_checksum.h"
 #include "store/sqlite_hot.h"
 
 enum {
-	SQ_APPLICATION_ID = 0x474D5347, /* 'GMSG' */
-	SQ_USER_VERSION = 5,
+	SQ_USER_VERSION = 6,
 	SQ_CHECKPOINT_PAGES = 500, /* bounds the WAL and the longest commit */
 	SQ_BUSY_MS = 5000,
 	SQ_ALIVE_STEPS = 100000, /* of its machine: some milliseconds */
@@ -907,6 +910,11 @@ int sq_next_group_id(struct sqlite_store *s, uint64_t *group_id,
 /* sqlite_copy.c: gives a store an identity that has none. Writer, at open. */
 int sq_make_identity(struct sqlite_store *s, struct err *err);
 int sq_set_identity(struct sqlite_store *s, uint64_t identity, struct err *err);
+/* sqlite.c: the writer's connection: opened, and set up. */
+int sq_connect(struct sqlite_store *s, struct err *err);
+/* sqlite_rewrite.c: writes the store anew, with room for checksums, and
+ * connects to what took its place. Writer, before statements are prepared. */
+int sq_rewrite(struct sqlite_store *s, struct err *err);
 /* sqlite.c: takes PATH.lock: -EBUSY when another has it. */
 int sq_take_lock(struct sqlite_store *s, struct err *err);
 /* Has what was renamed or made in the folder of a path survive a crash. */

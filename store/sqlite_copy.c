@@ -169,7 +169,8 @@ static int copy_pages(struct sqlite_store *s, sqlite3 *to, int fd,
 	sqlite3_backup_finish(b);
 	if (rc == -ECANCELED)
 		err_set(err, ERR_UNAVAILABLE, "The copy was given up");
-	else if (rc == 0 && (result & 0xff) == SQLITE_CORRUPT)
+	else if (rc == 0 && ((result & 0xff) == SQLITE_CORRUPT ||
+			     result == SQLITE_IOERR_DATA))
 		rc = sq_fail(s, result, err);
 	else if (rc == 0 && result != SQLITE_DONE)
 		rc = copy_failed(copy->path, result & 0xff,
@@ -181,8 +182,11 @@ static int copy_pages(struct sqlite_store *s, sqlite3 *to, int fd,
 static int open_copy(const char *path, sqlite3 **to, struct err *err)
 {
 	int result = sqlite3_open_v2(
-		path, to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+		path, to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+		sq_checksum_vfs());
 
+	if (result == SQLITE_OK)
+		result = sq_checksum_reserve(*to);
 	if (result == SQLITE_OK)
 		result = sqlite3_exec(
 			*to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF",

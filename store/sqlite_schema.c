@@ -235,6 +235,10 @@ static const char schema_5[] =
 	"WHERE EXISTS (SELECT 1 FROM messages WHERE id BETWEEN group_id<<32"
 	"  AND group_id<<32|4294967295);";
 
+/* Version 6: each page has a checksum (sqlite_checksum.h). The tables are those
+ * of version 5. */
+static const char schema_6[] = "";
+
 static int copy_messages(struct sqlite_store *s, struct err *err);
 
 /* Each brings a store from version `from` to from + 1, in one transaction
@@ -246,7 +250,7 @@ static const struct migration {
 } migrations[] = {
 	{ 0, schema_1, NULL }, { 1, schema_2, copy_messages },
 	{ 2, schema_3, NULL }, { 3, schema_4, NULL },
-	{ 4, schema_5, NULL },
+	{ 4, schema_5, NULL }, { SQ_NO_CHECKSUMS, schema_6, NULL },
 };
 
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == SQ_USER_VERSION,
@@ -424,7 +428,10 @@ int sq_schema_apply(struct sqlite_store *s, struct err *err)
 	if (rc < 0 || version == SQ_USER_VERSION)
 		return rc;
 	while (rc == 0 && version < SQ_USER_VERSION) {
-		rc = migrate(s, &migrations[version], err);
+		if (version == SQ_NO_CHECKSUMS && !sq_checksum_is_on(s->db))
+			rc = sq_rewrite(s, err);
+		if (rc == 0)
+			rc = migrate(s, &migrations[version], err);
 		version++;
 	}
 	return rc < 0 ? rc : shorten_log(s, err);

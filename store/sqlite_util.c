@@ -2,6 +2,7 @@
 #include "store/sqlite.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 static const char *const sql_text[SQ_COUNT] = {
@@ -152,11 +153,36 @@ struct str sq_column_str(sqlite3_stmt *st, int i)
 	return str_make(data, (size_t)sqlite3_column_bytes(st, i));
 }
 
+/* The one place that says it. */
+static int fail_damaged(struct sqlite_store *s, struct err *err)
+{
+	const char *path = buf_cstr(&s->path);
+	struct sq_damage damage;
+
+	if (!sq_checksum_damage(s->db, &damage))
+		return err_set(err, ERR_UNAVAILABLE,
+			       "The store %s is damaged: restore a backup "
+			       "(DAMAGE in groupd(8))",
+			       path);
+	return err_set(err, ERR_UNAVAILABLE,
+		       damage.in_log
+			       ? "The write-ahead log of the store %s is "
+				 "damaged at byte %" PRIu64
+				 ": restore a backup (DAMAGE in "
+				 "groupd(8))"
+			       : "The store %s is damaged in page %" PRIu64
+				 ": restore a backup (DAMAGE in "
+				 "groupd(8))",
+		       path, damage.at);
+}
+
 int sq_fail(struct sqlite_store *s, int result, struct err *err)
 {
 	const char *path = buf_cstr(&s->path);
 
 	s->base.broken = s->base.in_transaction;
+	if (result == SQLITE_IOERR_DATA)
+		return fail_damaged(s, err);
 	switch (result & 0xff) {
 	case SQLITE_FULL:
 		return err_set(err, ERR_OUT_OF_SPACE, NULL);
@@ -164,9 +190,7 @@ int sq_fail(struct sqlite_store *s, int result, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "%s is not a store of groupd", path);
 	case SQLITE_CORRUPT:
-		return err_set(err, ERR_UNAVAILABLE,
-			       "The store %s is damaged: restore a backup",
-			       path);
+		return fail_damaged(s, err);
 	default:
 		return err_set(err, ERR_UNAVAILABLE, "The store failed: %s",
 			       s->db != NULL ? sqlite3_errmsg(s->db)

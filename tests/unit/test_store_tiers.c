@@ -25,6 +25,7 @@
 #include "lib/json.h"
 #include "lib/text.h"
 #include "store/move.h"
+#include "store/sqlite_checksum.h"
 #include "store/sqlite_hot.h"
 #include "tests/support/store_fixture.h"
 
@@ -567,7 +568,9 @@ static void version_4_gains_a_hot_tier(void **state)
 	show(f, f->s, &before);
 	store_close(f->s);
 	f->s = NULL;
-	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READWRITE,
+					 sq_checksum_vfs()),
+			 SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, to_version_4, NULL, NULL, NULL),
 			 SQLITE_OK);
 	sqlite3_close(db);
