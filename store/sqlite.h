@@ -283,8 +283,12 @@ enum {
 		  "WHERE token_id>?1 ORDER BY token_id")                       \
 	X(TOKENS_OF, "SELECT token_id,name,created_ms,expires_ms FROM tokens " \
 		     "WHERE name=?2 AND token_id>?1 ORDER BY token_id")        \
-	X(COUNTS, "SELECT (SELECT count(*) FROM groups),"                      \
-		  "(SELECT count(*) FROM users)")                              \
+	X(COUNTS, "SELECT (SELECT v FROM meta WHERE k='count_groups'),"        \
+		  "(SELECT v FROM meta WHERE k='count_users')")                \
+	X(MISCOUNTED_ROWS, "SELECT ((SELECT count(*) FROM groups)<>"           \
+			   "(SELECT v FROM meta WHERE k='count_groups'))+"     \
+			   "((SELECT count(*) FROM users)<>"                   \
+			   "(SELECT v FROM meta WHERE k='count_users'))")      \
                                                                                \
 	X(GROUP, SQ_GROUP_COLUMNS "FROM groups g LEFT JOIN members m "         \
 				  "ON m.group_id=g.group_id AND m.name=?2 "    \

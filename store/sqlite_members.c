@@ -181,7 +181,7 @@ static int set_member_count(struct editing *e, struct err *err)
 	return sq_run(e->s, st, err);
 }
 
-/* Only where an admin was lost, so that no index on roles is needed. */
+/* Only where an admin was lost. */
 static int check_an_admin_is_left(struct editing *e, struct err *err)
 {
 	sqlite3_stmt *st;

@@ -545,6 +545,10 @@ static void a_reader_without_a_writer_sees_the_same(void **state)
 static void version_4_gains_a_hot_tier(void **state)
 {
 	static const char to_version_4[] =
+		"DROP INDEX admins; DROP TRIGGER group_added;"
+		"DROP TRIGGER group_deleted; DROP TRIGGER user_added;"
+		"DROP TRIGGER user_deleted;"
+		"DELETE FROM meta WHERE k LIKE 'count_%';"
 		"DROP TABLE hot; UPDATE groups SET tail_seq=0,tail_off=0,"
 		"tail_jsonl=0,tail_ms=created_ms WHERE EXISTS (SELECT 1 FROM "
 		"messages WHERE id>>32=group_id);"
