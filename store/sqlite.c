@@ -17,6 +17,7 @@ static void sq_close(struct store *base)
 	struct sqlite_store *s = sq_of(base);
 
 	sq_hot_close(s);
+	sq_senders_free(s->senders);
 	for (size_t i = 0; i < SQ_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->db);
@@ -55,6 +56,7 @@ static void sq_rollback(struct store *base)
 	hot_undo(s->hot, s->hot_begin);
 	sq_seal_undone(s);
 	s->dedupe_known = false;
+	sq_senders_clear(s->senders);
 }
 
 /* After a failed write or fsync nothing can be promised any more. */
@@ -545,6 +547,10 @@ int sqlite_store_open(struct store **out, const char *path,
 	s->lock_fd = -1;
 	buf_append_str(&s->path, str_of(path));
 	if (s->path.failed)
+		rc = sq_no_memory(s, err);
+	if (!options->read_only)
+		s->senders = sq_senders_new();
+	if (rc == 0 && !options->read_only && s->senders == NULL)
 		rc = sq_no_memory(s, err);
 	if (rc == 0 && !options->read_only)
 		rc = sq_take_lock(s, err);
