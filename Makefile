@@ -54,6 +54,7 @@ FS_SRC := $(wildcard fs/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
+SIM_SRC := $(wildcard tests/sim/*.c)
 SYSTEM_TESTS = $(wildcard tests/system/$(T).sh)
 WEB_TESTS = $(wildcard tests/web/[0-9]*.sh)
 SRC := $(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)
@@ -109,9 +110,34 @@ $(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATE
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg_libs,cmocka sqlite3 libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
 unit-tests: $(UNIT_TESTS)
-objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC))
+objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(SIM_SRC))
+
+# The simulator: what the core asks of the world outside it gets from tests/sim.
+SIM_WRAPPED = pthread_create pthread_join pthread_setname_np usleep \
+	pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock pthread_mutex_unlock \
+	pthread_rwlock_init pthread_rwlock_destroy pthread_rwlock_wrlock pthread_rwlock_unlock \
+	pthread_cond_init pthread_cond_destroy pthread_cond_wait pthread_cond_clockwait \
+	pthread_cond_signal pthread_cond_broadcast getpwuid_r getpwnam_r \
+	store_begin store_commit store_rollback store_snapshot store_append \
+	store_edit_members store_set_read store_set_info store_create_group \
+	store_delete_group store_trim
+SIM_OBJ = $(filter-out %/main.o,$(call obj,$(SIM_SRC)))
+$(BUILD)/unit/test_sim: $(SIM_OBJ)
+$(BUILD)/sim/sim: $(call obj,$(SIM_SRC)) $(BUILD)/libtest.a
+$(BUILD)/unit/test_sim $(BUILD)/sim/sim: SIM_LDFLAGS = $(addprefix -Wl$(comma)--wrap=,$(SIM_WRAPPED))
+$(BUILD)/sim/sim:
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+# make sim SEED=n STORE=sqlite: one of them again.
+SEEDS ?= 10000
+SEED ?=
+STORE ?=
+sim: $(BUILD)/sim/sim
+	$(Q)for store in $(or $(STORE),memory sqlite); do \
+		$(BUILD)/sim/sim $$store $(if $(SEED),$(SEED) 1,1 $(SEEDS)) 1000 $(JOBS) || exit 1; done
 
 # Benchmarks, apart from the tests. The peer's source comes with libfuse3-dev.
 PEER_SRC = /usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
@@ -231,7 +257,7 @@ test-deb:
 	$(Q)JOBS=1 sh tests/run.sh tests/deb/packages.sh
 
 # Lint: each part stands alone, all of them run one after the other.
-C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC)
+C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(SIM_SRC)
 H_FILES = $(wildcard */*.h */*/*.h)
 LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man check-web check-mutants
 lint:
@@ -293,7 +319,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster mutants bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster mutants sim bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

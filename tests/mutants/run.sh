@@ -10,14 +10,14 @@
 # it two lines,
 #   Promise: what users are promised and it breaks
 #   Test: who must notice: unit/test_x, system/NN-x, or `make TARGET ...`
-# It works in a copy of the tree (build/mutants/tree, which has a build folder
+# It works in a copy of the tree (build-mutants/tree, which has a build folder
 # of its own), in which only what changed is built again. Each test is first
 # seen to pass there. Ends with 1 if a mutant survived, no longer applies or
 # does not build.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 here=$top/tests/mutants
-dir=${GROUPFS_MUTANTS:-$top/build/mutants}
+dir=${GROUPFS_MUTANTS:-$top/build-mutants}
 tree=$dir/tree
 jobs=${JOBS:-$(nproc)}
 failed=0
@@ -75,7 +75,7 @@ copy_tree() {
 		rsync -a --exclude='/build*' --exclude=/.git "$top/" "$tree" &&
 			mkdir "$tree/build" || exit 1
 		[ ! -e "$top/build/flags" ] ||
-			rsync -a --exclude=/mutants "$top/build/" "$tree/build" ||
+			rsync -a "$top/build/" "$tree/build" ||
 			exit 1
 	fi
 	rsync -rlpc --delete --exclude='/build*' --exclude=/.git "$top/" "$tree"
