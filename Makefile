@@ -120,7 +120,7 @@ SIM_WRAPPED = pthread_create pthread_join pthread_setname_np usleep \
 	pthread_rwlock_init pthread_rwlock_destroy pthread_rwlock_wrlock pthread_rwlock_unlock \
 	pthread_cond_init pthread_cond_destroy pthread_cond_wait pthread_cond_clockwait \
 	pthread_cond_signal pthread_cond_broadcast getpwuid_r getpwnam_r \
-	store_begin store_commit store_rollback store_snapshot store_append \
+	store_begin store_commit store_rollback store_snapshot store_release store_append \
 	store_edit_members store_set_read store_set_info store_create_group \
 	store_delete_group store_trim
 SIM_OBJ = $(filter-out %/main.o,$(call obj,$(SIM_SRC)))

@@ -133,6 +133,18 @@ int __wrap_store_snapshot(struct store *s, struct err *err)
 	return rc;
 }
 
+void __real_store_release(struct store *s);
+void __wrap_store_release(struct store *s);
+void __wrap_store_release(struct store *s)
+{
+	bool was = s->in_snapshot;
+
+	__real_store_release(s);
+	/* What was read may be old when it is answered. */
+	if (was)
+		pause_here();
+}
+
 /* The model. */
 
 static unsigned user_of(struct str name)
