@@ -55,6 +55,7 @@ SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
 TORTURE_SRC := $(wildcard tests/torture/*.c)
+SIM_SRC := $(wildcard tests/sim/*.c)
 SYSTEM_TESTS = $(wildcard tests/system/$(T).sh)
 WEB_TESTS = $(wildcard tests/web/[0-9]*.sh)
 SRC := $(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)
@@ -110,9 +111,34 @@ $(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATE
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
 unit-tests: $(UNIT_TESTS)
-objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC))
+objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(SIM_SRC))
+
+# The simulator: what the core asks of the world outside it gets from tests/sim.
+SIM_WRAPPED = pthread_create pthread_join pthread_setname_np usleep \
+	pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock pthread_mutex_unlock \
+	pthread_rwlock_init pthread_rwlock_destroy pthread_rwlock_wrlock pthread_rwlock_unlock \
+	pthread_cond_init pthread_cond_destroy pthread_cond_wait pthread_cond_clockwait \
+	pthread_cond_signal pthread_cond_broadcast getpwuid_r getpwnam_r \
+	store_begin store_commit store_rollback store_snapshot store_release store_append \
+	store_edit_members store_set_read store_set_info store_create_group \
+	store_delete_group store_trim
+SIM_OBJ = $(filter-out %/main.o,$(call obj,$(SIM_SRC)))
+$(BUILD)/unit/test_sim: $(SIM_OBJ)
+$(BUILD)/sim/sim: $(call obj,$(SIM_SRC)) $(BUILD)/libtest.a
+$(BUILD)/unit/test_sim $(BUILD)/sim/sim: SIM_LDFLAGS = $(addprefix -Wl$(comma)--wrap=,$(SIM_WRAPPED))
+$(BUILD)/sim/sim:
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+# make sim SEED=n STORE=sqlite: one of them again.
+SEEDS ?= 10000
+SEED ?=
+STORE ?=
+sim: $(BUILD)/sim/sim
+	$(Q)for store in $(or $(STORE),memory sqlite); do \
+		$(BUILD)/sim/sim $$store $(if $(SEED),$(SEED) 1,1 $(SEEDS)) 1000 $(JOBS) || exit 1; done
 
 # Benchmarks, apart from the tests. The peer's source comes with libfuse3-dev.
 PEER_SRC = /usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
@@ -225,6 +251,11 @@ bench-cluster: test-cluster-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(addprefix $(BUILD)/bench/,nodesbench wsclients busbench)
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/cluster.sh
 
+# Breaks the code on purpose, one patch of tests/mutants at a time, and sees the
+# test that it names fail. M='store-*': some of them.
+mutants: test-deps
+	$(Q)set -f; JOBS=$(JOBS) sh tests/mutants/run.sh $(M)
+
 # Debian packages, into build/deb; their test needs root, and apt the first time.
 deb:
 	$(Q)sh scripts/deps.sh run deb
@@ -234,9 +265,9 @@ test-deb:
 	$(Q)JOBS=1 sh tests/run.sh tests/deb/packages.sh
 
 # Lint: each part stands alone, all of them run one after the other.
-C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(TORTURE_SRC)
+C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(TORTURE_SRC) $(SIM_SRC)
 H_FILES = $(wildcard */*.h */*/*.h)
-LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man check-web
+LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man check-web check-mutants
 lint:
 	$(Q)sh scripts/deps.sh run test lint
 	$(Q)for part in $(LINTS); do $(MAKE) --no-print-directory $$part || exit 1; done
@@ -258,12 +289,14 @@ check-cppcheck:
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
 check-shell:
-	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh \
+	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/mutants/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])
 check-web:
 	$(Q)sh tests/lint/web.sh daemon/gateway/web
+check-mutants:
+	$(Q)sh tests/mutants/run.sh --check
 
 # One entry a file, from the flags above; made anew where they or the files change.
 compile_commands.json: $(BUILD)/flags $(C_FILES)
@@ -294,7 +327,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster mutants sim bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
