@@ -86,6 +86,7 @@ struct ws_conn {
 	struct list out; /* of ws_frame */
 	int closing;	 /* the close code, once bye was said */
 	int fd;		 /* borrowed from lws; -1: TLS, write through lws */
+	bool held;	 /* lws has bytes that the socket did not take */
 	bool dead;	 /* lws closes it soon */
 	bool close_sent;
 	bool ping_due;

@@ -31,7 +31,8 @@ static void kill_conn(struct ws_conn *c)
  * LWS_WRITE_HTTP on a WebSocket writes the bytes as they are: lws neither
  * changes nor copies them, but for the end that the socket does not take. That
  * end goes out before anything else (a pong of lws' own, too). We add nothing
- * while there is one, since lws would keep it without bound.
+ * while there is one, since lws would keep it without bound; and WRITEABLE says
+ * when it is gone, so that nobody has to ask lws for each message.
  */
 static bool write_by_lws(struct ws_conn *c, struct str bytes)
 {
@@ -40,7 +41,8 @@ static bool write_by_lws(struct ws_conn *c, struct str bytes)
 		kill_conn(c);
 		return false;
 	}
-	if (lws_partial_buffered(c->wsi) == 0)
+	c->held = lws_partial_buffered(c->wsi) != 0;
+	if (!c->held)
 		return true;
 	if (c->stalled_ms == 0)
 		c->stalled_ms = uv_now(c->gw->loop);
@@ -54,7 +56,7 @@ bool ws_write_bytes(struct ws_conn *c, struct str bytes)
 {
 	ssize_t n = 0;
 
-	assert(lws_partial_buffered(c->wsi) == 0);
+	assert(!c->held);
 	c->gw->meter.written += bytes.len;
 	if (c->fd >= 0)
 		n = send(c->fd, bytes.data, bytes.len,
@@ -74,8 +76,8 @@ bool ws_write(struct ws_conn *c, struct buf *frame)
 
 bool ws_may_write(const struct ws_conn *c)
 {
-	return !c->dead && c->closing == 0 && !c->ping_due && !c->pong_due &&
-	       list_empty(&c->out) && lws_partial_buffered(c->wsi) == 0;
+	return !c->dead && !c->held && c->closing == 0 && !c->ping_due &&
+	       !c->pong_due && list_empty(&c->out);
 }
 
 void ws_throttle(struct ws_conn *c)
@@ -207,7 +209,7 @@ void ws_pump(struct ws_conn *c)
 {
 	bool more = true;
 
-	if (c->dead || c->close_sent || lws_partial_buffered(c->wsi) != 0)
+	if (c->dead || c->close_sent || c->held)
 		return;
 	if (c->ping_due && !write_ping(c))
 		return;
@@ -240,12 +242,12 @@ int ws_writable(struct ws_conn *c)
 {
 	if (c->dead)
 		return -1;
+	c->held = lws_partial_buffered(c->wsi) != 0;
 	if (c->close_sent)
 		return c->close_got ? -1 : 0;
 	c->stalled_ms = 0;
 	ws_pump(c);
-	if (c->closing != 0 && !c->dead && list_empty(&c->out) &&
-	    lws_partial_buffered(c->wsi) == 0)
+	if (c->closing != 0 && !c->dead && !c->held && list_empty(&c->out))
 		write_close(c);
 	/* When all is out, lws may end it. */
 	if (c->close_sent && c->close_got)
@@ -412,6 +414,7 @@ struct ws_conn *ws_open(struct gateway *gw, struct lws *wsi, struct str token)
 	c->gw = gw;
 	c->wsi = wsi;
 	c->fd = lws_is_ssl(wsi) ? -1 : lws_get_socket_fd(wsi);
+	c->held = lws_partial_buffered(wsi) != 0; /* the answer's head */
 	c->serial = ++gw->conn_serial;
 	c->user.changed = on_principal;
 	list_init(&c->user.link);
