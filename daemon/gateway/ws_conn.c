@@ -377,7 +377,7 @@ static void use_bearer(struct ws_conn *c)
 	if (c->bearer->principal.state == CLIENT_PRINCIPAL_READY)
 		take_seat(c);
 	else if (c->bearer->principal.state == CLIENT_PRINCIPAL_REFUSED)
-		on_principal(&c->user, &c->bearer->principal.err);
+		on_principal(&c->user, c->bearer->principal.err);
 }
 
 int ws_use_token(struct ws_conn *c, struct str token)

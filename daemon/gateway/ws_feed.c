@@ -212,7 +212,7 @@ static void put_removed(struct ws_conn *c, const char *name)
 static void end_sub(struct ws_sub *sub)
 {
 	struct ws_conn *c = sub->conn;
-	struct err err = sub->feed.err;
+	struct err err = *sub->feed.err;
 	uint64_t cut_epoch = sub->feed.cut_epoch;
 	uint64_t cut_seq = sub->feed.cut_seq;
 	char name[WIRE_NAME_MAX + 1];
