@@ -154,7 +154,7 @@ $(BUILD)/bench/passthrough_ll: $(PEER_SRC)
 bench-fs: all $(BUILD)/bench/fsbench $(BUILD)/bench/passthrough_ll
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/fs.sh
 
-$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench wsclients wsconn wscatchup wsmeasure wsproto wsscene wssend wsserver) $(LIB_SRC))
+$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench websocket wsclients wsconn wscatchup wsmeasure wsproto wsscene wssend wsserver) $(LIB_SRC))
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE)
@@ -185,7 +185,7 @@ bench-instructions: all $(BUILD)/bench/pathbench
 bench-catchup: all $(addprefix $(BUILD)/bench/,fsbench wsclients passthrough_ll)
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/catchup.sh
 
-$(BUILD)/bench/sendbench: $(call obj,$(call bench_src,bench sendbench sendload sendproto sendfile sendmount) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
+$(BUILD)/bench/sendbench: $(call obj,$(call bench_src,bench websocket sendbench sendload sendproto sendfile sendmount sendwal) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
@@ -204,6 +204,13 @@ $(BUILD)/torture/faults.so: tests/torture/faults.c $(BUILD)/flags
 	@echo "  LD    $@"
 	$(Q)$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(ALL_CFLAGS)) -fPIC -shared \
 		$(if $(SAN),-DFAULTS_NO_ALLOC) -o $@ $<
+
+# All of them, with a table of what they have reached.
+BENCHES = fsbench passthrough_ll wsclients epollserver flatbench pathbench sendbench nodesbench busbench
+bench:
+	$(Q)sh scripts/deps.sh run test cluster bench
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(addprefix $(BUILD)/bench/,$(BENCHES))
+	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/all.sh
 
 # The two commands, and their parts.
 deps:
@@ -327,7 +334,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster mutants sim bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster mutants sim bench bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
