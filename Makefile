@@ -54,6 +54,7 @@ FS_SRC := $(wildcard fs/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 SYSTEM_TESTS = $(wildcard tests/system/$(T).sh)
 WEB_TESTS = $(wildcard tests/web/[0-9]*.sh)
 SRC := $(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)
@@ -111,7 +112,44 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
 unit-tests: $(UNIT_TESTS)
-objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC))
+objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(wildcard tests/fuzz/*.c))
+
+# Fuzzing: a harness a parser, with what the parsers need. FUZZING=1 (clang)
+# links libFuzzer, else a replay of the corpus. Harnesses stand in for the rest,
+# so this archive has no more than is listed.
+FUZZ_PARTS = $(LIB_SRC) store/keep.c $(addprefix fs/,lines.c members_edit.c) \
+	$(addprefix daemon/,bus_channels.c bus_redis_in.c bus_url.c config.c config_keys.c digest.c ticket.c) \
+	$(addprefix daemon/ctl/,base64.c bundle_read.c checksum.c jsonl.c port.c target.c terminal.c) \
+	$(addprefix daemon/gateway/,convert.c disposition.c frames.c head.c headers_value.c media_type.c meter.c \
+	multipart.c query.c range.c recall.c route.c validator.c ws_commands.c ws_subscribe.c)
+FUZZ_TESTS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
+FUZZ_MAIN = $(call obj,tests/fuzz/fuzz.c $(if $(FUZZING),,tests/fuzz/replay.c))
+FUZZ_SECONDS ?= 60
+$(BUILD)/libfuzz.a: $(call obj,$(FUZZ_PARTS)) Makefile
+	$(Q)rm -f $@ && ar rcsP $@ $(filter %.o,$^)
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_MAIN) $(BUILD)/libfuzz.a
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(FUZZING),-fsanitize=fuzzer) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,hiredis libcrypto libarchive)
+fuzz-tests: $(FUZZ_TESTS)
+test-fuzz: fuzz-tests
+	$(Q)$(RUN_TESTS) $(FUZZ_TESTS)
+# FUZZ_SECONDS each; FUZZ='wire head': these. With the coverage of their files,
+# by the corpora alone; and these made smaller, with what was found.
+FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
+FUZZ_BUILD = $(MAKE) --no-print-directory -j$(JOBS) CC=clang FUZZING=1
+fuzz-build:
+	$(Q)sh scripts/deps.sh run fuzz
+	$(Q)$(FUZZ_BUILD) SAN=address,undefined CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' BUILD=build-fuzz fuzz-tests
+fuzz: fuzz-build
+	$(Q)JOBS=$(JOBS) sh tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS) $(FUZZ)
+fuzz-merge: fuzz-build
+	$(Q)sh tests/fuzz/merge.sh build-fuzz $(FUZZ)
+fuzz-coverage:
+	$(Q)sh scripts/deps.sh run fuzz
+	$(Q)$(FUZZ_BUILD) CFLAGS='-O1 -g -fprofile-instr-generate -fcoverage-mapping' CPPFLAGS=-U_FORTIFY_SOURCE \
+		LDFLAGS=-fprofile-instr-generate BUILD=build-fuzz-coverage fuzz-tests
+	$(Q)sh tests/fuzz/coverage.sh build-fuzz-coverage $(FUZZ)
 
 # Benchmarks, apart from the tests. The peer's source comes with libfuse3-dev.
 PEER_SRC = /usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
@@ -226,7 +264,7 @@ test-deb:
 	$(Q)JOBS=1 sh tests/run.sh tests/deb/packages.sh
 
 # Lint: each part stands alone, all of them run one after the other.
-C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC)
+C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(wildcard tests/fuzz/*.c)
 H_FILES = $(wildcard */*.h */*/*.h)
 LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man check-web
 lint:
@@ -250,7 +288,7 @@ check-cppcheck:
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
 check-shell:
-	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh \
+	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/fuzz/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])
@@ -286,7 +324,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests fuzz-tests fuzz-build fuzz test-fuzz fuzz-merge fuzz-coverage deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
