@@ -151,6 +151,27 @@ fuzz-coverage:
 		LDFLAGS=-fprofile-instr-generate BUILD=build-fuzz-coverage fuzz-tests
 	$(Q)sh tests/fuzz/coverage.sh build-fuzz-coverage $(FUZZ)
 
+# FRAMES at a whole groupd with ASan and UBSan; SEED=... the same again.
+FRAMES ?= 1000000
+fuzz-daemon:
+	$(Q)sh scripts/deps.sh run test
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) SAN=address,undefined all
+	$(Q)BUILD=$(abspath build-address-undefined) FRAMES=$(FRAMES) sh tests/fuzz/daemon.sh
+
+# What takes long and is no part of a change's tests: threads, and each program
+# under valgrind.
+TSAN_SKIPPED =
+test-tsan:
+	$(Q)sh scripts/deps.sh run test
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) SAN=thread all unit-tests
+	$(Q)BUILD=$(abspath build-thread) JOBS=$(TESTS_AT_A_TIME) GROUPFS_TEST_LOAD=small GROUPFS_TEST_PATIENCE=5 \
+		TSAN_OPTIONS=suppressions=$(abspath tests/lint/tsan.supp) \
+		sh tests/run.sh $(patsubst tests/unit/%.c,build-thread/unit/%,$(UNIT_SRC)) $(filter-out $(TSAN_SKIPPED),$(SYSTEM_TESTS))
+VALGRIND_TESTS = $(wildcard $(addprefix tests/system/,$(addsuffix -*.sh,01 04 10)))
+test-valgrind: all
+	$(Q)sh scripts/deps.sh run test fuzz
+	$(Q)for tool in memcheck helgrind; do BUILD=$(abspath $(BUILD)) sh tests/valgrind.sh $$tool $(VALGRIND_TESTS) || exit 1; done
+
 # Benchmarks, apart from the tests. The peer's source comes with libfuse3-dev.
 PEER_SRC = /usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
 bench_src = $(addprefix tests/bench/,$(addsuffix .c,$(1)))
@@ -287,6 +308,14 @@ check-cppcheck:
 		--enable=warning,performance,portability -I. -D_GNU_SOURCE -D__linux__ $(SRC)
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
+# What two compilers find on paths through a file; minutes each. Exceptions are
+# named, with their reasons, in tests/lint/analyzer.txt.
+ANALYZE = printf '%s\n' $(SRC) | JOBS=$(JOBS) CFLAGS="$$FLAGS" sh tests/lint/analyzer.sh
+check-analyzer:
+	$(Q)export CC=gcc && $(ANALYZE)
+check-scan-build:
+	$(Q)export CC=clang && $(ANALYZE)
+check-analyzer check-scan-build: export FLAGS = $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 check-shell:
 	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/fuzz/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
@@ -324,7 +353,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests fuzz-tests fuzz-build fuzz test-fuzz fuzz-merge fuzz-coverage deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests fuzz-tests fuzz-build fuzz test-fuzz fuzz-merge fuzz-coverage deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) check-analyzer check-scan-build fuzz-daemon test-tsan test-valgrind install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

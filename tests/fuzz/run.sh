@@ -4,7 +4,7 @@
 #   run.sh BUILD SECONDS NAME...
 #
 # Begins with the corpus in the tree and keeps what is found in BUILD/corpus;
-# an input that breaks something, takes a second, or more than a gigabyte, is
+# an input that breaks something, takes ten seconds, or more than a gigabyte, is
 # left in BUILD/crashes. Ends with "N passed, N failed".
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -23,7 +23,7 @@ one() {
 	dict=tests/fuzz/$name.dict
 	mkdir -p "$found" "$build/crashes"
 	timeout -k 10 $((seconds + 120)) "$build/fuzz/fuzz_$name" \
-		-max_total_time="$seconds" -timeout=1 -rss_limit_mb=1024 \
+		-max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
 		-max_len=4096 -print_final_stats=1 \
 		-artifact_prefix="$build/crashes/$name-" \
 		$([ ! -e "$dict" ] || echo "-dict=$dict") \
