@@ -102,7 +102,7 @@ static bool has_reason(const struct client_request *req)
 	const struct client_principal *pr = req->principal;
 
 	return pr != NULL && pr->state == CLIENT_PRINCIPAL_OPENING &&
-	       pr->err.code == ERR_UNAVAILABLE;
+	       pr->err != NULL && pr->err->code == ERR_UNAVAILABLE;
 }
 
 static void expire(struct client_private *p)
@@ -122,7 +122,7 @@ static void expire(struct client_private *p)
 			err_set(&err, ERR_UNAVAILABLE,
 				"groupd did not reach its store in time");
 		else if (p->c->online && has_reason(req))
-			err = req->principal->err;
+			err = *req->principal->err;
 		else if (p->c->online)
 			err_set(&err, ERR_UNAVAILABLE,
 				"groupd did not answer in time");
@@ -347,8 +347,8 @@ void client_requests_fail(struct client_private *p, const char *text)
 
 		/* Copied: the callback may close the principal. */
 		if (req->principal != NULL && text == NULL &&
-		    req->principal->err.code != ERR_NONE)
-			err = req->principal->err;
+		    req->principal->err != NULL)
+			err = *req->principal->err;
 		else if (text != NULL)
 			err_set(&err, ERR_UNAVAILABLE, "%s", text);
 		else

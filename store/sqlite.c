@@ -17,6 +17,7 @@ static void sq_close(struct store *base)
 	struct sqlite_store *s = sq_of(base);
 
 	sq_hot_close(s);
+	sq_senders_free(s->senders);
 	for (size_t i = 0; i < SQ_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->db);
@@ -55,6 +56,7 @@ static void sq_rollback(struct store *base)
 	hot_undo(s->hot, s->hot_begin);
 	sq_seal_undone(s);
 	s->dedupe_known = false;
+	sq_senders_clear(s->senders);
 }
 
 /* After a failed write or fsync nothing can be promised any more. */
@@ -238,6 +240,12 @@ int sq_take_lock(struct sqlite_store *s, struct err *err)
 	return -EBUSY;
 }
 
+static int fail_file(const char *what, const struct buf *path, struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE, "Cannot %s %s: %s", what,
+		       buf_cstr(path), strerror(errno));
+}
+
 /* SQLite takes an empty file for a new database. One that was a store has left
  * its mark in the lock. */
 static int check_emptied(const struct sqlite_store *s, struct err *err)
@@ -247,8 +255,7 @@ static int check_emptied(const struct sqlite_store *s, struct err *err)
 	struct stat lock;
 
 	if (stat(path, &file) < 0 || fstat(s->lock_fd, &lock) < 0)
-		return err_set(err, ERR_UNAVAILABLE, "Cannot look at %s: %s",
-			       path, strerror(errno));
+		return fail_file("look at", &s->path, err);
 	if (file.st_size > 0 || lock.st_size == 0)
 		return 0;
 	return err_set(err, ERR_UNAVAILABLE,
@@ -273,25 +280,55 @@ static int mark_made(const struct sqlite_store *s, struct err *err)
 
 /* Makes a file of the store before SQLite does, so that its mode is ours and
  * not the umask's. */
-static int make_file(const struct sqlite_store *s, const char *suffix,
-		     struct err *err)
+static int make_file(const struct buf *path, struct err *err)
 {
-	struct buf path;
-	int rc = 0;
-	int fd;
-
-	buf_init(&path);
-	buf_printf(&path, "%s%s", buf_cstr(&s->path), suffix);
-	fd = path.failed ? -1
-			 : open(buf_cstr(&path),
+	int fd = path->failed
+			 ? -1
+			 : open(buf_cstr(path),
 				O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if ((fd < 0 && errno != EEXIST) || (fd >= 0 && fchmod(fd, 0600) < 0))
-		rc = err_set(err, ERR_UNAVAILABLE, "Cannot make %s: %s",
-			     buf_cstr(&path), strerror(errno));
+	int rc = 0;
+
+	if (fd < 0 && errno == EEXIST)
+		return 0;
+	if (fd < 0 || fchmod(fd, 0600) < 0)
+		rc = fail_file("make", path, err);
 	if (fd >= 0)
 		close(fd);
-	buf_release(&path);
 	return rc;
+}
+
+/* Has a file be read from the disk. Without a copy in memory nothing changes:
+ * there it is the file. */
+static int forget(const struct buf *path, struct err *err)
+{
+	int fd = open(buf_cstr(path), O_RDWR | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0 || fdatasync(fd) < 0)
+		rc = fail_file("write", path, err);
+	else
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* Where there is a log, the last groupd has not stopped by itself. What it
+ * could not bring to disk the kernel still shows, and takes for written: an
+ * fsync that failed is told of once. Nobody is to hear that this is stored; and
+ * writing it once more does not mend it (ext4). */
+static int forget_unsynced(const struct sqlite_store *s, const struct buf *log,
+			   struct err *err)
+{
+	struct stat st;
+	int rc;
+
+	if (stat(buf_cstr(log), &st) < 0)
+		return fail_file("look at", log, err);
+	if (st.st_size == 0)
+		return 0;
+	rc = forget(log, err);
+	return rc < 0 ? rc : forget(&s->path, err);
 }
 
 int sq_sync_folder(const char *path, struct err *err)
@@ -321,13 +358,21 @@ int sq_sync_folder(const char *path, struct err *err)
  * (and a second fsync would not tell of it). */
 static int make_files(struct sqlite_store *s, struct err *err)
 {
-	int rc = make_file(s, "", err);
+	struct buf log;
+	int rc = make_file(&s->path, err);
 
+	buf_init(&log);
+	buf_printf(&log, "%s-wal", buf_cstr(&s->path));
 	if (rc == 0)
 		rc = check_emptied(s, err);
 	if (rc == 0)
-		rc = make_file(s, "-wal", err);
-	return rc < 0 ? rc : sq_sync_folder(buf_cstr(&s->path), err);
+		rc = make_file(&log, err);
+	if (rc == 0)
+		rc = forget_unsynced(s, &log, err);
+	if (rc == 0)
+		rc = sq_sync_folder(buf_cstr(&s->path), err);
+	buf_release(&log);
+	return rc;
 }
 
 /* Of a reader: a writer is at work, and has looked. */
@@ -443,17 +488,6 @@ static int set_up_reader(struct sqlite_store *s, struct err *err)
 	return rc < 0 ? rc : sq_schema_check(s, err);
 }
 
-/* What SQLite has found in the log after a crash may be in memory alone: where
- * an fsync has failed, the kernel keeps the pages and takes them for written.
- * So all of it is written once more, into the file, before anybody is told that
- * it is stored. */
-static int renew_log(struct sqlite_store *s, struct err *err)
-{
-	int result = move_log(s);
-
-	return result == SQLITE_OK ? 0 : sq_fail(s, result, err);
-}
-
 /* The pragmas that durability hangs on are read back. */
 int sq_connect(struct sqlite_store *s, struct err *err)
 {
@@ -495,8 +529,6 @@ static int set_up_writer(struct sqlite_store *s, struct err *err)
 
 	if (rc == 0)
 		rc = sq_schema_apply(s, err);
-	if (rc == 0)
-		rc = renew_log(s, err);
 	/* Checkpoints are done by commit, which so sees their errors. */
 	sqlite3_wal_hook(s->db, on_wal, s);
 	return rc;
@@ -515,6 +547,10 @@ int sqlite_store_open(struct store **out, const char *path,
 	s->lock_fd = -1;
 	buf_append_str(&s->path, str_of(path));
 	if (s->path.failed)
+		rc = sq_no_memory(s, err);
+	if (!options->read_only)
+		s->senders = sq_senders_new();
+	if (rc == 0 && !options->read_only && s->senders == NULL)
 		rc = sq_no_memory(s, err);
 	if (rc == 0 && !options->read_only)
 		rc = sq_take_lock(s, err);

@@ -106,7 +106,7 @@ int sq_renew(struct store *base, struct err *err)
 	int rc;
 
 	while ((rc = sq_next_group_id(s, &group_id, err)) > 0) {
-		sqlite3_stmt *st = sq_use(s, SQ_SET_EPOCH);
+		sqlite3_stmt *st = sq_change(s, SQ_SET_EPOCH, group_id);
 
 		sq_bind(st, 1, group_id);
 		sq_bind(st, 2, env_random_u64(base->options.env));

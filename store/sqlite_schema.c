@@ -235,9 +235,25 @@ static const char schema_5[] =
 	"WHERE EXISTS (SELECT 1 FROM messages WHERE id BETWEEN group_id<<32"
 	"  AND group_id<<32|4294967295);";
 
-/* Version 6: each page has a checksum (sqlite_checksum.h). The tables are those
- * of version 5. */
-static const char schema_6[] = "";
+/*
+ * Version 6: each page has a checksum (sqlite_checksum.h). And who asks does
+ * not count: how many groups and users there are stands in meta, by triggers,
+ * so that no statement can forget it; and of members there is an index of the
+ * admins, who are few.
+ */
+static const char schema_6[] =
+	"CREATE INDEX admins ON members(group_id) WHERE role=1;"
+	"INSERT INTO meta(k,v) VALUES"
+	"  ('count_groups',(SELECT count(*) FROM groups)),"
+	"  ('count_users',(SELECT count(*) FROM users));"
+	"CREATE TRIGGER group_added AFTER INSERT ON groups BEGIN"
+	"  UPDATE meta SET v=v+1 WHERE k='count_groups'; END;"
+	"CREATE TRIGGER group_deleted AFTER DELETE ON groups BEGIN"
+	"  UPDATE meta SET v=v-1 WHERE k='count_groups'; END;"
+	"CREATE TRIGGER user_added AFTER INSERT ON users BEGIN"
+	"  UPDATE meta SET v=v+1 WHERE k='count_users'; END;"
+	"CREATE TRIGGER user_deleted AFTER DELETE ON users BEGIN"
+	"  UPDATE meta SET v=v-1 WHERE k='count_users'; END;";
 
 static int copy_messages(struct sqlite_store *s, struct err *err);
 

@@ -11,20 +11,48 @@ static const char *const sql_text[SQ_COUNT] = {
 #undef SQ_TEXT
 };
 
-int sq_prepare_all(struct sqlite_store *s, struct err *err)
+/* Pointers are not remembered; and where sealing has come to changes nothing of
+ * where a log ends. */
+static bool is_remembered(int action, const char *table, const char *column)
 {
-	for (size_t i = 0; i < SQ_COUNT; i++) {
-		int result = sqlite3_prepare_v3(s->db, sql_text[i], -1,
-						SQLITE_PREPARE_PERSISTENT,
-						&s->statements[i], NULL);
+	bool is_one =
+		strcmp(table, "groups") == 0 || strcmp(table, "members") == 0;
 
-		if (result != SQLITE_OK)
-			return sq_fail(s, result, err);
-	}
-	return 0;
+	return is_one &&
+	       (action == SQLITE_INSERT || action == SQLITE_DELETE ||
+		(action == SQLITE_UPDATE && strncmp(column, "tail_", 5) != 0 &&
+		 strcmp(column, "last_read_seq") != 0));
 }
 
-sqlite3_stmt *sq_use(struct sqlite_store *s, enum sq_statement which)
+/* SQLite itself says what a statement writes, as it is prepared. */
+static int note_write(void *data, int action, const char *table,
+		      const char *column, const char *database,
+		      const char *trigger)
+{
+	bool *changes = data;
+
+	(void)database;
+	(void)trigger;
+	if (table != NULL && is_remembered(action, table, column))
+		*changes = true;
+	return SQLITE_OK;
+}
+
+int sq_prepare_all(struct sqlite_store *s, struct err *err)
+{
+	int result = SQLITE_OK;
+
+	for (size_t i = 0; result == SQLITE_OK && i < SQ_COUNT; i++) {
+		sqlite3_set_authorizer(s->db, note_write, &s->changes[i]);
+		result = sqlite3_prepare_v3(s->db, sql_text[i], -1,
+					    SQLITE_PREPARE_PERSISTENT,
+					    &s->statements[i], NULL);
+	}
+	sqlite3_set_authorizer(s->db, NULL, NULL);
+	return result == SQLITE_OK ? 0 : sq_fail(s, result, err);
+}
+
+static sqlite3_stmt *use(struct sqlite_store *s, enum sq_statement which)
 {
 	sqlite3_stmt *st = s->statements[which];
 
@@ -32,6 +60,20 @@ sqlite3_stmt *sq_use(struct sqlite_store *s, enum sq_statement which)
 	/* Two walks of one kind inside each other would cut the outer one. */
 	assert(!sqlite3_stmt_busy(st));
 	return st;
+}
+
+sqlite3_stmt *sq_use(struct sqlite_store *s, enum sq_statement which)
+{
+	assert(!s->changes[which]);
+	return use(s, which);
+}
+
+sqlite3_stmt *sq_change(struct sqlite_store *s, enum sq_statement which,
+			uint64_t group_id)
+{
+	assert(s->senders != NULL);
+	sq_senders_drop(s->senders, group_id);
+	return use(s, which);
 }
 
 static void must_bind(int result)

@@ -539,6 +539,9 @@ int sq_verify(struct store *base, struct store_verify *v, struct err *err)
 		rc = check_none(&a, SQ_USED_GARBAGE,
 				"media files are used and garbage", err);
 	if (rc == 0)
+		rc = check_none(&a, SQ_MISCOUNTED_ROWS,
+				"kinds of rows are miscounted", err);
+	if (rc == 0)
 		rc = sq_verify_rows(a.s, v, &a.problems, err);
 	if (rc == 0)
 		rc = check_file(&a, err);

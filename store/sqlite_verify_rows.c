@@ -87,7 +87,8 @@ static const struct {
 	{ "SELECT count(*) FROM meta WHERE (k='dedupe_current' AND v NOT IN "
 	  "(0,1)) OR (k='identity' AND v=0)",
 	  "rows of meta are damaged" },
-	{ "SELECT NOT EXISTS (SELECT 1 FROM meta WHERE k='identity')",
+	{ "SELECT 3-count(*) FROM meta WHERE k IN "
+	  "('identity','count_groups','count_users')",
 	  "rows of meta are missing" },
 };
 

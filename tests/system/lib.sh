@@ -371,12 +371,13 @@ done_testing() {
 	[ -n "$GROUPD" ] && kill -0 "$GROUPD" 2>/dev/null && {
 		stop_groupd || diag "groupd ended with status $?"
 	}
-	reports=$(grep -lE 'ERROR: [A-Za-z]*Sanitizer|runtime error:|Assertion' \
+	reports=$(grep -lE \
+		'(ERROR|WARNING): [A-Za-z]*Sanitizer|runtime error:|Assertion' \
 		"$T"/*.log 2>/dev/null)
 	[ -z "$reports" ] || {
 		pass_or_fail 1 "no report of a sanitizer or an assertion"
 		# shellcheck disable=SC2086
-		diag "$(grep -hE -A 25 'ERROR: |runtime error:|Assertion' \
+		diag "$(grep -hE -A 25 'ERROR: |WARNING: Thr|runtime error:|Assertion' \
 			$reports | head -n 60)"
 	}
 	echo "1..$TESTS"

@@ -6,7 +6,8 @@
         ... disk.point ...
         disk.cut(); disk.umount(); disk.mount()
 
-cut(): from then on nothing reaches the disk any more, as when the power fails:
+own_mounts() first: another's mount namespace would keep what is unmounted here,
+as it was when the power was cut. cut(): from then on nothing reaches the disk any more, as when the power fails:
 the file system's shutdown ioctl, which does not even write its own log. What
 was not synced before is gone with the mount.
 """
@@ -31,6 +32,24 @@ def run(*command):
                           stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
         raise OSError(f"{' '.join(command)}: {done.stdout.decode().strip()}")
+    return done.stdout.decode()
+
+
+def own_mounts():
+    """This program again, in a mount namespace of its own, which keeps no mounts
+    of other tests."""
+    if os.geteuid() != 0:
+        skip("needs root, to mount a disk")
+    if "GROUPFS_OWN_MOUNTS" not in os.environ:
+        os.environ["GROUPFS_OWN_MOUNTS"] = "yes"
+        os.execvp("unshare", ["unshare", "-m", "--propagation", "private",
+                              sys.executable, *sys.argv])
+    with open("/proc/mounts", encoding="utf-8") as mounts:
+        points = [line.split()[1] for line in mounts]
+    for point in reversed(points):
+        if "/groupfs" in point:
+            subprocess.run(["umount", "-l", point], check=False,
+                           stderr=subprocess.DEVNULL)
 
 
 class Disk:
@@ -50,25 +69,34 @@ class Disk:
         if os.path.exists(self.image):
             os.unlink(self.image)
 
-    def make(self):
+    def make(self, *options):
         with open(self.image, "wb") as file:
             file.truncate(self.size << 20)
-        run(*MAKE[self.kind], self.image)
+        run(*MAKE[self.kind], *options, self.image)
 
     def mount(self):
         run("mount", "-o", "loop", "-t", self.kind, self.image, self.point)
         self.mounted = True
 
+    def device(self):
+        """The name of its loop device; empty: it has none any more."""
+        return run("losetup", "-n", "-O", "NAME", "-j", self.image).strip()
+
     def umount(self):
-        for _ in range(100):
+        end = time.monotonic() + 10
+        while True:
             try:
-                run("umount", self.point)
+                if self.mounted:
+                    run("umount", self.point)
                 self.mounted = False
-                return
+                if not self.device():
+                    return
+                why = OSError(f"{self.image} stays mounted elsewhere")
             except OSError as e:
                 why = e
-                time.sleep(0.05)
-        raise why
+            if time.monotonic() > end:
+                raise why
+            time.sleep(0.02)
 
     def cut(self):
         fd = os.open(self.point, os.O_RDONLY)
@@ -80,8 +108,6 @@ class Disk:
 
 def why_not(kind, folder):
     """Why there can be no such disk here; None: there can."""
-    if os.geteuid() != 0:
-        return "needs root, to mount a disk"
     if shutil.which(MAKE[kind][0]) is None:
         return f"needs {MAKE[kind][0]}"
     try:

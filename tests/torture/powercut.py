@@ -22,7 +22,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from disk import Disk, skip, why_not
+from disk import Disk, own_mounts, skip, why_not
 from faults import WAL, Faults
 from groupd import Groupd, Sender, audit, integrity
 from record import Record
@@ -142,6 +142,7 @@ def say(tries):
 
 
 def main():
+    own_mounts()
     args = sys.argv[1:]
     lie = args[:1] == ["--lie"]
     plan = args[1:] if lie else args
