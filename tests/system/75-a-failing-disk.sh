@@ -68,13 +68,13 @@ fill() {
 	in_a_row=0
 	while [ $in_a_row -lt 5 ]; do
 		in_a_row=$((in_a_row + 1))
-		cat "$T/big" >"$M/dev/post" && in_a_row=0
+		cp "$T/big" "$M/dev/post" && in_a_row=0
 	done
 } 2>/dev/null
 fill
 n=$(wc -l <"$M/dev/messages")
-fails "a write to a full disk fails" sh -c "cat '$T/big' >'$M/dev/post'"
-like "as the shell says" "$(cat "$T/ok.out")" 'No space left on device'
+fails "a write to a full disk fails" cp "$T/big" "$M/dev/post"
+like "as cp says" "$(cat "$T/ok.out")" 'No space left on device'
 like ".me/error says what to do" "$(cat "$M/.me/error")" 'makes room on groupd'
 is "by REST it is 507" "$(send_rest dev "$(cat "$T/big")" | tail -n 1)" 507
 is "with its code" "$(send_rest dev "$(cat "$T/big")" | head -n 1 |
@@ -88,7 +88,7 @@ ok "once, not for each that it refuses" test \
 	"$(grep -c 'no space left' "$T/groupd.log")" -le 2
 rm "$T/data/ballast"
 ok "with room it is written, and groupd is the same" sh -c \
-	"cat '$T/big' >'$M/dev/post' && kill -0 $GROUPD"
+	"cp '$T/big' '$M/dev/post' && kill -0 $GROUPD"
 is "and nothing else was" "$(($(wc -l <"$M/dev/messages") - n))" 1
 ok "verify finds nothing wrong" ctl verify
 done_testing
