@@ -264,6 +264,11 @@ $(BUILD)/torture/faults.so: tests/torture/faults.c $(BUILD)/flags
 	$(Q)$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(ALL_CFLAGS)) -fPIC -shared \
 		$(if $(SAN),-DFAULTS_NO_ALLOC) -o $@ $<
 
+# Disks that fail under groupd, in parts: make torture-disk PART=powercut
+torture-disk: all $(BUILD)/torture/faults.so
+	$(Q)sh scripts/deps.sh run test torture
+	$(Q)BUILD=$(abspath $(BUILD)) sh tests/torture/disk.sh $(filter-out *,$(PART))
+
 # All of them, with a table of what they have reached.
 BENCHES = fsbench passthrough_ll wsclients epollserver flatbench pathbench sendbench nodesbench busbench
 bench:
@@ -288,11 +293,11 @@ RUN_TESTS = BUILD=$(abspath $(BUILD)) JOBS=$(TESTS_AT_A_TIME) sh tests/run.sh
 test-deps:
 	$(Q)sh scripts/deps.sh run test
 test: test-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all unit-tests
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all unit-tests $(BUILD)/torture/faults.so
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(WEB_TESTS) $(SYSTEM_TESTS)
 test-unit: unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
-test-system: all
+test-system: all $(BUILD)/torture/faults.so
 	$(Q)$(RUN_TESTS) $(SYSTEM_TESTS)
 test-web: all
 	$(Q)$(RUN_TESTS) $(WEB_TESTS)
@@ -363,7 +368,7 @@ check-scan-build:
 	$(Q)export CC=clang && $(ANALYZE)
 check-analyzer check-scan-build: export FLAGS = $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 check-shell:
-	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/mutants/*.sh tests/fuzz/*.sh \
+	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/mutants/*.sh tests/fuzz/*.sh tests/torture/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])
@@ -401,7 +406,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster mutants sim bench bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) fuzz-tests fuzz-build fuzz test-fuzz fuzz-merge fuzz-coverage check-analyzer check-scan-build fuzz-daemon test-tsan test-valgrind install clean FORCE
+.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster torture-disk mutants sim bench bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) fuzz-tests fuzz-build fuzz test-fuzz fuzz-merge fuzz-coverage check-analyzer check-scan-build fuzz-daemon test-tsan test-valgrind install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
