@@ -79,6 +79,8 @@ void sim_trace(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(line + n, sizeof(sim.lines[0]) - (size_t)n, fmt, args);
 	va_end(args);
+	if (sim.verbose)
+		puts(line);
 	for (const char *c = line; *c != '\0'; c++)
 		sim.hash = (sim.hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
 }
@@ -87,7 +89,8 @@ static void show(void)
 {
 	unsigned from = sim.traced > SIM_LINES ? sim.traced - SIM_LINES : 0;
 
-	for (unsigned i = from; i < sim.traced; i++)
+	fflush(stdout);
+	for (unsigned i = from; i < sim.traced && !sim.verbose; i++)
 		fprintf(stderr, "  %s\n", sim.lines[i % SIM_LINES]);
 	fprintf(stderr,
 		"seed %llu failed at step %u on %s: replay it with\n"
@@ -139,9 +142,9 @@ static void draw_moods(void)
 	m->faults = sim_random(3) == 0 ? 0 : (unsigned)sim_random(60);
 	m->slow = sim_random(2) == 0 ? 0 : (unsigned)sim_random(200);
 	m->switches = (unsigned)sim_random(60);
-	m->crashes = sim_random(3) == 0 ? 0 : (unsigned)sim_random(60);
-	m->output = 500 + (unsigned)sim_random(20000);
-	m->room = sim_random(2) == 0 ? 100 + (unsigned)sim_random(3000) : 65536;
+	m->crashes = sim_random(3) == 0 ? 0 : (unsigned)sim_random(30);
+	m->output = 200 + (unsigned)sim_random(5000);
+	m->room = sim_random(2) == 0 ? 100 + (unsigned)sim_random(2000) : 65536;
 }
 
 /* To when the first of those that wait has something to do. */
