@@ -3,12 +3,13 @@
  * The simulator: groupd's core, as it is, in a world that is drawn from a
  * number, beside a model that knows what a group messenger is to do.
  *
- *   clients.c  eight connections: send, watch, read, remove, hang up, resend
- *      |  frames, through pipes in memory that hold little       loop.c: libuv
- *   the core: session, handlers, sequencer, fanout, fence,    threads.c:
- * pthread readers, retention                                  core.c: wiring |
- * every write is told to the model, and some fail              disk.c the
- * store: SQLite on a file in memory, or the reference
+ *   clients.c   eight connections: send, watch, read, remove, hang up, resend
+ *      |        frames, through pipes in memory that hold little (loop.c)
+ *   the core    session, handlers, sequencer, readers, fanout, fence, retention
+ *      |        threads.c: its threads; loop.c: its libuv; core.c: its wiring
+ *   disk.c      each write is told to the model (model.c), and some fail
+ *      |
+ *   the store   the reference in memory, or SQLite on a file in memory
  *
  * Nothing of the core is changed for it. What it gets from outside is found
  * elsewhere by the linker: threads are fibers of one thread, and who of them
