@@ -12,7 +12,7 @@
 
 enum {
 	DELETE_TIMES = 4, /* deleting costs that much less than moving */
-	COMMIT_ROWS = 64, /* with each commit, and twice what it has added */
+	COMMIT_ROWS = 2, /* with each commit, and half more than it has added */
 	COMMIT_ROWS_MAX = 4096,
 	COMMIT_BYTES_MAX = 4 * HOT_STEP_BYTES
 };
@@ -268,8 +268,14 @@ int sq_seal_group(struct sqlite_store *s, uint64_t group_id, struct err *err)
 	return rc;
 }
 
-/* Twice what the transaction has added, in rows and in bytes, so that it ends;
- * but for what is there at most, no more than a step or a few. */
+static uint64_t half_more(uint64_t n)
+{
+	return n + n / 2;
+}
+
+/* Half more than the transaction has added, in rows and in bytes: so a round of
+ * half of what may be there is over, and deleted, before the rest is full. Who
+ * sends one message waits for no more than a few. */
 int sq_seal_some(struct sqlite_store *s, struct err *err)
 {
 	struct hot_size size;
@@ -283,8 +289,8 @@ int sq_seal_some(struct sqlite_store *s, struct err *err)
 	if (size.next == s->hot_begin ||
 	    (there < HOT_HARD_ROWS && size.bytes < HOT_HARD_BYTES))
 		return 0;
-	rows = COMMIT_ROWS + 2 * (size.next - s->hot_begin);
-	bytes = HOT_STEP_BYTES + 2 * (size.bytes - s->hot_begin_bytes);
+	rows = COMMIT_ROWS + half_more(size.next - s->hot_begin);
+	bytes = HOT_STEP_BYTES + half_more(size.bytes - s->hot_begin_bytes);
 	if (there < HOT_ROWS && size.bytes < HOT_BYTES) {
 		rows = rows < COMMIT_ROWS_MAX ? rows : COMMIT_ROWS_MAX;
 		bytes = bytes < COMMIT_BYTES_MAX ? bytes : COMMIT_BYTES_MAX;
