@@ -24,7 +24,7 @@ one() {
 	mkdir -p "$found" "$build/crashes"
 	timeout -k 10 $((seconds + 120)) "$build/fuzz/fuzz_$name" \
 		-max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
-		-max_len=4096 -print_final_stats=1 \
+		-max_len=8192 -print_final_stats=1 \
 		-artifact_prefix="$build/crashes/$name-" \
 		$([ ! -e "$dict" ] || echo "-dict=$dict") \
 		"$found" "tests/fuzz/corpus/$name" >"$log" 2>&1
