@@ -247,8 +247,8 @@ RUN_TESTS = BUILD=$(abspath $(BUILD)) JOBS=$(TESTS_AT_A_TIME) sh tests/run.sh
 test-deps:
 	$(Q)sh scripts/deps.sh run test
 test: test-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all unit-tests
-	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(WEB_TESTS) $(SYSTEM_TESTS)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all unit-tests $(if $(SAN),fuzz-tests)
+	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(if $(SAN),$(FUZZ_TESTS)) $(WEB_TESTS) $(SYSTEM_TESTS)
 test-unit: unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
 test-system: all

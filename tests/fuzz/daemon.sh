@@ -14,6 +14,7 @@ export UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}print_stacktrace=1"
 FRAMES=${FRAMES:-1000000}
 ROUNDS=10
 WARM=3 # rounds
+TOKEN=
 SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 diag "SEED=$SEED FRAMES=$FRAMES"
 # What is flushed to disk is not what this is about.
@@ -22,7 +23,10 @@ mkdir -p "$T/data"
 	MOUNTS="$MOUNTS $T/data"
 start_groupd
 ok "a user" ctl user add bob
-TOKEN=$(token "$ME")
+# Those that the frames revoke.
+for name in bob bob bob bob; do
+	token "$name" >/dev/null
+done
 export SEED TOKEN URL SOCKET
 gateway=$(gateway_pids)
 
@@ -68,6 +72,7 @@ round=0
 began=$(date +%s)
 while [ $round -lt $ROUNDS ] && alive; do
 	round=$((round + 1))
+	TOKEN=$(token "$ME")
 	make_groups
 	surface wire $((FRAMES * 7 / 10 / ROUNDS))
 	surface ws $((FRAMES * 2 / 10 / ROUNDS))
