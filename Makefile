@@ -317,7 +317,7 @@ check-scan-build:
 	$(Q)export CC=clang && $(ANALYZE)
 check-analyzer check-scan-build: export FLAGS = $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 check-shell:
-	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/fuzz/*.sh \
+	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/valgrind.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/fuzz/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])
