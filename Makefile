@@ -293,8 +293,8 @@ RUN_TESTS = BUILD=$(abspath $(BUILD)) JOBS=$(TESTS_AT_A_TIME) sh tests/run.sh
 test-deps:
 	$(Q)sh scripts/deps.sh run test
 test: test-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all unit-tests $(BUILD)/torture/faults.so
-	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(WEB_TESTS) $(SYSTEM_TESTS)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all unit-tests $(BUILD)/torture/faults.so $(if $(SAN),fuzz-tests)
+	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(if $(SAN),$(FUZZ_TESTS)) $(WEB_TESTS) $(SYSTEM_TESTS)
 test-unit: unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
 test-system: all $(BUILD)/torture/faults.so
@@ -368,7 +368,7 @@ check-scan-build:
 	$(Q)export CC=clang && $(ANALYZE)
 check-analyzer check-scan-build: export FLAGS = $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 check-shell:
-	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/mutants/*.sh tests/fuzz/*.sh tests/torture/*.sh \
+	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/valgrind.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/mutants/*.sh tests/fuzz/*.sh tests/torture/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])
