@@ -160,25 +160,26 @@ static uint64_t files_for(const struct sandbox_files *s, unsigned access)
 	return fs;
 }
 
-static void open_ruleset(struct sandbox_files *s, bool tcp, bool scoped)
+static void open_ruleset(struct sandbox_files *s, unsigned scope)
 {
 	struct ruleset_attr attr = { .fs = files_of(s->abi) };
 
-	if (tcp && s->abi >= 4)
-		attr.net = NET_BIND_TCP | NET_CONNECT_TCP;
-	if (scoped && s->abi >= 6)
+	if (s->abi >= 4)
+		s->net = ((scope & SANDBOX_BIND) != 0 ? NET_BIND_TCP : 0) |
+			 ((scope & SANDBOX_CONNECT) != 0 ? NET_CONNECT_TCP : 0);
+	attr.net = s->net;
+	if ((scope & SANDBOX_OTHERS) != 0 && s->abi >= 6)
 		attr.scoped = SCOPE_ABSTRACT | SCOPE_SIGNAL;
 	s->ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr,
 				  sizeof(attr), 0);
 	s->rc = s->ruleset < 0 ? -errno : 0;
 }
 
-void sandbox_files_begin(struct sandbox_files *s, bool tcp, bool scoped)
+void sandbox_files_begin(struct sandbox_files *s, unsigned scope)
 {
 	*s = (struct sandbox_files){ .ruleset = -1, .rc = -EOPNOTSUPP };
 #ifdef SANDBOX_OFF
-	(void)tcp;
-	(void)scoped;
+	(void)scope;
 	(void)open_ruleset;
 #else
 	s->abi =
@@ -186,7 +187,7 @@ void sandbox_files_begin(struct sandbox_files *s, bool tcp, bool scoped)
 	if (s->abi < 0)
 		s->rc = -errno;
 	else if (s->abi >= FIRST_ABI)
-		open_ruleset(s, tcp, scoped);
+		open_ruleset(s, scope);
 	if (s->rc == 0 && sandbox_sanitized())
 		sandbox_files_allow(s, "/", SANDBOX_READ | SANDBOX_EXECUTE);
 #endif
@@ -226,7 +227,8 @@ static void allow_port(struct sandbox_files *s, uint64_t what, uint16_t port)
 {
 	const struct port_attr rule = { .allowed = what, .port = port };
 
-	if (s->ruleset >= 0 && s->abi >= 4)
+	/* A rule on what is not locked is an error. */
+	if (s->ruleset >= 0 && (s->net & what) != 0)
 		add_rule(s, RULE_PORT, &rule);
 }
 

@@ -43,55 +43,57 @@ enum sandbox_access {
 struct sandbox_files {
 	int ruleset; /* owned; -1: none */
 	int abi;
+	uint64_t net;
 	int rc; /* of the first step that failed */
 };
 
-/* Nothing is allowed yet. tcp: TCP is locked as well, but for the ports that
- * follow; scoped: signals and abstract sockets reach only what is locked in
- * here. What this kernel cannot do of both is left out. */
-void sandbox_files_begin(struct sandbox_files *s, bool tcp, bool scoped);
+/* What is locked beside files. */
+enum sandbox_scope {
+	SANDBOX_CONNECT = 1, /* TCP, but for the ports that are allowed */
+	SANDBOX_BIND = 2,
+	SANDBOX_OTHERS = 4 /* signals, abstract sockets: of who is out there */
+};
+
+/* Nothing of it, nor any file, is allowed yet. What this kernel cannot do of
+ * scope is left out. */
+void sandbox_files_begin(struct sandbox_files *s, unsigned scope);
 /* A folder with all below it, or a file; links are followed. What is not there
  * is left out. */
 void sandbox_files_allow(struct sandbox_files *s, const char *path,
 			 unsigned access);
-/* 0: binding to any free port. */
 void sandbox_files_connect(struct sandbox_files *s, uint16_t port);
 void sandbox_files_bind(struct sandbox_files *s, uint16_t port);
 /* From here on; of this thread, and those that it starts. 0 or the first
  * -errno of all steps. */
 int sandbox_files_enforce(struct sandbox_files *s);
 
-/* Refused are only the arguments that a condition leaves out. */
-struct sandbox_call {
-	const char *name;
-	bool conditional;
+/* A call that is allowed only where argument & mask is value; more of one call
+ * allow either. */
+struct sandbox_condition {
+	const char *call;
 	unsigned argument; /* from 0 */
 	uint64_t mask;
-	uint64_t value; /* of what the mask leaves of it */
+	uint64_t value;
 };
 
-#define SANDBOX_CALL(name)                                                     \
-	{                                                                      \
-		name, false, 0, 0, 0                                           \
-	}
-/* Only where argument & mask is value. */
-#define SANDBOX_CALL_IF(name, argument, mask, value)                           \
-	{                                                                      \
-		name, true, argument, mask, value                              \
-	}
+/* For a mask: all that a call sees of an int. */
+#define SANDBOX_INT UINT64_C(0xffffffff)
 
-/* Names that this system has no call of are left out. */
+/* Lists end with NULL. Names that this system has no call of are left out. */
 struct sandbox_filter {
-	const struct sandbox_call *allowed;
-	size_t allowed_count;
-	/* What a library may try, and do without: EPERM. NULL ends it. */
+	const char *const *allowed;
+	const struct sandbox_condition *conditions;
+	size_t condition_count;
+	/* What a library may try, and do without: EPERM. */
 	const char *const *refused;
-	/* What only an intruder asks: it ends the process (SIGSYS). NULL ends
-	 * it. */
+	/* What only an intruder asks: it ends the process (SIGSYS). */
 	const char *const *deadly;
-	/* What is in none of the three: deadly, or refused. */
+	/* What is in none of these: deadly, or refused. */
 	bool rest_is_deadly;
 };
+
+/* What none of our programs ever asks, for .deadly. */
+extern const char *const sandbox_deadly[];
 
 /* For all threads. 0 or -errno. */
 int sandbox_calls(const struct sandbox_filter *filter);

@@ -47,6 +47,58 @@ static const char *const sanitizers[] = { "open",
 					  "faccessat",
 					  NULL };
 
+/* Other processes, the kernel itself, the machine, and what is mounted. */
+const char *const sandbox_deadly[] = { "ptrace",
+				       "process_vm_readv",
+				       "process_vm_writev",
+				       "process_madvise",
+				       "pidfd_getfd",
+				       "kcmp",
+				       "perf_event_open",
+				       "bpf",
+				       "userfaultfd",
+				       "init_module",
+				       "finit_module",
+				       "delete_module",
+				       "kexec_load",
+				       "kexec_file_load",
+				       "reboot",
+				       "iopl",
+				       "ioperm",
+				       "syslog",
+				       "acct",
+				       "swapon",
+				       "swapoff",
+				       "settimeofday",
+				       "clock_settime",
+				       "adjtimex",
+				       "clock_adjtime",
+				       "sethostname",
+				       "setdomainname",
+				       "mount",
+				       "umount2",
+				       "pivot_root",
+				       "chroot",
+				       "move_mount",
+				       "open_tree",
+				       "fsopen",
+				       "fsmount",
+				       "fsconfig",
+				       "fspick",
+				       "mount_setattr",
+				       "unshare",
+				       "setns",
+				       "open_by_handle_at",
+				       "add_key",
+				       "request_key",
+				       "keyctl",
+				       "quotactl",
+				       "mknod",
+				       "mknodat",
+				       "move_pages",
+				       "migrate_pages",
+				       NULL };
+
 static int add_name(scmp_filter_ctx ctx, uint32_t action, const char *name)
 {
 	int number = seccomp_syscall_resolve_name(name);
@@ -57,14 +109,14 @@ static int add_name(scmp_filter_ctx ctx, uint32_t action, const char *name)
 	return seccomp_rule_add(ctx, action, number, 0);
 }
 
-static int add_call(scmp_filter_ctx ctx, const struct sandbox_call *call)
+static int add_condition(scmp_filter_ctx ctx, const struct sandbox_condition *c)
 {
-	int number = seccomp_syscall_resolve_name(call->name);
-	const struct scmp_arg_cmp only = SCMP_CMP64(
-		call->argument, SCMP_CMP_MASKED_EQ, call->mask, call->value);
+	int number = seccomp_syscall_resolve_name(c->call);
+	const struct scmp_arg_cmp only =
+		SCMP_CMP64(c->argument, SCMP_CMP_MASKED_EQ, c->mask, c->value);
 
-	if (!call->conditional || sandbox_sanitized())
-		return add_name(ctx, SCMP_ACT_ALLOW, call->name);
+	if (sandbox_sanitized())
+		return add_name(ctx, SCMP_ACT_ALLOW, c->call);
 	return number < 0
 		       ? 0
 		       : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 1, only);
@@ -87,10 +139,10 @@ static int fill(scmp_filter_ctx ctx, const struct sandbox_filter *f,
 		uint32_t deadly, uint32_t rest)
 {
 	uint32_t no_such_call = SCMP_ACT_ERRNO(ENOSYS);
-	int rc = 0;
+	int rc = add_names(ctx, f->allowed, SCMP_ACT_ALLOW, rest);
 
-	for (size_t i = 0; i < f->allowed_count && rc == 0; i++)
-		rc = add_call(ctx, &f->allowed[i]);
+	for (size_t i = 0; i < f->condition_count && rc == 0; i++)
+		rc = add_condition(ctx, &f->conditions[i]);
 	/* Its flags are in memory, where no filter sees them: threads are made
 	 * by clone(2) then. */
 	if (rc == 0)

@@ -15,7 +15,6 @@
 #include "lib/sandbox.h"
 
 enum { NAME_OF_MEMORY = 0x53564d41 /* PR_SET_VMA, of malloc(3) */ };
-#define ALL UINT64_C(0xffffffff)
 
 bool locks_drop_rights(uid_t uid, gid_t gid)
 {
@@ -31,84 +30,86 @@ bool locks_drop_rights(uid_t uid, gid_t gid)
 }
 
 /* What reading, writing and waiting take, and memory and time. */
-static void lock_calls(void)
+static const char *const allowed[] = { "read",
+				       "readv",
+				       "pread64",
+				       "write",
+				       "writev",
+				       "close",
+				       "fcntl",
+				       "fcntl64",
+				       "accept",
+				       "accept4",
+				       "recvfrom",
+				       "recvmsg",
+				       "sendto",
+				       "sendmsg",
+				       "shutdown",
+				       "getsockopt",
+				       "setsockopt",
+				       "getsockname",
+				       "getpeername",
+				       "poll",
+				       "ppoll",
+				       "epoll_ctl",
+				       "epoll_wait",
+				       "epoll_pwait",
+				       "epoll_pwait2",
+				       "munmap",
+				       "mremap",
+				       "madvise",
+				       "brk",
+				       "futex",
+				       "getrandom",
+				       "clock_gettime",
+				       "clock_nanosleep",
+				       "gettimeofday",
+				       "time",
+				       "nanosleep",
+				       "restart_syscall",
+				       "rt_sigaction",
+				       "rt_sigprocmask",
+				       "rt_sigreturn",
+				       "sigreturn",
+				       "getpid",
+				       "gettid",
+				       "getuid",
+				       "getrusage",
+				       "exit",
+				       "exit_group",
+				       NULL };
+
+/* A library that wants a file of the system does without. */
+static const char *const refused[] = {
+	"open",	    "openat",	  "openat2",	"stat",	  "lstat",
+	"fstat",    "statx",	  "newfstatat", "access", "faccessat",
+	"readlink", "faccessat2", "readlinkat", "getcwd", "uname",
+	"sysinfo",  "prlimit64",  "lseek",	NULL
+};
+
+static int lock_calls(void)
 {
-	const struct sandbox_call allowed[] = {
-		SANDBOX_CALL("read"),
-		SANDBOX_CALL("readv"),
-		SANDBOX_CALL("pread64"), /* process_keep_open() */
-		SANDBOX_CALL("write"),
-		SANDBOX_CALL("writev"),
-		SANDBOX_CALL("close"),
-		SANDBOX_CALL("fcntl"),
-		SANDBOX_CALL("accept"),
-		SANDBOX_CALL("accept4"),
-		SANDBOX_CALL("recvfrom"),
-		SANDBOX_CALL("recvmsg"),
-		SANDBOX_CALL("sendto"),
-		SANDBOX_CALL("sendmsg"),
-		SANDBOX_CALL("shutdown"),
-		SANDBOX_CALL("getsockopt"),
-		SANDBOX_CALL("setsockopt"),
-		SANDBOX_CALL("getsockname"),
-		SANDBOX_CALL("getpeername"),
-		SANDBOX_CALL_IF("ioctl", 1, ALL, FIONBIO),
-		SANDBOX_CALL_IF("ioctl", 1, ALL, FIONREAD),
-		SANDBOX_CALL_IF("ioctl", 1, ALL, SIOCOUTQ),
-		SANDBOX_CALL_IF("ioctl", 1, ALL, TCGETS),
-		SANDBOX_CALL("poll"),
-		SANDBOX_CALL("ppoll"),
-		SANDBOX_CALL("epoll_ctl"),
-		SANDBOX_CALL("epoll_wait"),
-		SANDBOX_CALL("epoll_pwait"),
-		SANDBOX_CALL("epoll_pwait2"),
-		SANDBOX_CALL_IF("mmap", 2, PROT_EXEC, 0),
-		SANDBOX_CALL_IF("mprotect", 2, PROT_EXEC, 0),
-		SANDBOX_CALL("munmap"),
-		SANDBOX_CALL("mremap"),
-		SANDBOX_CALL("madvise"),
-		SANDBOX_CALL("brk"),
-		SANDBOX_CALL("futex"),
-		SANDBOX_CALL("getrandom"),
-		SANDBOX_CALL("clock_gettime"),
-		SANDBOX_CALL("clock_nanosleep"),
-		SANDBOX_CALL("gettimeofday"),
-		SANDBOX_CALL("time"),
-		SANDBOX_CALL("nanosleep"),
-		SANDBOX_CALL("restart_syscall"),
-		SANDBOX_CALL("rt_sigaction"),
-		SANDBOX_CALL("rt_sigprocmask"),
-		SANDBOX_CALL("rt_sigreturn"),
-		SANDBOX_CALL("sigreturn"),
-		SANDBOX_CALL("getpid"),
-		SANDBOX_CALL("gettid"),
-		SANDBOX_CALL("getuid"),
-		SANDBOX_CALL("getrusage"),
-		SANDBOX_CALL("exit"),
-		SANDBOX_CALL("exit_group"),
+	const struct sandbox_condition conditions[] = {
+		{ "ioctl", 1, SANDBOX_INT, FIONBIO },
+		{ "ioctl", 1, SANDBOX_INT, FIONREAD },
+		{ "ioctl", 1, SANDBOX_INT, SIOCOUTQ },
+		{ "ioctl", 1, SANDBOX_INT, TCGETS },
+		{ "mmap", 2, PROT_EXEC, 0 },
+		{ "mprotect", 2, PROT_EXEC, 0 },
+		{ "prctl", 0, SANDBOX_INT, PR_SET_NAME },
+		{ "prctl", 0, SANDBOX_INT, NAME_OF_MEMORY },
 		/* abort(3) */
-		SANDBOX_CALL_IF("tgkill", 0, ALL, (uint64_t)getpid()),
-		SANDBOX_CALL_IF("prctl", 0, ALL, PR_SET_NAME),
-		SANDBOX_CALL_IF("prctl", 0, ALL, NAME_OF_MEMORY),
-	};
-	/* A library that wants a file of the system does without. */
-	static const char *const refused[] = {
-		"open",	    "openat",	  "openat2",	"stat",	  "lstat",
-		"fstat",    "statx",	  "newfstatat", "access", "faccessat",
-		"readlink", "faccessat2", "readlinkat", "getcwd", "uname",
-		"sysinfo",  "prlimit64",  "lseek",	NULL
+		{ "tgkill", 0, SANDBOX_INT, (uint64_t)getpid() },
 	};
 	const struct sandbox_filter filter = {
 		.allowed = allowed,
-		.allowed_count = sizeof(allowed) / sizeof(allowed[0]),
+		.conditions = conditions,
+		.condition_count = sizeof(conditions) / sizeof(conditions[0]),
 		.refused = refused,
 		.rest_is_deadly = true,
 	};
-	int rc = sandbox_calls(&filter);
 
-	if (rc < 0)
-		log_warn("system calls are not locked: why=\"%s\"",
-			 strerror(-rc));
+	return sandbox_calls(&filter);
 }
 
 void locks_close(void)
@@ -118,9 +119,13 @@ void locks_close(void)
 
 	process_keep_open();
 	/* No file, no port, and nobody else to signal. */
-	sandbox_files_begin(&files, true, true);
+	sandbox_files_begin(&files,
+			    SANDBOX_CONNECT | SANDBOX_BIND | SANDBOX_OTHERS);
 	rc = sandbox_files_enforce(&files);
 	if (rc < 0)
 		log_warn("files are not locked: why=\"%s\"", strerror(-rc));
-	lock_calls();
+	rc = lock_calls();
+	if (rc < 0)
+		log_warn("system calls are not locked: why=\"%s\"",
+			 strerror(-rc));
 }
