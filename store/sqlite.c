@@ -62,19 +62,26 @@ static void sq_rollback(struct store *base)
 	sq_senders_clear(s->senders);
 }
 
-/* Moves the WAL into the file. What was committed stays so whatever happens
- * here; but after a failed fsync nothing can be promised any more. */
-static void checkpoint(struct sqlite_store *s)
+/* After a failed write or fsync nothing can be promised any more. */
+static int stop(struct sqlite_store *s, int result, struct err *err)
 {
-	int result;
+	(void)sq_fail(s, result, err);
+	s->base.dead = true;
+	if (err != NULL)
+		err->code = ERR_OUTCOME_UNKNOWN;
+	return -EINPROGRESS;
+}
 
-	if (s->wal_pages < SQ_CHECKPOINT_PAGES)
-		return;
-	result = sqlite3_wal_checkpoint_v2(
+/* Moves the WAL into the file. What was committed stays so whatever happens
+ * here, and a disk that is only full may wait: SQLITE_OK, too. */
+static int move_log(struct sqlite_store *s)
+{
+	int result = sqlite3_wal_checkpoint_v2(
 		s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	if ((result & 0xff) == SQLITE_IOERR ||
-	    (result & 0xff) == SQLITE_CORRUPT)
-		s->base.dead = true;
+	int kind = result & 0xff;
+
+	return kind == SQLITE_IOERR || kind == SQLITE_CORRUPT ? result
+							      : SQLITE_OK;
 }
 
 static int sq_commit(struct store *base, struct err *err)
@@ -92,20 +99,24 @@ static int sq_commit(struct store *base, struct err *err)
 	if (result == SQLITE_DONE) {
 		sqlite3_reset(st);
 		sq_seal_kept(s);
-		checkpoint(s);
-		return 0;
+		if (s->wal_pages >= SQ_CHECKPOINT_PAGES)
+			result = move_log(s);
+		/* It is stored; but a disk that fails is not asked again, and
+		 * from then on nobody is told that all is well. */
+		return result == SQLITE_DONE || result == SQLITE_OK
+			       ? 0
+			       : stop(s, result, err);
 	}
 	/* A full disk or a busy file was found before the commit record was
 	 * written. After anything else, such as a failed fsync, the record may
 	 * be in the file and come back with the next open. */
-	rc = sq_fail(s, result, err);
+	if ((result & 0xff) == SQLITE_FULL || (result & 0xff) == SQLITE_BUSY)
+		rc = sq_fail(s, result, err);
+	else
+		rc = stop(s, result, err);
 	sqlite3_reset(st);
 	sq_rollback(base);
-	if ((result & 0xff) == SQLITE_FULL || (result & 0xff) == SQLITE_BUSY)
-		return rc;
-	base->dead = true;
-	err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
-	return -EINPROGRESS;
+	return rc;
 }
 
 static int sq_snapshot(struct store *base, struct err *err)
@@ -232,6 +243,12 @@ int sq_take_lock(struct sqlite_store *s, struct err *err)
 	return -EBUSY;
 }
 
+static int fail_file(const char *what, const struct buf *path, struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE, "Cannot %s %s: %s", what,
+		       buf_cstr(path), strerror(errno));
+}
+
 /* SQLite takes an empty file for a new database. One that was a store has left
  * its mark in the lock. */
 static int check_emptied(const struct sqlite_store *s, struct err *err)
@@ -241,8 +258,7 @@ static int check_emptied(const struct sqlite_store *s, struct err *err)
 	struct stat lock;
 
 	if (stat(path, &file) < 0 || fstat(s->lock_fd, &lock) < 0)
-		return err_set(err, ERR_UNAVAILABLE, "Cannot look at %s: %s",
-			       path, strerror(errno));
+		return fail_file("look at", &s->path, err);
 	if (file.st_size > 0 || lock.st_size == 0)
 		return 0;
 	return err_set(err, ERR_UNAVAILABLE,
@@ -265,25 +281,57 @@ static int mark_made(const struct sqlite_store *s, struct err *err)
 		       buf_cstr(&s->path), strerror(errno));
 }
 
-/* Makes the file before SQLite does, so that its mode (which SQLite copies
- * for the WAL) is ours and not the umask's. */
-static int make_file(struct sqlite_store *s, struct err *err)
+/* Makes a file of the store before SQLite does, so that its mode is ours and
+ * not the umask's. */
+static int make_file(const struct buf *path, struct err *err)
 {
-	const char *path = buf_cstr(&s->path);
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int fd = path->failed
+			 ? -1
+			 : open(buf_cstr(path),
+				O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int rc = 0;
 
 	if (fd < 0 && errno == EEXIST)
-		return check_emptied(s, err);
-	if (fd < 0 || fchmod(fd, 0600) < 0) {
-		int rc = err_set(err, ERR_UNAVAILABLE, "Cannot make %s: %s",
-				 path, strerror(errno));
+		return 0;
+	if (fd < 0 || fchmod(fd, 0600) < 0)
+		rc = fail_file("make", path, err);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
 
-		if (fd >= 0)
-			close(fd);
-		return rc;
-	}
-	close(fd);
-	return 0;
+/* Has a file be read from the disk. Without a copy in memory nothing changes:
+ * there it is the file. */
+static int forget(const struct buf *path, struct err *err)
+{
+	int fd = open(buf_cstr(path), O_RDWR | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0 || fdatasync(fd) < 0)
+		rc = fail_file("write", path, err);
+	else
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* Where there is a log, the last groupd has not stopped by itself. What it
+ * could not bring to disk the kernel still shows, and takes for written: an
+ * fsync that failed is told of once. Nobody is to hear that this is stored; and
+ * writing it once more does not mend it (ext4). */
+static int forget_unsynced(const struct sqlite_store *s, const struct buf *log,
+			   struct err *err)
+{
+	struct stat st;
+	int rc;
+
+	if (stat(buf_cstr(log), &st) < 0)
+		return fail_file("look at", log, err);
+	if (st.st_size == 0)
+		return 0;
+	rc = forget(log, err);
+	return rc < 0 ? rc : forget(&s->path, err);
 }
 
 int sq_sync_folder(const char *path, struct err *err)
@@ -306,6 +354,27 @@ int sq_sync_folder(const char *path, struct err *err)
 	if (fd >= 0)
 		close(fd);
 	buf_release(&dir);
+	return rc;
+}
+
+/* The folder is on disk before SQLite syncs it, which ignores an error of that
+ * (and a second fsync would not tell of it). */
+static int make_files(struct sqlite_store *s, struct err *err)
+{
+	struct buf log;
+	int rc = make_file(&s->path, err);
+
+	buf_init(&log);
+	buf_printf(&log, "%s-wal", buf_cstr(&s->path));
+	if (rc == 0)
+		rc = check_emptied(s, err);
+	if (rc == 0)
+		rc = make_file(&log, err);
+	if (rc == 0)
+		rc = forget_unsynced(s, &log, err);
+	if (rc == 0)
+		rc = sq_sync_folder(buf_cstr(&s->path), err);
+	buf_release(&log);
 	return rc;
 }
 
@@ -463,9 +532,6 @@ static int set_up_writer(struct sqlite_store *s, struct err *err)
 
 	if (rc == 0)
 		rc = sq_schema_apply(s, err);
-	/* SQLite ignores an error of its own fsync of the directory. */
-	if (rc == 0)
-		rc = sq_sync_folder(buf_cstr(&s->path), err);
 	/* Checkpoints are done by commit, which so sees their errors. */
 	sqlite3_wal_hook(s->db, on_wal, s);
 	return rc;
@@ -492,7 +558,7 @@ int sqlite_store_open(struct store **out, const char *path,
 	if (rc == 0 && !options->read_only)
 		rc = sq_take_lock(s, err);
 	if (rc == 0 && !options->read_only)
-		rc = make_file(s, err);
+		rc = make_files(s, err);
 	if (rc == 0)
 		rc = check_log(s, err);
 	if (rc == 0)

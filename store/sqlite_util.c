@@ -176,6 +176,19 @@ static int fail_damaged(struct sqlite_store *s, struct err *err)
 		       path, damage.at);
 }
 
+/* Who has the disk reads what the kernel said of it. */
+static int fail_disk(const struct sqlite_store *s, struct err *err)
+{
+	int number = s->db != NULL ? sqlite3_system_errno(s->db) : 0;
+
+	return err_set(err, ERR_UNAVAILABLE,
+		       "The disk fails under the store %s: %s",
+		       buf_cstr(&s->path),
+		       number != 0     ? strerror(number)
+		       : s->db != NULL ? sqlite3_errmsg(s->db)
+				       : "disk I/O error");
+}
+
 int sq_fail(struct sqlite_store *s, int result, struct err *err)
 {
 	const char *path = buf_cstr(&s->path);
@@ -186,6 +199,8 @@ int sq_fail(struct sqlite_store *s, int result, struct err *err)
 	switch (result & 0xff) {
 	case SQLITE_FULL:
 		return err_set(err, ERR_OUT_OF_SPACE, NULL);
+	case SQLITE_IOERR:
+		return fail_disk(s, err);
 	case SQLITE_NOTADB:
 		return err_set(err, ERR_UNAVAILABLE,
 			       "%s is not a store of groupd", path);

@@ -153,10 +153,12 @@ static void fill(struct store_fixture *f, const char *key)
 		/* Some of them need pages of their own. */
 		memset(text, 'a' + (int)(i % 26), sizeof(text));
 		text[i % 7 == 0 ? sizeof(text) - 1 : 30] = '\0';
-		fixture_begin(f);
+		if (i % 5 == 0)
+			fixture_begin(f);
 		fixture_say(f, 1 + i % 2, "alice", text, i == 0 ? key : "",
 			    NULL);
-		fixture_commit(f);
+		if (i % 5 == 4)
+			fixture_commit(f);
 	}
 }
 
@@ -185,7 +187,7 @@ static unsigned try_database(struct store_fixture *f, struct bytes b,
 	bool refused;
 
 	write_bytes(f->path, b);
-	seen = look(f, false);
+	seen = look(f, true);
 	assert_same_or_refused(&seen, before, what);
 	refused = seen.refused;
 	buf_release(&seen.text);
@@ -329,11 +331,13 @@ static void make_old(const struct store_fixture *f)
 	run(db, "PRAGMA application_id=0x474D5347; PRAGMA user_version=5");
 	run(db, sql);
 	run_each(db, "SELECT sql FROM new.sqlite_schema WHERE sql IS NOT NULL "
-		     "AND name NOT LIKE 'sqlite_%' ORDER BY type DESC");
+		     "AND name NOT LIKE 'sqlite_%' AND type<>'trigger' "
+		     "AND name<>'admins' ORDER BY type DESC");
 	run_each(db, "SELECT 'INSERT INTO main.'||name||' SELECT * FROM new.'"
 		     "||name FROM new.sqlite_schema WHERE type='table' "
 		     "AND name NOT LIKE 'sqlite_%'");
-	run(db, "DELETE FROM main.sqlite_sequence; INSERT INTO "
+	run(db, "DELETE FROM main.meta WHERE k LIKE 'count_%';"
+		"DELETE FROM main.sqlite_sequence; INSERT INTO "
 		"main.sqlite_sequence SELECT * FROM new.sqlite_sequence");
 	sqlite3_close(db);
 	assert_int_equal(rename(old.text, f->path), 0);
@@ -507,7 +511,7 @@ static void damage_in_a_log_is_no_torn_commit(void **state)
 
 	c = commits_of(log);
 	assert_int_equal(find(&copy, log, &damage), 0);
-	for (size_t at = 0; at < log.len; at += at < used ? 997 : 9973) {
+	for (size_t at = 0; at < log.len; at += at < used ? 4999 : 50021) {
 		int found;
 
 		while (commit + 1 < c.count && at >= c.end[commit])
@@ -554,7 +558,7 @@ static void a_torn_commit_is_no_damage(void **state)
 	end = commits_of(log).end[commits_of(log).count - 1];
 	assert_true(end > used);
 	srandom(7);
-	for (unsigned round = 0; round < 300; round++) {
+	for (unsigned round = 0; round < 60; round++) {
 		struct bytes torn = { malloc(log.len), log.len };
 
 		assert_non_null(torn.data);
@@ -617,14 +621,15 @@ static void a_store_with_a_damaged_log_is_not_opened(void **state)
 
 static void flip(const char *path, size_t at)
 {
-	struct bytes b = read_bytes(path);
 	FILE *file = fopen(path, "r+");
+	int byte;
 
 	assert_non_null(file);
 	assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
-	assert_int_equal(fputc(b.data[at] ^ 16, file), b.data[at] ^ 16);
+	byte = fgetc(file);
+	assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
+	assert_int_equal(fputc(byte ^ 16, file), byte ^ 16);
 	assert_int_equal(fclose(file), 0);
-	free(b.data);
 }
 
 /* While it is at work: SQLite would not look at the sums again. */
@@ -639,7 +644,7 @@ static void a_frame_is_checked_when_it_is_read(void **state)
 
 	before = look(f, true);
 	assert_false(before.refused);
-	for (size_t at = SQ_LOG_HEADER; at < used; at += 2017) {
+	for (size_t at = SQ_LOG_HEADER; at < used; at += 10007) {
 		struct seen seen;
 
 		flip(wal.text, at);
