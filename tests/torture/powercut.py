@@ -87,6 +87,8 @@ class Tries:
                 wrong += [f"not stored, even then: {n}"
                           for n in sender.settle()]
             sender.close()
+        if not groupd.is_there() or groupd.ends_within(0):
+            return wrong + [f"it has ended: {groupd.words()[-2:]}"]
         return wrong + audit(groupd, ledger_folder(self.folder), "dev")
 
     def on_one_disk(self, count):
