@@ -15,10 +15,12 @@ TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 DESTDIR ?=
 CC ?= cc
 SAN ?=
+# LOCKS=no: without Landlock and seccomp, for a debugger.
+LOCKS ?= yes
 # Which system tests: make test-system T='03*'
 T ?= [0-9]*
 comma := ,
-BUILD ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)
+BUILD ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter no,$(LOCKS)),-unlocked)$(if $(filter clang%,$(CC)),-clang)
 JOBS ?= $(shell nproc)
 # Most of a test is waiting.
 TESTS_AT_A_TIME ?= $(shell expr $(JOBS) \* 2)
@@ -34,7 +36,7 @@ HARDEN = -fstack-protector-strong -fstack-clash-protection -fPIE \
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c17 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) -fno-omit-frame-pointer -pthread \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) \
-	-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 \
+	$(if $(filter no,$(LOCKS)),-DSANDBOX_OFF) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 \
 	-DGROUPFS_VERSION='"$(VERSION)"' -DGROUPFS_LIBEXECDIR='"$(LIBEXECDIR)"' -I.
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -pthread $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 
@@ -70,7 +72,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 
 all: $(PROGRAMS)
 
-LIBS_BASE = $(call pkg_libs,libuv jansson)
+LIBS_BASE = $(call pkg_libs,libuv jansson libseccomp)
 $(BUILD)/groupd: $(call obj,$(DAEMON_SRC) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 $(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq hiredis libcrypto)
 $(BUILD)/groupd-gateway: $(call obj,$(GATEWAY_SRC) $(LIB_SRC)) $(WEB_OBJ)
@@ -101,7 +103,7 @@ $(WEB_OBJ) $(SQL_OBJ):
 
 # Everything is built again when the flags or the compiler change.
 $(BUILD)/flags: FORCE
-	@pkg-config --exists fuse3 sqlite3 libxxhash libpq hiredis libuv libwebsockets jansson libcrypto libssl libarchive || \
+	@pkg-config --exists libseccomp fuse3 sqlite3 libxxhash libpq hiredis libuv libwebsockets jansson libcrypto libssl libarchive || \
 		{ echo "Libraries are missing. Install them with: make deps" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
@@ -293,8 +295,8 @@ RUN_TESTS = BUILD=$(abspath $(BUILD)) JOBS=$(TESTS_AT_A_TIME) sh tests/run.sh
 test-deps:
 	$(Q)sh scripts/deps.sh run test
 test: test-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all unit-tests $(BUILD)/torture/faults.so
-	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(WEB_TESTS) $(SYSTEM_TESTS)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all unit-tests $(BUILD)/torture/faults.so $(if $(SAN),fuzz-tests)
+	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(if $(SAN),$(FUZZ_TESTS)) $(WEB_TESTS) $(SYSTEM_TESTS)
 test-unit: unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
 test-system: all $(BUILD)/torture/faults.so
@@ -368,7 +370,7 @@ check-scan-build:
 	$(Q)export CC=clang && $(ANALYZE)
 check-analyzer check-scan-build: export FLAGS = $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 check-shell:
-	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/mutants/*.sh tests/fuzz/*.sh tests/torture/*.sh \
+	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/valgrind.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/mutants/*.sh tests/fuzz/*.sh tests/torture/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])

@@ -8,7 +8,7 @@ set -eu
 # curl is what README.md and the manual pages use.
 run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev libxxhash-dev libpq-dev libhiredis-dev
 	libuv1-dev libwebsockets-dev libwebsockets-evlib-uv libjansson-dev
-	libssl-dev libarchive-dev curl"
+	libssl-dev libarchive-dev libseccomp-dev curl"
 # util-linux, passwd and procps are in every Debian but the smallest.
 test="libcmocka-dev python3 python3-websockets python3-prometheus-client
 	python3-jsonschema python3-xxhash curl jq sqlite3 procps util-linux passwd iproute2 vim nano ed patch

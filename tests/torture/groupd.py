@@ -58,7 +58,9 @@ class Groupd:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [f"{BUILD}/groupd", "--data", self.data, "--socket",
-                 self.socket, "--listen", "none", *self.options],
+                 self.socket, *self.options,
+                 *(() if "--listen" in self.options
+                   else ("--listen", "none"))],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=self.faults.env(BUILD) if self.faults and faulty
                 else None)
