@@ -15,13 +15,15 @@ TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 DESTDIR ?=
 CC ?= cc
 SAN ?=
+# LOCKS=no: without Landlock and seccomp, for a debugger.
+LOCKS ?= yes
 # Which system tests: make test-system T='03*'
 T ?= [0-9]*
 comma := ,
-BUILD ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)
+BUILD ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter no,$(LOCKS)),-unlocked)$(if $(filter clang%,$(CC)),-clang)
 JOBS ?= $(shell nproc)
 # Most of a test is waiting.
-TESTS_AT_A_TIME ?= $(shell expr $(JOBS) + 1)
+TESTS_AT_A_TIME ?= $(shell expr $(JOBS) \* 2)
 V ?= 0
 Q = $(if $(filter 1,$(V)),,@)
 
@@ -34,7 +36,7 @@ HARDEN = -fstack-protector-strong -fstack-clash-protection -fPIE \
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c17 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) -fno-omit-frame-pointer -pthread \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) \
-	-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 \
+	$(if $(filter no,$(LOCKS)),-DSANDBOX_OFF) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 \
 	-DGROUPFS_VERSION='"$(VERSION)"' -DGROUPFS_LIBEXECDIR='"$(LIBEXECDIR)"' -I.
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -pthread $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 
@@ -54,6 +56,8 @@ FS_SRC := $(wildcard fs/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
+TORTURE_SRC := $(wildcard tests/torture/*.c)
+SIM_SRC := $(wildcard tests/sim/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 SYSTEM_TESTS = $(wildcard tests/system/$(T).sh)
 WEB_TESTS = $(wildcard tests/web/[0-9]*.sh)
@@ -68,15 +72,15 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 
 all: $(PROGRAMS)
 
-LIBS_BASE = $(call pkg_libs,libuv jansson)
+LIBS_BASE = $(call pkg_libs,libuv jansson libseccomp)
 $(BUILD)/groupd: $(call obj,$(DAEMON_SRC) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
-$(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq hiredis libcrypto)
+$(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq hiredis libcrypto)
 $(BUILD)/groupd-gateway: $(call obj,$(GATEWAY_SRC) $(LIB_SRC)) $(WEB_OBJ)
 $(BUILD)/groupd-gateway: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libwebsockets libssl libcrypto)
 $(BUILD)/groupfs: $(call obj,$(FS_SRC) $(LIB_SRC))
 $(BUILD)/groupfs: LDLIBS = $(LIBS_BASE) $(call pkg_libs,fuse3)
 $(BUILD)/groupctl: $(call obj,$(CTL_SRC) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
-$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libarchive libcrypto)
+$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libarchive libcrypto)
 $(PROGRAMS):
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -99,7 +103,7 @@ $(WEB_OBJ) $(SQL_OBJ):
 
 # Everything is built again when the flags or the compiler change.
 $(BUILD)/flags: FORCE
-	@pkg-config --exists fuse3 sqlite3 libpq hiredis libuv libwebsockets jansson libcrypto libssl libarchive || \
+	@pkg-config --exists libseccomp fuse3 sqlite3 libxxhash libpq hiredis libuv libwebsockets jansson libcrypto libssl libarchive || \
 		{ echo "Libraries are missing. Install them with: make deps" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
@@ -110,9 +114,34 @@ $(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATE
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
 unit-tests: $(UNIT_TESTS)
-objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(wildcard tests/fuzz/*.c))
+objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(SIM_SRC) $(wildcard tests/fuzz/*.c))
+
+# The simulator: what the core asks of the world outside it gets from tests/sim.
+SIM_WRAPPED = pthread_create pthread_join pthread_setname_np usleep \
+	pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock pthread_mutex_unlock \
+	pthread_rwlock_init pthread_rwlock_destroy pthread_rwlock_wrlock pthread_rwlock_unlock \
+	pthread_cond_init pthread_cond_destroy pthread_cond_wait pthread_cond_clockwait \
+	pthread_cond_signal pthread_cond_broadcast getpwuid_r getpwnam_r \
+	store_begin store_commit store_rollback store_snapshot store_release store_append \
+	store_edit_members store_set_read store_set_info store_create_group \
+	store_delete_group store_trim
+SIM_OBJ = $(filter-out %/main.o,$(call obj,$(SIM_SRC)))
+$(BUILD)/unit/test_sim: $(SIM_OBJ)
+$(BUILD)/sim/sim: $(call obj,$(SIM_SRC)) $(BUILD)/libtest.a
+$(BUILD)/unit/test_sim $(BUILD)/sim/sim: SIM_LDFLAGS = $(addprefix -Wl$(comma)--wrap=,$(SIM_WRAPPED))
+$(BUILD)/sim/sim:
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+# make sim SEED=n STORE=sqlite: one of them again.
+SEEDS ?= 10000
+SEED ?=
+STORE ?=
+sim: $(BUILD)/sim/sim
+	$(Q)for store in $(or $(STORE),memory sqlite); do \
+		$(BUILD)/sim/sim $$store $(if $(SEED),$(SEED) 1,1 $(SEEDS)) 1000 $(JOBS) || exit 1; done
 
 # Fuzzing: a harness a parser, with what the parsers need. FUZZING=1 (clang)
 # links libFuzzer, else a replay of the corpus. Harnesses stand in for the rest,
@@ -178,7 +207,7 @@ bench_src = $(addprefix tests/bench/,$(addsuffix .c,$(1)))
 $(BUILD)/bench/fsbench: $(call obj,$(call bench_src,bench fsbench files direct seed) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
 $(BUILD)/bench/passthrough_ll: $(PEER_SRC)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -186,7 +215,7 @@ $(BUILD)/bench/passthrough_ll: $(PEER_SRC)
 bench-fs: all $(BUILD)/bench/fsbench $(BUILD)/bench/passthrough_ll
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/fs.sh
 
-$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench wsclients wsconn wscatchup wsmeasure wsproto wsscene wssend wsserver) $(LIB_SRC))
+$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench websocket wsclients wsconn wscatchup wsmeasure wsproto wsscene wssend wsserver) $(LIB_SRC))
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE)
@@ -201,7 +230,7 @@ bench-ws: all $(BUILD)/bench/wsclients $(BUILD)/bench/epollserver
 $(BUILD)/bench/flatbench: $(call obj,$(call bench_src,bench direct flat flat_ops flat_seed) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
 bench-flat: all $(BUILD)/bench/flatbench $(BUILD)/bench/fsbench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/flat.sh
 
@@ -209,7 +238,7 @@ bench-flat: all $(BUILD)/bench/flatbench $(BUILD)/bench/fsbench
 $(BUILD)/bench/pathbench: $(call obj,$(call bench_src,bench paths paths_store paths_fan)) $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
 bench-instructions: all $(BUILD)/bench/pathbench
 	$(Q)sh scripts/deps.sh bench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/instructions.sh
@@ -217,10 +246,10 @@ bench-instructions: all $(BUILD)/bench/pathbench
 bench-catchup: all $(addprefix $(BUILD)/bench/,fsbench wsclients passthrough_ll)
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/catchup.sh
 
-$(BUILD)/bench/sendbench: $(call obj,$(call bench_src,bench sendbench sendload sendproto sendfile sendmount) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
+$(BUILD)/bench/sendbench: $(call obj,$(call bench_src,bench websocket sendbench sendload sendproto sendfile sendmount sendwal) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
 bench-send: all $(BUILD)/bench/sendbench
 	$(Q)sh scripts/deps.sh run bench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/send.sh
@@ -229,6 +258,25 @@ $(BUILD)/bench/busbench: $(call obj,$(call bench_src,bench busbench) $(wildcard 
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,hiredis)
+
+# Faults for LD_PRELOAD; memory is the sanitizers' own.
+$(BUILD)/torture/faults.so: tests/torture/faults.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(ALL_CFLAGS)) -fPIC -shared \
+		$(if $(SAN),-DFAULTS_NO_ALLOC) -o $@ $<
+
+# Disks that fail under groupd, in parts: make torture-disk PART=powercut
+torture-disk: all $(BUILD)/torture/faults.so
+	$(Q)sh scripts/deps.sh run test torture
+	$(Q)BUILD=$(abspath $(BUILD)) sh tests/torture/disk.sh $(filter-out *,$(PART))
+
+# All of them, with a table of what they have reached.
+BENCHES = fsbench passthrough_ll wsclients epollserver flatbench pathbench sendbench nodesbench busbench
+bench:
+	$(Q)sh scripts/deps.sh run test cluster bench
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(addprefix $(BUILD)/bench/,$(BENCHES))
+	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/all.sh
 
 # The two commands, and their parts.
 deps:
@@ -247,11 +295,11 @@ RUN_TESTS = BUILD=$(abspath $(BUILD)) JOBS=$(TESTS_AT_A_TIME) sh tests/run.sh
 test-deps:
 	$(Q)sh scripts/deps.sh run test
 test: test-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all unit-tests $(if $(SAN),fuzz-tests)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all unit-tests $(BUILD)/torture/faults.so $(if $(SAN),fuzz-tests)
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS) $(if $(SAN),$(FUZZ_TESTS)) $(WEB_TESTS) $(SYSTEM_TESTS)
 test-unit: unit-tests
 	$(Q)$(RUN_TESTS) $(UNIT_TESTS)
-test-system: all
+test-system: all $(BUILD)/torture/faults.so
 	$(Q)$(RUN_TESTS) $(SYSTEM_TESTS)
 test-web: all
 	$(Q)$(RUN_TESTS) $(WEB_TESTS)
@@ -271,10 +319,15 @@ torture-cluster: test-cluster-deps
 $(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes nodes_send) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
 bench-cluster: test-cluster-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(addprefix $(BUILD)/bench/,nodesbench wsclients busbench)
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/cluster.sh
+
+# Breaks the code on purpose, one patch of tests/mutants at a time, and sees the
+# test that it names fail. M='store-*': some of them.
+mutants: test-deps
+	$(Q)set -f; JOBS=$(JOBS) sh tests/mutants/run.sh $(M)
 
 # Debian packages, into build/deb; their test needs root, and apt the first time.
 deb:
@@ -285,9 +338,9 @@ test-deb:
 	$(Q)JOBS=1 sh tests/run.sh tests/deb/packages.sh
 
 # Lint: each part stands alone, all of them run one after the other.
-C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(wildcard tests/fuzz/*.c)
+C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(TORTURE_SRC) $(SIM_SRC) $(wildcard tests/fuzz/*.c)
 H_FILES = $(wildcard */*.h */*/*.h)
-LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man check-web
+LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man check-web check-mutants
 lint:
 	$(Q)sh scripts/deps.sh run test lint
 	$(Q)for part in $(LINTS); do $(MAKE) --no-print-directory $$part || exit 1; done
@@ -317,12 +370,14 @@ check-scan-build:
 	$(Q)export CC=clang && $(ANALYZE)
 check-analyzer check-scan-build: export FLAGS = $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 check-shell:
-	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/valgrind.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/fuzz/*.sh \
+	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/valgrind.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/mutants/*.sh tests/fuzz/*.sh tests/torture/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])
 check-web:
 	$(Q)sh tests/lint/web.sh daemon/gateway/web
+check-mutants:
+	$(Q)sh tests/mutants/run.sh --check
 
 # One entry a file, from the flags above; made anew where they or the files change.
 compile_commands.json: $(BUILD)/flags $(C_FILES)
@@ -353,7 +408,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests fuzz-tests fuzz-build fuzz test-fuzz fuzz-merge fuzz-coverage deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) check-analyzer check-scan-build fuzz-daemon test-tsan test-valgrind install clean FORCE
+.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster torture-disk mutants sim bench bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) fuzz-tests fuzz-build fuzz test-fuzz fuzz-merge fuzz-coverage check-analyzer check-scan-build fuzz-daemon test-tsan test-valgrind install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

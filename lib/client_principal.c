@@ -11,6 +11,12 @@
 
 #include "lib/client_private.h"
 
+static void drop_err(struct client_principal *pr)
+{
+	err_drop(pr->err);
+	pr->err = NULL;
+}
+
 static void tell_principal(struct client_principal *pr, const struct err *err)
 {
 	if (pr->told == pr->state)
@@ -27,7 +33,8 @@ static void refuse(struct client_private *p, struct client_principal *pr,
 	struct list *next;
 
 	pr->state = CLIENT_PRINCIPAL_REFUSED;
-	pr->err = copy;
+	err_drop(pr->err);
+	pr->err = err_keep(&copy);
 	list_splice(&p->pending.failing, &pr->waiting);
 	for (struct list *l = p->pending.order.next; l != &p->pending.order;
 	     l = next) {
@@ -74,6 +81,8 @@ static void open_done(struct client_request *req, const struct err *err,
 	if (err != NULL && err->code == ERR_UNAVAILABLE &&
 	    open_on_wire(p, pr)) {
 		/* Not a refusal: ask again with the next tick. */
+		err_drop(pr->err);
+		pr->err = err_keep(err);
 		if (!p->options.patient && err->retry_after_ms > 0) {
 			list_splice(&p->pending.failing, &pr->waiting);
 			client_next_turn(p);
@@ -90,6 +99,7 @@ static void open_done(struct client_request *req, const struct err *err,
 		return;
 	}
 	pr->admin = who->admin == 1;
+	drop_err(pr);
 	pr->state = CLIENT_PRINCIPAL_READY;
 	list_splice(&p->pending.queue, &pr->waiting);
 	client_next_turn(p);
@@ -142,10 +152,14 @@ void client_principals_revoked(struct client_private *p, uint32_t id,
 
 void client_principals_forget(struct client_private *p)
 {
-	while (!list_empty(&p->principals))
-		container_of(list_pop(&p->principals), struct client_principal,
-			     link)
-			->client = NULL;
+	while (!list_empty(&p->principals)) {
+		struct client_principal *pr =
+			container_of(list_pop(&p->principals),
+				     struct client_principal, link);
+
+		pr->client = NULL;
+		drop_err(pr);
+	}
 }
 
 /* Public. */
@@ -188,6 +202,7 @@ void client_close_principal(struct client_principal *pr)
 	const struct wire_body_close_principal body = { 0 };
 	bool known;
 
+	drop_err(pr);
 	if (pr->client == NULL)
 		return;
 	assert(pr->pending == 0);

@@ -4,8 +4,12 @@
  *
  *   sqlite.c          open, close, transactions, snapshots, checkpoints
  *   sqlite_schema.c   the tables and their migrations
+ *   sqlite_rewrite.c  a store without checksums is written anew, with them
+ *   sqlite_checksum.h, sqlite_log.h
+ *                     what is read from the disk is what was written
  *   sqlite_util.c     statements, binding, errors
  *   sqlite_append.c   append, read pointers
+ *   sqlite_senders.c  what appending needs of who sent before, remembered
  *   sqlite_dedupe.c   the keys that were appended, remembered for a while
  *   sqlite_hot.h, sqlite_hot_index.c, sqlite_hot.c, sqlite_seal.c
  *                     where messages lie: the two tiers
@@ -19,7 +23,8 @@
  *   sqlite_move.c     another store, moved into this one
  *   sqlite_trim.c     retention
  *   sqlite_copy.c     the store as a whole: copied, renewed, exchanged
- *   sqlite_verify.c   the audit
+ *   sqlite_verify.c, sqlite_verify_rows.c
+ *                     the audit
  *
  * One writer connection writes and checkpoints; all others are read-only, so
  * that the WAL-reset bug of SQLite before 3.51.3 cannot be met.
@@ -34,11 +39,11 @@
 
 #include "lib/buf.h"
 #include "store/backend.h"
+#include "store/sqlite_checksum.h"
 #include "store/sqlite_hot.h"
 
 enum {
-	SQ_APPLICATION_ID = 0x474D5347, /* 'GMSG' */
-	SQ_USER_VERSION = 5,
+	SQ_USER_VERSION = 6,
 	SQ_CHECKPOINT_PAGES = 500, /* bounds the WAL and the longest commit */
 	SQ_BUSY_MS = 5000,
 	SQ_ALIVE_STEPS = 100000, /* of its machine: some milliseconds */
@@ -129,6 +134,8 @@ enum {
 	  "REPLACE INTO dedupe_1 VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")             \
 	X(DEDUPE_0_CLEAR, "DELETE FROM dedupe_0")                              \
 	X(DEDUPE_1_CLEAR, "DELETE FROM dedupe_1")                              \
+	X(DEDUPE_EMPTY, "SELECT NOT EXISTS (SELECT 1 FROM dedupe_0),"          \
+			"NOT EXISTS (SELECT 1 FROM dedupe_1)")                 \
                                                                                \
 	X(GROUP_BY_NAME, "SELECT group_id,created_by,create_key FROM groups "  \
 			 "WHERE name=?1")                                      \
@@ -277,8 +284,12 @@ enum {
 		  "WHERE token_id>?1 ORDER BY token_id")                       \
 	X(TOKENS_OF, "SELECT token_id,name,created_ms,expires_ms FROM tokens " \
 		     "WHERE name=?2 AND token_id>?1 ORDER BY token_id")        \
-	X(COUNTS, "SELECT (SELECT count(*) FROM groups),"                      \
-		  "(SELECT count(*) FROM users)")                              \
+	X(COUNTS, "SELECT (SELECT v FROM meta WHERE k='count_groups'),"        \
+		  "(SELECT v FROM meta WHERE k='count_users')")                \
+	X(MISCOUNTED_ROWS, "SELECT ((SELECT count(*) FROM groups)<>"           \
+			   "(SELECT v FROM meta WHERE k='count_groups'))+"     \
+			   "((SELECT count(*) FROM users)<>"                   \
+			   "(SELECT v FROM meta WHERE k='count_users'))")      \
                                                                                \
 	X(GROUP, SQ_GROUP_COLUMNS "FROM groups g LEFT JOIN members m "         \
 				  "ON m.group_id=g.group_id AND m.name=?2 "    \
@@ -322,8 +333,12 @@ enum {
 	  "SELECT group_id,name,first_seq,first_off,first_jsonl_off,tail_seq," \
 	  "tail_off,tail_jsonl,tail_ms,member_count FROM groups "              \
 	  "ORDER BY group_id")                                                 \
-	X(ALL_MEMBERS, "SELECT name,role,last_read_seq FROM members "          \
-		       "WHERE group_id=?1")                                    \
+	X(ALL_MEMBERS, "SELECT name,role,last_read_seq,joined_seq "            \
+		       "FROM members WHERE group_id=?1")                       \
+	X(HAS_MENTION, "SELECT 1 FROM mentions "                               \
+		       "WHERE group_id=?1 AND name=?2 AND seq=?3")             \
+	X(HAS_EVERYONE, "SELECT 1 FROM everyone "                              \
+			"WHERE group_id=?1 AND sender=?2 AND seq=?3")          \
 	X(ALL_MESSAGES, "SELECT count(*) FROM messages")                       \
 	X(ALL_MEDIA,                                                           \
 	  "SELECT x.media_id,x.name,x.seq,x.time_ms,x.hash,x.sender,"          \
@@ -451,6 +466,9 @@ struct sqlite_store {
 	struct buf names; /* scratch: the mentions of one message */
 	struct buf held;  /* what the strs point to that a verb handed out */
 	struct sq_scan *scan; /* the innermost; NULL: none */
+	/* The writer's; NULL: a reader. */
+	struct sq_senders *senders;
+	bool changes[SQ_COUNT]; /* what is remembered there */
 
 	/* The hot tier: see sqlite_hot.h. */
 	struct hot_index *hot;
@@ -461,6 +479,7 @@ struct sqlite_store {
 	ino_t ino;
 	/* The writer's: where the transaction, and a verb in it, began. */
 	uint64_t hot_begin;
+	uint64_t hot_begin_bytes;
 	uint64_t hot_save;
 	uint64_t hot_forget; /* rows up to this are deleted in it */
 	struct sq_seal seal;
@@ -471,6 +490,7 @@ struct sqlite_store {
 	uint64_t dedupe_start_ms;
 	uint64_t dedupe_hot; /* its first row of hot; of the one before it */
 	uint64_t dedupe_hot_before;
+	bool dedupe_empty[2]; /* the table has no key */
 
 	/* What struct wire_group of find_group points to. */
 	char group_name[WIRE_NAME_MAX + 1];
@@ -495,8 +515,13 @@ static inline uint64_t sq_seq(uint64_t id)
 }
 
 int sq_prepare_all(struct sqlite_store *s, struct err *err);
-/* The statement, ready to be bound. */
+/* The statement, ready to be bound; not one that changes what is remembered of
+ * senders and their groups. */
 sqlite3_stmt *sq_use(struct sqlite_store *s, enum sq_statement which);
+/* The same, of any; what is remembered of the group is so no more. 0: it is a
+ * new one. */
+sqlite3_stmt *sq_change(struct sqlite_store *s, enum sq_statement which,
+			uint64_t group_id);
 /* Binding never fails: indices are ours, sizes bounded, bytes borrowed until
  * the statement is done. An empty str is NULL, or with sq_blob() empty. */
 void sq_bind(sqlite3_stmt *st, int i, uint64_t value);
@@ -580,6 +605,29 @@ int sq_find_member(struct sqlite_store *s, uint64_t group_id, struct str user,
 int sq_role(struct sqlite_store *s, uint64_t group_id, struct str user,
 	    enum role *role, struct err *err);
 
+/* sqlite_senders.c: what appending needs of a member and his group, remembered
+ * by the writer in bounded memory. What is put is what the transaction sees,
+ * outside of a savepoint. */
+struct sq_sender {
+	enum role role;
+	uint64_t epoch;
+	uint64_t member_count;
+	uint64_t first_seq;
+	struct sq_tail tail;
+};
+/* NULL without memory; free() takes NULL. */
+struct sq_senders *sq_senders_new(void);
+void sq_senders_free(struct sq_senders *c);
+bool sq_senders_find(struct sq_senders *c, uint64_t group_id, struct str user,
+		     struct sq_sender *out);
+void sq_senders_put(struct sq_senders *c, uint64_t group_id, struct str user,
+		    const struct sq_sender *in);
+/* The group's log ends there now. */
+void sq_senders_grow(struct sq_senders *c, uint64_t group_id,
+		     const struct sq_tail *tail);
+void sq_senders_drop(struct sq_senders *c, uint64_t group_id);
+void sq_senders_clear(struct sq_senders *c);
+
 /* Stores m as it is, offsets and lengths too. */
 int sq_insert_message(struct sqlite_store *s, uint64_t group_id,
 		      const struct wire_message *m, struct err *err);
@@ -645,9 +693,10 @@ int sq_pointer(struct sqlite_store *s, uint64_t group_id, struct str user,
 
 /* sqlite_seal.c */
 
-/* A step of a round inside of the transaction, of about so many rows; begins
- * one where none is. 1: there is more of it. */
-int sq_seal_step(struct sqlite_store *s, uint64_t rows, struct err *err);
+/* A step of a round inside of the transaction, of about so many rows, or bytes
+ * of lines; begins one where none is. 1: there is more of it. */
+int sq_seal_step(struct sqlite_store *s, uint64_t rows, uint64_t bytes,
+		 struct err *err);
 /* All there is, at once; all there is of a group. */
 int sq_seal_all(struct sqlite_store *s, struct err *err);
 int sq_seal_group(struct sqlite_store *s, uint64_t group_id, struct err *err);
@@ -734,7 +783,7 @@ int sq_import_mentions(struct sqlite_store *s, uint64_t group_id,
 /* Records who is mentioned in message seq of the group, and leaves the names
  * in s->names. *warnings gains WARN_MENTION_DROPPED where some are left out. */
 int sq_record_mentions(struct sqlite_store *s, const struct store_append *op,
-		       const struct sq_member *sender, uint64_t seq,
+		       const struct sq_sender *sender, uint64_t seq,
 		       const struct wire_item *item, uint64_t *warnings,
 		       struct err *err);
 
@@ -866,12 +915,20 @@ struct sq_import_key sq_import_key(uint64_t import_id);
 /* It is none any more. */
 int sq_delete_import(struct sqlite_store *s, uint64_t import_id,
 		     struct err *err);
+/* sqlite_verify_rows.c: counts what must not be there, a problem a kind. */
+int sq_verify_rows(struct sqlite_store *s, struct store_verify *v,
+		   size_t *problems, struct err *err);
 /* sqlite_copy.c: 1: there is a group behind *group_id, which becomes that. */
 int sq_next_group_id(struct sqlite_store *s, uint64_t *group_id,
 		     struct err *err);
 /* sqlite_copy.c: gives a store an identity that has none. Writer, at open. */
 int sq_make_identity(struct sqlite_store *s, struct err *err);
 int sq_set_identity(struct sqlite_store *s, uint64_t identity, struct err *err);
+/* sqlite.c: the writer's connection: opened, and set up. */
+int sq_connect(struct sqlite_store *s, struct err *err);
+/* sqlite_rewrite.c: writes the store anew, with room for checksums, and
+ * connects to what took its place. Writer, before statements are prepared. */
+int sq_rewrite(struct sqlite_store *s, struct err *err);
 /* sqlite.c: takes PATH.lock: -EBUSY when another has it. */
 int sq_take_lock(struct sqlite_store *s, struct err *err);
 /* Has what was renamed or made in the folder of a path survive a crash. */

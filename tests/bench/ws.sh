@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # `make bench-ws`: one group whose members are all connected, and 1,000 groups
-# of 20, beside a plain epoll loop that writes the same bytes, and beside three
-# brokers, with the same light clients, in one run and in turn, since only their
-# ratio means something on a shared machine. And how often each wakes while
-# nobody says anything.
+# of 20, beside a plain epoll loop that writes the same bytes, beside the same
+# loop that writes them to a bare file first (fdatasync: `durable`), and beside
+# three brokers, with the same light clients, in one run and in turn, since only
+# their ratio means something on a shared machine. And how often each wakes
+# while nobody says anything.
 #
 #   sh tests/bench/ws.sh [--json FILE]
 #
@@ -12,22 +13,23 @@
 # (20) members, over BENCH_CONNS (1000) connections; BENCH_ROUNDS (5),
 # BENCH_SLICE_MS (300), BENCH_SUSTAIN_MS (1000; with 1,000 members, and with the
 # many groups, each of which gets one message a second), BENCH_IDLE ("0 1000"
-# connections), BENCH_IDLE_MS (5000; 0: not), BENCH_SIDES ("ours plain mosquitto
-# nats redis"); JSON=FILE is --json FILE. QUICK=1: 1,000 members, 3 rounds.
-# GROUPFS_TEST_KEEP=1 keeps the scene. In some 10 s:
+# connections), BENCH_IDLE_MS (5000; 0: not), BENCH_SIDES ("ours plain durable
+# mosquitto nats redis"); JSON=FILE is --json FILE. QUICK=1: 1,000 members, 3
+# rounds. GROUPFS_TEST_KEEP=1 keeps the scene. In some 10 s:
 #
 #   BENCH_MEMBERS=100 BENCH_GROUPS=50 BENCH_CONNS=50 BENCH_ROUNDS=1 \
 #   BENCH_SLICE_MS=100 BENCH_SUSTAIN_MS=200 BENCH_IDLE=0 BENCH_IDLE_MS=1000
 #
 # Of ours each message is committed before anybody gets it (fsync); the brokers
-# and the loop keep nothing. So "one by one" has the commit in it; "sent to
+# and the plain loop keep nothing. So "one by one" has the commit in it; "sent to
 # last" begins when the sender had his answer (of the others, who answer for
 # nothing, when he began); "20 at a time" are 20 messages in one commit, and 20
 # in one write to the others; "8 under way": a new one goes out as soon as there
 # are less. Memory is of the process that holds the connections, "both" with
-# groupd's part; "server's CPU" is groupd's and its gateway's. A wake-up is a
-# thread that had gone to sleep (voluntary_ctxt_switches of /proc/PID/status), of
-# a mount, too; the pings of ours, one each 25 s to a connection, are not in it.
+# groupd's part, when those of the largest group are subscribed and nothing was
+# said; "server's CPU" is groupd's and its gateway's. A wake-up is a thread that
+# had gone to sleep (voluntary_ctxt_switches of /proc/PID/status), of a mount,
+# too; the pings of ours, one each 25 s to a connection, are not in it.
 #
 # The clients have one processor, each server the others: else it is chance
 # whether both share one, which costs no wake-ups across, or not. nats alone,
@@ -40,7 +42,7 @@ JSON=${JSON:-}
 	BENCH_ROUNDS=${BENCH_ROUNDS:-3}
 MEMBERS=${BENCH_MEMBERS:-100 1000 10000}
 ROUNDS=${BENCH_ROUNDS:-5}
-SIDES=${BENCH_SIDES:-ours plain mosquitto nats redis}
+SIDES=${BENCH_SIDES:-ours plain durable mosquitto nats redis}
 SUSTAIN=${BENCH_SUSTAIN_MS:-1000}
 GROUPS_N=${BENCH_GROUPS:-1000}
 EACH=${BENCH_EACH:-20}
@@ -115,6 +117,11 @@ start_plain() {
 	peer plain "$port" "$BENCH/epollserver" "$port"
 }
 
+start_durable() {
+	port=$(free_port)
+	peer durable "$port" "$BENCH/epollserver" "$port" "$T/durable"
+}
+
 start_mosquitto() {
 	port=$(free_port)
 	printf 'listener %s 127.0.0.1\nallow_anonymous true\nuser %s\n' \
@@ -138,8 +145,8 @@ run() {
 	command=$1
 	side=$2
 	shift 2
-	eval "port=\$${side}_port; PIDS=\$${side}_pids; RSS_BASE=\$${side}_rss"
-	export PIDS RSS_BASE
+	eval "port=\$${side}_port; PIDS=\$${side}_pids"
+	export PIDS
 	"$BENCH/wsclients" "$command" "$side" "$port" "$@" >>"$SAMPLES" ||
 		die "$side: $command $* failed"
 }
@@ -147,7 +154,7 @@ run() {
 one_group() {
 	SUSTAIN_MS=0
 	case $1:$2 in
-	ours:1000 | plain:1000 | redis:1000) SUSTAIN_MS=$SUSTAIN ;;
+	ours:1000 | plain:1000 | durable:1000 | redis:1000) SUSTAIN_MS=$SUSTAIN ;;
 	esac
 	# mosquitto takes 7 s for each burst then.
 	BURST=20 BENCH_DEPTH=8
@@ -159,6 +166,18 @@ one_group() {
 many_groups() {
 	SUSTAIN_MS=$SUSTAIN BENCH_NAME="${GROUPS_N}x$EACH" \
 		run many "$1" "$CONNS" "$GROUPS_N" "$EACH"
+}
+
+# Before anything else has made the servers larger: what was said stays in them,
+# and what connections took is taken again by the next.
+memory() {
+	say "memory of $MOST connections"
+	for side in $SIDES; do
+		eval "RSS_BASE=\$${side}_rss"
+		export RSS_BASE
+		IDLE_MS=0 run idle "$side" "$MOST"
+	done
+	unset RSS_BASE
 }
 
 # All at the same time: who is idle disturbs nobody.
@@ -200,6 +219,7 @@ if [ "$IDLE_MS" -gt 0 ] && [ -n "$GROUPD" ]; then
 	ours_pids="$ours_pids $GROUPFS"
 fi
 idle_with '^0$'
+memory
 for n in $MEMBERS; do
 	say "$n members, $ROUNDS rounds"
 	for _ in $(seq "$ROUNDS"); do

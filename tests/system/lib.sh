@@ -198,6 +198,24 @@ start_groupd() {
 	URL=http://$LISTEN
 }
 
+# start_faulty_groupd [OPTION...]: one whose calls fail as `faults` says, which is
+# tests/torture/faults.py on its control file.
+start_faulty_groupd() {
+	faults new groupd
+	FAULTS=$T/faults
+	LD_PRELOAD=$BUILD/torture/faults.so
+	_asan=${ASAN_OPTIONS:-}
+	ASAN_OPTIONS=verify_asan_link_order=0:$_asan
+	export FAULTS LD_PRELOAD ASAN_OPTIONS
+	start_groupd "$@"
+	unset FAULTS LD_PRELOAD
+	ASAN_OPTIONS=$_asan
+}
+
+faults() {
+	$PY "$TOP/tests/torture/faults.py" "$T/faults" "$@"
+}
+
 stop_groupd() {
 	kill -TERM "$GROUPD"
 	wait "$GROUPD"
@@ -267,6 +285,13 @@ need_users() {
 as_user() {
 	setpriv --reuid="$1" --regid="$(id -g "$1")" --init-groups \
 		env HOME="$T/home-$1" USER="$1" M="$M" sh -c "$2"
+}
+
+# store_sql SQL: what is not groupd does to the store of one that is stopped,
+# and the pages' checksums are right.
+store_sql() {
+	sqlite3 "$T/data/groupd.db" "$1" &&
+		$PY "$HERE/reseal.py" "$T/data/groupd.db"
 }
 
 # Prints a token for a user.
