@@ -144,7 +144,9 @@ void lane_unknown(struct lane *lane, const struct err *err)
 		q->options.on_unknown(q->options.data, err);
 		return;
 	}
-	log_error("stopped, outcome of a commit is unknown: why=\"%s\"",
+	log_error("stopped, outcome of a commit is unknown: why=\"%s\" "
+		  "then=\"see to the disk and start groupd again: clients send "
+		  "again what was not acknowledged\"",
 		  err->text);
 	_exit(EXIT_UNKNOWN);
 }

@@ -54,19 +54,26 @@ static void sq_rollback(struct store *base)
 	s->dedupe_known = false;
 }
 
-/* Moves the WAL into the file. What was committed stays so whatever happens
- * here; but after a failed fsync nothing can be promised any more. */
-static void checkpoint(struct sqlite_store *s)
+/* After a failed write or fsync nothing can be promised any more. */
+static int stop(struct sqlite_store *s, int result, struct err *err)
 {
-	int result;
+	(void)sq_fail(s, result, err);
+	s->base.dead = true;
+	if (err != NULL)
+		err->code = ERR_OUTCOME_UNKNOWN;
+	return -EINPROGRESS;
+}
 
-	if (s->wal_pages < SQ_CHECKPOINT_PAGES)
-		return;
-	result = sqlite3_wal_checkpoint_v2(
+/* Moves the WAL into the file. What was committed stays so whatever happens
+ * here, and a disk that is only full may wait: SQLITE_OK, too. */
+static int move_log(struct sqlite_store *s)
+{
+	int result = sqlite3_wal_checkpoint_v2(
 		s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	if ((result & 0xff) == SQLITE_IOERR ||
-	    (result & 0xff) == SQLITE_CORRUPT)
-		s->base.dead = true;
+	int kind = result & 0xff;
+
+	return kind == SQLITE_IOERR || kind == SQLITE_CORRUPT ? result
+							      : SQLITE_OK;
 }
 
 static int sq_commit(struct store *base, struct err *err)
@@ -84,20 +91,24 @@ static int sq_commit(struct store *base, struct err *err)
 	if (result == SQLITE_DONE) {
 		sqlite3_reset(st);
 		sq_seal_kept(s);
-		checkpoint(s);
-		return 0;
+		if (s->wal_pages >= SQ_CHECKPOINT_PAGES)
+			result = move_log(s);
+		/* It is stored; but a disk that fails is not asked again, and
+		 * from then on nobody is told that all is well. */
+		return result == SQLITE_DONE || result == SQLITE_OK
+			       ? 0
+			       : stop(s, result, err);
 	}
 	/* A full disk or a busy file was found before the commit record was
 	 * written. After anything else, such as a failed fsync, the record may
 	 * be in the file and come back with the next open. */
-	rc = sq_fail(s, result, err);
+	if ((result & 0xff) == SQLITE_FULL || (result & 0xff) == SQLITE_BUSY)
+		rc = sq_fail(s, result, err);
+	else
+		rc = stop(s, result, err);
 	sqlite3_reset(st);
 	sq_rollback(base);
-	if ((result & 0xff) == SQLITE_FULL || (result & 0xff) == SQLITE_BUSY)
-		return rc;
-	base->dead = true;
-	err_set(err, ERR_OUTCOME_UNKNOWN, NULL);
-	return -EINPROGRESS;
+	return rc;
 }
 
 static int sq_snapshot(struct store *base, struct err *err)
@@ -224,25 +235,27 @@ int sq_take_lock(struct sqlite_store *s, struct err *err)
 	return -EBUSY;
 }
 
-/* Makes the file before SQLite does, so that its mode (which SQLite copies
- * for the WAL) is ours and not the umask's. */
-static int make_file(struct sqlite_store *s, struct err *err)
+/* Makes a file of the store before SQLite does, so that its mode is ours and
+ * not the umask's. */
+static int make_file(const struct sqlite_store *s, const char *suffix,
+		     struct err *err)
 {
-	const char *path = buf_cstr(&s->path);
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct buf path;
+	int rc = 0;
+	int fd;
 
-	if (fd < 0 && errno == EEXIST)
-		return 0;
-	if (fd < 0 || fchmod(fd, 0600) < 0) {
-		int rc = err_set(err, ERR_UNAVAILABLE, "Cannot make %s: %s",
-				 path, strerror(errno));
-
-		if (fd >= 0)
-			close(fd);
-		return rc;
-	}
-	close(fd);
-	return 0;
+	buf_init(&path);
+	buf_printf(&path, "%s%s", buf_cstr(&s->path), suffix);
+	fd = path.failed ? -1
+			 : open(buf_cstr(&path),
+				O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if ((fd < 0 && errno != EEXIST) || (fd >= 0 && fchmod(fd, 0600) < 0))
+		rc = err_set(err, ERR_UNAVAILABLE, "Cannot make %s: %s",
+			     buf_cstr(&path), strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	buf_release(&path);
+	return rc;
 }
 
 int sq_sync_folder(const char *path, struct err *err)
@@ -266,6 +279,17 @@ int sq_sync_folder(const char *path, struct err *err)
 		close(fd);
 	buf_release(&dir);
 	return rc;
+}
+
+/* The folder is on disk before SQLite syncs it, which ignores an error of that
+ * (and a second fsync would not tell of it). */
+static int make_files(struct sqlite_store *s, struct err *err)
+{
+	int rc = make_file(s, "", err);
+
+	if (rc == 0)
+		rc = make_file(s, "-wal", err);
+	return rc < 0 ? rc : sq_sync_folder(buf_cstr(&s->path), err);
 }
 
 static int on_progress(void *data)
@@ -329,6 +353,17 @@ static int set_up_reader(struct sqlite_store *s, struct err *err)
 	return rc < 0 ? rc : sq_schema_check(s, err);
 }
 
+/* What SQLite has found in the log after a crash may be in memory alone: where
+ * an fsync has failed, the kernel keeps the pages and takes them for written.
+ * So all of it is written once more, into the file, before anybody is told that
+ * it is stored. */
+static int renew_log(struct sqlite_store *s, struct err *err)
+{
+	int result = move_log(s);
+
+	return result == SQLITE_OK ? 0 : sq_fail(s, result, err);
+}
+
 /* The pragmas that durability hangs on are read back. */
 static int set_up_writer(struct sqlite_store *s, struct err *err)
 {
@@ -361,9 +396,8 @@ static int set_up_writer(struct sqlite_store *s, struct err *err)
 			       buf_cstr(&s->path));
 	if (rc == 0)
 		rc = sq_schema_apply(s, err);
-	/* SQLite ignores an error of its own fsync of the directory. */
 	if (rc == 0)
-		rc = sq_sync_folder(buf_cstr(&s->path), err);
+		rc = renew_log(s, err);
 	/* Checkpoints are done by commit, which so sees their errors. */
 	sqlite3_wal_hook(s->db, on_wal, s);
 	return rc;
@@ -386,7 +420,7 @@ int sqlite_store_open(struct store **out, const char *path,
 	if (rc == 0 && !options->read_only)
 		rc = sq_take_lock(s, err);
 	if (rc == 0 && !options->read_only)
-		rc = make_file(s, err);
+		rc = make_files(s, err);
 	if (rc == 0)
 		rc = connect_db(s, err);
 	if (rc == 0)

@@ -2,6 +2,7 @@
 #include "store/sqlite.h"
 
 #include <assert.h>
+#include <string.h>
 
 static const char *const sql_text[SQ_COUNT] = {
 #define SQ_TEXT(ENUM, sql) [SQ_##ENUM] = sql,
@@ -109,6 +110,19 @@ struct str sq_column_str(sqlite3_stmt *st, int i)
 	return str_make(data, (size_t)sqlite3_column_bytes(st, i));
 }
 
+/* Who has the disk reads what the kernel said of it. */
+static int fail_disk(const struct sqlite_store *s, struct err *err)
+{
+	int number = s->db != NULL ? sqlite3_system_errno(s->db) : 0;
+
+	return err_set(err, ERR_UNAVAILABLE,
+		       "The disk fails under the store %s: %s",
+		       buf_cstr(&s->path),
+		       number != 0     ? strerror(number)
+		       : s->db != NULL ? sqlite3_errmsg(s->db)
+				       : "disk I/O error");
+}
+
 int sq_fail(struct sqlite_store *s, int result, struct err *err)
 {
 	const char *path = buf_cstr(&s->path);
@@ -117,6 +131,8 @@ int sq_fail(struct sqlite_store *s, int result, struct err *err)
 	switch (result & 0xff) {
 	case SQLITE_FULL:
 		return err_set(err, ERR_OUT_OF_SPACE, NULL);
+	case SQLITE_IOERR:
+		return fail_disk(s, err);
 	case SQLITE_NOTADB:
 		return err_set(err, ERR_UNAVAILABLE,
 			       "%s is not a store of groupd", path);

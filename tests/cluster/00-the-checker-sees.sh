@@ -35,7 +35,7 @@ sees() {
 
 right
 sees "a right record is right" ""
-like "and all of it was looked at" "$(grep -c '^ok' "$T/out")" '^11$'
+like "and all of it was looked at" "$(grep -c '^ok' "$T/out")" '^12$'
 is "the time to recover is told" "$(grep '^# kill' "$T/out")" \
 	"# kill, 1 times: node a silent for 2.10 s (at most 2.10 s); once it was over, 2.05 s (at most 2.05 s)
 # kill: 1 times node b stored nothing more
@@ -54,6 +54,13 @@ wrong "an acknowledged message that is not there" log '3d' "not ok nothing ackno
 $both"
 wrong "one that is there twice" log '2s/b-1/a-1/' "not ok each stands where its sender was told
 not ok nothing is there twice
+$both"
+wrong "one that nobody has sent" log '$a4\t2026-11-26T12:00:03.000Z\tann\tc-1' \
+	"not ok nothing is there that was not sent
+$both"
+wrong "other bytes than were sent" log '2s/b-1/b-1:9 b-2/' \
+	"not ok each stands where its sender was told
+not ok nothing is there that was not sent
 $both"
 wrong "a gap" log '3s/^3/4/' "not ok each stands where its sender was told
 not ok seq has no gap
@@ -84,6 +91,17 @@ sees "but one of what nobody knew is right" ""
 like "and counted" "$(grep tries "$T/out")" '^# 4 tries: 1 duplicate, 2 outcome_'
 like "as is what is lost and doubled" "$(grep doubled "$T/out")" \
 	'^# 3 messages, 2 acknowledged, 0 of them lost, 0 doubled$'
+# A text may be longer than its ID.
+right
+sed -i 's/a-2/a-2:9 a-2/' "$T/r/log" "$T/r/tail" "$T/r/ws"
+sees "a long text is right" ""
+# A record may say what was sent before it is known what came of it.
+right
+sed -i 4d "$T/r/attempts"
+sees "one that no try is of was not sent" \
+	"not ok nothing is there that was not sent"
+echo 'b-1	10.0' >"$T/r/sent"
+sees "but where it was noted before its try" ""
 # What cannot be read is no success.
 right
 echo 'a	b' >>"$T/r/tail"

@@ -7,9 +7,12 @@ check.py RECORD LOG [READER...]
   RECORD  a folder of load.py:
             acks      ID<TAB>SEQ<TAB>OFFSET   a send that was acknowledged
             attempts  NODE<TAB>ID<TAB>BEGAN<TAB>ENDED<TAB>RESULT   each try
+            sent      ID<TAB>BEGAN   each message, before its first try; where
+                      there is none, a message that no try is of was not sent
             faults    BEGAN<TAB>ENDED<TAB>NAME   what was done meanwhile, if any
             recoveries  ENDED<TAB>TIME<TAB>NAME   when all readers had all again
-  LOG     a copy of the group's `messages`: each text is one ID
+  LOG     a copy of the group's `messages`: each text is one ID, or one that
+          record.py's text_of() makes of it
   READER  the same from elsewhere, or SEQ<TAB>SENDER<TAB>JSON of the text
 
 $LIMIT: the seconds within which each try must have had its answer (2.5);
@@ -22,6 +25,8 @@ its end it did, and all readers had all that was; and the sums.
 import json
 import os
 import sys
+
+from record import id_of
 
 WRONG_SHOWN = 3
 ACKNOWLEDGED = ("sent", "duplicate")
@@ -50,12 +55,16 @@ class Message:
         self.seq, self.sender, self.text = seq, sender, text
         self.time, self.offset = time, offset
 
+    @property
+    def id(self):
+        return id_of(self.text)
+
     def same(self, other):
         return (self.seq, self.sender, self.text) == \
             (other.seq, other.sender, other.text)
 
     def __str__(self):
-        return f"{self.seq} {self.sender} {self.text}"
+        return f"{self.seq} {self.sender} {self.text[:80]}"
 
 
 def read_log(path):
@@ -86,9 +95,9 @@ def gaps(log):
 def doubles(log):
     seen = {}
     for m in log:
-        if m.text in seen:
-            yield f"{m.text} is {seen[m.text]} and {m.seq}"
-        seen[m.text] = m.seq
+        if m.id in seen:
+            yield f"{m.id} is {seen[m.id]} and {m.seq}"
+        seen[m.id] = m.seq
 
 
 def backward(log):
@@ -98,14 +107,22 @@ def backward(log):
 
 
 def lost(log, acks):
-    there = {m.text for m in log}
+    there = {m.id for m in log}
     for name, _, _ in acks:
         if name not in there:
             yield f"{name} is not there"
 
 
+def unsent(log, sent, attempts):
+    """What nobody has sent; other bytes than were sent, too."""
+    known = {row[0] for row in sent} | {a[1] for a in attempts}
+    for m in log:
+        if m.id not in known:
+            yield f"{m}"
+
+
 def misplaced(log, acks):
-    stands = {m.text: m for m in log}
+    stands = {m.id: m for m in log}
     for name, seq, offset in acks:
         m = stands.get(name)
         # Of what write(2) has acknowledged nobody was told where it is.
@@ -214,21 +231,30 @@ def sums(log, acks, attempts):
         + f"; the slowest took {max(took(attempts)):.2f} s")
 
 
+def stored(log, sent, acks, attempts):
+    """What is to be true of a log whatever has happened: WHAT and its faults,
+    each."""
+    yield "seq has no gap", gaps(log)
+    yield "nothing is there twice", doubles(log)
+    yield "times do not go back", backward(log)
+    yield "nothing acknowledged is lost", lost(log, acks)
+    yield "each stands where its sender was told", misplaced(log, acks)
+    yield "nothing is there that was not sent", unsent(log, sent, attempts)
+
+
 def main():
     record, path, *readers = sys.argv[1:]
     log = read_log(path)
     acks = table(f"{record}/acks", 3)
     attempts = table(f"{record}/attempts", 5)
+    sent = table(f"{record}/sent", 2)
     limit = float(os.environ.get("LIMIT", 2.5))
     allowed = os.environ.get(
         "RESULTS", "sent duplicate unavailable outcome_unknown").split()
 
     say("messages were acknowledged", [] if acks else ["none"])
-    say("seq has no gap", gaps(log))
-    say("nothing is there twice", doubles(log))
-    say("times do not go back", backward(log))
-    say("nothing acknowledged is lost", lost(log, acks))
-    say("each stands where its sender was told", misplaced(log, acks))
+    for what, wrong in stored(log, sent, acks, attempts):
+        say(what, wrong)
     for reader in readers:
         say(f"{os.path.basename(reader)} read that order",
             disagrees(log, read_log(reader)))

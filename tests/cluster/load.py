@@ -26,22 +26,12 @@ import time
 
 import websockets
 
+from record import Record
+
 PAUSE = float(os.environ.get("PAUSE", 0.005))
 PATIENCE = float(os.environ.get("PATIENCE", 10))
 GIVE_UP = float(os.environ.get("GIVE_UP", 20))
 BETWEEN_TRIES = 0.05
-
-
-class Record:
-    """Lines are written whole, and at once."""
-
-    def __init__(self, folder):
-        os.makedirs(folder, exist_ok=True)
-        self.files = {name: open(f"{folder}/{name}", "ab", buffering=0)
-                      for name in ("acks", "attempts")}
-
-    def write(self, name, *fields):
-        self.files[name].write(("\t".join(map(str, fields)) + "\n").encode())
 
 
 class Stop:
