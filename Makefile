@@ -172,12 +172,11 @@ $(BUILD)/bench/busbench: $(call obj,$(call bench_src,bench busbench) $(wildcard 
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,hiredis)
 
-# Faults for LD_PRELOAD; memory is the sanitizers' own.
+# Faults for LD_PRELOAD, with sanitizers, too.
 $(BUILD)/torture/faults.so: tests/torture/faults.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(ALL_CFLAGS)) -fPIC -shared \
-		$(if $(SAN),-DFAULTS_NO_ALLOC) -o $@ $<
+	$(Q)$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
 
 # The two commands, and their parts.
 deps:
@@ -217,6 +216,18 @@ torture-cluster: test-cluster-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)BUILD=$(abspath $(BUILD)) GROUPFS_TEST_ROUNDS=50 JOBS=1 \
 		sh tests/run.sh $(wildcard tests/cluster/[0-9]*.sh)
+
+# Faults and load that a test of seconds cannot have; PART='kill*': some parts.
+# soak: half an hour of all of it (SOAK_MINUTES).
+PART ?= *
+TORTURES = $(filter-out %/lib.sh %/soak.sh,$(wildcard tests/torture/$(PART).sh))
+TORTURE_DEPS = all $(BUILD)/torture/faults.so
+torture: test-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) $(TORTURE_DEPS)
+	$(Q)BUILD=$(abspath $(BUILD)) JOBS=1 sh tests/run.sh $(TORTURES)
+soak: test-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) $(TORTURE_DEPS)
+	$(Q)BUILD=$(abspath $(BUILD)) JOBS=1 sh tests/run.sh tests/torture/soak.sh
 $(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes nodes_send) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
@@ -258,7 +269,7 @@ check-cppcheck:
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
 check-shell:
-	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh \
+	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/torture/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])
@@ -294,7 +305,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster torture soak bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

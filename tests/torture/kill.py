@@ -23,8 +23,10 @@ from programs import (BUILD, PATIENCE, T, Groupd, Groupfs, kill_gateways,
 AFTER_SECONDS = 0.06  # of an acknowledgement, at most
 ACK_SECONDS = 20
 POINT_SECONDS = 20
-# Rows that are older are sealed when nothing else is to be done.
+# Rows that are older are sealed when nothing else is to be done: with the
+# writers stopped.
 OLD_MS = 61000
+LOADER = int(os.environ["LOADER"])
 
 # Calls, of what, how; and at one of so many times that it comes there. A WAL is
 # written at a commit, and the file of the store by a checkpoint alone.
@@ -34,7 +36,8 @@ POINTS = {
     "before its sync": ("sync", WAL, "kill-before", 20),
     "behind a commit, before anybody is told": ("sync", WAL, "kill-after", 20),
     "when one was told": ("send", "", "kill-after", 100),
-    "in sealing": ("sql", "DELETE FROM hot", "kill-before", 2),
+    "in sealing": ("sql", "REPLACE INTO messages(id;DELETE FROM hot",
+                   "kill-before", 5),
     "in a checkpoint": ("write", DB, "kill-before", 200),
 }
 
@@ -103,10 +106,14 @@ def at_point(cycles, record, point):
     groupd, ledger, took = Groupd(), Ledger(record), []
     faults = Faults(T + "/faults", "groupd")
     calls, files, does, most = POINTS[point]
-    wrong = 0
-    ahead = 0
+    wrong, ahead, began = 0, 0, time.monotonic()
     for cycle in range(cycles):
         if point == "in sealing":
+            faults.clear(0)
+            restart(groupd, took, faults.env(BUILD))
+            ledger.grows()
+            groupd.kill()
+            os.kill(LOADER, signal.SIGSTOP)
             ahead += OLD_MS
             faults.set_ahead(ahead)
         faults.set(0, calls, files=files, does=does, nth=random.randint(1, most))
@@ -114,9 +121,12 @@ def at_point(cycles, record, point):
         if groupd.ended(POINT_SECONDS) != -signal.SIGKILL:
             wrong += 1
             groupd.kill()
+        if point == "in sealing":
+            os.kill(LOADER, signal.SIGCONT)
     faults.clear(0)
     restart(groupd, took, faults.env(BUILD))
     ledger.grows()
+    print(f"# that took {time.monotonic() - began:.1f} s")
     say(f"it was killed {cycles} times: {point}",
         wrong and f"{wrong} times not")
     say("after the last kill messages are acknowledged",
