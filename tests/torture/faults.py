@@ -43,7 +43,7 @@ DB = "/groupd.db"
 class Faults:
     def __init__(self, path, program=None):
         """program: None: the file is there."""
-        self.path = path
+        self.path, self.program = path, program
         size = HEAD.size + RULES * RULE.size + AHEAD.size
         if program is not None:
             with open(path, "wb") as file:
