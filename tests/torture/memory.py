@@ -71,6 +71,7 @@ def start(most):
     groupd = Groupd("--gateways", "0")
     env = points.faults.env(BUILD)
     wrong, served, refused = [], 0, 0
+    log = T + "/groupd.log"
 
     def run():
         groupd.start(env)
@@ -81,6 +82,7 @@ def start(most):
         groupd.kill()
 
     for nth in points.spread(count):
+        said = os.path.getsize(log)
         with points.failing(nth):
             took = run()
         if took is not None:
@@ -88,8 +90,11 @@ def start(most):
             groupd.kill()
         elif groupd.process.returncode > 0:
             refused += 1
+            if os.path.getsize(log) == said:
+                wrong.append(f"{nth}: ended without a word")
         else:
-            wrong.append(f"{nth}: {-groupd.process.returncode}")
+            wrong.append(f"{nth}: ended by signal "
+                         f"{-groupd.process.returncode}")
     print(f"# start: {points.total} allocations failed; it served {served} "
           f"times, and said why it cannot {refused} times")
     say("a start that wants memory ends in words, or not at all",
@@ -147,11 +152,11 @@ class Wired:
                                        kinds="s"),
             "members": lambda: self.ask("LIST_MEMBERS", g, "", 100, kinds=""),
             "an edit": lambda: self.ask("EDIT_MEMBERS", g,
-                                        record(1, "gfs-reader"), ""),
+                                        record(0, "gfs-reader"), kinds=""),
             "a pointer": lambda: self.ask("SET_READ", g, 1),
             "groups": lambda: self.ask("LIST_GROUPS", 0, 100, kinds=""),
             "metadata": lambda: self.ask("GET_INFO", g, kinds=""),
-            "a status": lambda: self.ask("GET_STATUS", kinds=""),
+            "a status": lambda: self.ask("GET_STATUS", 0, kinds=""),
         }
 
 
