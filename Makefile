@@ -21,7 +21,7 @@ comma := ,
 BUILD ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)
 JOBS ?= $(shell nproc)
 # Most of a test is waiting.
-TESTS_AT_A_TIME ?= $(shell expr $(JOBS) + 1)
+TESTS_AT_A_TIME ?= $(shell expr $(JOBS) \* 2)
 V ?= 0
 Q = $(if $(filter 1,$(V)),,@)
 
@@ -55,6 +55,8 @@ SUPPORT_SRC := $(wildcard tests/support/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
 TORTURE_SRC := $(wildcard tests/torture/*.c)
+SIM_SRC := $(wildcard tests/sim/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 SYSTEM_TESTS = $(wildcard tests/system/$(T).sh)
 WEB_TESTS = $(wildcard tests/web/[0-9]*.sh)
 SRC := $(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)
@@ -70,13 +72,13 @@ all: $(PROGRAMS)
 
 LIBS_BASE = $(call pkg_libs,libuv jansson)
 $(BUILD)/groupd: $(call obj,$(DAEMON_SRC) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
-$(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq hiredis libcrypto)
+$(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq hiredis libcrypto)
 $(BUILD)/groupd-gateway: $(call obj,$(GATEWAY_SRC) $(LIB_SRC)) $(WEB_OBJ)
 $(BUILD)/groupd-gateway: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libwebsockets libssl libcrypto)
 $(BUILD)/groupfs: $(call obj,$(FS_SRC) $(LIB_SRC))
 $(BUILD)/groupfs: LDLIBS = $(LIBS_BASE) $(call pkg_libs,fuse3)
 $(BUILD)/groupctl: $(call obj,$(CTL_SRC) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
-$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libarchive libcrypto)
+$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libarchive libcrypto)
 $(PROGRAMS):
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -99,7 +101,7 @@ $(WEB_OBJ) $(SQL_OBJ):
 
 # Everything is built again when the flags or the compiler change.
 $(BUILD)/flags: FORCE
-	@pkg-config --exists fuse3 sqlite3 libpq hiredis libuv libwebsockets jansson libcrypto libssl libarchive || \
+	@pkg-config --exists fuse3 sqlite3 libxxhash libpq hiredis libuv libwebsockets jansson libcrypto libssl libarchive || \
 		{ echo "Libraries are missing. Install them with: make deps" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
@@ -110,9 +112,92 @@ $(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATE
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
 unit-tests: $(UNIT_TESTS)
-objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC))
+objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(SIM_SRC) $(wildcard tests/fuzz/*.c))
+
+# The simulator: what the core asks of the world outside it gets from tests/sim.
+SIM_WRAPPED = pthread_create pthread_join pthread_setname_np usleep \
+	pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock pthread_mutex_unlock \
+	pthread_rwlock_init pthread_rwlock_destroy pthread_rwlock_wrlock pthread_rwlock_unlock \
+	pthread_cond_init pthread_cond_destroy pthread_cond_wait pthread_cond_clockwait \
+	pthread_cond_signal pthread_cond_broadcast getpwuid_r getpwnam_r \
+	store_begin store_commit store_rollback store_snapshot store_release store_append \
+	store_edit_members store_set_read store_set_info store_create_group \
+	store_delete_group store_trim
+SIM_OBJ = $(filter-out %/main.o,$(call obj,$(SIM_SRC)))
+$(BUILD)/unit/test_sim: $(SIM_OBJ)
+$(BUILD)/sim/sim: $(call obj,$(SIM_SRC)) $(BUILD)/libtest.a
+$(BUILD)/unit/test_sim $(BUILD)/sim/sim: SIM_LDFLAGS = $(addprefix -Wl$(comma)--wrap=,$(SIM_WRAPPED))
+$(BUILD)/sim/sim:
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+# make sim SEED=n STORE=sqlite: one of them again.
+SEEDS ?= 10000
+SEED ?=
+STORE ?=
+sim: $(BUILD)/sim/sim
+	$(Q)for store in $(or $(STORE),memory sqlite); do \
+		$(BUILD)/sim/sim $$store $(if $(SEED),$(SEED) 1,1 $(SEEDS)) 1000 $(JOBS) || exit 1; done
+
+# Fuzzing: a harness a parser, with what the parsers need. FUZZING=1 (clang)
+# links libFuzzer, else a replay of the corpus. Harnesses stand in for the rest,
+# so this archive has no more than is listed.
+FUZZ_PARTS = $(LIB_SRC) store/keep.c $(addprefix fs/,lines.c members_edit.c) \
+	$(addprefix daemon/,bus_channels.c bus_redis_in.c bus_url.c config.c config_keys.c digest.c ticket.c) \
+	$(addprefix daemon/ctl/,base64.c bundle_read.c checksum.c jsonl.c port.c target.c terminal.c) \
+	$(addprefix daemon/gateway/,convert.c disposition.c frames.c head.c headers_value.c media_type.c meter.c \
+	multipart.c query.c range.c recall.c route.c validator.c ws_commands.c ws_subscribe.c)
+FUZZ_TESTS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
+FUZZ_MAIN = $(call obj,tests/fuzz/fuzz.c $(if $(FUZZING),,tests/fuzz/replay.c))
+FUZZ_SECONDS ?= 60
+$(BUILD)/libfuzz.a: $(call obj,$(FUZZ_PARTS)) Makefile
+	$(Q)rm -f $@ && ar rcsP $@ $(filter %.o,$^)
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_MAIN) $(BUILD)/libfuzz.a
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(FUZZING),-fsanitize=fuzzer) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,hiredis libcrypto libarchive)
+fuzz-tests: $(FUZZ_TESTS)
+test-fuzz: fuzz-tests
+	$(Q)$(RUN_TESTS) $(FUZZ_TESTS)
+# FUZZ_SECONDS each; FUZZ='wire head': these. With the coverage of their files,
+# by the corpora alone; and these made smaller, with what was found.
+FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
+FUZZ_BUILD = $(MAKE) --no-print-directory -j$(JOBS) CC=clang FUZZING=1
+fuzz-build:
+	$(Q)sh scripts/deps.sh run fuzz
+	$(Q)$(FUZZ_BUILD) SAN=address,undefined CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' BUILD=build-fuzz fuzz-tests
+fuzz: fuzz-build
+	$(Q)JOBS=$(JOBS) sh tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS) $(FUZZ)
+fuzz-merge: fuzz-build
+	$(Q)sh tests/fuzz/merge.sh build-fuzz $(FUZZ)
+fuzz-coverage:
+	$(Q)sh scripts/deps.sh run fuzz
+	$(Q)$(FUZZ_BUILD) CFLAGS='-O1 -g -fprofile-instr-generate -fcoverage-mapping' CPPFLAGS=-U_FORTIFY_SOURCE \
+		LDFLAGS=-fprofile-instr-generate BUILD=build-fuzz-coverage fuzz-tests
+	$(Q)sh tests/fuzz/coverage.sh build-fuzz-coverage $(FUZZ)
+
+# FRAMES at a whole groupd with ASan and UBSan; SEED=... the same again.
+FRAMES ?= 1000000
+fuzz-daemon:
+	$(Q)sh scripts/deps.sh run test
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) SAN=address,undefined all
+	$(Q)BUILD=$(abspath build-address-undefined) FRAMES=$(FRAMES) sh tests/fuzz/daemon.sh
+
+# What takes long and is no part of a change's tests: threads, and each program
+# under valgrind.
+TSAN_SKIPPED =
+test-tsan:
+	$(Q)sh scripts/deps.sh run test
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) SAN=thread all unit-tests
+	$(Q)BUILD=$(abspath build-thread) JOBS=$(TESTS_AT_A_TIME) GROUPFS_TEST_LOAD=small GROUPFS_TEST_PATIENCE=5 \
+		TSAN_OPTIONS=suppressions=$(abspath tests/lint/tsan.supp) \
+		sh tests/run.sh $(patsubst tests/unit/%.c,build-thread/unit/%,$(UNIT_SRC)) $(filter-out $(TSAN_SKIPPED),$(SYSTEM_TESTS))
+VALGRIND_TESTS = $(wildcard $(addprefix tests/system/,$(addsuffix -*.sh,01 04 10)))
+test-valgrind: all
+	$(Q)sh scripts/deps.sh run test fuzz
+	$(Q)for tool in memcheck helgrind; do BUILD=$(abspath $(BUILD)) sh tests/valgrind.sh $$tool $(VALGRIND_TESTS) || exit 1; done
 
 # Benchmarks, apart from the tests. The peer's source comes with libfuse3-dev.
 PEER_SRC = /usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
@@ -120,7 +205,7 @@ bench_src = $(addprefix tests/bench/,$(addsuffix .c,$(1)))
 $(BUILD)/bench/fsbench: $(call obj,$(call bench_src,bench fsbench files direct seed) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
 $(BUILD)/bench/passthrough_ll: $(PEER_SRC)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -128,7 +213,7 @@ $(BUILD)/bench/passthrough_ll: $(PEER_SRC)
 bench-fs: all $(BUILD)/bench/fsbench $(BUILD)/bench/passthrough_ll
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/fs.sh
 
-$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench wsclients wsconn wscatchup wsmeasure wsproto wsscene wssend wsserver) $(LIB_SRC))
+$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench websocket wsclients wsconn wscatchup wsmeasure wsproto wsscene wssend wsserver) $(LIB_SRC))
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE)
@@ -143,7 +228,7 @@ bench-ws: all $(BUILD)/bench/wsclients $(BUILD)/bench/epollserver
 $(BUILD)/bench/flatbench: $(call obj,$(call bench_src,bench direct flat flat_ops flat_seed) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
 bench-flat: all $(BUILD)/bench/flatbench $(BUILD)/bench/fsbench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/flat.sh
 
@@ -151,7 +236,7 @@ bench-flat: all $(BUILD)/bench/flatbench $(BUILD)/bench/fsbench
 $(BUILD)/bench/pathbench: $(call obj,$(call bench_src,bench paths paths_store paths_fan)) $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
 bench-instructions: all $(BUILD)/bench/pathbench
 	$(Q)sh scripts/deps.sh bench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/instructions.sh
@@ -159,10 +244,10 @@ bench-instructions: all $(BUILD)/bench/pathbench
 bench-catchup: all $(addprefix $(BUILD)/bench/,fsbench wsclients passthrough_ll)
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/catchup.sh
 
-$(BUILD)/bench/sendbench: $(call obj,$(call bench_src,bench sendbench sendload sendproto sendfile sendmount) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
+$(BUILD)/bench/sendbench: $(call obj,$(call bench_src,bench websocket sendbench sendload sendproto sendfile sendmount sendwal) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
 bench-send: all $(BUILD)/bench/sendbench
 	$(Q)sh scripts/deps.sh run bench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/send.sh
@@ -177,6 +262,13 @@ $(BUILD)/torture/faults.so: tests/torture/faults.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
+
+# All of them, with a table of what they have reached.
+BENCHES = fsbench passthrough_ll wsclients epollserver flatbench pathbench sendbench nodesbench busbench
+bench:
+	$(Q)sh scripts/deps.sh run test cluster bench
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(addprefix $(BUILD)/bench/,$(BENCHES))
+	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/all.sh
 
 # The two commands, and their parts.
 deps:
@@ -231,10 +323,15 @@ soak: test-deps
 $(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes nodes_send) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
 bench-cluster: test-cluster-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(addprefix $(BUILD)/bench/,nodesbench wsclients busbench)
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/cluster.sh
+
+# Breaks the code on purpose, one patch of tests/mutants at a time, and sees the
+# test that it names fail. M='store-*': some of them.
+mutants: test-deps
+	$(Q)set -f; JOBS=$(JOBS) sh tests/mutants/run.sh $(M)
 
 # Debian packages, into build/deb; their test needs root, and apt the first time.
 deb:
@@ -245,9 +342,9 @@ test-deb:
 	$(Q)JOBS=1 sh tests/run.sh tests/deb/packages.sh
 
 # Lint: each part stands alone, all of them run one after the other.
-C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(TORTURE_SRC)
+C_FILES = $(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(TORTURE_SRC) $(SIM_SRC) $(wildcard tests/fuzz/*.c)
 H_FILES = $(wildcard */*.h */*/*.h)
-LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man check-web
+LINTS = check-layers check-map check-headers check-format check-size check-clang check-cppcheck check-tidy check-shell check-man check-web check-mutants
 lint:
 	$(Q)sh scripts/deps.sh run test lint
 	$(Q)for part in $(LINTS); do $(MAKE) --no-print-directory $$part || exit 1; done
@@ -268,13 +365,23 @@ check-cppcheck:
 		--enable=warning,performance,portability -I. -D_GNU_SOURCE -D__linux__ $(SRC)
 check-tidy: compile_commands.json
 	$(Q)printf '%s\n' $(SRC) | xargs -P$(JOBS) -n1 clang-tidy --quiet -p .
+# What two compilers find on paths through a file; minutes each. Exceptions are
+# named, with their reasons, in tests/lint/analyzer.txt.
+ANALYZE = printf '%s\n' $(SRC) | JOBS=$(JOBS) CFLAGS="$$FLAGS" sh tests/lint/analyzer.sh
+check-analyzer:
+	$(Q)export CC=gcc && $(ANALYZE)
+check-scan-build:
+	$(Q)export CC=clang && $(ANALYZE)
+check-analyzer check-scan-build: export FLAGS = $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
 check-shell:
-	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/torture/*.sh \
+	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/mutants/*.sh tests/torture/*.sh tests/fuzz/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])
 check-web:
 	$(Q)sh tests/lint/web.sh daemon/gateway/web
+check-mutants:
+	$(Q)sh tests/mutants/run.sh --check
 
 # One entry a file, from the flags above; made anew where they or the files change.
 compile_commands.json: $(BUILD)/flags $(C_FILES)
@@ -305,7 +412,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster torture soak bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) install clean FORCE
+.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster torture soak mutants sim bench bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) fuzz-tests fuzz-build fuzz test-fuzz fuzz-merge fuzz-coverage check-analyzer check-scan-build fuzz-daemon test-tsan test-valgrind install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

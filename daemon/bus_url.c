@@ -127,7 +127,7 @@ static int parse_host(struct bus_url *out, struct str where, struct err *err)
 		return err_set(err, ERR_BAD_REQUEST,
 			       "the port is not a number from 1 to 65535");
 	if (host.len == 0 || !str_to_cstr(host, out->host, sizeof(out->host)) ||
-	    strpbrk(out->host, " /?#%\t") != NULL)
+	    strpbrk(out->host, " /?#%\t[]") != NULL)
 		return err_set(err, ERR_BAD_REQUEST,
 			       "the host is missing, or "
 			       "not one");
@@ -212,19 +212,32 @@ int bus_check_url(struct str url, struct err *err)
 	return rc;
 }
 
+/* As decode() takes it, and printable. */
+static void encode(struct buf *out, const char *path)
+{
+	for (; *path != '\0'; path++) {
+		if (*path > ' ' && *path <= '~' && *path != '%' && *path != '?')
+			buf_append_char(out, *path);
+		else
+			buf_printf(out, "%%%02X", (unsigned char)*path);
+	}
+}
+
 void bus_show_url(struct buf *out, struct str url)
 {
 	struct bus_url parsed;
 
 	if (bus_parse_url(&parsed, url, NULL) < 0)
 		return;
-	if (parsed.host[0] == '\0')
-		buf_printf(out, "%s%s?db=%u", unix_scheme, parsed.path,
-			   parsed.db);
-	else
+	if (parsed.host[0] == '\0') {
+		buf_append_str(out, str_of(unix_scheme));
+		encode(out, parsed.path);
+		buf_printf(out, "?db=%u", parsed.db);
+	} else {
 		buf_printf(out,
 			   strchr(parsed.host, ':') ? "%s[%s]:%s/%u"
 						    : "%s%s:%s/%u",
 			   tcp_scheme, parsed.host, parsed.port, parsed.db);
+	}
 	explicit_bzero(&parsed, sizeof(parsed));
 }

@@ -125,7 +125,7 @@ static bool go_on(struct source *s)
 {
 	struct live *live = s->live;
 	struct handle *h = live->handle;
-	struct err err = s->sub.err;
+	struct err err;
 	uint64_t after_seq = s->sub.cut_seq - 1;
 
 	/* He is in the group as before, and is told so by the next list. */
@@ -134,6 +134,7 @@ static bool go_on(struct source *s)
 	if (s->sub.state != FEED_ENDED || s->sub.cut_seq == 0 ||
 	    s->sub.is_other_log || h->stale)
 		return false;
+	err = *s->sub.err;
 	feed_unsubscribe(&s->sub);
 	if (live->partial == s) {
 		live->partial = NULL;
@@ -186,7 +187,7 @@ static const struct err *end_of(const struct live *live)
 
 	if (live->all || s->sub.state != FEED_ENDED)
 		return NULL;
-	return &s->sub.err;
+	return s->sub.err;
 }
 
 /* Answers what can be answered now. False: there is nothing yet, and the op

@@ -86,7 +86,7 @@ struct client_principal {
 	char name[WIRE_USER_MAX + 1]; /* once READY */
 	bool admin;		      /* root or groupd's own user */
 	enum client_principal_state state;
-	struct err err; /* once REFUSED */
+	const struct err *err; /* owned, once REFUSED; NULL before */
 
 	/* private */
 	struct list link;

@@ -27,7 +27,8 @@ static void refuse(struct client_private *p, struct client_principal *pr,
 	struct list *next;
 
 	pr->state = CLIENT_PRINCIPAL_REFUSED;
-	pr->err = copy;
+	err_drop(pr->err);
+	pr->err = err_keep(&copy);
 	list_splice(&p->pending.failing, &pr->waiting);
 	for (struct list *l = p->pending.order.next; l != &p->pending.order;
 	     l = next) {
@@ -140,12 +141,22 @@ void client_principals_revoked(struct client_private *p, uint32_t id,
 	refuse(p, pr, &err);
 }
 
+static void drop_err(struct client_principal *pr)
+{
+	err_drop(pr->err);
+	pr->err = NULL;
+}
+
 void client_principals_forget(struct client_private *p)
 {
-	while (!list_empty(&p->principals))
-		container_of(list_pop(&p->principals), struct client_principal,
-			     link)
-			->client = NULL;
+	while (!list_empty(&p->principals)) {
+		struct client_principal *pr =
+			container_of(list_pop(&p->principals),
+				     struct client_principal, link);
+
+		pr->client = NULL;
+		drop_err(pr);
+	}
 }
 
 /* Public. */
@@ -188,6 +199,7 @@ void client_close_principal(struct client_principal *pr)
 	const struct wire_body_close_principal body = { 0 };
 	bool known;
 
+	drop_err(pr);
 	if (pr->client == NULL)
 		return;
 	assert(pr->pending == 0);

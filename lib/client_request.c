@@ -336,8 +336,8 @@ void client_requests_fail(struct client_private *p, const char *text)
 
 		/* Copied: the callback may close the principal. */
 		if (req->principal != NULL && text == NULL &&
-		    req->principal->err.code != ERR_NONE)
-			err = req->principal->err;
+		    req->principal->err != NULL)
+			err = *req->principal->err;
 		else if (text != NULL)
 			err_set(&err, ERR_UNAVAILABLE, "%s", text);
 		else

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct row {
@@ -18,6 +19,14 @@ static const struct row rows[ERR_COUNT] = {
 	[ERR_##ENUM] = { code, status, number, text },
 	ERR_CODES(ROW)
 #undef ROW
+};
+
+/* What err_keep() has without memory. */
+static const struct err kept[ERR_COUNT] = {
+#define KEPT(ENUM, name, status, number, sentence)                             \
+	[ERR_##ENUM] = { .code = ERR_##ENUM, .text = sentence },
+	ERR_CODES(KEPT)
+#undef KEPT
 };
 
 /* Codes come over the wire from other versions too: an unknown one is treated
@@ -98,6 +107,26 @@ int err_wrap(struct err *err, const char *fmt, ...)
 int err_rc(const struct err *err)
 {
 	return err->code == ERR_NONE ? 0 : -row_of(err->code)->number;
+}
+
+const struct err *err_keep(const struct err *err)
+{
+	struct err *copy = malloc(sizeof(*copy));
+	unsigned int i = (unsigned int)err->code;
+
+	if (copy == NULL)
+		return &kept[i < ERR_COUNT ? i : ERR_UNAVAILABLE];
+	*copy = *err;
+	return copy;
+}
+
+void err_drop(const struct err *err)
+{
+	for (size_t i = 0; i < ERR_COUNT; i++) {
+		if (err == &kept[i])
+			return;
+	}
+	free((void *)(uintptr_t)err);
 }
 
 const char *err_name(enum err_code code)

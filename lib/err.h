@@ -6,7 +6,8 @@
  *
  * Functions return 0 or a negative errno. Where a person or a program will
  * see why, the last parameter is a struct err, filled whenever the return
- * value is not 0. No function here allocates or blocks; any thread.
+ * value is not 0. No function here blocks, and only err_keep() allocates; any
+ * thread.
  */
 #ifndef GROUPFS_LIB_ERR_H
 #define GROUPFS_LIB_ERR_H
@@ -84,6 +85,13 @@ int err_wrap(struct err *err, const char *fmt, ...)
 
 /* The negative errno of what err holds; 0 for ERR_NONE. */
 int err_rc(const struct err *err);
+
+/* A copy for whoever is refused seldom, and there are many of him: a struct err
+ * in each would be most of what he takes. Owned by the caller: err_drop().
+ * Never NULL: without memory it is the table's sentence of that code. */
+const struct err *err_keep(const struct err *err);
+/* Takes NULL. */
+void err_drop(const struct err *err);
 
 /* "no_such_group"; "unavailable" for anything out of range. */
 const char *err_name(enum err_code code);

@@ -101,13 +101,13 @@ int feed_read(struct feed_sub *sub, struct feed_message **out)
 	struct feed_message *m;
 
 	if (sub->state == FEED_ENDED)
-		return err_rc(&sub->err);
+		return err_rc(sub->err);
 	if (sub->state != FEED_LIVE)
 		return 0;
 	/* Another principal may still watch: its messages are not for him. */
 	if (sub->principal->state == CLIENT_PRINCIPAL_REFUSED) {
-		feed_sub_end(sub, &sub->principal->err);
-		return err_rc(&sub->err);
+		feed_sub_end(sub, sub->principal->err);
+		return err_rc(sub->err);
 	}
 	m = feed_page_next(sub);
 	if (m == NULL && sub->cursor >= sub->group->last_seq) {
@@ -252,6 +252,8 @@ void feed_unsubscribe(struct feed_sub *sub)
 	sub->waking = false;
 	if (sub->watch != NULL)
 		feed_sub_detach(sub);
+	err_drop(sub->err);
+	sub->err = NULL;
 	sub->wake = NULL;
 }
 

@@ -86,10 +86,10 @@ struct feed_sub {
 	bool asked_before; /* its watch was being asked for when it came */
 	bool waking;
 
-	/* Last: it is large, and read once. Where it ended because messages are
-	 * not kept any more, or the log is another one: of which log, and the
-	 * first that is held; 0: not known, of another store, or else. */
-	struct err err; /* once FEED_ENDED */
+	/* Last: read once. Where it ended because messages are not kept any
+	 * more, or the log is another one: of which log, and the first that is
+	 * held; 0: not known, of another store, or else. */
+	const struct err *err; /* owned, once FEED_ENDED; NULL before */
 	uint64_t cut_epoch;
 	uint64_t cut_seq;
 	bool is_other_log; /* so no message was lost: the numbers are others' */

@@ -139,7 +139,7 @@ void feed_sub_end(struct feed_sub *sub, const struct err *err)
 {
 	feed_wake(sub->group->p->feed, sub);
 	sub->state = FEED_ENDED;
-	sub->err = *err;
+	sub->err = err_keep(err);
 	feed_sub_detach(sub);
 }
 

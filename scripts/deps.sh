@@ -1,17 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs from Debian what is missing for the parts named: run, test, lint,
-# bench, deb, cluster.
+# fuzz, bench, deb, cluster.
 # sh scripts/deps.sh run test
 set -eu
 
 # curl is what README.md and the manual pages use.
-run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev libpq-dev libhiredis-dev
+run="gcc libc6-dev make pkg-config fuse3 libfuse3-dev libsqlite3-dev libxxhash-dev libpq-dev libhiredis-dev
 	libuv1-dev libwebsockets-dev libwebsockets-evlib-uv libjansson-dev
 	libssl-dev libarchive-dev curl"
 # util-linux, passwd and procps are in every Debian but the smallest.
 test="libcmocka-dev python3 python3-websockets python3-prometheus-client
-	python3-jsonschema curl jq sqlite3 procps util-linux passwd iproute2 vim nano ed patch
+	python3-jsonschema python3-xxhash curl jq sqlite3 procps util-linux passwd iproute2 vim nano ed patch
 	busybox less gawk mawk rsync inotify-tools socat pv moreutils
 	bsdextrautils openssl chromium mandoc zsh postgresql"
 # What the examples are for.
@@ -20,6 +20,8 @@ test="$test fzf git nginx tmux python3-yaml"
 test="$test redis-tools"
 # Node.js may be here from elsewhere, with an npm that Debian's conflicts with.
 command -v npm >/dev/null || test="$test nodejs npm"
+# libFuzzer, coverage, and what `make check-scan-build` and test-valgrind run.
+fuzz="clang libclang-rt-14-dev llvm-14 clang-tools valgrind"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc"
 # What `make bench-ws` and `make bench-send` measure beside, and what counts
 # instructions.
@@ -38,11 +40,12 @@ for part in "$@"; do
 	run) packages=$run ;;
 	test) packages=$test ;;
 	lint) packages=$lint ;;
+	fuzz) packages=$fuzz ;;
 	bench) packages=$bench ;;
 	deb) packages=$deb ;;
 	cluster) packages=$cluster ;;
 	*)
-		echo "deps.sh: no such part: $part (run, test, lint, bench, deb, cluster)" >&2
+		echo "deps.sh: no such part: $part (run, test, lint, fuzz, bench, deb, cluster)" >&2
 		exit 2
 		;;
 	esac

@@ -3,17 +3,21 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/sqlite_log.h"
+
 static void sq_close(struct store *base)
 {
 	struct sqlite_store *s = sq_of(base);
 
 	sq_hot_close(s);
+	sq_senders_free(s->senders);
 	for (size_t i = 0; i < SQ_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->db);
@@ -52,6 +56,7 @@ static void sq_rollback(struct store *base)
 	hot_undo(s->hot, s->hot_begin);
 	sq_seal_undone(s);
 	s->dedupe_known = false;
+	sq_senders_clear(s->senders);
 }
 
 /* After a failed write or fsync nothing can be promised any more. */
@@ -235,27 +240,95 @@ int sq_take_lock(struct sqlite_store *s, struct err *err)
 	return -EBUSY;
 }
 
+static int fail_file(const char *what, const struct buf *path, struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE, "Cannot %s %s: %s", what,
+		       buf_cstr(path), strerror(errno));
+}
+
+/* SQLite takes an empty file for a new database. One that was a store has left
+ * its mark in the lock. */
+static int check_emptied(const struct sqlite_store *s, struct err *err)
+{
+	const char *path = buf_cstr(&s->path);
+	struct stat file;
+	struct stat lock;
+
+	if (stat(path, &file) < 0 || fstat(s->lock_fd, &lock) < 0)
+		return fail_file("look at", &s->path, err);
+	if (file.st_size > 0 || lock.st_size == 0)
+		return 0;
+	return err_set(err, ERR_UNAVAILABLE,
+		       "The store %s is empty, and was not: restore a backup "
+		       "(DAMAGE in groupd(8))",
+		       path);
+}
+
+static int mark_made(const struct sqlite_store *s, struct err *err)
+{
+	static const char mark[] = "a store was made here\n";
+	struct stat lock;
+
+	if (fstat(s->lock_fd, &lock) == 0 && lock.st_size > 0)
+		return 0;
+	if (pwrite(s->lock_fd, mark, sizeof(mark) - 1, 0) == sizeof(mark) - 1 &&
+	    fsync(s->lock_fd) == 0)
+		return 0;
+	return err_set(err, ERR_UNAVAILABLE, "Cannot write %s.lock: %s",
+		       buf_cstr(&s->path), strerror(errno));
+}
+
 /* Makes a file of the store before SQLite does, so that its mode is ours and
  * not the umask's. */
-static int make_file(const struct sqlite_store *s, const char *suffix,
-		     struct err *err)
+static int make_file(const struct buf *path, struct err *err)
 {
-	struct buf path;
-	int rc = 0;
-	int fd;
-
-	buf_init(&path);
-	buf_printf(&path, "%s%s", buf_cstr(&s->path), suffix);
-	fd = path.failed ? -1
-			 : open(buf_cstr(&path),
+	int fd = path->failed
+			 ? -1
+			 : open(buf_cstr(path),
 				O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if ((fd < 0 && errno != EEXIST) || (fd >= 0 && fchmod(fd, 0600) < 0))
-		rc = err_set(err, ERR_UNAVAILABLE, "Cannot make %s: %s",
-			     buf_cstr(&path), strerror(errno));
+	int rc = 0;
+
+	if (fd < 0 && errno == EEXIST)
+		return 0;
+	if (fd < 0 || fchmod(fd, 0600) < 0)
+		rc = fail_file("make", path, err);
 	if (fd >= 0)
 		close(fd);
-	buf_release(&path);
 	return rc;
+}
+
+/* Has a file be read from the disk. Without a copy in memory nothing changes:
+ * there it is the file. */
+static int forget(const struct buf *path, struct err *err)
+{
+	int fd = open(buf_cstr(path), O_RDWR | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0 || fdatasync(fd) < 0)
+		rc = fail_file("write", path, err);
+	else
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* Where there is a log, the last groupd has not stopped by itself. What it
+ * could not bring to disk the kernel still shows, and takes for written: an
+ * fsync that failed is told of once. Nobody is to hear that this is stored; and
+ * writing it once more does not mend it (ext4). */
+static int forget_unsynced(const struct sqlite_store *s, const struct buf *log,
+			   struct err *err)
+{
+	struct stat st;
+	int rc;
+
+	if (stat(buf_cstr(log), &st) < 0)
+		return fail_file("look at", log, err);
+	if (st.st_size == 0)
+		return 0;
+	rc = forget(log, err);
+	return rc < 0 ? rc : forget(&s->path, err);
 }
 
 int sq_sync_folder(const char *path, struct err *err)
@@ -285,11 +358,66 @@ int sq_sync_folder(const char *path, struct err *err)
  * (and a second fsync would not tell of it). */
 static int make_files(struct sqlite_store *s, struct err *err)
 {
-	int rc = make_file(s, "", err);
+	struct buf log;
+	int rc = make_file(&s->path, err);
 
+	buf_init(&log);
+	buf_printf(&log, "%s-wal", buf_cstr(&s->path));
 	if (rc == 0)
-		rc = make_file(s, "-wal", err);
-	return rc < 0 ? rc : sq_sync_folder(buf_cstr(&s->path), err);
+		rc = check_emptied(s, err);
+	if (rc == 0)
+		rc = make_file(&log, err);
+	if (rc == 0)
+		rc = forget_unsynced(s, &log, err);
+	if (rc == 0)
+		rc = sq_sync_folder(buf_cstr(&s->path), err);
+	buf_release(&log);
+	return rc;
+}
+
+/* Of a reader: a writer is at work, and has looked. */
+static bool is_written(const struct sqlite_store *s)
+{
+	struct buf path = { 0 };
+	bool written = false;
+	int fd = -1;
+
+	buf_printf(&path, "%s.lock", buf_cstr(&s->path));
+	if (!path.failed)
+		fd = open(buf_cstr(&path), O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		written = flock(fd, LOCK_SH | LOCK_NB) < 0;
+		close(fd);
+	}
+	buf_release(&path);
+	return written;
+}
+
+/* Before SQLite recovers, which would take damage for the end of the log, and
+ * write over what is behind it. */
+static int check_log(struct sqlite_store *s, struct err *err)
+{
+	struct sq_log_damage damage = { 0 };
+	struct buf path = { 0 };
+	int rc = 0;
+
+	if (s->base.options.read_only && is_written(s))
+		return 0;
+	buf_printf(&path, "%s-wal", buf_cstr(&s->path));
+	if (path.failed)
+		rc = sq_no_memory(s, err);
+	else
+		rc = sq_log_find_damage(buf_cstr(&path), &damage, err);
+	if (rc > 0)
+		rc = err_set(
+			err, ERR_UNAVAILABLE,
+			"The write-ahead log %s is damaged at byte %" PRIu64
+			", and more was stored behind it: restore a "
+			"backup, or keep its first %" PRIu64
+			" bytes (DAMAGE in groupd(8))",
+			buf_cstr(&path), damage.at, damage.whole);
+	buf_release(&path);
+	return rc;
 }
 
 static int on_progress(void *data)
@@ -317,8 +445,9 @@ static int connect_db(struct sqlite_store *s, struct err *err)
 {
 	bool read_only = s->base.options.read_only;
 	int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-	int result = sqlite3_open_v2(buf_cstr(&s->path), &s->db,
-				     flags | SQLITE_OPEN_NOMUTEX, NULL);
+	int result =
+		sqlite3_open_v2(buf_cstr(&s->path), &s->db,
+				flags | SQLITE_OPEN_NOMUTEX, sq_checksum_vfs());
 
 	if (result != SQLITE_OK && access(buf_cstr(&s->path), F_OK) < 0) {
 		err_set(err, ERR_UNAVAILABLE, "There is no store at %s",
@@ -332,6 +461,8 @@ static int connect_db(struct sqlite_store *s, struct err *err)
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	result = sq_scan_set_up(s);
+	if (result == SQLITE_OK && !read_only)
+		result = sq_checksum_reserve(s->db);
 	if (result != SQLITE_OK)
 		return sq_fail(s, result, err);
 	if (s->base.options.alive != NULL)
@@ -344,32 +475,27 @@ static int connect_db(struct sqlite_store *s, struct err *err)
 
 static int set_up_reader(struct sqlite_store *s, struct err *err)
 {
-	int rc = sq_exec(s,
-			 "PRAGMA query_only=1; PRAGMA wal_autocheckpoint=0;"
-			 "PRAGMA cache_size=-8192; PRAGMA mmap_size=0;"
-			 "PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=1",
-			 err);
+	int rc = connect_db(s, err);
+
+	if (rc == 0)
+		rc = sq_exec(
+			s,
+			"PRAGMA query_only=1; PRAGMA wal_autocheckpoint=0;"
+			"PRAGMA cache_size=-8192; PRAGMA mmap_size=0;"
+			"PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=1",
+			err);
 
 	return rc < 0 ? rc : sq_schema_check(s, err);
 }
 
-/* What SQLite has found in the log after a crash may be in memory alone: where
- * an fsync has failed, the kernel keeps the pages and takes them for written.
- * So all of it is written once more, into the file, before anybody is told that
- * it is stored. */
-static int renew_log(struct sqlite_store *s, struct err *err)
-{
-	int result = move_log(s);
-
-	return result == SQLITE_OK ? 0 : sq_fail(s, result, err);
-}
-
 /* The pragmas that durability hangs on are read back. */
-static int set_up_writer(struct sqlite_store *s, struct err *err)
+int sq_connect(struct sqlite_store *s, struct err *err)
 {
 	int64_t synchronous = 0;
-	int rc = sq_schema_check(s, err);
+	int rc = connect_db(s, err);
 
+	if (rc == 0)
+		rc = sq_schema_check(s, err);
 	if (rc == 0)
 		rc = sq_exec(s,
 			     "PRAGMA page_size=4096; PRAGMA auto_vacuum=NONE;"
@@ -394,10 +520,15 @@ static int set_up_writer(struct sqlite_store *s, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "%s cannot use a write-ahead log there",
 			       buf_cstr(&s->path));
+	return rc;
+}
+
+static int set_up_writer(struct sqlite_store *s, struct err *err)
+{
+	int rc = sq_connect(s, err);
+
 	if (rc == 0)
 		rc = sq_schema_apply(s, err);
-	if (rc == 0)
-		rc = renew_log(s, err);
 	/* Checkpoints are done by commit, which so sees their errors. */
 	sqlite3_wal_hook(s->db, on_wal, s);
 	return rc;
@@ -417,12 +548,16 @@ int sqlite_store_open(struct store **out, const char *path,
 	buf_append_str(&s->path, str_of(path));
 	if (s->path.failed)
 		rc = sq_no_memory(s, err);
+	if (!options->read_only)
+		s->senders = sq_senders_new();
+	if (rc == 0 && !options->read_only && s->senders == NULL)
+		rc = sq_no_memory(s, err);
 	if (rc == 0 && !options->read_only)
 		rc = sq_take_lock(s, err);
 	if (rc == 0 && !options->read_only)
 		rc = make_files(s, err);
 	if (rc == 0)
-		rc = connect_db(s, err);
+		rc = check_log(s, err);
 	if (rc == 0)
 		rc = options->read_only ? set_up_reader(s, err)
 					: set_up_writer(s, err);
@@ -434,6 +569,8 @@ int sqlite_store_open(struct store **out, const char *path,
 		rc = sq_make_identity(s, err);
 	if (rc == 0 && !options->read_only)
 		rc = sq_hot_open(s, err);
+	if (rc == 0 && !options->read_only)
+		rc = mark_made(s, err);
 	if (rc < 0) {
 		sq_close(&s->base);
 		return rc;

@@ -4,8 +4,12 @@
  *
  *   sqlite.c          open, close, transactions, snapshots, checkpoints
  *   sqlite_schema.c   the tables and their migrations
+ *   sqlite_rewrite.c  a store without checksums is written anew, with them
+ *   sqlite_checksum.h, sqlite_log.h
+ *                     what is read from the disk is what was written
  *   sqlite_util.c     statements, binding, errors
  *   sqlite_append.c   append, read pointers
+ *   sqlite_senders.c  what appending needs of who sent before, remembered
  *   sqlite_dedupe.c   the keys that were appended, remembered for a while
  *   sqlite_hot.h, sqlite_hot_index.c, sqlite_hot.c, sqlite_seal.c
  *                     where messages lie: the two tiers
@@ -34,11 +38,11 @@
 
 #include "lib/buf.h"
 #include "store/backend.h"
+#include "store/sqlite_checksum.h"
 #include "store/sqlite_hot.h"
 
 enum {
-	SQ_APPLICATION_ID = 0x474D5347, /* 'GMSG' */
-	SQ_USER_VERSION = 5,
+	SQ_USER_VERSION = 6,
 	SQ_CHECKPOINT_PAGES = 500, /* bounds the WAL and the longest commit */
 	SQ_BUSY_MS = 5000,
 	SQ_ALIVE_STEPS = 100000, /* of its machine: some milliseconds */
@@ -129,6 +133,8 @@ enum {
 	  "REPLACE INTO dedupe_1 VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")             \
 	X(DEDUPE_0_CLEAR, "DELETE FROM dedupe_0")                              \
 	X(DEDUPE_1_CLEAR, "DELETE FROM dedupe_1")                              \
+	X(DEDUPE_EMPTY, "SELECT NOT EXISTS (SELECT 1 FROM dedupe_0),"          \
+			"NOT EXISTS (SELECT 1 FROM dedupe_1)")                 \
                                                                                \
 	X(GROUP_BY_NAME, "SELECT group_id,created_by,create_key FROM groups "  \
 			 "WHERE name=?1")                                      \
@@ -277,8 +283,12 @@ enum {
 		  "WHERE token_id>?1 ORDER BY token_id")                       \
 	X(TOKENS_OF, "SELECT token_id,name,created_ms,expires_ms FROM tokens " \
 		     "WHERE name=?2 AND token_id>?1 ORDER BY token_id")        \
-	X(COUNTS, "SELECT (SELECT count(*) FROM groups),"                      \
-		  "(SELECT count(*) FROM users)")                              \
+	X(COUNTS, "SELECT (SELECT v FROM meta WHERE k='count_groups'),"        \
+		  "(SELECT v FROM meta WHERE k='count_users')")                \
+	X(MISCOUNTED_ROWS, "SELECT ((SELECT count(*) FROM groups)<>"           \
+			   "(SELECT v FROM meta WHERE k='count_groups'))+"     \
+			   "((SELECT count(*) FROM users)<>"                   \
+			   "(SELECT v FROM meta WHERE k='count_users'))")      \
                                                                                \
 	X(GROUP, SQ_GROUP_COLUMNS "FROM groups g LEFT JOIN members m "         \
 				  "ON m.group_id=g.group_id AND m.name=?2 "    \
@@ -451,6 +461,9 @@ struct sqlite_store {
 	struct buf names; /* scratch: the mentions of one message */
 	struct buf held;  /* what the strs point to that a verb handed out */
 	struct sq_scan *scan; /* the innermost; NULL: none */
+	/* The writer's; NULL: a reader. */
+	struct sq_senders *senders;
+	bool changes[SQ_COUNT]; /* what is remembered there */
 
 	/* The hot tier: see sqlite_hot.h. */
 	struct hot_index *hot;
@@ -471,6 +484,7 @@ struct sqlite_store {
 	uint64_t dedupe_start_ms;
 	uint64_t dedupe_hot; /* its first row of hot; of the one before it */
 	uint64_t dedupe_hot_before;
+	bool dedupe_empty[2]; /* the table has no key */
 
 	/* What struct wire_group of find_group points to. */
 	char group_name[WIRE_NAME_MAX + 1];
@@ -495,8 +509,13 @@ static inline uint64_t sq_seq(uint64_t id)
 }
 
 int sq_prepare_all(struct sqlite_store *s, struct err *err);
-/* The statement, ready to be bound. */
+/* The statement, ready to be bound; not one that changes what is remembered of
+ * senders and their groups. */
 sqlite3_stmt *sq_use(struct sqlite_store *s, enum sq_statement which);
+/* The same, of any; what is remembered of the group is so no more. 0: it is a
+ * new one. */
+sqlite3_stmt *sq_change(struct sqlite_store *s, enum sq_statement which,
+			uint64_t group_id);
 /* Binding never fails: indices are ours, sizes bounded, bytes borrowed until
  * the statement is done. An empty str is NULL, or with sq_blob() empty. */
 void sq_bind(sqlite3_stmt *st, int i, uint64_t value);
@@ -579,6 +598,29 @@ int sq_find_member(struct sqlite_store *s, uint64_t group_id, struct str user,
 /* ROLE_NONE for one who is no member. */
 int sq_role(struct sqlite_store *s, uint64_t group_id, struct str user,
 	    enum role *role, struct err *err);
+
+/* sqlite_senders.c: what appending needs of a member and his group, remembered
+ * by the writer in bounded memory. What is put is what the transaction sees,
+ * outside of a savepoint. */
+struct sq_sender {
+	enum role role;
+	uint64_t epoch;
+	uint64_t member_count;
+	uint64_t first_seq;
+	struct sq_tail tail;
+};
+/* NULL without memory; free() takes NULL. */
+struct sq_senders *sq_senders_new(void);
+void sq_senders_free(struct sq_senders *c);
+bool sq_senders_find(struct sq_senders *c, uint64_t group_id, struct str user,
+		     struct sq_sender *out);
+void sq_senders_put(struct sq_senders *c, uint64_t group_id, struct str user,
+		    const struct sq_sender *in);
+/* The group's log ends there now. */
+void sq_senders_grow(struct sq_senders *c, uint64_t group_id,
+		     const struct sq_tail *tail);
+void sq_senders_drop(struct sq_senders *c, uint64_t group_id);
+void sq_senders_clear(struct sq_senders *c);
 
 /* Stores m as it is, offsets and lengths too. */
 int sq_insert_message(struct sqlite_store *s, uint64_t group_id,
@@ -734,7 +776,7 @@ int sq_import_mentions(struct sqlite_store *s, uint64_t group_id,
 /* Records who is mentioned in message seq of the group, and leaves the names
  * in s->names. *warnings gains WARN_MENTION_DROPPED where some are left out. */
 int sq_record_mentions(struct sqlite_store *s, const struct store_append *op,
-		       const struct sq_member *sender, uint64_t seq,
+		       const struct sq_sender *sender, uint64_t seq,
 		       const struct wire_item *item, uint64_t *warnings,
 		       struct err *err);
 
@@ -872,6 +914,11 @@ int sq_next_group_id(struct sqlite_store *s, uint64_t *group_id,
 /* sqlite_copy.c: gives a store an identity that has none. Writer, at open. */
 int sq_make_identity(struct sqlite_store *s, struct err *err);
 int sq_set_identity(struct sqlite_store *s, uint64_t identity, struct err *err);
+/* sqlite.c: the writer's connection: opened, and set up. */
+int sq_connect(struct sqlite_store *s, struct err *err);
+/* sqlite_rewrite.c: writes the store anew, with room for checksums, and
+ * connects to what took its place. Writer, before statements are prepared. */
+int sq_rewrite(struct sqlite_store *s, struct err *err);
 /* sqlite.c: takes PATH.lock: -EBUSY when another has it. */
 int sq_take_lock(struct sqlite_store *s, struct err *err);
 /* Has what was renamed or made in the folder of a path survive a crash. */

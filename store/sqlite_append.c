@@ -14,7 +14,7 @@ struct append {
 	struct sqlite_store *s;
 	struct store_append *op;
 	struct store_media *media; /* the file that comes with it, or NULL */
-	struct sq_member sender;
+	struct sq_sender sender;
 	struct sq_tail tail; /* of the log as it grows */
 	uint64_t now_ms;     /* of all its messages */
 	size_t count;	     /* items there are */
@@ -275,9 +275,15 @@ static int put_batch(struct append *a, struct err *err)
 /* What the group has in hot comes before it, and is not to be more than it. */
 static int begin_bulk(struct append *a, struct err *err)
 {
-	const struct sq_member *m = &a->sender;
+	struct sq_floor f;
+	int rc;
 
-	a->bulk = a->count >= HOT_BULK && m->tail.seq - m->sealed <= a->count;
+	if (a->count < HOT_BULK)
+		return 0;
+	rc = sq_floor(a->s, a->op->group_id, &f, err);
+	if (rc <= 0)
+		return rc;
+	a->bulk = f.tail.seq - f.sealed <= a->count;
 	return a->bulk ? sq_seal_group(a->s, a->op->group_id, err) : 0;
 }
 
@@ -381,10 +387,32 @@ static int find_items(struct append *a, struct err *err)
 	return rc < 0 ? rc : 0;
 }
 
+/* `no_such_group` when he is no member. */
+static int find_sender(struct append *a, struct err *err)
+{
+	struct sq_senders *known = a->s->senders;
+	const struct store_append *op = a->op;
+	struct sq_member m;
+	int rc;
+
+	if (sq_senders_find(known, op->group_id, op->user, &a->sender))
+		return 0;
+	rc = sq_find_member(a->s, op->group_id, op->user, &m, err);
+	if (rc < 0)
+		return rc;
+	a->sender = (struct sq_sender){ .role = m.role,
+					.epoch = m.epoch,
+					.member_count = m.member_count,
+					.first_seq = m.first_seq,
+					.tail = m.tail };
+	sq_senders_put(known, op->group_id, op->user, &a->sender);
+	return 0;
+}
+
 static int append(struct append *a, struct err *err)
 {
 	struct store_append *op = a->op;
-	int rc = sq_find_member(a->s, op->group_id, op->user, &a->sender, err);
+	int rc = find_sender(a, err);
 
 	if (rc < 0)
 		return rc;
@@ -403,6 +431,7 @@ static int append(struct append *a, struct err *err)
 		op->sent = (struct wire_body_sent){ 0 };
 		return rc;
 	}
+	sq_senders_grow(a->s->senders, op->group_id, &a->tail);
 	op->sent.epoch = a->sender.epoch;
 	op->end_off = a->tail.off;
 	return 0;

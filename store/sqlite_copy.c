@@ -106,7 +106,7 @@ int sq_renew(struct store *base, struct err *err)
 	int rc;
 
 	while ((rc = sq_next_group_id(s, &group_id, err)) > 0) {
-		sqlite3_stmt *st = sq_use(s, SQ_SET_EPOCH);
+		sqlite3_stmt *st = sq_change(s, SQ_SET_EPOCH, group_id);
 
 		sq_bind(st, 1, group_id);
 		sq_bind(st, 2, env_random_u64(base->options.env));
@@ -169,7 +169,8 @@ static int copy_pages(struct sqlite_store *s, sqlite3 *to, int fd,
 	sqlite3_backup_finish(b);
 	if (rc == -ECANCELED)
 		err_set(err, ERR_UNAVAILABLE, "The copy was given up");
-	else if (rc == 0 && (result & 0xff) == SQLITE_CORRUPT)
+	else if (rc == 0 && ((result & 0xff) == SQLITE_CORRUPT ||
+			     result == SQLITE_IOERR_DATA))
 		rc = sq_fail(s, result, err);
 	else if (rc == 0 && result != SQLITE_DONE)
 		rc = copy_failed(copy->path, result & 0xff,
@@ -181,8 +182,11 @@ static int copy_pages(struct sqlite_store *s, sqlite3 *to, int fd,
 static int open_copy(const char *path, sqlite3 **to, struct err *err)
 {
 	int result = sqlite3_open_v2(
-		path, to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+		path, to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+		sq_checksum_vfs());
 
+	if (result == SQLITE_OK)
+		result = sq_checksum_reserve(*to);
 	if (result == SQLITE_OK)
 		result = sqlite3_exec(
 			*to, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF",

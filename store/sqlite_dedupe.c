@@ -28,6 +28,19 @@ static struct stored_key make_key(const struct sq_key *key)
 	return out;
 }
 
+static int look_for_keys(struct sqlite_store *s, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_DEDUPE_EMPTY);
+	int rc = sq_step(s, st, err);
+
+	if (rc < 0)
+		return rc;
+	s->dedupe_empty[0] = sq_column(st, 0) != 0;
+	s->dedupe_empty[1] = sq_column(st, 1) != 0;
+	sqlite3_reset(st);
+	return 0;
+}
+
 static int load_dedupe(struct sqlite_store *s, struct err *err)
 {
 	uint64_t current = 0;
@@ -43,6 +56,8 @@ static int load_dedupe(struct sqlite_store *s, struct err *err)
 	if (rc == 0)
 		rc = sq_get_meta(s, "dedupe_hot_before", &s->dedupe_hot_before,
 				 err);
+	if (rc == 0)
+		rc = look_for_keys(s, err);
 	s->dedupe_current = current == 1 ? 1 : 0;
 	s->dedupe_known = rc == 0;
 	return rc;
@@ -79,6 +94,7 @@ int sq_turn_known(struct sqlite_store *s, uint64_t now_ms, struct err *err)
 		return rc;
 	s->dedupe_hot_before = s->dedupe_hot;
 	s->dedupe_hot = next;
+	s->dedupe_empty[other] = true;
 	s->dedupe_current = other;
 	s->dedupe_start_ms = now_ms;
 	return 0;
@@ -150,6 +166,8 @@ int sq_find_known(struct sqlite_store *s, const struct sq_key *key,
 		sqlite3_stmt *st =
 			sq_use(s, i == 0 ? SQ_DEDUPE_0_GET : SQ_DEDUPE_1_GET);
 
+		if (s->dedupe_empty[i])
+			continue;
 		sq_bind(st, 1, key->group_id);
 		sq_bind_text(st, 2, key->user);
 		sq_bind_blob(st, 3, str_make(stored.bytes, stored.len));
@@ -173,6 +191,8 @@ static int put(struct sqlite_store *s, unsigned generation,
 	const struct stored_key stored = make_key(key);
 	sqlite3_stmt *st =
 		sq_use(s, generation == 0 ? SQ_DEDUPE_0_PUT : SQ_DEDUPE_1_PUT);
+
+	s->dedupe_empty[generation] = false;
 	sq_bind(st, 1, key->group_id);
 	sq_bind_text(st, 2, key->user);
 	sq_bind_blob(st, 3, str_make(stored.bytes, stored.len));

@@ -116,7 +116,7 @@ static int check_name(struct sqlite_store *s, struct str name, struct err *err)
 static int reserve_id(struct sqlite_store *s, uint64_t wanted, uint64_t *id,
 		      struct err *err)
 {
-	sqlite3_stmt *st = sq_use(s, SQ_RESERVE_GROUP);
+	sqlite3_stmt *st = sq_change(s, SQ_RESERVE_GROUP, wanted);
 	int rc;
 
 	sq_bind(st, 1, wanted);
@@ -124,7 +124,7 @@ static int reserve_id(struct sqlite_store *s, uint64_t wanted, uint64_t *id,
 	if (rc < 0)
 		return rc;
 	*id = (uint64_t)sqlite3_last_insert_rowid(s->db);
-	st = sq_use(s, SQ_DELETE_GROUP);
+	st = sq_change(s, SQ_DELETE_GROUP, *id);
 	sq_bind(st, 1, *id);
 	rc = sq_run(s, st, err);
 	if (rc == 0 && *id > SQ_GROUP_MAX)
@@ -233,7 +233,7 @@ static int import_member(const struct importing *i,
 		rc = check_new_member(i, m->name, err);
 	if (rc < 0)
 		return rc;
-	st = sq_use(i->s, SQ_INSERT_MEMBER);
+	st = sq_change(i->s, SQ_INSERT_MEMBER, i->op->import_id);
 	sq_bind(st, 1, i->op->import_id);
 	sq_bind_text(st, 2, m->name);
 	sq_bind(st, 3, m->role);
@@ -512,7 +512,7 @@ static void bind_tail(sqlite3_stmt *st, const struct importing *i,
 static int show_group(struct importing *i, const struct store_import_end *op,
 		      uint64_t members, struct err *err)
 {
-	sqlite3_stmt *st = sq_use(i->s, SQ_SHOW_GROUP);
+	sqlite3_stmt *st = sq_change(i->s, SQ_SHOW_GROUP, op->import_id);
 	const struct wire_port_group *g = &i->group;
 	const struct wire_group own =
 		op->kept != NULL ? *op->kept : new_group(i);

@@ -36,7 +36,7 @@ static int drop_members(struct sqlite_store *s, uint64_t id, struct err *err)
 	rc = sq_run(s, st, err);
 	if (rc < 0)
 		return rc;
-	st = sq_use(s, SQ_DROP_MEMBERS);
+	st = sq_change(s, SQ_DROP_MEMBERS, id);
 	sq_bind(st, 1, id);
 	sq_bind(st, 2, IMPORT_DROP_FEW);
 	return drop_some(s, st, err);

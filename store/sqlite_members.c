@@ -91,7 +91,7 @@ static int add_member(struct editing *e, struct str name, enum role role,
 		return err_set(err, ERR_GROUP_FULL,
 			       "This group is full: %.*s cannot be added",
 			       (int)name.len, name.data);
-	st = sq_use(e->s, SQ_INSERT_MEMBER);
+	st = sq_change(e->s, SQ_INSERT_MEMBER, e->group_id);
 	sq_bind(st, 1, e->group_id);
 	sq_bind_text(st, 2, name);
 	sq_bind(st, 3, role);
@@ -108,7 +108,7 @@ static int add_member(struct editing *e, struct str name, enum role role,
 static int remove_member(struct editing *e, struct str name, enum role role,
 			 struct err *err)
 {
-	sqlite3_stmt *st = sq_use(e->s, SQ_DELETE_MEMBER);
+	sqlite3_stmt *st = sq_change(e->s, SQ_DELETE_MEMBER, e->group_id);
 	int rc;
 
 	sq_bind(st, 1, e->group_id);
@@ -133,7 +133,7 @@ static int remove_member(struct editing *e, struct str name, enum role role,
 static int change_role(struct editing *e, struct str name, enum role role,
 		       struct err *err)
 {
-	sqlite3_stmt *st = sq_use(e->s, SQ_SET_ROLE);
+	sqlite3_stmt *st = sq_change(e->s, SQ_SET_ROLE, e->group_id);
 	int rc;
 
 	sq_bind(st, 1, e->group_id);
@@ -173,7 +173,7 @@ static int apply_edit(struct editing *e, const struct wire_edit *edit,
 
 static int set_member_count(struct editing *e, struct err *err)
 {
-	sqlite3_stmt *st = sq_use(e->s, SQ_MEMBER_COUNT);
+	sqlite3_stmt *st = sq_change(e->s, SQ_MEMBER_COUNT, e->group_id);
 
 	sq_bind(st, 1, e->group_id);
 	sq_bind(st, 2, e->member_count);
@@ -181,7 +181,7 @@ static int set_member_count(struct editing *e, struct err *err)
 	return sq_run(e->s, st, err);
 }
 
-/* Only where an admin was lost, so that no index on roles is needed. */
+/* Only where an admin was lost. */
 static int check_an_admin_is_left(struct editing *e, struct err *err)
 {
 	sqlite3_stmt *st;
@@ -279,7 +279,7 @@ static int find_created(struct sqlite_store *s, struct store_create *op,
 static int insert_group(struct sqlite_store *s, struct store_create *op,
 			uint64_t now_ms, struct err *err)
 {
-	sqlite3_stmt *st = sq_use(s, SQ_INSERT_GROUP);
+	sqlite3_stmt *st = sq_change(s, SQ_INSERT_GROUP, 0);
 	int rc;
 
 	sq_bind_text(st, 1, op->name);
@@ -364,7 +364,7 @@ int sq_delete_group(struct store *base, uint64_t group_id, struct str by,
 	rc = sq_run(s, st, err);
 	for (size_t i = 0;
 	     rc == 0 && i < sizeof(of_group) / sizeof(of_group[0]); i++) {
-		st = sq_use(s, of_group[i]);
+		st = sq_change(s, of_group[i], group_id);
 		sq_bind(st, 1, group_id);
 		rc = sq_run(s, st, err);
 	}
@@ -438,7 +438,7 @@ int sq_set_info(struct store *base, const struct store_set_info *op,
 		return input_refuse_max_members(m.member_count, err);
 	if (op->set == 0)
 		return 0;
-	st = sq_use(s, SQ_SET_INFO);
+	st = sq_change(s, SQ_SET_INFO, op->group_id);
 	sq_bind(st, 1, op->group_id);
 	sq_bind(st, 2, op->set);
 	sq_bind_text(st, 3, op->description);

@@ -16,7 +16,7 @@ struct mentioned {
 struct recording {
 	struct sqlite_store *s;
 	const struct store_append *op;
-	const struct sq_member *sender;
+	const struct sq_sender *sender;
 	uint64_t seq;
 };
 
@@ -127,7 +127,7 @@ int sq_import_mentions(struct sqlite_store *s, uint64_t group_id,
 }
 
 int sq_record_mentions(struct sqlite_store *s, const struct store_append *op,
-		       const struct sq_member *sender, uint64_t seq,
+		       const struct sq_sender *sender, uint64_t seq,
 		       const struct wire_item *item, uint64_t *warnings,
 		       struct err *err)
 {

@@ -227,6 +227,7 @@ int sq_move_reset(struct store *base, struct err *err)
 	struct sqlite_store *s = sq_of(base);
 
 	s->dedupe_known = false;
+	sq_senders_clear(s->senders);
 	return sq_exec(s,
 		       "DELETE FROM users; DELETE FROM groups;"
 		       "DELETE FROM members; DELETE FROM messages;"

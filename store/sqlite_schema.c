@@ -235,6 +235,26 @@ static const char schema_5[] =
 	"WHERE EXISTS (SELECT 1 FROM messages WHERE id BETWEEN group_id<<32"
 	"  AND group_id<<32|4294967295);";
 
+/*
+ * Version 6: each page has a checksum (sqlite_checksum.h). And who asks does
+ * not count: how many groups and users there are stands in meta, by triggers,
+ * so that no statement can forget it; and of members there is an index of the
+ * admins, who are few.
+ */
+static const char schema_6[] =
+	"CREATE INDEX admins ON members(group_id) WHERE role=1;"
+	"INSERT INTO meta(k,v) VALUES"
+	"  ('count_groups',(SELECT count(*) FROM groups)),"
+	"  ('count_users',(SELECT count(*) FROM users));"
+	"CREATE TRIGGER group_added AFTER INSERT ON groups BEGIN"
+	"  UPDATE meta SET v=v+1 WHERE k='count_groups'; END;"
+	"CREATE TRIGGER group_deleted AFTER DELETE ON groups BEGIN"
+	"  UPDATE meta SET v=v-1 WHERE k='count_groups'; END;"
+	"CREATE TRIGGER user_added AFTER INSERT ON users BEGIN"
+	"  UPDATE meta SET v=v+1 WHERE k='count_users'; END;"
+	"CREATE TRIGGER user_deleted AFTER DELETE ON users BEGIN"
+	"  UPDATE meta SET v=v-1 WHERE k='count_users'; END;";
+
 static int copy_messages(struct sqlite_store *s, struct err *err);
 
 /* Each brings a store from version `from` to from + 1, in one transaction
@@ -246,7 +266,7 @@ static const struct migration {
 } migrations[] = {
 	{ 0, schema_1, NULL }, { 1, schema_2, copy_messages },
 	{ 2, schema_3, NULL }, { 3, schema_4, NULL },
-	{ 4, schema_5, NULL },
+	{ 4, schema_5, NULL }, { SQ_NO_CHECKSUMS, schema_6, NULL },
 };
 
 _Static_assert(sizeof(migrations) / sizeof(migrations[0]) == SQ_USER_VERSION,
@@ -424,7 +444,10 @@ int sq_schema_apply(struct sqlite_store *s, struct err *err)
 	if (rc < 0 || version == SQ_USER_VERSION)
 		return rc;
 	while (rc == 0 && version < SQ_USER_VERSION) {
-		rc = migrate(s, &migrations[version], err);
+		if (version == SQ_NO_CHECKSUMS && !sq_checksum_is_on(s->db))
+			rc = sq_rewrite(s, err);
+		if (rc == 0)
+			rc = migrate(s, &migrations[version], err);
 		version++;
 	}
 	return rc < 0 ? rc : shorten_log(s, err);

@@ -247,7 +247,7 @@ static int move_floor(struct sqlite_store *s, uint64_t from_seq,
 	if (rc < 0)
 		return rc;
 	/* What lies in hot is dropped when it would be sealed. */
-	st = sq_use(s, SQ_SET_FLOOR);
+	st = sq_change(s, SQ_SET_FLOOR, f->group_id);
 	sq_bind(st, 1, f->group_id);
 	sq_bind(st, 2, f->seq);
 	sq_bind(st, 3, f->off);

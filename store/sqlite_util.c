@@ -2,6 +2,7 @@
 #include "store/sqlite.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 static const char *const sql_text[SQ_COUNT] = {
@@ -10,20 +11,48 @@ static const char *const sql_text[SQ_COUNT] = {
 #undef SQ_TEXT
 };
 
-int sq_prepare_all(struct sqlite_store *s, struct err *err)
+/* Pointers are not remembered; and where sealing has come to changes nothing of
+ * where a log ends. */
+static bool is_remembered(int action, const char *table, const char *column)
 {
-	for (size_t i = 0; i < SQ_COUNT; i++) {
-		int result = sqlite3_prepare_v3(s->db, sql_text[i], -1,
-						SQLITE_PREPARE_PERSISTENT,
-						&s->statements[i], NULL);
+	bool is_one =
+		strcmp(table, "groups") == 0 || strcmp(table, "members") == 0;
 
-		if (result != SQLITE_OK)
-			return sq_fail(s, result, err);
-	}
-	return 0;
+	return is_one &&
+	       (action == SQLITE_INSERT || action == SQLITE_DELETE ||
+		(action == SQLITE_UPDATE && strncmp(column, "tail_", 5) != 0 &&
+		 strcmp(column, "last_read_seq") != 0));
 }
 
-sqlite3_stmt *sq_use(struct sqlite_store *s, enum sq_statement which)
+/* SQLite itself says what a statement writes, as it is prepared. */
+static int note_write(void *data, int action, const char *table,
+		      const char *column, const char *database,
+		      const char *trigger)
+{
+	bool *changes = data;
+
+	(void)database;
+	(void)trigger;
+	if (table != NULL && is_remembered(action, table, column))
+		*changes = true;
+	return SQLITE_OK;
+}
+
+int sq_prepare_all(struct sqlite_store *s, struct err *err)
+{
+	int result = SQLITE_OK;
+
+	for (size_t i = 0; result == SQLITE_OK && i < SQ_COUNT; i++) {
+		sqlite3_set_authorizer(s->db, note_write, &s->changes[i]);
+		result = sqlite3_prepare_v3(s->db, sql_text[i], -1,
+					    SQLITE_PREPARE_PERSISTENT,
+					    &s->statements[i], NULL);
+	}
+	sqlite3_set_authorizer(s->db, NULL, NULL);
+	return result == SQLITE_OK ? 0 : sq_fail(s, result, err);
+}
+
+static sqlite3_stmt *use(struct sqlite_store *s, enum sq_statement which)
 {
 	sqlite3_stmt *st = s->statements[which];
 
@@ -31,6 +60,20 @@ sqlite3_stmt *sq_use(struct sqlite_store *s, enum sq_statement which)
 	/* Two walks of one kind inside each other would cut the outer one. */
 	assert(!sqlite3_stmt_busy(st));
 	return st;
+}
+
+sqlite3_stmt *sq_use(struct sqlite_store *s, enum sq_statement which)
+{
+	assert(!s->changes[which]);
+	return use(s, which);
+}
+
+sqlite3_stmt *sq_change(struct sqlite_store *s, enum sq_statement which,
+			uint64_t group_id)
+{
+	assert(s->senders != NULL);
+	sq_senders_drop(s->senders, group_id);
+	return use(s, which);
 }
 
 static void must_bind(int result)
@@ -110,6 +153,29 @@ struct str sq_column_str(sqlite3_stmt *st, int i)
 	return str_make(data, (size_t)sqlite3_column_bytes(st, i));
 }
 
+/* The one place that says it. */
+static int fail_damaged(struct sqlite_store *s, struct err *err)
+{
+	const char *path = buf_cstr(&s->path);
+	struct sq_damage damage;
+
+	if (!sq_checksum_damage(s->db, &damage))
+		return err_set(err, ERR_UNAVAILABLE,
+			       "The store %s is damaged: restore a backup "
+			       "(DAMAGE in groupd(8))",
+			       path);
+	return err_set(err, ERR_UNAVAILABLE,
+		       damage.in_log
+			       ? "The write-ahead log of the store %s is "
+				 "damaged at byte %" PRIu64
+				 ": restore a backup (DAMAGE in "
+				 "groupd(8))"
+			       : "The store %s is damaged in page %" PRIu64
+				 ": restore a backup (DAMAGE in "
+				 "groupd(8))",
+		       path, damage.at);
+}
+
 /* Who has the disk reads what the kernel said of it. */
 static int fail_disk(const struct sqlite_store *s, struct err *err)
 {
@@ -128,6 +194,8 @@ int sq_fail(struct sqlite_store *s, int result, struct err *err)
 	const char *path = buf_cstr(&s->path);
 
 	s->base.broken = s->base.in_transaction;
+	if (result == SQLITE_IOERR_DATA)
+		return fail_damaged(s, err);
 	switch (result & 0xff) {
 	case SQLITE_FULL:
 		return err_set(err, ERR_OUT_OF_SPACE, NULL);
@@ -137,9 +205,7 @@ int sq_fail(struct sqlite_store *s, int result, struct err *err)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "%s is not a store of groupd", path);
 	case SQLITE_CORRUPT:
-		return err_set(err, ERR_UNAVAILABLE,
-			       "The store %s is damaged: restore a backup",
-			       path);
+		return fail_damaged(s, err);
 	default:
 		return err_set(err, ERR_UNAVAILABLE, "The store failed: %s",
 			       s->db != NULL ? sqlite3_errmsg(s->db)

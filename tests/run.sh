@@ -51,6 +51,8 @@ one() {
 	began=$(date +%s)
 	run "$test" >"$mine.tap" 2>"$mine.log"
 	rc=$?
+	# A subshell of its own would have used nothing yet.
+	times >"$mine.times"
 	{
 		echo "# $test"
 		grep -E '^(ok|not ok|1\.\.|#|	)' "$mine.tap"
@@ -73,12 +75,13 @@ one() {
 			grep -vE '^(ok|not ok|1\.\.|#|	)' "$mine.tap" | tail -n 40
 			tail -n 60 "$mine.log"
 		fi
-		echo "# $test: $(($(date +%s) - began)) s"
+		echo "# $test: $(($(date +%s) - began)) s," \
+			"of a processor: $(tail -n 1 "$mine.times")"
 	} >"$mine.out"
 	# Others write, too.
 	flock "$out/lock" cat "$mine.out"
 	echo "$ok $bad $skip $test" >>"$out/sums"
-	rm -f "$mine.tap" "$mine.log" "$mine.out"
+	rm -f "$mine.tap" "$mine.log" "$mine.out" "$mine.times"
 }
 
 if [ "${1:-}" = --one ]; then

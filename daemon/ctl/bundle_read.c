@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -327,6 +328,9 @@ static int read_all(struct reader *r, const char *path)
 	    archive_read_open_filename(r->archive, path, BLOCK) != ARCHIVE_OK) {
 		const char *why = archive_error_string(r->archive);
 
+		/* libarchive's ARCHIVE_ERRNO_FILE_FORMAT. */
+		if (archive_errno(r->archive) == EILSEQ)
+			return bad_archive(r);
 		return err_set(r->err, ERR_UNAVAILABLE, "%s",
 			       why == NULL ? "it cannot be opened" : why);
 	}

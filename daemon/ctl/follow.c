@@ -88,7 +88,7 @@ void follow_drop(struct source *s)
 static void source_ended(struct source *s)
 {
 	struct follow *f = s->follow;
-	const struct err err = s->sub.err;
+	const struct err err = *s->sub.err;
 
 	if (s->restored && !f->all) {
 		/* Its number may be another group's now. */

@@ -134,7 +134,7 @@ enum ctl_exit jsonl_next(struct jsonl_in *in, bool *more)
 	in->line = (struct str){ 0 };
 	*more = false;
 	for (;;) {
-		const char *from = in->buf.data + in->at;
+		const char *from = buf_cstr(&in->buf) + in->at;
 		size_t len = in->buf.len - in->at;
 		const char *end =
 			len == searched

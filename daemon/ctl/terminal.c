@@ -149,9 +149,10 @@ void terminal_escape_json(struct buf *out, size_t from)
 		wchar_t c = decode(str_make(s.data + at, s.len - at), &len);
 
 		buf_clear(&escaped);
-		if (len > 1)
+		/* Of ASCII, JSON leaves DEL alone as it is. */
+		if (len > 1 || c == 0x7f)
 			text_escape(&escaped, str_make(s.data + at, len));
-		if (len > 1 && escaped.len != len)
+		if (escaped.len > 0 && escaped.len != len)
 			buf_printf(out, "\\u%04x", (unsigned int)c);
 		else
 			buf_append(out, s.data + at, len);

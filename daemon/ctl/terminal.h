@@ -42,7 +42,7 @@ const char *terminal_color_of(struct str name);
 /* Appends s, control characters escaped; a backslash stays one. */
 void terminal_escape(struct buf *out, struct str s);
 /* From byte `from` of out on there is JSON: what of its strings could steer a
- * terminal (C1, bidi controls) becomes \u escapes, which mean the same. */
+ * terminal (DEL, C1, bidi controls) becomes \u escapes, which mean the same. */
 void terminal_escape_json(struct buf *out, size_t from);
 void terminal_pad(struct buf *out, size_t columns);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/gateway/meter.h"
 
+#include <assert.h>
+
 #include "daemon/gateway/ws.h"
 
 void meter_init(struct meter *m, const struct env *env)
@@ -34,14 +36,17 @@ static void put_shared(struct meter *m)
 	m->shared = 0;
 }
 
+static uint64_t delay_ms(uint64_t now_ms, uint64_t time_ms)
+{
+	return now_ms > time_ms ? now_ms - time_ms : 0;
+}
+
 static void read_clock(struct meter *m, uint64_t turn, uint64_t time_ms)
 {
-	uint64_t now = env_now_ms(m->env);
-
 	put_shared(m);
 	m->turn = turn;
 	m->time_ms = time_ms;
-	m->delay_ms = now > time_ms ? now - time_ms : 0;
+	m->delay_ms = delay_ms(env_now_ms(m->env), time_ms);
 }
 
 void meter_fanout(struct meter *m, uint64_t turn, uint64_t time_ms)
@@ -50,6 +55,51 @@ void meter_fanout(struct meter *m, uint64_t turn, uint64_t time_ms)
 	    turn != m->turn || time_ms != m->time_ms)
 		read_clock(m, turn, time_ms);
 	m->shared++;
+}
+
+static void put_run(struct meter *m)
+{
+	struct meter_run *run = &m->run;
+
+	for (size_t i = 0; i < run->ntimes && run->given > 0; i++)
+		histogram_add(&m->fanout,
+			      delay_ms(run->now_ms, run->times[i].ms) * 1000000,
+			      run->times[i].messages * run->given);
+	run->given = 0;
+}
+
+void meter_run_begin(struct meter *m)
+{
+	put_run(m);
+	m->run.ntimes = 0;
+}
+
+bool meter_run_add(struct meter *m, uint64_t time_ms)
+{
+	struct meter_run *run = &m->run;
+
+	assert(run->given == 0);
+	if (run->ntimes == 0 || run->times[run->ntimes - 1].ms != time_ms) {
+		if (run->ntimes == METER_RUN_TIMES)
+			return false;
+		run->times[run->ntimes].ms = time_ms;
+		run->times[run->ntimes++].messages = 0;
+	}
+	run->times[run->ntimes - 1].messages++;
+	return true;
+}
+
+void meter_run_given(struct meter *m, uint64_t turn)
+{
+	struct meter_run *run = &m->run;
+
+	if (run->given == 0 || run->given == METER_CLOCK_EVERY ||
+	    run->turn != turn) {
+		put_run(m);
+		run->turn = turn;
+		run->now_ms = env_now_ms(m->env);
+	}
+	run->given++;
 }
 
 static void put_requests(struct buf *b, const struct meter *m)
@@ -82,6 +132,7 @@ void meter_report(struct meter *m, struct wire_body_report *out,
 	size_t refused, fanout;
 
 	put_shared(m);
+	put_run(m);
 	buf_clear(lists);
 	put_requests(lists, m);
 	refused = lists->len;

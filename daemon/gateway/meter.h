@@ -7,6 +7,7 @@
 #define GROUPFS_DAEMON_GATEWAY_METER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/buf.h"
@@ -19,7 +20,19 @@ enum {
 	METER_STATUSES = 5, /* 1xx to 5xx */
 	/* The clock is read once a message and loop turn, and once more after
 	 * so many deliveries: a turn may take 100 ms. */
-	METER_CLOCK_EVERY = 64
+	METER_CLOCK_EVERY = 64,
+	METER_RUN_TIMES = 32 /* different ones in a run */
+};
+
+/* Messages that one socket after the other gets together: counted once for
+ * METER_CLOCK_EVERY sockets, by their times. */
+struct meter_run {
+	struct {
+		uint64_t ms, messages;
+	} times[METER_RUN_TIMES];
+	size_t ntimes;
+	uint64_t given; /* sockets, not in fanout yet */
+	uint64_t turn, now_ms;
 };
 
 struct meter {
@@ -38,6 +51,7 @@ struct meter {
 	/* Deliveries that share a reading of the clock, not in fanout yet. */
 	uint64_t shared;
 	uint64_t turn, time_ms, delay_ms;
+	struct meter_run run;
 };
 
 void meter_init(struct meter *m, const struct env *env);
@@ -51,6 +65,13 @@ void meter_closed(struct meter *m, int code);
  * tells one turn of the loop from the next, as uv_now() does. Costs a reading
  * of the clock at times, else three comparisons. */
 void meter_fanout(struct meter *m, uint64_t turn, uint64_t time_ms);
+
+/* The same of many at once: a new run, then each of its messages, then each
+ * socket that got all of them. Of add, false: there is no room for one more
+ * time, so the run ends before this message. */
+void meter_run_begin(struct meter *m);
+bool meter_run_add(struct meter *m, uint64_t time_ms);
+void meter_run_given(struct meter *m, uint64_t turn);
 
 /* Fills what the meter knows of a report; its strs point into lists, which is
  * cleared first. */

@@ -76,7 +76,7 @@ static void put_live(struct http_stream *s)
 /* An event stream says why it ends; a client would connect again else. */
 static void put_end(struct http_stream *s)
 {
-	struct err err = s->sub.err;
+	struct err err = *s->sub.err;
 	struct buf data = { 0 };
 
 	if (!s->events)
@@ -150,10 +150,10 @@ static void on_wake(struct feed_sub *sub)
 	if (s->began)
 		http_wake(s->r);
 	else if (sub->state == FEED_ENDED && sub->cut_seq > 0)
-		rest_epoch_changed(s->r, &sub->err, sub->cut_epoch,
+		rest_epoch_changed(s->r, sub->err, sub->cut_epoch,
 				   sub->cut_seq);
 	else if (sub->state == FEED_ENDED)
-		http_fail(s->r, &sub->err);
+		http_fail(s->r, sub->err);
 	else if (sub->state == FEED_LIVE)
 		begin(s);
 }

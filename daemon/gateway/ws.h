@@ -86,6 +86,7 @@ struct ws_conn {
 	struct list out; /* of ws_frame */
 	int closing;	 /* the close code, once bye was said */
 	int fd;		 /* borrowed from lws; -1: TLS, write through lws */
+	bool held;	 /* lws has bytes that the socket did not take */
 	bool dead;	 /* lws closes it soon */
 	bool close_sent;
 	bool ping_due;
@@ -134,11 +135,21 @@ void ws_control(struct ws_conn *c, enum frame_opcode opcode,
 void ws_refuse(struct ws_conn *c, int code);
 void ws_closed(struct ws_conn *c); /* frees it; takes NULL */
 
-/* ws_conn.c */
+/* ws_frame.c */
 /* A frame to be filled with one JSON object, then put or dropped. */
 void ws_frame_begin(struct buf *b, const char *type, struct str id);
 /* What its object begins with. */
 void ws_frame_type(struct buf *b, const char *type);
+/* Room for what lws and ws_frame_bytes() put before a frame. */
+void ws_frame_room(struct buf *b);
+/* A frame as it goes out, with its header. Borrowed from it. */
+struct str ws_frame_bytes(struct buf *frame);
+/* Frames one behind the other, as they go out: what is appended to out between
+ * the two is one; start is what begin returned. */
+size_t ws_batch_begin(struct buf *out);
+void ws_batch_end(struct buf *out, size_t start);
+
+/* ws_conn.c */
 void ws_put(struct ws_conn *c, struct buf *frame); /* takes its bytes */
 void ws_put_error(struct ws_conn *c, struct str id, const struct err *err,
 		  const char *extra);
@@ -151,14 +162,6 @@ int ws_use_token(struct ws_conn *c, struct str token);
 void ws_use_ticket(struct ws_conn *c, struct str ticket);
 /* Reads on or not, by what is under way. */
 void ws_throttle(struct ws_conn *c);
-/* Room for what lws and ws_frame_bytes() put before a frame. */
-void ws_frame_room(struct buf *b);
-/* A frame as it goes out, with its header. Borrowed from it. */
-struct str ws_frame_bytes(struct buf *frame);
-/* Frames one behind the other, as they go out: what is appended to out between
- * the two is one; start is what begin returned. */
-size_t ws_batch_begin(struct buf *out);
-void ws_batch_end(struct buf *out, size_t start);
 /* Writes whole frames; nothing may be buffered. False: take a pause. */
 bool ws_write_bytes(struct ws_conn *c, struct str bytes);
 bool ws_write(struct ws_conn *c, struct buf *frame);
@@ -189,8 +192,6 @@ void ws_unsubscribe(struct ws_sub *sub);
 /* Writes up to budget bytes of messages, and the last of them whole. True:
  * there is more, and the socket may take it. */
 bool ws_write_messages(struct ws_conn *c, size_t budget);
-/* The sub's socket has it: for the figures. */
-void ws_count_delivery(const struct ws_sub *sub, const struct wire_message *m);
 /* ws_run.c */
 /* Appends the message's frame for this sub: made once for all, or its own. */
 void ws_append_message(struct buf *out, struct ws_sub *sub,

@@ -18,30 +18,6 @@ struct ws_frame {
 	struct buf text;
 };
 
-void ws_frame_room(struct buf *b)
-{
-	static const char room[LWS_PRE];
-
-	buf_append(b, room, sizeof(room));
-}
-
-void ws_frame_type(struct buf *b, const char *type)
-{
-	buf_append_str(b, str_of("{\"type\":\""));
-	buf_append_str(b, str_of(type));
-	buf_append_char(b, '"');
-}
-
-void ws_frame_begin(struct buf *b, const char *type, struct str id)
-{
-	ws_frame_room(b);
-	ws_frame_type(b, type);
-	if (id.len > 0) {
-		buf_append_str(b, str_of(",\"id\":"));
-		buf_append_str(b, id);
-	}
-}
-
 static void kill_conn(struct ws_conn *c)
 {
 	if (c->dead)
@@ -52,67 +28,12 @@ static void kill_conn(struct ws_conn *c)
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 
-static size_t header_len(size_t len)
-{
-	return len < 126 ? 2 : len <= UINT16_MAX ? 4 : 10;
-}
-
-/* The header is the same for all: what a server sends is not masked. */
-static void put_header(char *at, size_t len)
-{
-	uint8_t *p = (uint8_t *)at;
-	size_t head = header_len(len);
-
-	p[0] = 0x81; /* final, text */
-	p[1] = head == 2 ? (uint8_t)len : head == 4 ? 126 : 127;
-	for (size_t i = 2; i < head; i++)
-		p[i] = (uint8_t)((uint64_t)len >> (8 * (head - 1 - i)));
-}
-
-struct str ws_frame_bytes(struct buf *frame)
-{
-	size_t len = frame->len - LWS_PRE;
-	size_t head = header_len(len);
-	char *at = frame->data + LWS_PRE - head;
-
-	put_header(at, len);
-	return str_make(at, head + len);
-}
-
-enum { USUAL_HEADER = 4 };
-
-size_t ws_batch_begin(struct buf *out)
-{
-	static const char room[USUAL_HEADER];
-
-	buf_append(out, room, sizeof(room));
-	return out->len - sizeof(room);
-}
-
-void ws_batch_end(struct buf *out, size_t start)
-{
-	size_t len, head;
-	char *at;
-
-	if (out->failed)
-		return;
-	len = out->len - start - USUAL_HEADER;
-	head = header_len(len);
-	/* A short frame, or a very long one. */
-	if (head > USUAL_HEADER && !buf_reserve(out, head - USUAL_HEADER))
-		return;
-	at = out->data + start;
-	if (head != USUAL_HEADER)
-		memmove(at + head, at + USUAL_HEADER, len);
-	out->len = start + head + len;
-	put_header(at, len);
-}
-
 /*
  * LWS_WRITE_HTTP on a WebSocket writes the bytes as they are: lws neither
  * changes nor copies them, but for the end that the socket does not take. That
  * end goes out before anything else (a pong of lws' own, too). We add nothing
- * while there is one, since lws would keep it without bound.
+ * while there is one, since lws would keep it without bound; and WRITEABLE says
+ * when it is gone, so that nobody has to ask lws for each message.
  */
 static bool write_by_lws(struct ws_conn *c, struct str bytes)
 {
@@ -121,7 +42,8 @@ static bool write_by_lws(struct ws_conn *c, struct str bytes)
 		kill_conn(c);
 		return false;
 	}
-	if (lws_partial_buffered(c->wsi) == 0)
+	c->held = lws_partial_buffered(c->wsi) != 0;
+	if (!c->held)
 		return true;
 	if (c->stalled_ms == 0)
 		c->stalled_ms = uv_now(c->gw->loop);
@@ -135,7 +57,7 @@ bool ws_write_bytes(struct ws_conn *c, struct str bytes)
 {
 	ssize_t n = 0;
 
-	assert(lws_partial_buffered(c->wsi) == 0);
+	assert(!c->held);
 	c->gw->meter.written += bytes.len;
 	if (c->fd >= 0)
 		n = send(c->fd, bytes.data, bytes.len,
@@ -155,8 +77,8 @@ bool ws_write(struct ws_conn *c, struct buf *frame)
 
 bool ws_may_write(const struct ws_conn *c)
 {
-	return !c->dead && c->closing == 0 && !c->ping_due && !c->pong_due &&
-	       list_empty(&c->out) && lws_partial_buffered(c->wsi) == 0;
+	return !c->dead && !c->held && c->closing == 0 && !c->ping_due &&
+	       !c->pong_due && list_empty(&c->out);
 }
 
 void ws_throttle(struct ws_conn *c)
@@ -288,7 +210,7 @@ void ws_pump(struct ws_conn *c)
 {
 	bool more = true;
 
-	if (c->dead || c->close_sent || lws_partial_buffered(c->wsi) != 0)
+	if (c->dead || c->close_sent || c->held)
 		return;
 	if (c->ping_due && !write_ping(c))
 		return;
@@ -321,12 +243,12 @@ int ws_writable(struct ws_conn *c)
 {
 	if (c->dead)
 		return -1;
+	c->held = lws_partial_buffered(c->wsi) != 0;
 	if (c->close_sent)
 		return c->close_got ? -1 : 0;
 	c->stalled_ms = 0;
 	ws_pump(c);
-	if (c->closing != 0 && !c->dead && list_empty(&c->out) &&
-	    lws_partial_buffered(c->wsi) == 0)
+	if (c->closing != 0 && !c->dead && !c->held && list_empty(&c->out))
 		write_close(c);
 	/* When all is out, lws may end it. */
 	if (c->close_sent && c->close_got)
@@ -461,7 +383,7 @@ static void use_bearer(struct ws_conn *c)
 	if (c->bearer->principal.state == CLIENT_PRINCIPAL_READY)
 		take_seat(c);
 	else if (c->bearer->principal.state == CLIENT_PRINCIPAL_REFUSED)
-		on_principal(&c->user, &c->bearer->principal.err);
+		on_principal(&c->user, c->bearer->principal.err);
 }
 
 int ws_use_token(struct ws_conn *c, struct str token)
@@ -498,6 +420,7 @@ struct ws_conn *ws_open(struct gateway *gw, struct lws *wsi, struct str token)
 	c->gw = gw;
 	c->wsi = wsi;
 	c->fd = lws_is_ssl(wsi) ? -1 : lws_get_socket_fd(wsi);
+	c->held = lws_partial_buffered(wsi) != 0; /* the answer's head */
 	c->serial = ++gw->conn_serial;
 	c->user.changed = on_principal;
 	list_init(&c->user.link);

@@ -212,7 +212,7 @@ static void put_removed(struct ws_conn *c, const char *name)
 static void end_sub(struct ws_sub *sub)
 {
 	struct ws_conn *c = sub->conn;
-	struct err err = sub->feed.err;
+	struct err err = *sub->feed.err;
 	uint64_t cut_epoch = sub->feed.cut_epoch;
 	uint64_t cut_seq = sub->feed.cut_seq;
 	char name[WIRE_NAME_MAX + 1];
@@ -291,7 +291,9 @@ static void append_note(struct buf *out, struct ws_sub *sub)
 	ws_notes_pass(&sub->group->notes, &sub->note);
 }
 
-void ws_count_delivery(const struct ws_sub *sub, const struct wire_message *m)
+/* The sub's socket gets it: for the figures. */
+static void count_delivery(const struct ws_sub *sub,
+			   const struct wire_message *m)
 {
 	struct gateway *gw = sub->conn->gw;
 
@@ -323,7 +325,7 @@ static bool append_one(struct buf *out, struct ws_sub *sub)
 	}
 	ws_append_message(out, sub, m);
 	append_mention(out, sub, &m->m);
-	ws_count_delivery(sub, &m->m);
+	count_delivery(sub, &m->m);
 	return true;
 }
 

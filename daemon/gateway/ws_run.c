@@ -62,10 +62,12 @@ void ws_append_message(struct buf *out, struct ws_sub *sub,
 static struct str join(struct ws_sub *sub, struct ws_run *run, uint64_t known)
 {
 	uint64_t seq = sub->feed.cursor + 1;
+	struct meter *meter = &sub->conn->gw->meter;
 	struct feed_message *m;
 
 	buf_clear(&run->bytes);
 	run->last = 0;
+	meter_run_begin(meter);
 	while (seq <= known && run->bytes.len < WS_SLICE_BYTES) {
 		m = feed_peek(&sub->feed, seq);
 		if (m == NULL || m->m.mentions.len > 0)
@@ -74,6 +76,8 @@ static struct str join(struct ws_sub *sub, struct ws_run *run, uint64_t known)
 			buf_release(&m->encoded);
 			break;
 		}
+		if (!meter_run_add(meter, m->m.time_ms))
+			break;
 		buf_append_str(&run->bytes, ws_frame_bytes(&m->encoded));
 		run->last = seq++;
 	}
@@ -100,32 +104,26 @@ static struct str run_for(struct ws_sub *sub, uint64_t *last)
 	return bytes;
 }
 
-/* What it just passed, from the first on. */
-static void count(const struct ws_sub *sub, uint64_t first)
+/* Nothing of a run is a replay: who gets it had read all before. */
+static void count(struct gateway *gw, const struct ws_run *run)
 {
-	const struct wire_message *m;
-
-	for (uint64_t seq = first; seq <= sub->feed.cursor; seq++) {
-		m = feed_recent_message(&sub->feed, seq);
-		if (m != NULL)
-			ws_count_delivery(sub, m);
-	}
+	gw->meter.deliveries += run->last - run->first + 1;
+	meter_run_given(&gw->meter, uv_now(gw->loop));
 }
 
 bool ws_write_run(struct ws_sub *sub)
 {
 	struct ws_conn *c = sub->conn;
 	struct str bytes;
-	uint64_t first, last;
+	uint64_t last;
 
 	if (sub->feed.state != FEED_LIVE || !sub->live_told ||
 	    sub->note != NULL || !list_empty(&c->ready) || !ws_may_write(c))
 		return false;
 	bytes = run_for(sub, &last);
-	first = sub->feed.cursor + 1;
 	if (last == 0 || !feed_skip(&sub->feed, last))
 		return false;
-	count(sub, first);
+	count(c->gw, &c->gw->run);
 	return ws_write_bytes(c, bytes) && feed_caught_up(&sub->feed);
 }
 

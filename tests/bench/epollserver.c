@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The plain epoll loop that `make bench-ws` measures against: epollserver PORT
+ * The plain epoll loop that `make bench-ws` measures against:
+ *
+ *   epollserver PORT [FILE]
  *
  * It greets who connects, and once more who says which groups he is in: "J",
  * their count (a byte), their numbers (two bytes each). A connection that began
@@ -8,9 +10,12 @@
  * the bytes, which are written to all of the group at once: no protocol, no
  * log, nobody is asked who he is. What a socket does not take waits for it.
  * Messages of one group that are read together go to a socket in one write.
+ * With a FILE what was read is written there first, and fdatasynced: what a
+ * loop could do that keeps all it delivers.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -47,6 +52,7 @@ struct group {
 static struct group groups[GROUPS_MAX];
 static size_t nconns;
 static int poller;
+static int file = -1;
 
 static void die(const char *what)
 {
@@ -150,6 +156,13 @@ static void join(struct conn *c, const char *data, size_t n)
 	hello(c);
 }
 
+static void store(const char *data, size_t n)
+{
+	if (file >= 0 && n > 0 &&
+	    (write(file, data, n) != (ssize_t)n || fdatasync(file) < 0))
+		die("store");
+}
+
 /* Whole messages; how many bytes of them. */
 static size_t publish(const char *data, size_t n)
 {
@@ -199,6 +212,7 @@ static void take(struct conn *c)
 		join(c, data, n);
 		return;
 	}
+	store(data + from, n - from);
 	from += publish(data + from, n - from);
 	nkept = n - from;
 	memcpy(kept, data + from, nkept);
@@ -242,8 +256,13 @@ int main(int argc, char **argv)
 	struct rlimit files;
 	int listener, n;
 
-	if (argc != 2)
+	if (argc < 2 || argc > 3)
 		return 2;
+	if (argc == 3)
+		file = open(argv[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+			    0600);
+	if (argc == 3 && file < 0)
+		die(argv[2]);
 	(void)getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &files);

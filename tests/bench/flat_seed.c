@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "lib/env.h"
+#include "store/sqlite_checksum.h"
 
 enum { COMMIT_MESSAGES = 200000, COMMIT_GROUPS = 20000 };
 
@@ -186,7 +187,8 @@ static void put_members(sqlite3 *db, const struct flat_scene *scene)
 /* The pages are written once, in order: a crash may lose them all. */
 static void open_file(sqlite3 **db, const char *path)
 {
-	if (sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE,
+			    sq_checksum_vfs()) != SQLITE_OK)
 		bench_die(path, -EIO);
 	run(*db, "PRAGMA synchronous=OFF; PRAGMA cache_size=-262144;"
 		 "PRAGMA temp_store=FILE; PRAGMA locking_mode=EXCLUSIVE");

@@ -32,6 +32,8 @@
 #
 # "commits", "disk": of groupd, a message: transactions; bytes that were given
 # to the disk, with the checkpoints' (whole pages, as the kernel counts them).
+# "log": of the store alone, with so many in each commit, what its write-ahead
+# log takes; "and put away": with what moves them to their group, later.
 . "$(dirname "$0")/../system/lib.sh"
 
 JSON=${JSON:-}
@@ -257,6 +259,12 @@ mkdir -p "$T/data"
 say "$GROUPS_ groups of $MEMBERS"
 "$BENCH" scene "sqlite:$T/data/groupd.db" "$GROUPS_" "$MEMBERS" ||
 	die "no groups"
+for round in $(seq "$ROUNDS"); do
+	for n in $(printf '%s\n' $SENDERS | awk '$1 >= 64'); do
+		bench wal "N=$n random groups" "sqlite:$T/data/groupd.db" "$n" \
+			"$GROUPS_"
+	done
+done
 printf '%s\n' 'max_connections_per_user = 0' 'max_connections_per_address = 0' \
 	'rate_messages_per_second = 0' >"$T/groupd.conf"
 start_groupd -c "$T/groupd.conf"

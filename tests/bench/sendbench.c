@@ -9,11 +9,13 @@
  *   sendbench fdatasync METRIC SIDE FILE
  *   sendbench server SOCKET FILE
  *   sendbench end MOUNT LIVE PORT FILE COUNT
+ *   sendbench wal METRIC URL MESSAGES-A-COMMIT GROUPS
  *
  * scene makes groups g0, g1, ... in a store of its own, of so many members, of
  * whom the first is this process' user. load, mount, file and fdatasync send
  * for BENCH_SLICE_MS. end: single messages of one mount, to a WebSocket and to
- * the file LIVE of another one. TOKEN: of the user, for HTTP.
+ * the file LIVE of another one. wal: of the scene's store, while nobody has
+ * it. TOKEN: of the user, for HTTP.
  */
 #include "tests/bench/sendbench.h"
 
@@ -230,10 +232,15 @@ int scene_main(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static const struct bench_command commands[] = {
-		{ "scene", scene_main },   { "load", load_main },
-		{ "mount", mount_main },   { "file", file_main },
-		{ "server", server_main }, { "fdatasync", fdatasync_main },
-		{ "end", end_main },	   { NULL, NULL }
+		{ "scene", scene_main },
+		{ "load", load_main },
+		{ "mount", mount_main },
+		{ "file", file_main },
+		{ "server", server_main },
+		{ "fdatasync", fdatasync_main },
+		{ "end", end_main },
+		{ "wal", wal_main },
+		{ NULL, NULL }
 	};
 
 	return bench_command(commands, "sendbench.c", argc, argv);

@@ -80,5 +80,6 @@ int server_main(int argc, char **argv);
 int mount_main(int argc, char **argv);
 int end_main(int argc, char **argv);
 int scene_main(int argc, char **argv);
+int wal_main(int argc, char **argv);
 
 #endif

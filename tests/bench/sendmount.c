@@ -16,6 +16,7 @@
 
 #include "tests/bench/bench.h"
 #include "tests/bench/sendbench.h"
+#include "tests/bench/websocket.h"
 
 enum {
 	FILES = 16, /* that a sender has open, of groups at random */
@@ -195,10 +196,7 @@ static int open_websocket(const char *port)
 		bench_die("send", -errno);
 	expect(fd, "\"hello\"");
 	buf_clear(&out);
-	buf_append_char(&out, (char)0x81);
-	buf_append_char(&out, (char)(0x80 | (sizeof(text) - 1)));
-	buf_append(&out, "\0\0\0", 4);
-	buf_append(&out, text, sizeof(text) - 1);
+	websocket_put_text(&out, str_of(text));
 	if (send(fd, out.data, out.len, 0) != (ssize_t)out.len)
 		bench_die("send", -errno);
 	expect(fd, "\"type\":\"live\"");

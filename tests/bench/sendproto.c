@@ -12,6 +12,7 @@
 #include "lib/wire.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/sendbench.h"
+#include "tests/bench/websocket.h"
 
 static void __attribute__((noreturn))
 refused(const char *who, const char *p, size_t n)
@@ -109,19 +110,12 @@ static size_t rest_parse(const char *p, size_t n, struct sendpiece *piece)
 	return len;
 }
 
-/* WebSocket, masked with zeros, which leave the text as it is. */
+/* WebSocket. */
 
 static void ws_open(struct buf *out, uint32_t number)
 {
 	(void)number;
-	buf_printf(out,
-		   "GET /api/ws HTTP/1.1\r\nHost: localhost\r\n"
-		   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-		   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-		   "Sec-WebSocket-Version: 13\r\n"
-		   "Sec-WebSocket-Protocol: groupfs.v1\r\n"
-		   "Authorization: Bearer %s\r\n\r\n",
-		   sendbench_token());
+	websocket_put_upgrade(out, str_of(sendbench_token()));
 }
 
 static void ws_put(struct buf *out, uint32_t tag, uint64_t group)
@@ -134,41 +128,26 @@ static void ws_put(struct buf *out, uint32_t tag, uint64_t group)
 			 tag, (unsigned long long)group, (int)content.len,
 			 content.data);
 
-	buf_append_char(out, (char)0x81);
-	buf_append_char(out, (char)(0x80 | 126)); /* more than 125 bytes */
-	buf_append_char(out, (char)(n >> 8));
-	buf_append_char(out, (char)n);
-	buf_append(out, "\0\0\0", 4);
-	buf_append(out, text, (size_t)n);
+	websocket_put_text(out, str_make(text, (size_t)n));
 }
 
 static size_t ws_parse(const char *p, size_t n, struct sendpiece *piece)
 {
 	static const char hello[] = "{\"type\":\"hello\"";
 	static const char sent[] = "{\"type\":\"sent\"";
-	size_t head = 2, len;
+	enum websocket_opcode opcode;
+	struct str text;
+	size_t len = websocket_take(p, n, &opcode, &text);
 
-	if (n < 4)
-		return 0;
-	if (p[0] == 'H') {
-		const char *end = memmem(p, n, "\r\n\r\n", 4);
-
-		return end == NULL ? 0 : (size_t)(end - p) + 4;
-	}
-	len = (unsigned char)p[1] & 0x7f;
-	if (len == 126) {
-		len = (size_t)(unsigned char)p[2] << 8 | (unsigned char)p[3];
-		head = 4;
-	}
-	if (n < head + len)
-		return 0;
-	if (strncmp(p + head, sent, sizeof(sent) - 1) == 0)
+	if (len == 0 || opcode == WEBSOCKET_HTTP)
+		return len;
+	if (strncmp(text.data, sent, sizeof(sent) - 1) == 0)
 		piece->kind = SENDPIECE_NEXT;
-	else if (strncmp(p + head, hello, sizeof(hello) - 1) == 0)
+	else if (strncmp(text.data, hello, sizeof(hello) - 1) == 0)
 		piece->kind = SENDPIECE_OPEN;
-	else if ((p[0] & 0x0f) == 1)
-		refused("the WebSocket", p + head, len);
-	return head + len;
+	else if (opcode == WEBSOCKET_TEXT)
+		refused("the WebSocket", text.data, text.len);
+	return len;
 }
 
 /* A server that appends to a bare file (sendfile.c): a record, and its tag. */

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # `make bench-ws`: one group whose members are all connected, and 1,000 groups
-# of 20, beside a plain epoll loop that writes the same bytes, and beside three
-# brokers, with the same light clients, in one run and in turn, since only their
-# ratio means something on a shared machine. And how often each wakes while
-# nobody says anything.
+# of 20, beside a plain epoll loop that writes the same bytes, beside the same
+# loop that writes them to a bare file first (fdatasync: `durable`), and beside
+# three brokers, with the same light clients, in one run and in turn, since only
+# their ratio means something on a shared machine. And how often each wakes
+# while nobody says anything.
 #
 #   sh tests/bench/ws.sh [--json FILE]
 #
@@ -12,15 +13,15 @@
 # (20) members, over BENCH_CONNS (1000) connections; BENCH_ROUNDS (5),
 # BENCH_SLICE_MS (300), BENCH_SUSTAIN_MS (1000; with 1,000 members, and with the
 # many groups, each of which gets one message a second), BENCH_IDLE ("0 1000"
-# connections), BENCH_IDLE_MS (5000; 0: not), BENCH_SIDES ("ours plain mosquitto
-# nats redis"); JSON=FILE is --json FILE. QUICK=1: 1,000 members, 3 rounds.
-# GROUPFS_TEST_KEEP=1 keeps the scene. In some 10 s:
+# connections), BENCH_IDLE_MS (5000; 0: not), BENCH_SIDES ("ours plain durable
+# mosquitto nats redis"); JSON=FILE is --json FILE. QUICK=1: 1,000 members, 3
+# rounds. GROUPFS_TEST_KEEP=1 keeps the scene. In some 10 s:
 #
 #   BENCH_MEMBERS=100 BENCH_GROUPS=50 BENCH_CONNS=50 BENCH_ROUNDS=1 \
 #   BENCH_SLICE_MS=100 BENCH_SUSTAIN_MS=200 BENCH_IDLE=0 BENCH_IDLE_MS=1000
 #
 # Of ours each message is committed before anybody gets it (fsync); the brokers
-# and the loop keep nothing. So "one by one" has the commit in it; "sent to
+# and the plain loop keep nothing. So "one by one" has the commit in it; "sent to
 # last" begins when the sender had his answer (of the others, who answer for
 # nothing, when he began); "20 at a time" are 20 messages in one commit, and 20
 # in one write to the others; "8 under way": a new one goes out as soon as there
@@ -40,7 +41,7 @@ JSON=${JSON:-}
 	BENCH_ROUNDS=${BENCH_ROUNDS:-3}
 MEMBERS=${BENCH_MEMBERS:-100 1000 10000}
 ROUNDS=${BENCH_ROUNDS:-5}
-SIDES=${BENCH_SIDES:-ours plain mosquitto nats redis}
+SIDES=${BENCH_SIDES:-ours plain durable mosquitto nats redis}
 SUSTAIN=${BENCH_SUSTAIN_MS:-1000}
 GROUPS_N=${BENCH_GROUPS:-1000}
 EACH=${BENCH_EACH:-20}
@@ -115,6 +116,11 @@ start_plain() {
 	peer plain "$port" "$BENCH/epollserver" "$port"
 }
 
+start_durable() {
+	port=$(free_port)
+	peer durable "$port" "$BENCH/epollserver" "$port" "$T/durable"
+}
+
 start_mosquitto() {
 	port=$(free_port)
 	printf 'listener %s 127.0.0.1\nallow_anonymous true\nuser %s\n' \
@@ -147,7 +153,7 @@ run() {
 one_group() {
 	SUSTAIN_MS=0
 	case $1:$2 in
-	ours:1000 | plain:1000 | redis:1000) SUSTAIN_MS=$SUSTAIN ;;
+	ours:1000 | plain:1000 | durable:1000 | redis:1000) SUSTAIN_MS=$SUSTAIN ;;
 	esac
 	# mosquitto takes 7 s for each burst then.
 	BURST=20 BENCH_DEPTH=8

@@ -116,7 +116,7 @@ static void begin(struct run *r, char **argv, size_t ngroups, size_t each)
 	r->n = bench_number(argv[3]);
 	run_set_up(r, argv[2], ngroups, each);
 	open_all(r);
-	if (strcmp(r->side, "plain") == 0) {
+	if (strcmp(r->side, "plain") == 0 || strcmp(r->side, "durable") == 0) {
 		buf_append_char(&hello, 'P');
 		run_put(r->publisher, &hello);
 	}

@@ -10,6 +10,7 @@
 
 #include "lib/json.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/websocket.h"
 #include "tests/bench/wsbench.h"
 
 /* One process, one server: what the connections are opened with. */
@@ -58,23 +59,15 @@ static void ws_open_conn(struct buf *out, size_t i)
 	(void)i;
 	if (end == NULL)
 		bench_die("there are not enough tokens", -EINVAL);
-	buf_printf(out,
-		   "GET /api/ws HTTP/1.1\r\nHost: localhost\r\n"
-		   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-		   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-		   "Sec-WebSocket-Version: 13\r\n"
-		   "Sec-WebSocket-Protocol: groupfs.v1\r\n"
-		   "Authorization: Bearer %.*s\r\n\r\n",
-		   (int)(end - tokens.next), tokens.next);
+	websocket_put_upgrade(
+		out, str_make(tokens.next, (size_t)(end - tokens.next)));
 	tokens.next = end + 1;
 }
 
-/* Masked with zeros, which leave the text as it is. */
 static void ws_subscribe_conn(struct buf *out,
 			      const struct wsbench_group *const *groups,
 			      size_t n)
 {
-	static const char mask[4];
 	struct buf text = { 0 };
 
 	buf_append_str(&text, str_of("{\"type\":\"subscribe\",\"groups\":"));
@@ -83,20 +76,11 @@ static void ws_subscribe_conn(struct buf *out,
 			   i == 0 ? '[' : ',', groups[i]->name,
 			   (unsigned long long)groups[i]->after);
 	buf_append_str(&text, str_of("]}"));
-	buf_append_char(out, (char)0x81);
-	if (text.len < 126) {
-		buf_append_char(out, (char)(0x80 | text.len));
-	} else {
-		buf_append_char(out, (char)(0x80 | 126));
-		buf_append_char(out, (char)(text.len >> 8));
-		buf_append_char(out, (char)(text.len & 0xff));
-	}
-	buf_append(out, mask, sizeof(mask));
-	buf_append_str(out, buf_str(&text));
+	websocket_put_text(out, buf_str(&text));
 	buf_release(&text);
 }
 
-static enum wsbench_piece ws_piece(const char *p, size_t len, size_t head)
+static enum wsbench_piece ws_piece(struct str text)
 {
 	static const struct {
 		const char *type;
@@ -106,18 +90,17 @@ static enum wsbench_piece ws_piece(const char *p, size_t len, size_t head)
 		      { "live\"", PIECE_STEP },
 		      { "error\"", PIECE_OTHER },
 		      { "bye\"", PIECE_OTHER } };
-	const size_t at = head + strlen("{\"type\":\"");
+	const size_t at = strlen("{\"type\":\"");
 
-	if ((p[0] & 0x0f) == 9)
-		return PIECE_PING;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		size_t n = strlen(types[i].type);
 
-		if (at + n > len || memcmp(p + at, types[i].type, n) != 0)
+		if (at + n > text.len ||
+		    memcmp(text.data + at, types[i].type, n) != 0)
 			continue;
 		if (types[i].piece == PIECE_OTHER)
 			(void)fprintf(stderr, "wsclients: %.*s\n",
-				      (int)(len - head), p + head);
+				      (int)text.len, text.data);
 		return types[i].piece;
 	}
 	return PIECE_OTHER;
@@ -125,26 +108,16 @@ static enum wsbench_piece ws_piece(const char *p, size_t len, size_t head)
 
 static size_t ws_parse(const char *p, size_t n, enum wsbench_piece *piece)
 {
-	const unsigned char *u = (const unsigned char *)p;
-	size_t head = 2, len;
+	enum websocket_opcode opcode;
+	struct str payload;
+	size_t len = websocket_take(p, n, &opcode, &payload);
 
 	*piece = PIECE_OTHER;
-	if (n < 4)
-		return 0;
-	if (p[0] == 'H') {
-		const char *end = memmem(p, n, "\r\n\r\n", 4);
-
-		return end == NULL ? 0 : (size_t)(end - p) + 4;
-	}
-	len = u[1] & 0x7f;
-	if (len == 126) {
-		len = (size_t)u[2] << 8 | u[3];
-		head = 4;
-	}
-	if (n < head + len)
-		return 0;
-	*piece = ws_piece(p, head + len, head);
-	return head + len;
+	if (len > 0 && opcode == WEBSOCKET_PING)
+		*piece = PIECE_PING;
+	else if (len > 0 && opcode == WEBSOCKET_TEXT)
+		*piece = ws_piece(payload);
+	return len;
 }
 
 /* The plain loop: it greets, also who says which groups he is in, and copies
@@ -389,6 +362,12 @@ const struct wsbench_proto *wsbench_proto(const char *name)
 		  { "\x8a\x80\0\0\0\0", 6 },
 		  ws_parse },
 		{ "plain",
+		  plain_open,
+		  plain_subscribe,
+		  plain_publish,
+		  { NULL, 0 },
+		  ws_parse },
+		{ "durable",
 		  plain_open,
 		  plain_subscribe,
 		  plain_publish,

@@ -18,7 +18,7 @@ cp -a "$T/data" "$T/sound"
 damage() {
 	rm -rf "$T/data"
 	cp -a "$T/sound" "$T/data"
-	sqlite3 "$T/data/groupd.db" "$2"
+	store_sql "$2"
 	start_groupd
 	fails "verify finds $1" ctl verify
 	like "and says where" "$(cat "$T/ok.out")" "$3"

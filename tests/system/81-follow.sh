@@ -224,7 +224,7 @@ for i in $(seq "$other_id"); do
 	ctl create "filler-$i" 2>"$T/ok.out"
 done
 stop_groupd
-sqlite3 "$T/data/groupd.db" "UPDATE groups SET name='mine' WHERE
+store_sql "UPDATE groups SET name='mine' WHERE
 	group_id=$other_id" 2>"$T/ok.out"
 mv "$T/data" "$T/data.second"
 mv "$T/data.first" "$T/data"

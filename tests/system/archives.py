@@ -16,6 +16,8 @@ import sqlite3
 import sys
 import tarfile
 
+import reseal
+
 
 def members(path):
     with tarfile.open(path) as tar:
@@ -75,7 +77,22 @@ def sql(*statements):
         for s in statements:
             db.execute(s)
         db.close()
+        reseal.reseal(path)
     return change
+
+
+def without_checksums(path):
+    """As SQLite alone makes it: no room for them in its pages."""
+    db = sqlite3.connect(path)
+    whole = "\n".join(db.iterdump())
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    db.close()
+    os.unlink(path)
+    db = sqlite3.connect(path)
+    db.executescript(whole)
+    db.executescript("PRAGMA application_id=0x474D5347;"
+                     f"PRAGMA user_version={version}")
+    db.close()
 
 
 def scribble(path):
@@ -87,7 +104,7 @@ def scribble(path):
 
 def other_database(path):
     os.unlink(path)
-    sql("CREATE TABLE t(x)")(path)
+    sqlite3.connect(path).executescript("CREATE TABLE t(x)")
 
 
 def flipped(whole, at):
@@ -167,7 +184,7 @@ def deep(parts, path):
 
 def older(parts, path):
     """As groupd wrote it before mentions were numbered, logs cut, and messages
-    had two tiers."""
+    had two tiers, and pages checksums."""
     rest = parts_by_name(parts)[:-1]
     columns = ("off,len,jsonl_off,jsonl_len,rv,time_ms,type,reply_to,sender,"
                "media_url,mentions,client_id,content")
@@ -185,6 +202,7 @@ def older(parts, path):
         "ALTER TABLE everyone DROP COLUMN n",
         "DELETE FROM meta WHERE k='identity'",
         "PRAGMA user_version=2"))
+    changed = with_database(changed, without_checksums)
     write(path("older-format"), manifest(changed), True)
 
 

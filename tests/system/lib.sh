@@ -269,6 +269,13 @@ as_user() {
 		env HOME="$T/home-$1" USER="$1" M="$M" sh -c "$2"
 }
 
+# store_sql SQL: what is not groupd does to the store of one that is stopped,
+# and the pages' checksums are right.
+store_sql() {
+	sqlite3 "$T/data/groupd.db" "$1" &&
+		$PY "$HERE/reseal.py" "$T/data/groupd.db"
+}
+
 # Prints a token for a user.
 token() {
 	ctl token create "$1"
@@ -364,12 +371,13 @@ done_testing() {
 	[ -n "$GROUPD" ] && kill -0 "$GROUPD" 2>/dev/null && {
 		stop_groupd || diag "groupd ended with status $?"
 	}
-	reports=$(grep -lE 'ERROR: [A-Za-z]*Sanitizer|runtime error:|Assertion' \
+	reports=$(grep -lE \
+		'(ERROR|WARNING): [A-Za-z]*Sanitizer|runtime error:|Assertion' \
 		"$T"/*.log 2>/dev/null)
 	[ -z "$reports" ] || {
 		pass_or_fail 1 "no report of a sanitizer or an assertion"
 		# shellcheck disable=SC2086
-		diag "$(grep -hE -A 25 'ERROR: |runtime error:|Assertion' \
+		diag "$(grep -hE -A 25 'ERROR: |WARNING: Thr|runtime error:|Assertion' \
 			$reports | head -n 60)"
 	}
 	echo "1..$TESTS"

@@ -381,6 +381,8 @@ static void a_password_is_never_shown(void **state)
 	shown("redis://:p%2F@[::1]:7", "redis://[::1]:7/0");
 	shown("unix://u:p@/run/r.sock?db=3", "unix:///run/r.sock?db=3");
 	shown("unix:///run/r@b.sock", "unix:///run/r@b.sock?db=0");
+	shown("unix:///a%0a%3fb%25", "unix:///a%0A%3Fb%25?db=0");
+	shown("redis://:16:3[]:79", "");
 }
 
 int main(void)

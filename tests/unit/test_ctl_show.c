@@ -158,11 +158,11 @@ static void json_steers_no_terminal_either(void **state)
 
 	buf_append_str(&f->out, str_of("\xc2\x9b{\"a\":\"\xc2\x9b"
 				       "1\xe2\x80\xae"
-				       "2\xe6\x97\xa5\"}"));
+				       "2\xe6\x97\xa5\x7f\"}"));
 	terminal_escape_json(&f->out, 2);
 	assert_string_equal(buf_cstr(&f->out),
 			    "\xc2\x9b{\"a\":\"\\u009b1\\u202e"
-			    "2\xe6\x97\xa5\"}");
+			    "2\xe6\x97\xa5\\u007f\"}");
 }
 
 static void who_mentions_me_is_marked(void **state)

@@ -47,6 +47,23 @@ static void an_unknown_code_is_unavailable(void **state)
 	assert_int_equal(err_rc(&err), -EIO);
 }
 
+static void what_is_kept_is_a_copy(void **state)
+{
+	struct err err;
+	const struct err *kept;
+
+	(void)state;
+	err_set(&err, ERR_BAD_NAME, "no name: %s", "A");
+	err.retry_after_ms = 7;
+	kept = err_keep(&err);
+	err_set(&err, ERR_TOO_LARGE, NULL);
+	assert_int_equal(kept->code, ERR_BAD_NAME);
+	assert_string_equal(kept->text, "no name: A");
+	assert_int_equal(kept->retry_after_ms, 7);
+	err_drop(kept);
+	err_drop(NULL);
+}
+
 static void set_fills_the_sentence_of_the_table(void **state)
 {
 	struct err err;
@@ -97,6 +114,7 @@ int main(void)
 		cmocka_unit_test(every_code_is_found_by_its_name),
 		cmocka_unit_test(the_table_says_what_the_contract_says),
 		cmocka_unit_test(an_unknown_code_is_unavailable),
+		cmocka_unit_test(what_is_kept_is_a_copy),
 		cmocka_unit_test(set_fills_the_sentence_of_the_table),
 		cmocka_unit_test(wrap_puts_the_prefix_before),
 		cmocka_unit_test(a_long_text_is_cut_between_characters),

@@ -310,7 +310,7 @@ static void after_seq_beyond_the_end_is_refused(void **st)
 	f->last_seq = 3;
 	subscribe(f, 0, 4);
 	run_until_state(f, 0, FEED_ENDED);
-	assert_int_equal(f->sub[0].err.code, ERR_BAD_REQUEST);
+	assert_int_equal(f->sub[0].err->code, ERR_BAD_REQUEST);
 }
 
 static void removal_ends_before_later_messages(void **st)
@@ -327,7 +327,7 @@ static void removal_ends_before_later_messages(void **st)
 	fake_peer_send(&f->peer, WIRE_EV_MEMBER, 0, 0, &ev);
 	send_messages(f, 2, 2);
 	assert_int_equal(feed_read(&f->sub[0], &m), -EACCES);
-	assert_int_equal(f->sub[0].err.code, ERR_NOT_MEMBER);
+	assert_int_equal(f->sub[0].err->code, ERR_NOT_MEMBER);
 }
 
 static void deletion_ends_all(void **st)
@@ -341,7 +341,7 @@ static void deletion_ends_all(void **st)
 	fake_peer_send(&f->peer, WIRE_EV_DELETED, 0, 0, &ev);
 	run_until_state(f, 0, FEED_ENDED);
 	run_until_state(f, 1, FEED_ENDED);
-	assert_int_equal(f->sub[1].err.code, ERR_NO_SUCH_GROUP);
+	assert_int_equal(f->sub[1].err->code, ERR_NO_SUCH_GROUP);
 }
 
 static void a_reconnect_watches_again_and_goes_on(void **st)
@@ -370,7 +370,7 @@ static void another_epoch_ends_after_a_reconnect(void **st)
 	f->epoch = 2;
 	fake_peer_drop(&f->peer);
 	run_until_state(f, 0, FEED_ENDED);
-	assert_int_equal(f->sub[0].err.code, ERR_EPOCH_CHANGED);
+	assert_int_equal(f->sub[0].err->code, ERR_EPOCH_CHANGED);
 	assert_int_equal(f->sub[0].cut_epoch, 2);
 	assert_int_equal(f->sub[0].cut_seq, 1);
 	assert_true(f->sub[0].is_other_log);
@@ -388,7 +388,7 @@ static void a_shorter_log_ends_after_a_reconnect(void **st)
 	f->last_seq = 1;
 	fake_peer_drop(&f->peer);
 	run_until_state(f, 0, FEED_ENDED);
-	assert_int_equal(f->sub[0].err.code, ERR_EPOCH_CHANGED);
+	assert_int_equal(f->sub[0].err->code, ERR_EPOCH_CHANGED);
 	assert_int_equal(f->sub[0].cut_epoch, 1);
 	assert_int_equal(f->sub[0].cut_seq, 1);
 	/* Who goes on with cut_seq reads all of it once more. */
@@ -407,7 +407,7 @@ static void another_store_ends_all_at_once(void **st)
 	feed_on_restored(&f->feed);
 	for (size_t i = 0; i < 2; i++) {
 		run_until_state(f, i, FEED_ENDED);
-		assert_int_equal(f->sub[i].err.code, ERR_EPOCH_CHANGED);
+		assert_int_equal(f->sub[i].err->code, ERR_EPOCH_CHANGED);
 	}
 }
 
@@ -418,7 +418,7 @@ static void a_refused_watch_ends_its_subs(void **st)
 	f->refuse_watch = ERR_NO_SUCH_GROUP;
 	subscribe(f, 0, 0);
 	run_until_state(f, 0, FEED_ENDED);
-	assert_int_equal(f->sub[0].err.code, ERR_NO_SUCH_GROUP);
+	assert_int_equal(f->sub[0].err->code, ERR_NO_SUCH_GROUP);
 }
 
 static void unread_puts_back_from_recent_and_page(void **st)

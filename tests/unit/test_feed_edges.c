@@ -216,8 +216,8 @@ static void one_before_what_is_kept_is_told_so_at_its_start(void **state)
 	subscribe(f, 0, 0, 49);
 	subscribe(f, 1, 0, 50);
 	until_state(f, 0, FEED_ENDED);
-	assert_int_equal(f->sub[0].err.code, ERR_EPOCH_CHANGED);
-	assert_non_null(strstr(f->sub[0].err.text, "51"));
+	assert_int_equal(f->sub[0].err->code, ERR_EPOCH_CHANGED);
+	assert_non_null(strstr(f->sub[0].err->text, "51"));
 	assert_int_equal(f->sub[0].cut_seq, 51);
 	assert_false(f->sub[0].is_other_log);
 	until_state(f, 1, FEED_LIVE);
@@ -249,7 +249,7 @@ static void one_that_lags_behind_what_is_kept_is_told_so(void **state)
 	while ((rc = feed_read(&f->sub[0], &m)) == 0)
 		uv_run(&f->loop, UV_RUN_ONCE);
 	assert_int_equal(rc, -ESTALE);
-	assert_int_equal(f->sub[0].err.code, ERR_EPOCH_CHANGED);
+	assert_int_equal(f->sub[0].err->code, ERR_EPOCH_CHANGED);
 }
 
 static void a_pointer_before_what_is_kept_starts_at_its_first(void **state)
@@ -277,7 +277,7 @@ static void a_removed_one_ends_and_another_user_goes_on(void **state)
 	fake_groups_publish(&f->groups, 0, 2, false);
 	spin(f, 10);
 	assert_int_equal(feed_read(&f->sub[0], &m), -EACCES);
-	assert_int_equal(f->sub[0].err.code, ERR_NOT_MEMBER);
+	assert_int_equal(f->sub[0].err->code, ERR_NOT_MEMBER);
 	read_to(f, 1, 4);
 	assert_int_equal(f->groups.pulls, 0);
 	/* The watch of the other one is still there after a reconnect. */
@@ -309,7 +309,7 @@ static void a_revoked_principal_reads_nothing_of_what_others_get(void **state)
 	assert_false(feed_skip(&f->sub[0], 1));
 	assert_non_null(feed_peek(&f->sub[1], 1));
 	assert_int_equal(feed_read(&f->sub[0], &m), -EACCES);
-	assert_int_equal(f->sub[0].err.code, ERR_UNAUTHENTICATED);
+	assert_int_equal(f->sub[0].err->code, ERR_UNAUTHENTICATED);
 	assert_int_equal(f->sub[0].state, FEED_ENDED);
 	read_to(f, 1, 1);
 }

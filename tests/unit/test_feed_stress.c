@@ -86,7 +86,7 @@ static void leave(struct slot *s)
 static void check_end(struct slot *s)
 {
 	struct life *l = s->life;
-	enum err_code code = s->sub.err.code;
+	enum err_code code = s->sub.err->code;
 
 	l->ended++;
 	if (code == ERR_EPOCH_CHANGED || code == ERR_BAD_REQUEST)

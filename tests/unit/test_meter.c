@@ -153,6 +153,67 @@ static void a_clock_that_went_back_is_no_delay(void **state)
 	free(r);
 }
 
+/* Two times, of 3 messages and 1, to as many sockets as share a reading of the
+ * clock, and one more. */
+static void a_run_is_counted_by_sockets_and_times(void **state)
+{
+	struct clock clock = { .ms = 1010 };
+	struct env env = { .now_ms = read_clock, .data = &clock };
+	struct meter m;
+	struct report *r;
+
+	(void)state;
+	meter_init(&m, &env);
+	clock.readings = 0;
+	meter_run_begin(&m);
+	for (int i = 0; i < 3; i++)
+		assert_true(meter_run_add(&m, 1000));
+	assert_true(meter_run_add(&m, 1009));
+	for (int i = 0; i < METER_CLOCK_EVERY; i++)
+		meter_run_given(&m, 1);
+	assert_int_equal(clock.readings, 1);
+	clock.ms = 1020;
+	meter_run_given(&m, 1);
+	r = take(&m);
+	assert_int_equal(clock.readings, 2);
+	assert_int_equal(histogram_count(&r->fanout),
+			 (METER_CLOCK_EVERY + 1) * 4);
+	assert_int_equal(histogram_sum(&r->fanout),
+			 (METER_CLOCK_EVERY * 31 + 71) * UINT64_C(1000000));
+	free(r);
+	/* What was reported is not counted again. */
+	meter_run_begin(&m);
+	r = take(&m);
+	assert_int_equal(histogram_count(&r->fanout),
+			 (METER_CLOCK_EVERY + 1) * 4);
+	free(r);
+}
+
+static void a_run_of_too_many_times_ends(void **state)
+{
+	struct clock clock = { .ms = 1000 };
+	struct env env = { .now_ms = read_clock, .data = &clock };
+	struct meter m;
+	struct report *r;
+
+	(void)state;
+	meter_init(&m, &env);
+	meter_run_begin(&m);
+	for (uint64_t i = 0; i < METER_RUN_TIMES; i++)
+		assert_true(meter_run_add(&m, i));
+	assert_true(meter_run_add(&m, METER_RUN_TIMES - 1));
+	assert_false(meter_run_add(&m, METER_RUN_TIMES));
+	meter_run_given(&m, 1);
+	meter_run_given(&m, 2); /* another turn */
+	r = take(&m);
+	assert_int_equal(histogram_count(&r->fanout),
+			 2 * (METER_RUN_TIMES + 1));
+	free(r);
+	/* The next one is empty. */
+	meter_run_begin(&m);
+	assert_true(meter_run_add(&m, METER_RUN_TIMES));
+}
+
 /* The next one stands in its place, one that is refused does not. */
 static void a_report_stays_until_the_next_good_one(void **state)
 {
@@ -206,6 +267,8 @@ int main(void)
 		cmocka_unit_test(the_clock_is_read_once_a_message_and_turn),
 		cmocka_unit_test(a_long_turn_is_seen),
 		cmocka_unit_test(a_clock_that_went_back_is_no_delay),
+		cmocka_unit_test(a_run_is_counted_by_sockets_and_times),
+		cmocka_unit_test(a_run_of_too_many_times_ends),
 		cmocka_unit_test(a_report_stays_until_the_next_good_one),
 	};
 

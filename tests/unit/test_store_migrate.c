@@ -284,7 +284,7 @@ static void version_1_gains_the_offsets_of_its_json(void **state)
 	assert_int_equal(fixture_find(f, 4, "bob").jsonl_size, 0);
 	store_close(f->s);
 	f->s = NULL;
-	assert_int_equal(fixture_number(f, "PRAGMA user_version"), 5);
+	assert_int_equal(fixture_number(f, "PRAGMA user_version"), 6);
 	assert_int_equal(
 		fixture_number(f, "SELECT count(*) FROM sqlite_schema WHERE "
 				  "name IN ('messages_1',"
@@ -428,7 +428,7 @@ static void version_3_gains_a_retention(void **state)
 	fixture_verify(f);
 	store_close(f->s);
 	f->s = NULL;
-	assert_int_equal(fixture_number(f, "PRAGMA user_version"), 5);
+	assert_int_equal(fixture_number(f, "PRAGMA user_version"), 6);
 	f->s = fixture_open(f, false);
 }
 

@@ -17,6 +17,7 @@
 #include <sqlite3.h>
 
 #include "lib/text.h"
+#include "store/sqlite_checksum.h"
 #include "tests/support/faulty_store.h"
 #include "tests/support/store_fixture.h"
 
@@ -37,12 +38,15 @@ static int stop(void **state)
 	return 0;
 }
 
-/* Runs SQL on the closed store's file, as another program would. */
+/* Runs SQL on the closed store's file, as a program would that knows of its
+ * checksums. */
 static void run_sql(struct store_fixture *f, const char *sql)
 {
 	sqlite3 *db = NULL;
 
-	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READWRITE,
+					 sq_checksum_vfs()),
+			 SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 }
@@ -65,9 +69,9 @@ static void foreign_newer_and_damaged_files_are_refused(void **state)
 
 	store_close(f->s);
 	f->s = NULL;
-	run_sql(f, "PRAGMA user_version=6");
-	assert_refused(f, "format 6");
-	run_sql(f, "PRAGMA user_version=5; PRAGMA application_id=7");
+	run_sql(f, "PRAGMA user_version=7");
+	assert_refused(f, "format 7");
+	run_sql(f, "PRAGMA user_version=6; PRAGMA application_id=7");
 	assert_refused(f, "another program");
 	run_sql(f, "PRAGMA application_id=0x474D5347");
 	fixture_reopen(f);
@@ -88,12 +92,18 @@ static void a_store_of_format_0_is_brought_to_the_newest(void **state)
 	struct store *reader = NULL;
 	FILE *file;
 
+	char lock[192];
+
 	/* Its making was cut short: the file is there, and empty. */
 	store_close(f->s);
 	f->s = NULL;
 	file = fopen(f->path, "w");
 	assert_non_null(file);
 	fclose(file);
+	/* One that was made has lost all that it held. */
+	assert_refused(f, "is empty, and was not");
+	snprintf(lock, sizeof(lock), "%s.lock", f->path);
+	assert_int_equal(unlink(lock), 0);
 	assert_true(store_open(&reader, f->url, &options, &f->err) < 0);
 	fixture_reopen(f);
 	fixture_users(f, "alice");

@@ -25,6 +25,7 @@
 #include "lib/json.h"
 #include "lib/text.h"
 #include "store/move.h"
+#include "store/sqlite_checksum.h"
 #include "store/sqlite_hot.h"
 #include "tests/support/store_fixture.h"
 
@@ -544,6 +545,10 @@ static void a_reader_without_a_writer_sees_the_same(void **state)
 static void version_4_gains_a_hot_tier(void **state)
 {
 	static const char to_version_4[] =
+		"DROP INDEX admins; DROP TRIGGER group_added;"
+		"DROP TRIGGER group_deleted; DROP TRIGGER user_added;"
+		"DROP TRIGGER user_deleted;"
+		"DELETE FROM meta WHERE k LIKE 'count_%';"
 		"DROP TABLE hot; UPDATE groups SET tail_seq=0,tail_off=0,"
 		"tail_jsonl=0,tail_ms=created_ms WHERE EXISTS (SELECT 1 FROM "
 		"messages WHERE id>>32=group_id);"
@@ -567,7 +572,9 @@ static void version_4_gains_a_hot_tier(void **state)
 	show(f, f->s, &before);
 	store_close(f->s);
 	f->s = NULL;
-	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READWRITE,
+					 sq_checksum_vfs()),
+			 SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, to_version_4, NULL, NULL, NULL),
 			 SQLITE_OK);
 	sqlite3_close(db);
@@ -758,10 +765,19 @@ static int note_connection(sqlite3 *db, const char **message,
 	return SQLITE_OK;
 }
 
+/* The writer, whose connection is the one that is `limited`. */
+static void reopen_limited(struct store_fixture *f)
+{
+	void (*entry)(void) = (void (*)(void))note_connection;
+
+	sqlite3_auto_extension(entry);
+	fixture_reopen(f);
+	sqlite3_cancel_auto_extension(entry);
+}
+
 static void a_full_disk_stops_sealing_only(void **state)
 {
 	struct store_fixture *f = *state;
-	void (*entry)(void) = (void (*)(void))note_connection;
 	struct store_tend op = { .all = true };
 	struct buf before = { 0 };
 	unsigned failed = 0;
@@ -769,9 +785,7 @@ static void a_full_disk_stops_sealing_only(void **state)
 	char sql[64];
 	int rc = 1;
 
-	sqlite3_auto_extension(entry);
-	fixture_reopen(f);
-	sqlite3_cancel_auto_extension(entry);
+	reopen_limited(f);
 	fill(f);
 	show(f, f->s, &before);
 	pages = fixture_number(f, "PRAGMA page_count");
@@ -791,6 +805,101 @@ static void a_full_disk_stops_sealing_only(void **state)
 	assert_true(failed > 0);
 	assert_int_equal(fixture_number(f, hot_rows), 0);
 	fixture_verify(f);
+	buf_release(&before);
+}
+
+/* The read(2) or write(2) of SQLite's that fails, counted from now on. */
+static unsigned fails_in;
+
+static bool fails(void)
+{
+	if (fails_in == 0 || --fails_in > 0)
+		return false;
+	errno = EIO;
+	return true;
+}
+
+static ssize_t failing_read(int fd, void *out, size_t len, off_t at)
+{
+	return fails() ? -1 : pread(fd, out, len, at);
+}
+
+static ssize_t failing_write(int fd, const void *in, size_t len, off_t at)
+{
+	return fails() ? -1 : pwrite(fd, in, len, at);
+}
+
+/* SQLite calls by these from then on; NULL: as ever. */
+static void set_calls(sqlite3_syscall_ptr reads, sqlite3_syscall_ptr writes)
+{
+	static const char *const reading[] = { "pread", "pread64" };
+	static const char *const writing[] = { "pwrite", "pwrite64" };
+	sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
+
+	for (size_t i = 0; i < 2; i++) {
+		vfs->xSetSystemCall(vfs, reading[i], reads);
+		vfs->xSetSystemCall(vfs, writing[i], writes);
+	}
+}
+
+/* With hardly any cache a step reads all the time. */
+static void reopen_uncached(struct store_fixture *f)
+{
+	reopen_limited(f);
+	sqlite3_exec(limited, "PRAGMA cache_size=4; PRAGMA cache_spill=0", NULL,
+		     NULL, NULL);
+}
+
+/* A step in which a call fails. 1: there is more to seal; the handle is good
+ * for it, or new. */
+static int seal_and_fail(struct store_fixture *f, unsigned n, unsigned *broken,
+			 unsigned *unknown)
+{
+	struct store_tend op = { .limit = 5 + n, .all = true };
+	int rc;
+
+	fails_in = 1 + n * 11;
+	rc = store_tend(f->s, &op, &f->err);
+	fails_in = 0;
+	if (rc >= 0)
+		return rc;
+	*broken += rc != -EINPROGRESS;
+	*unknown += rc == -EINPROGRESS;
+	/* groupd ends there, and begins anew. */
+	if (rc == -EINPROGRESS)
+		reopen_uncached(f);
+	return 1;
+}
+
+static void an_io_error_stops_a_step_only(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store *reader = fixture_open(f, true);
+	struct buf before = { 0 };
+	unsigned broken = 0;
+	unsigned unknown = 0;
+	int rc = 1;
+
+	fill(f);
+	show(f, f->s, &before);
+	reopen_uncached(f);
+	set_calls((sqlite3_syscall_ptr)failing_read,
+		  (sqlite3_syscall_ptr)failing_write);
+	for (unsigned n = 0; rc > 0; n++) {
+		rc = seal_and_fail(f, n, &broken, &unknown);
+		assert_shows(f, f->s, &before);
+		assert_shows(f, reader, &before);
+		fixture_verify(f);
+		assert_true(n < 1000);
+	}
+	set_calls(NULL, NULL);
+	/* Within a step, and at its end. */
+	assert_true(broken > 3);
+	assert_true(unknown > 0);
+	assert_int_equal(fixture_number(f, hot_rows), 0);
+	fixture_reopen(f);
+	assert_shows(f, f->s, &before);
+	store_close(reader);
 	buf_release(&before);
 }
 
@@ -1001,6 +1110,7 @@ int main(void)
 		FIXTURE_ON_SQLITE(keys_outlive_sealing),
 		FIXTURE_ON(sqlite, a_large_batch_is_sealed_at_once),
 		FIXTURE_ON(sqlite, a_full_disk_stops_sealing_only),
+		FIXTURE_ON(sqlite, an_io_error_stops_a_step_only),
 		FIXTURE_ON(sqlite, the_hot_tier_is_bounded),
 		FIXTURE_ON(sqlite, old_rows_are_sealed_when_there_is_time),
 		FIXTURE_ON(sqlite, readers_see_whole_views_while_it_seals),

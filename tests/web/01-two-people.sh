@@ -47,7 +47,7 @@ serve() {
 		grep -E '^[0-9]+$' | while read -r id; do ctl token revoke "$id"; done ;;
 	other-epoch)
 		stop_groupd
-		sqlite3 "$T/data/groupd.db" \
+		store_sql \
 			"UPDATE groups SET epoch = epoch + 1 WHERE name = 'dev'"
 		start_groupd
 		;;
