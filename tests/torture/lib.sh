@@ -45,6 +45,7 @@ scene() {
 	: >"$RECORD/acks"
 	ok "a reader is known" ctl user add gfs-reader
 	echo gfs-reader >>"$M/$GROUP/members"
+	READER_TOKEN=$(token gfs-reader)
 	TOKEN=$(token "$ME")
 	export TOKEN
 }
@@ -62,7 +63,7 @@ ledger_start() {
 	follow_on &
 	ours $!
 	ok "the WebSocket is live" wait_for 10 grep -q '"live"' "$T/ws.err"
-	TOKEN=$(token gfs-reader) $PY "$TORTURE_HERE/cursor.py" "$GROUP" \
+	TOKEN=$READER_TOKEN $PY "$TORTURE_HERE/cursor.py" "$GROUP" \
 		>"$T/cursor" 2>"$T/cursor.err" &
 	CURSOR=$!
 	ours $CURSOR
