@@ -113,17 +113,12 @@ int gateway_bind_door(struct gateway *gw, struct err *err)
 	return fd;
 }
 
-/* Beside our own executable, else where `make install` puts it. */
-static void find_binary(const struct supervisor *s, struct buf *out)
+void gateway_find_binary(struct buf *out)
 {
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	const char *slash;
 
-	if (s->options.gateway_binary != NULL) {
-		buf_printf(out, "%s", s->options.gateway_binary);
-		return;
-	}
 	if (n > 0) {
 		self[n] = '\0';
 		slash = strrchr(self, '/');
@@ -202,7 +197,10 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	char *args[ARGS_MAX + 1] = { 0 };
 	int rc;
 
-	find_binary(s, &binary);
+	if (s->options.gateway_binary != NULL)
+		buf_printf(&binary, "%s", s->options.gateway_binary);
+	else
+		gateway_find_binary(&binary);
 	put_ids(s, &uid, &gid);
 	buf_printf(&slot, "%u", gw->slot);
 	buf_printf(&body, "%" PRIu64,

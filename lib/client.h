@@ -86,7 +86,8 @@ struct client_principal {
 	char name[WIRE_USER_MAX + 1]; /* once READY */
 	bool admin;		      /* root or groupd's own user */
 	enum client_principal_state state;
-	const struct err *err; /* owned, once REFUSED; NULL before */
+	const struct err *err; /* owned: once REFUSED; before, why it is not
+				* open yet; or NULL */
 
 	/* private */
 	struct list link;

@@ -37,6 +37,7 @@ static void kill_conn(struct ws_conn *c)
  */
 static bool write_by_lws(struct ws_conn *c, struct str bytes)
 {
+	assert(lws_partial_buffered(c->wsi) == 0);
 	if (lws_write(c->wsi, (uint8_t *)(uintptr_t)bytes.data, bytes.len,
 		      LWS_WRITE_HTTP) < 0) {
 		kill_conn(c);

@@ -13,7 +13,7 @@ for name in "$@"; do
 	rm -rf "$fresh"
 	mkdir -p "$fresh" "$corpus" "$build/corpus/$name"
 	# Which edges, not how often: else a corpus has some thousand inputs.
-	"$build/fuzz/fuzz_$name" -merge=1 -use_counters=0 -max_len=4096 \
+	"$build/fuzz/fuzz_$name" -merge=1 -use_counters=0 -max_len=8192 \
 		-rss_limit_mb=1024 "$fresh" "$corpus" "$build/corpus/$name" \
 		>"$build/merged/$name.log" 2>&1
 	rm -rf "$corpus"

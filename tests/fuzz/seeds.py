@@ -26,7 +26,7 @@ import httprows  # noqa: E402
 import mutate  # noqa: E402
 import wireforms  # noqa: E402
 
-SMALL = 2000  # bytes
+SMALL = 5000  # bytes
 TIME = "2026-11-24T12:00:03.120Z"
 
 
@@ -97,6 +97,14 @@ def texts_of_json():
         yield json.dumps(what, ensure_ascii=False).encode()
     yield from mutate.commands()
     yield from (request.body for request in mutate.REQUESTS if request.body)
+    for key, value in (("message_type", 5), ("message_type", "x"),
+                       ("mentions", ["X"]), ("mentions", [5]),
+                       ("mentions", ["u" * 32] * 130), ("mentions", "x"),
+                       ("media_url", 5), ("media_url", "x" * 2100),
+                       ("reply_to_seq", -1), ("client_id", "x" * 65),
+                       ("content", "x" * 1001), ("content", None)):
+        yield json.dumps({"content": "hi", key: value}).encode()
+        yield json.dumps({**MESSAGE, key: value}).encode()
     yield b'{"a":1e400}'
     yield b'{"a":"\\ud83d\\ude00\\u0000\\b\\f"}'
     yield b"[" * 20

@@ -125,6 +125,18 @@ passes() {
 	return 1
 }
 
+# The first test that failed; or what a program said last that ended so.
+why() {
+	first=$(sed -n 's/^not ok [0-9]* *- *//p' "$dir/test.log" | head -n 1)
+	case $first in
+	'' | *' ended with status '*)
+		grep -vE '^(#|ok |not ok |1\.\.|[0-9]+ passed)' "$dir/test.log" |
+			tail -n 1
+		;;
+	*) echo "$first" ;;
+	esac
+}
+
 mend() {
 	for file in $(files_of "$1"); do
 		cp "$dir/whole/$file" "$tree/$file" || exit 1
@@ -152,8 +164,7 @@ try() {
 	elif run_test "$test" >"$dir/test.log" 2>&1; then
 		bad SURVIVED "$1" "$test passes: $(head_of "$1" Promise)"
 	else
-		say caught "$1" "$test ($(($(date +%s) - began)) s):$(
-			sed -n 's/^not ok [0-9]* *-//p' "$dir/test.log" | head -n 1)"
+		say caught "$1" "$test ($(($(date +%s) - began)) s): $(why)"
 	fi
 	mend "$1"
 }

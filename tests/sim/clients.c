@@ -370,17 +370,17 @@ static void act(struct client *c, unsigned p, struct model_group *g)
 
 	if (what < 42)
 		act_send(c, p, g);
-	else if (what < 50)
+	else if (what < 48)
 		act_again(c, p);
-	else if (what < 59)
+	else if (what < 56)
 		act_edit(c, p, g);
-	else if (what < 67)
+	else if (what < 63)
 		act_read(c, p, g);
-	else if (what < 75)
+	else if (what < 71)
 		act_pull(c, p, g);
-	else if (what < 80)
+	else if (what < 75)
 		act_find(c, p, g);
-	else if (what < 90)
+	else if (what < 91)
 		act_watch(c, p, g);
 	else if (what < 93)
 		act_unwatch(c, p, g);
@@ -390,9 +390,9 @@ static void act(struct client *c, unsigned p, struct model_group *g)
 		act_keep(c, p, g);
 	else if (what < 96)
 		act_revoke(c, p);
-	else if (what < 98)
+	else if (what < 99)
 		c->slow = !c->slow;
-	else
+	else if (sim_random(2) == 0)
 		hang_up(c);
 }
 
@@ -414,8 +414,8 @@ void clients_act(void)
 	if (groups == 0)
 		return;
 	g = &sim.model.group[sim_random(groups)];
-	/* Mostly one that there is. */
-	for (int i = 0; i < 4 && !g->kept.live; i++)
+	/* Mostly one of his. */
+	for (int i = 0; i < 6 && !g->kept.member[c->principal[p].user].in; i++)
 		g = &sim.model.group[sim_random(groups)];
 	act(c, p, g);
 }

@@ -23,13 +23,13 @@ import sys
 import threading
 import time
 
-from programs import (LISTEN, SOCKET, Groupd, Groupfs, Wire, gateways,
+from programs import (LISTEN, PATIENCE, SOCKET, Groupd, Groupfs, Wire, gateways,
                       kill_gateways, quantiles, say)
 from rawws import Closed, Socket
 
 PERIOD = 0.1
 PROBE_SECONDS = 1
-WINDOW = 1.0
+WINDOW = 1.0 * PATIENCE
 FAULT_SECONDS = (3, 9)
 QUIET_PART = 1 / 3
 SAMPLE_SECONDS = 1
