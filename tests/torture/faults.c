@@ -47,7 +47,8 @@ enum call {
 	CALL_ALLOC = 16,
 	CALL_SEND = 32,
 	CALL_READ = 64,
-	CALL_SQL = 128, /* a step of a statement; files: what its SQL begins with */
+	CALL_SQL = 128, /* a step of a statement; files: what its SQL begins
+			   with */
 };
 
 enum does {

@@ -14,7 +14,8 @@
   faults.py FILE show                     RULE<TAB>SEEN<TAB>HIT of each that is
 
 CALLS: words of write, sync, open, truncate, alloc, send, read; or sql alone: a
-step of a statement whose SQL begins with one of `files`, between them ";". does: count,
+step of a statement whose SQL begins with one of `files`, which have ";" between
+them. does: count,
 fail, lie, kill-before, kill-after, tear, wait. nth: the first call that is
 meant, of those from now on; times: how many, 0 for all. files: ends of paths.
 A path ends with what it is to SQLite: see STORE.
