@@ -128,6 +128,8 @@ struct bus {
  * USER and PASSWORD percent-encoded. `bad_request`, in words.
  */
 int bus_check_url(struct str url, struct err *err);
+/* Of an URL over TCP; 0: there is none. */
+uint16_t bus_port(struct str url);
 /* The same without user and password, for logs and status. */
 void bus_show_url(struct buf *out, struct str url);
 

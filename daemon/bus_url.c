@@ -212,6 +212,17 @@ int bus_check_url(struct str url, struct err *err)
 	return rc;
 }
 
+uint16_t bus_port(struct str url)
+{
+	struct bus_url parsed;
+	uint64_t port = 0;
+
+	if (bus_parse_url(&parsed, url, NULL) == 0)
+		(void)text_parse_u64(str_of(parsed.port), &port);
+	explicit_bzero(&parsed, sizeof(parsed));
+	return (uint16_t)port;
+}
+
 /* As decode() takes it, and printable. */
 static void encode(struct buf *out, const char *path)
 {

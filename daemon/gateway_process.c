@@ -113,17 +113,12 @@ int gateway_bind_door(struct gateway *gw, struct err *err)
 	return fd;
 }
 
-/* Beside our own executable, else where `make install` puts it. */
-static void find_binary(const struct supervisor *s, struct buf *out)
+void gateway_find_binary(struct buf *out)
 {
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	const char *slash;
 
-	if (s->options.gateway_binary != NULL) {
-		buf_printf(out, "%s", s->options.gateway_binary);
-		return;
-	}
 	if (n > 0) {
 		self[n] = '\0';
 		slash = strrchr(self, '/');
@@ -135,6 +130,14 @@ static void find_binary(const struct supervisor *s, struct buf *out)
 	}
 	buf_clear(out);
 	buf_printf(out, "%s/%s", GROUPFS_LIBEXECDIR, gateway_name);
+}
+
+static void put_binary(const struct supervisor *s, struct buf *out)
+{
+	if (s->options.gateway_binary != NULL)
+		buf_printf(out, "%s", s->options.gateway_binary);
+	else
+		gateway_find_binary(out);
 }
 
 /* Whom the gateway becomes first of all. Not by uv_spawn(): that user may not
@@ -202,7 +205,7 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	char *args[ARGS_MAX + 1] = { 0 };
 	int rc;
 
-	find_binary(s, &binary);
+	put_binary(s, &binary);
 	put_ids(s, &uid, &gid);
 	buf_printf(&slot, "%u", gw->slot);
 	buf_printf(&body, "%" PRIu64,

@@ -26,6 +26,8 @@ void gateway_fds_close(struct gateway_fds *fds);
 /* Append the paths of its Unix sockets. */
 void gateway_core_path(const struct gateway *gw, struct buf *out);
 void gateway_door_path(const struct gateway *gw, struct buf *out);
+/* The program: beside our own executable, else where `make install` puts it. */
+void gateway_find_binary(struct buf *out);
 /* Is this pid a gateway? */
 bool gateway_is(pid_t pid);
 /* A socket of the address of s, listening if shared; the fd or -errno. */

@@ -332,17 +332,25 @@ static void init_handlers(struct groupd *g)
 	handlers_init(&g->handlers);
 }
 
+int groupd_make_folders(const struct config *config, struct err *err)
+{
+	struct buf dir = { 0 };
+	int rc = make_dirs(config->data, 0700, err);
+
+	directory_of(config->socket, &dir);
+	if (rc == 0)
+		rc = make_dirs(buf_cstr(&dir), 0755, err);
+	buf_release(&dir);
+	return rc;
+}
+
 static int start_listening(struct groupd *g, struct err *err)
 {
 	struct buf dir = { 0 };
-	int rc;
+	int rc = listener_start(&g->listener, g->loop, g->config->socket,
+				g->config->socket_fd, groupd_on_accept, g, err);
 
 	directory_of(g->config->socket, &dir);
-	rc = make_dirs(buf_cstr(&dir), 0755, err);
-	if (rc == 0)
-		rc = listener_start(&g->listener, g->loop, g->config->socket,
-				    g->config->socket_fd, groupd_on_accept, g,
-				    err);
 	g->listening = rc == 0;
 	if (rc == 0) {
 		const struct supervisor_options options = {
@@ -383,7 +391,7 @@ int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,
 	uv_timer_start(&g->expiry, on_expiry, FIRST_LOOK_MS, 0);
 	g->registry.on_expiring = on_expiring;
 	g->registry.expiring_data = g;
-	rc = make_dirs(config->data, 0700, err);
+	rc = groupd_make_folders(config, err);
 	if (rc == 0)
 		rc = restore_apply(config, err);
 	if (rc == 0)

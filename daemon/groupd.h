@@ -92,6 +92,9 @@ struct groupd {
 	void *data; /* the caller's */
 };
 
+/* Makes the data directory and the one of the socket, where they are not there.
+ * groupd_start() does it too: this is for who locks himself into them first. */
+int groupd_make_folders(const struct config *config, struct err *err);
 /* Opens the store, listens, starts the gateways. On failure what was built
  * stays for groupd_stop(). config and env are borrowed. */
 int groupd_start(struct groupd *g, uv_loop_t *loop, struct config *config,

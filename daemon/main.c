@@ -13,6 +13,7 @@
 #include "daemon/certificate.h"
 #include "daemon/config.h"
 #include "daemon/groupd.h"
+#include "daemon/locks.h"
 #include "daemon/service.h"
 #include "daemon/systemd.h"
 #include "lib/buf.h"
@@ -156,6 +157,11 @@ static int run(struct program *p)
 	prctl(PR_SET_NAME, "groupd");
 	p->config.socket_fd = systemd_take_socket(p->config.socket, &err);
 	if (p->config.socket_fd < 0) {
+		log_error("%s", err.text);
+		return EXIT_FAILURE;
+	}
+	if (groupd_make_folders(&p->config, &err) < 0 ||
+	    locks_put_on(&p->config, p->flags.file, &err) < 0) {
 		log_error("%s", err.text);
 		return EXIT_FAILURE;
 	}

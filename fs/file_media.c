@@ -13,7 +13,6 @@
 #include <linux/fuse.h>
 
 #include "fs/file.h"
-#include "fs/tgid.h"
 #include "fs/upload.h"
 
 /* A file of this many bytes is hashed and written to disk within the time
@@ -335,7 +334,8 @@ static void close_upload(struct op *op)
 static bool has_another(const struct handle *h)
 {
 	uint64_t ino = inode_of(h->upload->id, KIND_UPLOAD);
-	int rc = tgid_has_open(h->opener, inode_mark(ino, h->fs->generation));
+	int rc = outside_has_open(&h->fs->outside, h->opener,
+				  inode_mark(ino, h->fs->generation));
 
 	return rc < 0 ? !h->upload->written : rc != 0;
 }
@@ -346,7 +346,7 @@ void file_media_flush(struct op *op)
 
 	bool ours = h->upload != NULL && handle_is_opener(h, op->tid);
 
-	if (ours && tgid_is_killed(op->tid))
+	if (ours && outside_is_killed(&op->fs->outside, op->tid))
 		upload_discard(h->upload);
 	else
 		ours = ours && !has_another(h);

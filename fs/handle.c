@@ -8,7 +8,6 @@
 #include "fs/ahead.h"
 #include "fs/file.h"
 #include "fs/listing.h"
-#include "fs/tgid.h"
 #include "fs/upload.h"
 
 struct handle *handle_new(struct op *op, int flags)
@@ -28,7 +27,7 @@ struct handle *handle_new(struct op *op, int flags)
 	if (op->floor != NULL)
 		h->floor = floor_hold(&op->fs->floors, op->floor);
 	if ((flags & O_ACCMODE) != O_RDONLY)
-		h->opener = tgid_of(op->tid);
+		h->opener = outside_tgid_of(&op->fs->outside, op->tid);
 	str_to_cstr(str_of(op->name), h->group, sizeof(h->group));
 	list_init(&h->queue);
 	list_push(&op->fs->handles, &h->link);
@@ -138,5 +137,6 @@ bool handle_is_opener(const struct handle *h, pid_t pid)
 {
 	if (h->opener == 0)
 		return false;
-	return pid == h->opener || tgid_of(pid) == h->opener;
+	return pid == h->opener ||
+	       outside_tgid_of(&h->fs->outside, pid) == h->opener;
 }

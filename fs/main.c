@@ -8,6 +8,8 @@
  * stored is finished, then everything is closed in the order it was made.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 
 #include "fs/file.h"
 #include "fs/listing.h"
+#include "fs/locks.h"
 #include "fs/loop.h"
 #include "fs/mount.h"
 #include "fs/op.h"
@@ -108,6 +111,30 @@ static void feed_closed(struct feed *feed)
 	client_close(&fs->client, client_closed);
 }
 
+/* libfuse cannot unmount from inside of the locks. It leaves a connection alone
+ * that has an error, and then what it holds is freed: it gets a descriptor that
+ * has one. */
+static void unmount(struct app *app)
+{
+	int fd = fuse_session_fd(app->session);
+	struct pollfd ended = { .fd = fd };
+	bool mounted = poll(&ended, 1, 0) == 0 || !(ended.revents & POLLERR);
+	int broken[2];
+	int rc;
+
+	if (pipe2(broken, O_CLOEXEC) == 0) {
+		close(broken[0]);
+		dup2(broken[1], fd);
+		close(broken[1]);
+	}
+	fuse_session_unmount(app->session);
+	/* Somebody else may have one there, where ours has ended. */
+	rc = mounted ? outside_unmount(&app->fs.outside) : 0;
+	if (rc < 0)
+		log_warn("cannot unmount: why=\"%s\"", strerror(-rc));
+	outside_stop(&app->fs.outside);
+}
+
 /* Nothing is being stored any more: ends all, in reverse. */
 static void close_all(struct app *app)
 {
@@ -115,7 +142,7 @@ static void close_all(struct app *app)
 
 	/* Answered while there is still a device to answer to. */
 	ops_abort(fs);
-	fuse_session_unmount(app->session);
+	unmount(app);
 	while (!list_empty(&fs->handles))
 		handle_drop(
 			container_of(fs->handles.next, struct handle, link));
@@ -254,8 +281,10 @@ static int start_groupfs(struct app *app, const struct mount_options *o)
  * nothing to undo but the mount. */
 static int run(struct app *app, const struct mount_options *o)
 {
-	int rc = uv_loop_init(&app->loop);
+	int rc = outside_start(&app->fs.outside, buf_cstr(&o->mountpoint));
 
+	if (rc == 0)
+		rc = uv_loop_init(&app->loop);
 	if (rc == 0)
 		rc = start_groupfs(app, o);
 	if (rc == 0)
@@ -267,11 +296,13 @@ static int run(struct app *app, const struct mount_options *o)
 	if (fuse_session_mount(app->session, buf_cstr(&o->mountpoint)) != 0)
 		return 1;
 	app->kernel.data = app;
-	rc = fuse_loop_start(&app->kernel, &app->loop, app->session,
-			     kernel_ended);
+	rc = locks_put_on() ? 0 : -EPERM;
+	if (rc == 0)
+		rc = fuse_loop_start(&app->kernel, &app->loop, app->session,
+				     kernel_ended);
 	if (rc != 0) {
 		log_error("cannot start: why=%s", strerror(-rc));
-		fuse_session_unmount(app->session);
+		unmount(app);
 		return 1;
 	}
 	uv_run(&app->loop, UV_RUN_DEFAULT);

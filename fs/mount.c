@@ -96,13 +96,14 @@ static bool is_groupfs(const char *path)
 	return yes;
 }
 
-/* posix_spawn wants the strings writable; it does not write them. */
-static int run_unmount(char *path)
+int mount_undo(const char *path)
 {
 	char program[] = "fusermount3";
 	char flags[] = "-uz";
 	char end[] = "--";
-	char *const argv[] = { program, flags, end, path, NULL };
+	/* posix_spawn wants them writable; it does not write them. */
+	char *const argv[] = { program, flags, end, (char *)(uintptr_t)path,
+			       NULL };
 	pid_t pid;
 	int status = 0;
 	int rc = posix_spawnp(&pid, program, NULL, NULL, argv, environ);
@@ -173,7 +174,7 @@ int mount_prepare(struct mount_options *o, struct err *err)
 	if (rc != 0)
 		return rc;
 	if (stat(path, &st) != 0 && errno == ENOTCONN && is_groupfs(path))
-		(void)run_unmount(path);
+		(void)mount_undo(path);
 	if (stat(path, &st) != 0) {
 		rc = -errno;
 		err_set(err, ERR_BAD_REQUEST, "%s: %s", path, strerror(-rc));

@@ -21,6 +21,10 @@ int mount_prepare(struct mount_options *o, struct err *err);
  * (the last line counts); empty for none. Borrowed from the text. */
 struct str mount_type_of(struct str mountinfo, const char *path);
 
+/* Unmounts it lazily, by the program that may. path is absolute. Waits. 0 or
+ * -errno. */
+int mount_undo(const char *path);
+
 /* A session with these options, not mounted yet; NULL: libfuse said why. */
 struct fuse_session *mount_session(const struct mount_options *o,
 				   struct groupfs *fs);

@@ -31,6 +31,7 @@
 #include "fs/floors.h"
 #include "fs/inode.h"
 #include "fs/known.h"
+#include "fs/outside.h"
 #include "fs/scratch.h"
 #include "fs/users.h"
 #include "fs/waited.h"
@@ -45,6 +46,7 @@ struct upload;
 /* What the parts of a mount share. */
 struct groupfs {
 	uv_loop_t *loop; /* borrowed */
+	struct outside outside;
 	struct client client;
 	struct feed feed;
 	struct users users;

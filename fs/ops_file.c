@@ -10,7 +10,6 @@
 
 #include "fs/file.h"
 #include "fs/ops.h"
-#include "fs/tgid.h"
 
 static void deny_open(struct op *op, unsigned int mode)
 {
@@ -153,7 +152,8 @@ static bool is_opened_twice(const struct handle *h)
 static bool closes_a_copy(const struct handle *h, uint64_t ino)
 {
 	return h->dirty && h->spoilt == 0 && h->current == NULL &&
-	       !is_opened_twice(h) && tgid_may_write(h->opener, ino) == 1;
+	       !is_opened_twice(h) &&
+	       outside_may_write(&h->fs->outside, h->opener, ino) == 1;
 }
 
 /* The remainder goes when the process that opened the file closes it; what
@@ -177,7 +177,7 @@ void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		op_reply_err(op, 0);
 		return;
 	}
-	if (tgid_is_killed(op->tid))
+	if (outside_is_killed(&op->fs->outside, op->tid))
 		h->abandoned = true;
 	else if (closes_a_copy(h, ino)) {
 		op_reply_err(op, 0);

@@ -130,6 +130,18 @@ bool tgid_parse_signaled(struct str stat)
 	return field_of(stat, FIELD_FLAGS, &flags) && (flags & both) == both;
 }
 
+int tgid_is_ending(pid_t tid)
+{
+	char text[2048];
+	struct str stat =
+		str_make(text, read_proc(tid, "stat", text, sizeof(text)));
+	uint64_t flags;
+
+	if (!field_of(stat, FIELD_FLAGS, &flags))
+		return -ESRCH;
+	return (flags & FLAG_EXITING) != 0 ? 1 : 0;
+}
+
 /* Whether the text of a /proc/PID/fdinfo/FD is of this inode. */
 static bool is_of(struct str info, uint64_t ino)
 {

@@ -19,6 +19,9 @@ pid_t tgid_of(pid_t tid);
 /* The same, from the text of a /proc/TID/status. */
 pid_t tgid_parse(struct str status);
 
+/* Whether this thread is ending, in whatever way: 1, 0, or -ESRCH when it is
+ * not known. */
+int tgid_is_ending(pid_t tid);
 /* Whether this thread ends by a signal, just now; false when it is not
  * known. */
 bool tgid_is_killed(pid_t tid);

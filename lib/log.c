@@ -2,8 +2,12 @@
 #include "lib/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +15,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "lib/text.h"
 
 /* Set once by log_open(), before there are threads; only read afterwards. It
  * is the process' own: a logger handed to every module would say no more. */
@@ -21,9 +27,13 @@ static struct {
 } config = { "groupfs", LOG_LEVEL_INFO, false };
 
 enum {
-	TEXT_MAX = 1024, /* bytes of an event before escaping */
-	LINE_MAX_BYTES = 4 * TEXT_MAX + 256 /* and of its line */
+	TEXT_MAX = 1024,	  /* bytes of an event before escaping */
+	ESCAPED_MAX = 4 * 4,	  /* of a character */
+	LINE_MAX_BYTES = PIPE_BUF /* and of its line: a pipe takes it whole */
 };
+
+/* Lines since the last one that stderr took. */
+static atomic_uint lost;
 
 struct level {
 	const char *name;
@@ -52,65 +62,93 @@ static bool is_journal(int fd)
 	return strcmp(journal, text) == 0;
 }
 
+/* What got the number of a closed stderr, as a client's connection, would get
+ * the lines. */
+static void open_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			return;
+	}
+}
+
 void log_open(const char *program, enum log_level level)
 {
+	open_standard();
 	config.program = program;
 	config.level = level;
 	config.journal = is_journal(STDERR_FILENO);
 }
 
-/* C0, DEL, and C1 as UTF-8 (its second byte). */
-static bool is_control(const char *text, size_t i)
+/* Bytes of the character at text; *shown: it may stand as it is. Not what
+ * commands a terminal, hides text or begins a line, and what is no text. */
+static size_t look(const char *text, size_t left, bool *shown)
 {
-	uint8_t c = (uint8_t)text[i];
+	const uint8_t *at = (const uint8_t *)text;
+	size_t len = text_char_len(at, left);
 
-	if (c >= 0x80 && c <= 0x9f)
-		return i > 0 && (uint8_t)text[i - 1] == 0xc2;
-	return c < 0x20 || c == 0x7f;
+	if (len == 1)
+		*shown = at[0] >= 0x20 && at[0] != 0x7f;
+	else
+		*shown = len > 0 && text_hidden_len(at, left) == 0;
+	return len == 0 ? 1 : len;
 }
 
-/* Escapes text into line, which has room for four times its length. Returns
- * the bytes written. */
-static size_t escape(char *line, const char *text)
+static size_t put_escaped(char *line, uint8_t c)
 {
 	static const char digits[] = "0123456789abcdef";
+
+	line[0] = '\\';
+	if (c == '\n') {
+		line[1] = 'n';
+		return 2;
+	}
+	line[1] = 'x';
+	line[2] = digits[c >> 4];
+	line[3] = digits[c & 15];
+	return 4;
+}
+
+/* Escapes text into line, of which it leaves the last byte. Returns the bytes
+ * written. */
+static size_t escape(char *line, size_t room, const char *text)
+{
+	size_t left = strlen(text);
 	size_t n = 0;
 
-	for (size_t i = 0; text[i] != '\0'; i++) {
-		uint8_t c = (uint8_t)text[i];
+	while (left > 0) {
+		bool shown;
+		size_t len = look(text, left, &shown);
 
-		if (!is_control(text, i)) {
-			line[n++] = text[i];
-			continue;
+		if (n + ESCAPED_MAX >= room)
+			break;
+		for (size_t i = 0; i < len; i++, text++) {
+			if (shown)
+				line[n++] = *text;
+			else
+				n += put_escaped(line + n, (uint8_t)*text);
 		}
-		line[n++] = '\\';
-		if (c == '\n') {
-			line[n++] = 'n';
-		} else {
-			line[n++] = 'x';
-			line[n++] = digits[c >> 4];
-			line[n++] = digits[c & 15];
-		}
+		left -= len;
 	}
 	return n;
 }
 
-/* One write(2), so that the lines of threads and processes do not mix. */
-__attribute__((format(printf, 2, 0))) static void
-log_line(enum log_level level, const char *fmt, va_list ap)
+/* Who reads our pipe may have stopped: then it is the line that is lost, not
+ * the service. Full disks and closed ends say so themselves. */
+static bool takes_a_line(void)
 {
-	int saved = errno;
-	char text[TEXT_MAX];
+	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
+}
+
+/* One write(2), so that the lines of threads and processes do not mix. */
+static void put_line(enum log_level level, const char *text)
+{
 	char line[LINE_MAX_BYTES];
 	size_t n = 0;
 	int rc;
 
-	rc = vsnprintf(text, sizeof(text), fmt, ap);
-	if (rc < 0)
-		text[0] = '\0';
-	else if ((size_t)rc >= sizeof(text))
-		memcpy(text + sizeof(text) - sizeof("..."), "...",
-		       sizeof("..."));
 	if (config.journal)
 		rc = snprintf(line, 256, "<%d>%s: %s: ", levels[level].priority,
 			      config.program, levels[level].name);
@@ -119,11 +157,36 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 			      levels[level].name);
 	if (rc > 0)
 		n = (size_t)rc < 255 ? (size_t)rc : 255;
-	n += escape(line + n, text);
+	n += escape(line + n, sizeof(line) - n, text);
 	line[n++] = '\n';
 	/* There is nowhere to tell that stderr is gone. */
-	if (write(STDERR_FILENO, line, n) < 0)
-		errno = saved;
+	if (!takes_a_line() || write(STDERR_FILENO, line, n) < 0)
+		atomic_fetch_add(&lost, 1);
+}
+
+__attribute__((format(printf, 2, 0))) static void
+log_line(enum log_level level, const char *fmt, va_list ap)
+{
+	int saved = errno;
+	char text[TEXT_MAX];
+	unsigned missing = atomic_exchange(&lost, 0);
+	int rc;
+
+	if (missing > 0) {
+		snprintf(text, sizeof(text), "lost lines of this log: count=%u",
+			 missing);
+		put_line(LOG_LEVEL_WARN, text);
+		if (atomic_load(&lost) > 0)
+			/* That one is not counted as well. */
+			atomic_store(&lost, missing);
+	}
+	rc = vsnprintf(text, sizeof(text), fmt, ap);
+	if (rc < 0)
+		text[0] = '\0';
+	else if ((size_t)rc >= sizeof(text))
+		memcpy(text + sizeof(text) - sizeof("..."), "...",
+		       sizeof("..."));
+	put_line(level, text);
 	errno = saved;
 }
 

@@ -4,7 +4,9 @@
  *   groupd: warning: gateway exited: slot=0 status=1
  * "verb object: key=value ...". lib/ and store/ never log, they return a
  * struct err; an error is logged once, where it is handled. Contents of
- * messages and tokens are never logged; control characters are escaped.
+ * messages and tokens are never logged; control characters, those of direction
+ * and what is no UTF-8 are escaped. Where stderr takes no line (its reader has
+ * stopped, its disk is full) that line is lost and counted, and nothing waits.
  * Thread-safe, keeps errno. Where stderr is what $JOURNAL_STREAM says, the
  * journal's, lines begin with sd-daemon(3)'s "<N>" priority.
  */
@@ -20,7 +22,9 @@ enum log_level {
 	LOG_LEVEL_DEBUG
 };
 
-/* Call once at start, before any thread. program is borrowed for ever. */
+/* Call once at start, before any thread and before anything is opened: of the
+ * first three descriptors those that are closed are opened, on /dev/null.
+ * program is borrowed for ever. */
 void log_open(const char *program, enum log_level level);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

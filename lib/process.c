@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,12 +26,34 @@ size_t process_read_file(const char *path, char *text, size_t size)
 	return (size_t)n;
 }
 
+static const char statm_path[] = "/proc/self/statm";
+
+/* Set once, by who will not be able to open it later. */
+static int statm = -1;
+
+void process_keep_open(void)
+{
+	statm = open(statm_path, O_RDONLY | O_CLOEXEC);
+}
+
+static void read_statm(char *text, size_t size)
+{
+	ssize_t n;
+
+	if (statm < 0) {
+		(void)process_read_file(statm_path, text, size);
+		return;
+	}
+	n = pread(statm, text, size - 1, 0);
+	text[n < 0 ? 0 : n] = '\0';
+}
+
 uint64_t process_resident_bytes(void)
 {
 	uint64_t total, resident;
 	char text[128];
 
-	(void)process_read_file("/proc/self/statm", text, sizeof(text));
+	read_statm(text, sizeof(text));
 	if (sscanf(text, "%" SCNu64 " %" SCNu64, &total, &resident) != 2)
 		return 0;
 	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
@@ -78,19 +99,4 @@ bool process_may(unsigned capability)
 	    syscall(SYS_capget, &header, sets) < 0)
 		return false;
 	return (sets[capability / 32].effective >> capability % 32 & 1) != 0;
-}
-
-int process_drop_capabilities(void)
-{
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3
-	};
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {
-		0
-	};
-
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
-	    syscall(SYS_capset, &header, none) < 0)
-		return -errno;
-	return 0;
 }

@@ -16,6 +16,9 @@
 size_t process_read_file(const char *path, char *text, size_t size);
 
 uint64_t process_resident_bytes(void);
+/* So that the above works where no file can be opened any more. Before there
+ * are threads. */
+void process_keep_open(void);
 /* Of all threads, user and system, in microseconds. */
 uint64_t process_cpu_us(void);
 /* Costs a walk over all of them. */
@@ -24,7 +27,5 @@ uint64_t process_open_fds(void);
 /* Whether this thread may do what that capability (of linux/capability.h) is
  * for. */
 bool process_may(unsigned capability);
-/* Gives up all capabilities, for ever. 0 or a negative errno. */
-int process_drop_capabilities(void);
 
 #endif

@@ -107,10 +107,9 @@ static bool is_trail(uint8_t c)
 	return (c & 0xc0) == 0x80;
 }
 
-/* Bytes of the character at s, which has `left` bytes; 0 when it is none. The
- * bounds of the second byte are RFC 3629's: they shut out overlong forms,
+/* The bounds of the second byte are RFC 3629's: they shut out overlong forms,
  * surrogates and what lies above U+10FFFF. */
-static size_t utf8_len(const uint8_t *s, size_t left)
+size_t text_char_len(const uint8_t *s, size_t left)
 {
 	uint8_t low = 0x80;
 	uint8_t high = 0xbf;
@@ -161,7 +160,7 @@ bool text_is_utf8(struct str s)
 				continue;
 			}
 		}
-		n = utf8_len(at, left);
+		n = text_char_len(at, left);
 		if (n == 0)
 			return false;
 		at += n;

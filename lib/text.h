@@ -48,6 +48,12 @@ void text_media_url(struct buf *b, struct str name);
 
 /* RFC 3629: no overlongs, no surrogates, nothing above U+10FFFF. */
 bool text_is_utf8(struct str s);
+/* Bytes of the character at s, of which there are left > 0; 0 where it is
+ * none. */
+size_t text_char_len(const uint8_t *s, size_t left);
+/* Of the one at s that text_escape() shows escaped though it is no byte of
+ * ASCII: C1, U+2028/9, the bidi controls; 0 for any other. */
+size_t text_hidden_len(const uint8_t *s, size_t left);
 
 /* Writes exactly TEXT_TIME_LEN bytes and a NUL. UTC, milliseconds. */
 void text_format_time(char out[TEXT_TIME_LEN + 1], uint64_t time_ms);

@@ -33,9 +33,7 @@ static enum byte_class class_of(uint8_t c)
 	return PLAIN;
 }
 
-/* How many bytes at s, whose first is LEAD, are one character that must be
- * escaped; 0 when it may stand as it is. */
-static size_t hidden_len(const uint8_t *s, size_t left)
+size_t text_hidden_len(const uint8_t *s, size_t left)
 {
 	if (left < 2)
 		return 0;
@@ -43,7 +41,7 @@ static size_t hidden_len(const uint8_t *s, size_t left)
 		return s[1] >= 0x80 && s[1] <= 0x9f ? 2 : 0;
 	if (s[0] == 0xd8) /* U+061C */
 		return s[1] == 0x9c ? 2 : 0;
-	if (left < 3)
+	if (left < 3 || s[0] != 0xe2)
 		return 0;
 	if (s[1] == 0x80) /* U+200E/F, U+2028-E */
 		return s[2] == 0x8e || s[2] == 0x8f ||
@@ -111,7 +109,7 @@ static struct span next_span(struct str s)
 		size_t hidden = 1;
 
 		if (how == LEAD) {
-			hidden = hidden_len(at + n, s.len - n);
+			hidden = text_hidden_len(at + n, s.len - n);
 			how = hidden == 0 ? PLAIN : HEX;
 		}
 		if (how != PLAIN)

@@ -271,6 +271,7 @@ int sqlite_store_exchange(const char *path, const char *fresh, const char *kept,
 			  struct err *err);
 int postgres_store_open(struct store **out, const char *url,
 			const struct store_options *options, struct err *err);
+bool postgres_store_needs(const char *url, const struct store_needs *needs);
 int memory_store_open(struct store **out, const char *name,
 		      const struct store_options *options, struct err *err);
 

@@ -479,6 +479,7 @@ struct sqlite_store {
 	ino_t ino;
 	/* The writer's: where the transaction, and a verb in it, began. */
 	uint64_t hot_begin;
+	uint64_t hot_begin_bytes;
 	uint64_t hot_save;
 	uint64_t hot_forget; /* rows up to this are deleted in it */
 	struct sq_seal seal;
@@ -692,9 +693,10 @@ int sq_pointer(struct sqlite_store *s, uint64_t group_id, struct str user,
 
 /* sqlite_seal.c */
 
-/* A step of a round inside of the transaction, of about so many rows; begins
- * one where none is. 1: there is more of it. */
-int sq_seal_step(struct sqlite_store *s, uint64_t rows, struct err *err);
+/* A step of a round inside of the transaction, of about so many rows, or bytes
+ * of lines; begins one where none is. 1: there is more of it. */
+int sq_seal_step(struct sqlite_store *s, uint64_t rows, uint64_t bytes,
+		 struct err *err);
 /* All there is, at once; all there is of a group. */
 int sq_seal_all(struct sqlite_store *s, struct err *err);
 int sq_seal_group(struct sqlite_store *s, uint64_t group_id, struct err *err);

@@ -678,6 +678,16 @@ int store_renew(struct store *s, struct err *err);
 /* The URL as it may be shown, without a password: what stands between the
  * user's name and the @, and all that comes behind a ? if that is about one. */
 void store_show(struct buf *out, const char *url);
+/* What opening a store takes of the system, beside the library's own. */
+struct store_needs {
+	void *data;
+	void (*folder)(void *data, const char *path); /* to write in */
+	void (*file)(void *data, const char *path);   /* or folder, to read */
+	void (*port)(void *data, uint16_t port);      /* to connect to */
+};
+/* Tells them for url, of each what can be known before it is opened. False:
+ * there may be more ports. */
+bool store_needs(const char *url, const struct store_needs *needs);
 /* Whether store_exchange() can be done with url, and the name of its file,
  * appended to path: `bad_request` for a store that lies in no file. */
 int store_file(const char *url, struct buf *path, struct err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The verbs on the store as a whole: what depends on no back end. */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/backend.h"
@@ -100,6 +101,38 @@ int store_file(const char *url, struct buf *path, struct err *err)
 	return path->failed ? err_set(err, ERR_UNAVAILABLE,
 				      "groupd is out of memory")
 			    : 0;
+}
+
+/* The folder of a path, and that of what it leads to as a link. */
+static void tell_folder(const struct store_needs *needs, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct buf folder = { 0 };
+
+	if (slash == NULL)
+		buf_append_str(&folder, str_of("."));
+	else
+		buf_append(&folder, path, (size_t)(slash - path) + 1);
+	if (!folder.failed)
+		needs->folder(needs->data, buf_cstr(&folder));
+	buf_release(&folder);
+}
+
+bool store_needs(const char *url, const struct store_needs *needs)
+{
+	const char *path = url + sizeof(sqlite) - 1;
+	char *real;
+
+	if (strncmp(url, "postgres", strlen("postgres")) == 0)
+		return postgres_store_needs(url, needs);
+	if (strncmp(url, sqlite, sizeof(sqlite) - 1) != 0)
+		return true;
+	tell_folder(needs, path);
+	real = realpath(path, NULL);
+	if (real != NULL)
+		tell_folder(needs, real);
+	free(real);
+	return true;
 }
 
 int store_exchange(const char *url, const char *fresh, const char *kept,

@@ -3,18 +3,15 @@
  * groupd-gateway: started by groupd with its sockets; not for people.
  */
 #include <getopt.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon/gateway/gateway.h"
+#include "daemon/gateway/locks.h"
 #include "lib/log.h"
-#include "lib/process.h"
 #include "lib/text.h"
 
 static void usage(void)
@@ -38,25 +35,6 @@ static void raise_file_limit(void)
 	limit.rlim_cur =
 		limit.rlim_max > FILES_MAX ? FILES_MAX : limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/*
- * Gives up what it was started with, before anything of strangers is read:
- * the user, all capabilities, and what a setuid program could bring.
- */
-static bool drop_rights(const struct gateway_options *o)
-{
-	bool may = geteuid() == 0 || process_may(CAP_SETUID);
-
-	if (may && (o->uid == 0 || o->gid == 0))
-		return false;
-	if (may &&
-	    (setgroups(0, NULL) < 0 || setresgid(o->gid, o->gid, o->gid) < 0 ||
-	     setresuid(o->uid, o->uid, o->uid) < 0))
-		return false;
-	/* Only from root to another user the kernel would do it. */
-	return process_drop_capabilities() == 0 &&
-	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 static bool take(struct gateway_options *o, int opt, const char *arg)
@@ -155,7 +133,7 @@ int main(int argc, char **argv)
 		usage();
 		return 2;
 	}
-	if (!drop_rights(&options)) {
+	if (!locks_drop_rights(options.uid, options.gid)) {
 		log_error("cannot give up its rights: uid=%u gid=%u",
 			  (unsigned)options.uid, (unsigned)options.gid);
 		return 1;
@@ -167,6 +145,7 @@ int main(int argc, char **argv)
 		return 1;
 	if (gateway_start(gw, &loop, &options) < 0)
 		return 1;
+	locks_close();
 	uv_run(&loop, UV_RUN_DEFAULT);
 	gateway_release(gw);
 	if (uv_loop_close(&loop) < 0)

@@ -46,18 +46,10 @@ mkdir "$T/files"
 for deb in $(debs "$OLD" "$VERSION"); do
 	dpkg-deb -x "$deb" "$T/files"
 done
-hardened() {
-	readelf -hldW "$1" >"$T/elf"
-	readelf -sW --dyn-syms "$1" >"$T/symbols"
-	grep -q 'Type: *DYN' "$T/elf" && grep -q BIND_NOW "$T/elf" &&
-		grep -q GNU_RELRO "$T/elf" &&
-		grep -q 'GNU_STACK .* RW ' "$T/elf" &&
-		grep -q __stack_chk_fail "$T/symbols" &&
-		grep -q '_chk@' "$T/symbols"
-}
 for program in usr/sbin/groupd usr/bin/groupfs usr/bin/groupctl \
 	usr/libexec/groupfs/groupd-gateway; do
-	ok "$program is hardened" hardened "$T/files/$program"
+	ok "$program is hardened" sh "$TOP/tests/support/hardened.sh" \
+		"$T/files/$program"
 done
 ok "the service's exposure is below 2.0" systemd-analyze security \
 	--offline=true --threshold=19 \

@@ -52,6 +52,7 @@ place '^daemon/gateway/' '^<libwebsockets' libwebsockets
 place '^fs/' '^<fuse' libfuse
 place '^store/' '^<sqlite3' SQLite
 place '^lib/json[.]c$' '^<jansson' jansson
+place '^lib/sandbox_calls[.]c$' '^<seccomp' libseccomp
 place '^daemon/(digest|certificate|gateway/(intercept|tls)|ctl/(base64|checksum))[.]c$' '^<openssl' OpenSSL
 place '^daemon/ctl/bundle' '^<archive' libarchive
 place '^daemon/bus_redis' '^<hiredis' hiredis
