@@ -200,7 +200,10 @@ def older(parts, path):
         "ALTER TABLE groups DROP COLUMN keep_bytes",
         "ALTER TABLE mentions DROP COLUMN n",
         "ALTER TABLE everyone DROP COLUMN n",
-        "DELETE FROM meta WHERE k='identity'",
+        "DROP INDEX admins",
+        "DROP TRIGGER group_added", "DROP TRIGGER group_deleted",
+        "DROP TRIGGER user_added", "DROP TRIGGER user_deleted",
+        "DELETE FROM meta WHERE k='identity' OR k LIKE 'count_%'",
         "PRAGMA user_version=2"))
     changed = with_database(changed, without_checksums)
     write(path("older-format"), manifest(changed), True)
