@@ -491,6 +491,15 @@ static int set_up_reader(struct sqlite_store *s, struct err *err)
 	return rc < 0 ? rc : sq_schema_check(s, err);
 }
 
+/* A page that a checkpoint did not bring to disk as a whole is sound in the log
+ * alone: it is written once more before the file is looked at by itself. */
+static int mend_file(struct sqlite_store *s, struct err *err)
+{
+	int result = move_log(s);
+
+	return result == SQLITE_OK ? 0 : sq_fail(s, result, err);
+}
+
 /* The pragmas that durability hangs on are read back. */
 int sq_connect(struct sqlite_store *s, struct err *err)
 {
@@ -532,6 +541,8 @@ static int set_up_writer(struct sqlite_store *s, struct err *err)
 
 	if (rc == 0)
 		rc = sq_schema_apply(s, err);
+	if (rc == 0)
+		rc = mend_file(s, err);
 	/* Checkpoints are done by commit, which so sees their errors. */
 	sqlite3_wal_hook(s->db, on_wal, s);
 	return rc;

@@ -27,7 +27,12 @@ came() {
 		TESTS=$((TESTS + 1))
 		echo "ok $TESTS - $1 # SKIP $(sed -n 's/^skip //p' "$T/$1")"
 		;;
-	0 | 1) results "$T/$1" ;;
+	0 | 1)
+		results "$T/$1"
+		grep -q "^\(not \)*ok " "$T/$1" ||
+			pass_or_fail 1 "$1 has a result" ||
+			diag "$(tail -n 5 "$T/$1.log")"
+		;;
 	*) pass_or_fail 1 "$1 comes to an end" ;;
 	esac
 }
