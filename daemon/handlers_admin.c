@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Users, tokens, status, metrics, verify. */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "daemon/auth.h"
 #include "daemon/backup.h"
@@ -11,7 +13,7 @@
 #include "daemon/status.h"
 #include "lib/text.h"
 
-enum { TOKEN_KEY_MIN = 32 };
+enum { TOKEN_KEY_MIN = 32, UNSOUND_MAX = 100 };
 
 static int write_add_users(struct request *r, struct store *store,
 			   struct list *events)
@@ -307,12 +309,62 @@ static void do_report(struct request *r)
 		request_answer_ok(r, 0);
 }
 
+/* What was found unsound: it may have gone, with its group, meanwhile. */
+struct unsound {
+	struct request *r;
+	size_t count;
+	struct {
+		uint8_t hash[STORE_HASH];
+		struct err why;
+	} content[UNSOUND_MAX];
+};
+
+static int verify_content(void *data, const uint8_t hash[STORE_HASH],
+			  uint64_t size)
+{
+	struct unsound *u = data;
+
+	if (u->count < UNSOUND_MAX &&
+	    !media_is_sound(u->r->handlers->media, hash, size,
+			    &u->content[u->count].why)) {
+		memcpy(u->content[u->count].hash, hash, STORE_HASH);
+		u->count++;
+	}
+	return 0;
+}
+
+/* Each content that a file of a group has. */
+static int verify_contents(struct request *r, struct store *store)
+{
+	struct unsound *u = calloc(1, sizeof(*u));
+	int rc;
+
+	if (u == NULL)
+		return request_no_memory(r);
+	u->r = r;
+	rc = store_list_contents(store, verify_content, u, &r->err);
+	for (size_t i = 0; rc == 0 && i < u->count; i++) {
+		struct wire_problem problem = {
+			.text = str_of(u->content[i].why.text)
+		};
+		bool used;
+
+		rc = store_hash_used(store, u->content[i].hash, &used, &r->err);
+		if (rc == 0 && used)
+			wire_put(&r->extra, &wire_schema_problem, &problem);
+	}
+	free(u);
+	return rc == 0 && r->extra.failed ? request_no_memory(r) : rc;
+}
+
 static int read_verify(struct request *r, struct store *store)
 {
 	struct store_verify verify = { 0 };
 	struct wire_body_verified answer;
 	int rc = backup_audit(store, &r->extra, &verify, &r->err);
 
+	if (rc == 0)
+		rc = verify_contents(r, store);
 	if (rc < 0)
 		return rc;
 	answer = (struct wire_body_verified){

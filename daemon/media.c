@@ -59,6 +59,7 @@ int media_open(struct media *m, const char *data, const struct env *env,
 	*m = (struct media){ .env = env, .root = -1, .incoming = -1 };
 	atomic_init(&m->max_bytes, max_bytes);
 	pthread_rwlock_init(&m->lock, NULL);
+	pthread_mutex_init(&m->checked_lock, NULL);
 	buf_printf(&path, "%s/media", data);
 	rc = path.failed ? -1 : open_dir(AT_FDCWD, buf_cstr(&path), &m->root);
 	if (rc == 0)
@@ -83,6 +84,7 @@ void media_close(struct media *m)
 	if (m->incoming >= 0)
 		close(m->incoming);
 	pthread_rwlock_destroy(&m->lock);
+	pthread_mutex_destroy(&m->checked_lock);
 	*m = (struct media){ .root = -1, .incoming = -1 };
 }
 

@@ -37,6 +37,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "lib/buf.h"
@@ -51,6 +52,18 @@ enum {
 	MEDIA_STALE_MS = 60 * 60 * 1000 /* not written for so long: removed */
 };
 
+/* A content whose bytes had its hash, and until when that is believed. */
+struct media_checked {
+	uint8_t hash[STORE_HASH];
+	ino_t inode;
+	struct timespec written;
+	uint64_t until_ms;
+};
+enum {
+	MEDIA_CHECKED = 256, /* contents that are in use at a time */
+	MEDIA_CHECKED_MS = 10 * 60 * 1000
+};
+
 struct media {
 	const struct env *env; /* borrowed */
 	int root;	       /* DATA/media */
@@ -59,6 +72,8 @@ struct media {
 	bool shared; /* other nodes have it, too; set before it is used */
 	/* Read: one file is written. Write: files get other names. */
 	pthread_rwlock_t lock;
+	pthread_mutex_t checked_lock;
+	struct media_checked checked[MEDIA_CHECKED]; /* by the hash */
 };
 
 /* Whose upload, where to: together its name. The key is the client's. */
@@ -108,7 +123,9 @@ void media_forget(struct media *m, const struct media_upload *u);
  * name stays for media_tidy(). `bad_request` for a bad key. */
 int media_drop(struct media *m, const struct media_upload *u, struct err *err);
 
-/* Appends up to size bytes from off on; fewer only at the end. */
+/* Appends up to size bytes from off on; fewer only at the end. What is read the
+ * first time for a while is read as a whole: bytes that are not those of the
+ * hash are refused, and never handed out. */
 int media_read(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
 	       size_t size, struct buf *out, struct err *err);
 /* Whether the content is there whole: of that size, and with this hash. False

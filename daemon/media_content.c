@@ -165,19 +165,86 @@ int media_settle(struct media *m, struct media_placing *p, struct err *err)
 		       : 0;
 }
 
+/* Whether fd, a content by its name, is what was checked, a while ago. */
+static bool was_checked(struct media *m, const uint8_t hash[STORE_HASH],
+			const struct stat *st)
+{
+	const struct media_checked *c = &m->checked[hash[0] % MEDIA_CHECKED];
+	bool found;
+
+	pthread_mutex_lock(&m->checked_lock);
+	found = c->until_ms > env_now_ms(m->env) && c->inode == st->st_ino &&
+		c->written.tv_sec == st->st_mtim.tv_sec &&
+		c->written.tv_nsec == st->st_mtim.tv_nsec &&
+		memcmp(c->hash, hash, STORE_HASH) == 0;
+	pthread_mutex_unlock(&m->checked_lock);
+	return found;
+}
+
+static void note_checked(struct media *m, const uint8_t hash[STORE_HASH],
+			 const struct stat *st)
+{
+	struct media_checked *c = &m->checked[hash[0] % MEDIA_CHECKED];
+
+	pthread_mutex_lock(&m->checked_lock);
+	memcpy(c->hash, hash, STORE_HASH);
+	c->inode = st->st_ino;
+	c->written = st->st_mtim;
+	c->until_ms = env_now_ms(m->env) + MEDIA_CHECKED_MS;
+	pthread_mutex_unlock(&m->checked_lock);
+}
+
+static int fail_content(const struct blob_path *blob, const char *what,
+			struct err *err)
+{
+	return err_set(err, ERR_UNAVAILABLE,
+		       "The media file %s is %s: restore a backup "
+		       "(DAMAGE in groupd(8))",
+		       blob->text, what);
+}
+
+static int check_content(struct media *m, int fd,
+			 const uint8_t hash[STORE_HASH],
+			 const struct blob_path *blob, struct err *err)
+{
+	uint8_t found[STORE_HASH];
+	struct stat st;
+	int rc;
+
+	if (fstat(fd, &st) < 0)
+		return media_failed(err, "read");
+	if (was_checked(m, hash, &st))
+		return 0;
+	rc = media_hash_file(fd, found, err);
+	if (rc < 0)
+		return rc;
+	if (memcmp(found, hash, STORE_HASH) != 0)
+		return fail_content(blob, "damaged", err);
+	note_checked(m, hash, &st);
+	return 0;
+}
+
 int media_read(struct media *m, const uint8_t hash[STORE_HASH], uint64_t off,
 	       size_t size, struct buf *out, struct err *err)
 {
 	struct blob_path blob;
 	ssize_t n = 1;
+	int rc;
 	int fd;
 
 	if (!buf_reserve(out, size))
 		return media_no_memory(err);
 	put_blob(&blob, hash);
 	fd = openat(m->root, blob.text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return fail_content(&blob, "missing", err);
 	if (fd < 0)
 		return media_failed(err, "read");
+	rc = check_content(m, fd, hash, &blob, err);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
 	while (size > 0 && n != 0 && off <= INT64_MAX) {
 		n = pread(fd, out->data + out->len, size, (off_t)off);
 		if (n < 0 && errno == EINTR)

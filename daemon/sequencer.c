@@ -202,8 +202,7 @@ static int run_transaction(struct lane *lane, struct batch *batch,
 	int rc = run_ops(lane, batch, NULL, &culprit, err);
 
 	if (rc < 0 && culprit != NULL && batch->count > 1) {
-		log_warn("rolled back a batch: ops=%zu why=\"%s\"",
-			 batch->count, err->text);
+		lane_say_failed(lane, "rolled back a batch", batch->count, err);
 		atomic_fetch_add(&lane->sequencer->figures.rollbacks, 1);
 		rc = run_ops(lane, batch, culprit, &again, err);
 		if (rc < 0)
@@ -342,7 +341,7 @@ static void fail_batch(struct lane *lane, struct batch *batch, int rc,
 	}
 	if (err->code == ERR_NONE)
 		err_set(err, ERR_UNAVAILABLE, NULL);
-	log_warn("failed a batch: ops=%zu why=\"%s\"", batch->count, err->text);
+	lane_say_failed(lane, "failed a batch", batch->count, err);
 	atomic_fetch_add(&q->figures.rollbacks, 1);
 	fail_all(batch, err);
 	for (struct list *el = batch->ops.next; q->shared && el != &batch->ops;
@@ -489,7 +488,9 @@ static int lane_start(struct sequencer *q, struct err *err)
 	rc = store_open(&lane->store, q->options.url, &store, err);
 	if (rc < 0)
 		return rc;
-	q->shared = store_is_shared(lane->store);
+	/* The first says it for all, before anybody reads it. */
+	if (q->lanes == 0)
+		q->shared = store_is_shared(lane->store);
 	lane->appends =
 		calloc(SEQUENCER_BATCH_OPS, sizeof(struct store_append *));
 	lane->errs = calloc(SEQUENCER_BATCH_OPS, sizeof(*lane->errs));

@@ -14,7 +14,8 @@ enum {
 	/* After a batch the store's own work waits for so long: others may
 	 * come. */
 	LANE_QUIET_MS = 20,
-	LANE_TEND_AGAIN_MS = 60000 /* after an error */
+	LANE_TEND_AGAIN_MS = 60000, /* after an error */
+	LANE_FULL_MS = 60000	    /* between two words on a full disk */
 };
 
 /* What went into one transaction. */
@@ -46,6 +47,9 @@ void lanes_wake(uv_idle_t *turn);
 /* Lane: nobody knows what is stored: does not return in a daemon, but where the
  * store is shared. */
 void lane_unknown(struct lane *lane, const struct err *err);
+/* Lane: logs that a batch of so many has failed; of a full disk not each. */
+void lane_say_failed(struct lane *lane, const char *what, size_t ops,
+		     const struct err *err);
 /* Lane: the last transaction failed, so perhaps the store is away. Who has
  * waited for that is answered. */
 void lane_doubt(struct lane *lane);

@@ -21,6 +21,24 @@ struct batch *batch_new(void)
 	return batch;
 }
 
+void lane_say_failed(struct lane *lane, const char *what, size_t ops,
+		     const struct err *err)
+{
+	uint64_t now = uv_hrtime();
+
+	if (err->code != ERR_OUT_OF_SPACE) {
+		log_warn("%s: ops=%zu why=\"%s\"", what, ops, err->text);
+		return;
+	}
+	/* It fails each batch, and the log may lie on the same disk. */
+	if (lane->full_ns != 0 &&
+	    now - lane->full_ns < LANE_FULL_MS * (uint64_t)LATE_MS_NS)
+		return;
+	lane->full_ns = now;
+	log_error("the store has no space left: "
+		  "then=\"make room on its disk: groupd goes on by itself\"");
+}
+
 /* Why it is away is in the log, with addresses that are no user's business. */
 static void refuse(struct batch *batch, struct sequencer_op *op)
 {

@@ -86,7 +86,8 @@ struct client_principal {
 	char name[WIRE_USER_MAX + 1]; /* once READY */
 	bool admin;		      /* root or groupd's own user */
 	enum client_principal_state state;
-	const struct err *err; /* owned, once REFUSED; NULL before */
+	const struct err *err; /* owned: once REFUSED; before, why it is not
+				* open yet; or NULL */
 
 	/* private */
 	struct list link;
@@ -194,6 +195,9 @@ static inline uint32_t client_request_id(const struct client_request *req)
  * changes of members (daemon/fence.h); of a message, one who reads more than
  * the socket holds may know a moment later. */
 bool client_is_settled(const struct client *c);
+
+/* Requests that are not answered yet, those too that are not yet sent. */
+size_t client_pending(const struct client *c);
 
 /* Sends a request whose answer is of no interest, on this connection only:
  * dropped when there is none, when p (may be NULL) is not READY, or when there

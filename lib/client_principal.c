@@ -11,6 +11,12 @@
 
 #include "lib/client_private.h"
 
+static void drop_err(struct client_principal *pr)
+{
+	err_drop(pr->err);
+	pr->err = NULL;
+}
+
 static void tell_principal(struct client_principal *pr, const struct err *err)
 {
 	if (pr->told == pr->state)
@@ -75,6 +81,8 @@ static void open_done(struct client_request *req, const struct err *err,
 	if (err != NULL && err->code == ERR_UNAVAILABLE &&
 	    open_on_wire(p, pr)) {
 		/* Not a refusal: ask again with the next tick. */
+		err_drop(pr->err);
+		pr->err = err_keep(err);
 		if (!p->options.patient && err->retry_after_ms > 0) {
 			list_splice(&p->pending.failing, &pr->waiting);
 			client_next_turn(p);
@@ -91,6 +99,7 @@ static void open_done(struct client_request *req, const struct err *err,
 		return;
 	}
 	pr->admin = who->admin == 1;
+	drop_err(pr);
 	pr->state = CLIENT_PRINCIPAL_READY;
 	list_splice(&p->pending.queue, &pr->waiting);
 	client_next_turn(p);
@@ -139,12 +148,6 @@ void client_principals_revoked(struct client_private *p, uint32_t id,
 	client_request_err(&err, code, str_of(NULL));
 	client_request_drop(p, &pr->open);
 	refuse(p, pr, &err);
-}
-
-static void drop_err(struct client_principal *pr)
-{
-	err_drop(pr->err);
-	pr->err = NULL;
 }
 
 void client_principals_forget(struct client_private *p)

@@ -96,6 +96,15 @@ static bool is_write(enum wire_type type)
 	}
 }
 
+/* It waits for who asks to be known, and groupd has said why he is not. */
+static bool has_reason(const struct client_request *req)
+{
+	const struct client_principal *pr = req->principal;
+
+	return pr != NULL && pr->state == CLIENT_PRINCIPAL_OPENING &&
+	       pr->err != NULL && pr->err->code == ERR_UNAVAILABLE;
+}
+
 static void expire(struct client_private *p)
 {
 	struct list expired;
@@ -112,6 +121,8 @@ static void expire(struct client_private *p)
 		else if (req->tries > 0 && p->c->online)
 			err_set(&err, ERR_UNAVAILABLE,
 				"groupd did not reach its store in time");
+		else if (p->c->online && has_reason(req))
+			err = *req->principal->err;
 		else if (p->c->online)
 			err_set(&err, ERR_UNAVAILABLE,
 				"groupd did not answer in time");

@@ -41,7 +41,8 @@
 	X(EPOCH_CHANGED, "epoch_changed", 410, ESTALE,                         \
 	  "The log of this group was restored: start again from first_seq")    \
 	X(OUT_OF_SPACE, "out_of_space", 507, ENOSPC,                           \
-	  "The store has no space left")                                       \
+	  "The store has no space left: nothing is stored until somebody "     \
+	  "makes room on groupd's disk")                                       \
 	X(UNAVAILABLE, "unavailable", 503, EIO, "groupd is not available now") \
 	X(OUTCOME_UNKNOWN, "outcome_unknown", 503, EIO,                        \
 	  "It is not known whether this was stored: send it again with the "   \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs from Debian what is missing for the parts named: run, test, lint,
-# fuzz, bench, deb, cluster.
+# fuzz, bench, deb, cluster, torture.
 # sh scripts/deps.sh run test
 set -eu
 
@@ -33,6 +33,8 @@ deb="debhelper dpkg-dev lintian debootstrap systemd-container curl python3"
 # What the nodes of a cluster share: its example, its tests and its benchmark.
 cluster="postgresql-15 postgresql-client-15 postgresql-contrib redis-server redis-tools
 	iproute2 util-linux"
+# Disks that `make torture-disk` breaks.
+torture="e2fsprogs xfsprogs util-linux mount"
 
 missing=
 for part in "$@"; do
@@ -44,8 +46,9 @@ for part in "$@"; do
 	bench) packages=$bench ;;
 	deb) packages=$deb ;;
 	cluster) packages=$cluster ;;
+	torture) packages=$torture ;;
 	*)
-		echo "deps.sh: no such part: $part (run, test, lint, fuzz, bench, deb, cluster)" >&2
+		echo "deps.sh: no such part: $part (run, test, lint, fuzz, bench, deb, cluster, torture)" >&2
 		exit 2
 		;;
 	esac

@@ -32,8 +32,11 @@ static void sq_close(struct store *base)
 static int sq_begin(struct store *base, struct err *err)
 {
 	struct sqlite_store *s = sq_of(base);
+	struct hot_size size;
 
-	s->hot_begin = hot_next(s->hot);
+	hot_size(s->hot, &size);
+	s->hot_begin = size.next;
+	s->hot_begin_bytes = size.bytes;
 	return sq_run(s, sq_use(s, SQ_BEGIN_WRITE), err);
 }
 

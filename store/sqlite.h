@@ -23,7 +23,8 @@
  *   sqlite_move.c     another store, moved into this one
  *   sqlite_trim.c     retention
  *   sqlite_copy.c     the store as a whole: copied, renewed, exchanged
- *   sqlite_verify.c   the audit
+ *   sqlite_verify.c, sqlite_verify_rows.c
+ *                     the audit
  *
  * One writer connection writes and checkpoints; all others are read-only, so
  * that the WAL-reset bug of SQLite before 3.51.3 cannot be met.
@@ -332,8 +333,12 @@ enum {
 	  "SELECT group_id,name,first_seq,first_off,first_jsonl_off,tail_seq," \
 	  "tail_off,tail_jsonl,tail_ms,member_count FROM groups "              \
 	  "ORDER BY group_id")                                                 \
-	X(ALL_MEMBERS, "SELECT name,role,last_read_seq FROM members "          \
-		       "WHERE group_id=?1")                                    \
+	X(ALL_MEMBERS, "SELECT name,role,last_read_seq,joined_seq "            \
+		       "FROM members WHERE group_id=?1")                       \
+	X(HAS_MENTION, "SELECT 1 FROM mentions "                               \
+		       "WHERE group_id=?1 AND name=?2 AND seq=?3")             \
+	X(HAS_EVERYONE, "SELECT 1 FROM everyone "                              \
+			"WHERE group_id=?1 AND sender=?2 AND seq=?3")          \
 	X(ALL_MESSAGES, "SELECT count(*) FROM messages")                       \
 	X(ALL_MEDIA,                                                           \
 	  "SELECT x.media_id,x.name,x.seq,x.time_ms,x.hash,x.sender,"          \
@@ -474,6 +479,7 @@ struct sqlite_store {
 	ino_t ino;
 	/* The writer's: where the transaction, and a verb in it, began. */
 	uint64_t hot_begin;
+	uint64_t hot_begin_bytes;
 	uint64_t hot_save;
 	uint64_t hot_forget; /* rows up to this are deleted in it */
 	struct sq_seal seal;
@@ -687,9 +693,10 @@ int sq_pointer(struct sqlite_store *s, uint64_t group_id, struct str user,
 
 /* sqlite_seal.c */
 
-/* A step of a round inside of the transaction, of about so many rows; begins
- * one where none is. 1: there is more of it. */
-int sq_seal_step(struct sqlite_store *s, uint64_t rows, struct err *err);
+/* A step of a round inside of the transaction, of about so many rows, or bytes
+ * of lines; begins one where none is. 1: there is more of it. */
+int sq_seal_step(struct sqlite_store *s, uint64_t rows, uint64_t bytes,
+		 struct err *err);
 /* All there is, at once; all there is of a group. */
 int sq_seal_all(struct sqlite_store *s, struct err *err);
 int sq_seal_group(struct sqlite_store *s, uint64_t group_id, struct err *err);
@@ -908,6 +915,9 @@ struct sq_import_key sq_import_key(uint64_t import_id);
 /* It is none any more. */
 int sq_delete_import(struct sqlite_store *s, uint64_t import_id,
 		     struct err *err);
+/* sqlite_verify_rows.c: counts what must not be there, a problem a kind. */
+int sq_verify_rows(struct sqlite_store *s, struct store_verify *v,
+		   size_t *problems, struct err *err);
 /* sqlite_copy.c: 1: there is a group behind *group_id, which becomes that. */
 int sq_next_group_id(struct sqlite_store *s, uint64_t *group_id,
 		     struct err *err);

@@ -33,7 +33,7 @@ enum {
 	 * read when a store is opened. */
 	HOT_ROWS = 512 << 10,
 	HOT_BYTES = 128 << 20, /* of lines */
-	/* From half of that on each commit seals, twice what it has added. */
+	/* From half of that on each commit seals, half more than it adds. */
 	HOT_HARD_ROWS = HOT_ROWS / 2,
 	HOT_HARD_BYTES = HOT_BYTES / 2,
 	/* Sealed when there is nothing else to do: what is more than this, or

@@ -20,13 +20,13 @@
 
 enum {
 	FIRST_ROWS = 1024,
-	HEADS = HOT_ROWS / 2,
+	HEADS = HOT_ROWS, /* so chains are short */
 	RADIX_BITS = 11,
 	RADIX = 1 << RADIX_BITS
 };
 
-/* A link is an id modulo this, + 1; 0 is none. */
-#define LINKS UINT64_C(0xffffffff)
+/* A link is an id modulo this, + 1; 0 is none. A power of two: no division. */
+#define LINKS (UINT64_C(1) << 31)
 
 struct row {
 	uint32_t group_id;

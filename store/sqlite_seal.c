@@ -12,8 +12,9 @@
 
 enum {
 	DELETE_TIMES = 4, /* deleting costs that much less than moving */
-	COMMIT_ROWS = 64, /* with each commit, and twice what it has added */
-	COMMIT_ROWS_MAX = 4096
+	COMMIT_ROWS = 2, /* with each commit, and half more than it has added */
+	COMMIT_ROWS_MAX = 4096,
+	COMMIT_BYTES_MAX = 4 * HOT_STEP_BYTES
 };
 
 /* What is written once of the messages of a group that a step moves. */
@@ -165,20 +166,20 @@ static int end_run(struct run *r, struct err *err)
 	return sq_set_sealed(r->s, r->group_id, &r->tail, err);
 }
 
-/* The rows of one group, at most *rows of them. */
-static int seal_run(struct sqlite_store *s, uint64_t *rows, uint64_t *bytes,
-		    struct err *err)
+/* The rows of one group, at most *rows of them, until *moved is `bytes`. */
+static int seal_run(struct sqlite_store *s, uint64_t *rows, uint64_t bytes,
+		    uint64_t *moved, struct err *err)
 {
 	struct sq_seal *seal = &s->seal;
 	struct run r = { .s = s, .group_id = seal->places[seal->at].group_id };
 	size_t n = 0;
 	int rc = begin_run(&r, err);
 
-	while (rc == 0 && n < *rows && n < HOT_STEP_ROWS &&
-	       *bytes < HOT_STEP_BYTES && seal->at < places_of(seal) &&
+	while (rc == 0 && n < *rows && n < HOT_STEP_ROWS && *moved < bytes &&
+	       seal->at < places_of(seal) &&
 	       seal->places[seal->at].group_id == r.group_id) {
 		rc = seal_row(&r, seal->from + seal->places[seal->at].ahead,
-			      bytes, err);
+			      moved, err);
 		seal->at++;
 		n++;
 	}
@@ -210,16 +211,17 @@ static int delete_some(struct sqlite_store *s, uint64_t rows, struct err *err)
 	return upto < s->seal.to;
 }
 
-int sq_seal_step(struct sqlite_store *s, uint64_t rows, struct err *err)
+int sq_seal_step(struct sqlite_store *s, uint64_t rows, uint64_t bytes,
+		 struct err *err)
 {
-	uint64_t bytes = 0;
+	uint64_t moved = 0;
 	int rc = s->seal.places == NULL ? begin_round(s, err) : 1;
 
 	if (rc <= 0)
 		return rc;
-	while (rc >= 0 && rows > 0 && bytes < HOT_STEP_BYTES &&
+	while (rc >= 0 && rows > 0 && moved < bytes &&
 	       s->seal.at < places_of(&s->seal))
-		rc = seal_run(s, &rows, &bytes, err);
+		rc = seal_run(s, &rows, bytes, &moved, err);
 	if (rc < 0 || rows == 0 || s->seal.at < places_of(&s->seal))
 		return rc < 0 ? rc : 1;
 	return delete_some(s, rows, err);
@@ -230,7 +232,7 @@ int sq_seal_all(struct sqlite_store *s, struct err *err)
 	int rc;
 
 	do
-		rc = sq_seal_step(s, HOT_STEP_ROWS, err);
+		rc = sq_seal_step(s, HOT_STEP_ROWS, HOT_STEP_BYTES, err);
 	while (rc > 0);
 	return rc;
 }
@@ -266,11 +268,20 @@ int sq_seal_group(struct sqlite_store *s, uint64_t group_id, struct err *err)
 	return rc;
 }
 
+static uint64_t half_more(uint64_t n)
+{
+	return n + n / 2;
+}
+
+/* Half more than the transaction has added, in rows and in bytes: so a round of
+ * half of what may be there is over, and deleted, before the rest is full. Who
+ * sends one message waits for no more than a few. */
 int sq_seal_some(struct sqlite_store *s, struct err *err)
 {
 	struct hot_size size;
 	uint64_t there;
 	uint64_t rows;
+	uint64_t bytes;
 	int rc;
 
 	hot_size(s->hot, &size);
@@ -278,10 +289,13 @@ int sq_seal_some(struct sqlite_store *s, struct err *err)
 	if (size.next == s->hot_begin ||
 	    (there < HOT_HARD_ROWS && size.bytes < HOT_HARD_BYTES))
 		return 0;
-	rows = COMMIT_ROWS + 2 * (size.next - s->hot_begin);
-	if (rows > COMMIT_ROWS_MAX && there < HOT_ROWS)
-		rows = COMMIT_ROWS_MAX;
-	rc = sq_seal_step(s, rows, err);
+	rows = COMMIT_ROWS + half_more(size.next - s->hot_begin);
+	bytes = HOT_STEP_BYTES + half_more(size.bytes - s->hot_begin_bytes);
+	if (there < HOT_ROWS && size.bytes < HOT_BYTES) {
+		rows = rows < COMMIT_ROWS_MAX ? rows : COMMIT_ROWS_MAX;
+		bytes = bytes < COMMIT_BYTES_MAX ? bytes : COMMIT_BYTES_MAX;
+	}
+	rc = sq_seal_step(s, rows, bytes, err);
 	return rc < 0 ? rc : 0;
 }
 
@@ -353,7 +367,8 @@ int sq_tend(struct store *base, struct store_tend *op, struct err *err)
 	rc = store_begin(base, err);
 	if (rc < 0)
 		return rc;
-	rc = sq_seal_step(s, op->limit != 0 ? op->limit : HOT_STEP_ROWS, err);
+	rc = sq_seal_step(s, op->limit != 0 ? op->limit : HOT_STEP_ROWS,
+			  HOT_STEP_BYTES, err);
 	if (rc < 0) {
 		store_rollback(base);
 		return rc;

@@ -9,7 +9,14 @@
 #include "lib/json.h"
 #include "lib/text.h"
 
-enum { PROBLEMS_MAX = 100 };
+enum {
+	PROBLEMS_MAX = 100,
+	/* The byte that SQLite locks lies in it, and nothing else. */
+	LOCK_PAGE = 0x40000000 / SQ_PAGE + 1,
+	TRIES = 20,
+	TRY_AGAIN_MS = 10,
+	PAGES_A_SIGN = 4096
+};
 
 /* One audit, and the group at hand. */
 struct audit {
@@ -70,6 +77,81 @@ static void check_json_line(struct audit *a, const struct wire_message *m)
 	a->next_jsonl = m->jsonl_off + m->jsonl_len;
 }
 
+/* 1: the row is there, of a statement by group, name and message. */
+static int has_row(struct audit *a, enum sq_statement which, struct str name,
+		   uint64_t seq, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(a->s, which);
+	int rc;
+
+	sq_bind(st, 1, a->group_id);
+	sq_bind_text(st, 2, name);
+	sq_bind(st, 3, seq);
+	rc = sq_step(a->s, st, err);
+	sqlite3_reset(st);
+	return rc;
+}
+
+/* 1: he has been a member since before the message. */
+static int was_member(struct audit *a, struct str name, uint64_t seq,
+		      struct err *err)
+{
+	sqlite3_stmt *st = sq_use(a->s, SQ_JOINED);
+	int rc;
+
+	sq_bind(st, 1, a->group_id);
+	sq_bind_text(st, 2, name);
+	rc = sq_step(a->s, st, err);
+	if (rc > 0)
+		rc = sq_column(st, 0) < seq;
+	sqlite3_reset(st);
+	return rc;
+}
+
+static bool says_everyone(struct str names)
+{
+	struct str name;
+
+	while (text_next_word(&names, &name)) {
+		if (str_eq(name, str_of("everyone")))
+			return true;
+	}
+	return false;
+}
+
+/* Each that a message says is recorded: everyone's alone, or those of its
+ * members. */
+static int check_mentions(struct audit *a, const struct wire_message *m,
+			  struct err *err)
+{
+	struct str names = m->mentions;
+	struct str name;
+	int rc = 0;
+
+	if (says_everyone(names)) {
+		rc = has_row(a, SQ_HAS_EVERYONE, m->sender, m->seq, err);
+		if (rc == 0)
+			problem(a,
+				"Group %.*s: that message %" PRIu64
+				" mentions everyone is not recorded",
+				(int)a->name.len, a->name.data, m->seq);
+		return rc < 0 ? rc : 0;
+	}
+	while (rc >= 0 && text_next_word(&names, &name)) {
+		rc = was_member(a, name, m->seq, err);
+		if (rc <= 0)
+			continue;
+		rc = has_row(a, SQ_HAS_MENTION, name, m->seq, err);
+		if (rc == 0)
+			problem(a,
+				"Group %.*s: that message %" PRIu64
+				" mentions %.*s is not recorded",
+				(int)a->name.len, a->name.data, m->seq,
+				(int)name.len, name.data);
+	}
+	return rc < 0 ? rc : 0;
+}
+
 static void check_message(struct audit *a, const struct wire_message *m,
 			  uint64_t version)
 {
@@ -101,6 +183,14 @@ static void check_message(struct audit *a, const struct wire_message *m,
 		problem(a,
 			"Group %.*s: the time of message %" PRIu64 " goes back",
 			len, name, m->seq);
+	if (m->reply_to >= m->seq)
+		problem(a,
+			"Group %.*s: message %" PRIu64 " is a reply to %" PRIu64
+			", which comes later",
+			len, name, m->seq, m->reply_to);
+	if (!text_is_user_name(m->sender))
+		problem(a, "Group %.*s: message %" PRIu64 " has no sender", len,
+			name, m->seq);
 	a->next_seq = m->seq + 1;
 	a->next_off = m->off + m->len;
 	a->last_ms = m->time_ms;
@@ -130,6 +220,9 @@ static int check_tier(struct audit *a, struct sq_walk *w, uint64_t *count,
 		sq_read_message(w->st, &m);
 		check_message(a, &m, sq_column(w->st, SQ_MESSAGE_RV));
 		++*count;
+		rc = check_mentions(a, &m, err);
+		if (rc < 0)
+			break;
 	}
 	sq_walk_end(w);
 	return rc < 0 ? rc : 0;
@@ -182,6 +275,15 @@ static int check_members(struct audit *a, uint64_t member_count,
 				"behind the end",
 				(int)a->name.len, a->name.data, (int)name.len,
 				name.data);
+		if (sq_column(st, 3) >= a->next_seq)
+			problem(a,
+				"Group %.*s: %.*s is said to have joined "
+				"behind the end",
+				(int)a->name.len, a->name.data, (int)name.len,
+				name.data);
+		if (!text_is_user_name(name))
+			problem(a, "Group %.*s: a member has no name",
+				(int)a->name.len, a->name.data);
 	}
 	if (rc < 0)
 		return rc;
@@ -213,6 +315,9 @@ static int check_groups(struct audit *a, struct err *err)
 					    .jsonl_off = sq_column(st, 7),
 					    .time_ms = sq_column(st, 8) };
 		a->v->groups++;
+		if (!text_is_group_name(a->name))
+			problem(a, "Group %" PRIu64 " has no name",
+				a->group_id);
 		rc = check_log(a, err);
 		if (rc == 0)
 			rc = check_members(a, sq_column(st, 9), err);
@@ -380,6 +485,34 @@ static int check_file(struct audit *a, struct err *err)
 	return rc < 0 ? rc : 0;
 }
 
+/* Every page of the file, whatever it holds. A page that is being written from
+ * the log while it is read is sound a moment later. */
+static int check_pages(struct audit *a, struct err *err)
+{
+	uint64_t pages;
+	int result = sq_checksum_pages(a->s->db, &pages);
+
+	for (uint64_t n = 1; result == SQLITE_OK && n <= pages; n++) {
+		if (n == LOCK_PAGE)
+			continue;
+		for (int i = 0; i < TRIES; i++) {
+			result = sq_checksum_read(a->s->db, n);
+			if (result != SQLITE_IOERR_DATA)
+				break;
+			sqlite3_sleep(TRY_AGAIN_MS);
+		}
+		if (result == SQLITE_IOERR_DATA) {
+			problem(a,
+				"Page %" PRIu64 " of the database is damaged",
+				n);
+			result = SQLITE_OK;
+		}
+		if (n % PAGES_A_SIGN == 0 && a->s->base.options.alive != NULL)
+			a->s->base.options.alive(a->s->base.options.alive_data);
+	}
+	return result == SQLITE_OK ? 0 : sq_fail(a->s, result, err);
+}
+
 int sq_verify(struct store *base, struct store_verify *v, struct err *err)
 {
 	struct audit a = { .s = sq_of(base), .v = v };
@@ -387,6 +520,12 @@ int sq_verify(struct store *base, struct store_verify *v, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	rc = check_pages(&a, err);
+	/* What they hold says nothing then, or is refused. */
+	if (rc < 0 || a.problems > 0) {
+		sq_view_leave(a.s);
+		return rc;
+	}
 	rc = check_groups(&a, err);
 	if (rc == 0)
 		rc = check_strays(&a, err);
@@ -399,6 +538,11 @@ int sq_verify(struct store *base, struct store_verify *v, struct err *err)
 	if (rc == 0)
 		rc = check_none(&a, SQ_USED_GARBAGE,
 				"media files are used and garbage", err);
+	if (rc == 0)
+		rc = check_none(&a, SQ_MISCOUNTED_ROWS,
+				"kinds of rows are miscounted", err);
+	if (rc == 0)
+		rc = sq_verify_rows(a.s, v, &a.problems, err);
 	if (rc == 0)
 		rc = check_file(&a, err);
 	sq_view_leave(a.s);

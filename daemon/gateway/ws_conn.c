@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "daemon/gateway/hangup.h"
 #include "daemon/gateway/intercept.h"
 #include "daemon/gateway/tls.h"
 #include "lib/text.h"
@@ -36,6 +37,7 @@ static void kill_conn(struct ws_conn *c)
  */
 static bool write_by_lws(struct ws_conn *c, struct str bytes)
 {
+	assert(lws_partial_buffered(c->wsi) == 0);
 	if (lws_write(c->wsi, (uint8_t *)(uintptr_t)bytes.data, bytes.len,
 		      LWS_WRITE_HTTP) < 0) {
 		kill_conn(c);
@@ -257,6 +259,11 @@ int ws_writable(struct ws_conn *c)
 
 static void check_ping(struct ws_conn *c, uint64_t now)
 {
+	/* A ping is under way. */
+	if (c->unanswered > 0 && hangup_vanished(lws_get_socket_fd(c->wsi))) {
+		ws_bye(c, WS_BYE_SILENT, 1000);
+		return;
+	}
 	if (now - c->pinged_ms < WS_PING_S * UINT64_C(1000))
 		return;
 	if (c->unanswered >= 2) {

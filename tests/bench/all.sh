@@ -18,7 +18,7 @@ JSON=${JSON:-}
 [ "${1:-}" = --json ] && JSON=$2
 OUT=$(mktemp -d) || exit 1
 # Of one of them: what hangs must not hold up the others.
-PATIENCE_S=600
+PATIENCE_S=900
 FAILED=
 running=
 

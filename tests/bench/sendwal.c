@@ -23,8 +23,9 @@ enum {
 struct wal {
 	struct store *store; /* owned */
 	int index;
-	uint32_t frames; /* of the log now */
-	uint64_t written;
+	uint32_t frames;   /* of the log now */
+	uint64_t written;  /* frames */
+	uint64_t messages; /* that were appended */
 };
 
 static void check(int rc, const struct err *err)
@@ -70,6 +71,7 @@ static void append_all(struct wal *w, uint64_t a_commit, uint64_t groups)
 		for (uint64_t k = 0; k < a_commit; k++)
 			append(w->store, groups);
 		check(store_commit(w->store, &err), &err);
+		w->messages += a_commit;
 		look(w);
 	}
 }
@@ -88,15 +90,13 @@ static void tidy_up(struct wal *w)
 	} while (rc > 0);
 }
 
-static void report(const char *metric, const char *what, const struct wal *w,
-		   uint64_t a_commit)
+static void report(const char *metric, const char *what, const struct wal *w)
 {
 	char name[160];
 
 	(void)snprintf(name, sizeof(name), "%s, %s", metric, what);
 	bench_sample(name, "ours", "bytes",
-		     (double)(w->written * FRAME) /
-			     (double)(MESSAGES / a_commit * a_commit));
+		     (double)(w->written * FRAME) / (double)w->messages);
 }
 
 int wal_main(int argc, char **argv)
@@ -119,9 +119,9 @@ int wal_main(int argc, char **argv)
 	tidy_up(&w); /* of what was before */
 	w.written = 0;
 	append_all(&w, a_commit, groups);
-	report(argv[1], "log", &w, a_commit);
+	report(argv[1], "log", &w);
 	tidy_up(&w);
-	report(argv[1], "log, and put away", &w, a_commit);
+	report(argv[1], "log, and put away", &w);
 	store_close(w.store);
 	(void)close(w.index);
 	return 0;

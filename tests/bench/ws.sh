@@ -26,9 +26,10 @@
 # nothing, when he began); "20 at a time" are 20 messages in one commit, and 20
 # in one write to the others; "8 under way": a new one goes out as soon as there
 # are less. Memory is of the process that holds the connections, "both" with
-# groupd's part; "server's CPU" is groupd's and its gateway's. A wake-up is a
-# thread that had gone to sleep (voluntary_ctxt_switches of /proc/PID/status), of
-# a mount, too; the pings of ours, one each 25 s to a connection, are not in it.
+# groupd's part, when those of the largest group are subscribed and nothing was
+# said; "server's CPU" is groupd's and its gateway's. A wake-up is a thread that
+# had gone to sleep (voluntary_ctxt_switches of /proc/PID/status), of a mount,
+# too; the pings of ours, one each 25 s to a connection, are not in it.
 #
 # The clients have one processor, each server the others: else it is chance
 # whether both share one, which costs no wake-ups across, or not. nats alone,
@@ -144,8 +145,8 @@ run() {
 	command=$1
 	side=$2
 	shift 2
-	eval "port=\$${side}_port; PIDS=\$${side}_pids; RSS_BASE=\$${side}_rss"
-	export PIDS RSS_BASE
+	eval "port=\$${side}_port; PIDS=\$${side}_pids"
+	export PIDS
 	"$BENCH/wsclients" "$command" "$side" "$port" "$@" >>"$SAMPLES" ||
 		die "$side: $command $* failed"
 }
@@ -165,6 +166,18 @@ one_group() {
 many_groups() {
 	SUSTAIN_MS=$SUSTAIN BENCH_NAME="${GROUPS_N}x$EACH" \
 		run many "$1" "$CONNS" "$GROUPS_N" "$EACH"
+}
+
+# Before anything else has made the servers larger: what was said stays in them,
+# and what connections took is taken again by the next.
+memory() {
+	say "memory of $MOST connections"
+	for side in $SIDES; do
+		eval "RSS_BASE=\$${side}_rss"
+		export RSS_BASE
+		IDLE_MS=0 run idle "$side" "$MOST"
+	done
+	unset RSS_BASE
 }
 
 # All at the same time: who is idle disturbs nobody.
@@ -206,6 +219,7 @@ if [ "$IDLE_MS" -gt 0 ] && [ -n "$GROUPD" ]; then
 	ours_pids="$ours_pids $GROUPFS"
 fi
 idle_with '^0$'
+memory
 for n in $MEMBERS; do
 	say "$n members, $ROUNDS rounds"
 	for _ in $(seq "$ROUNDS"); do

@@ -13,16 +13,15 @@
  * run opens N connections to a server (SIDE names its protocol), or one half
  * to each of two, subscribes them, publishes to the first and counts: each must
  * get each message, once. many: of N connections each group has EACH. idle: how
- * often the servers wake while nobody says anything.
+ * often the servers wake in IDLE_MS (5000; 0: not) while nobody says anything.
  *
- * Of the environment: PIDS the servers' processes,
- * those that write first, one a port; RSS_BASE their KiB before the first
+ * Of the environment: PIDS the servers' processes, those that write first, one
+ * a port; RSS_BASE (none: memory is not measured) their KiB before the first
  * connection, in the same order; BENCH_NAME (N=...) what samples begin with;
  * BENCH_WINDOW (256) connections being opened at a time; IDLE_MS (0) without a
  * message first; BENCH_SLICE_MS; BURST (20; 0: not) messages at a time;
- * BENCH_DEPTH (8; 0: not) under way at a time;
- * SUSTAIN_MS (0: not), SUSTAIN_RATE (100 a second); for `ours` SOCKET and
- * TOKENS.
+ * BENCH_DEPTH (8; 0: not) under way at a time; SUSTAIN_MS (0: not),
+ * SUSTAIN_RATE (100 a second); for `ours` SOCKET and TOKENS.
  *
  * resume and pages are in wscatchup.c.
  */
@@ -40,7 +39,9 @@ static void sample_memory(const struct run *r)
 	const char *base = getenv("RSS_BASE");
 	double grown[2];
 
-	wsserver_grown_kib(r->pids, base == NULL ? "" : base, r->nnodes, grown);
+	if (base == NULL || *base == '\0')
+		return;
+	wsserver_grown_kib(r->pids, base, r->nnodes, grown);
 	run_sample(r, "memory a connection", "KiB", grown[0] / (double)r->n);
 	if (strcmp(r->side, "ours") != 0)
 		return;
@@ -173,6 +174,7 @@ static int many_main(int argc, char **argv)
 static int idle_main(int argc, char **argv)
 {
 	static struct run r;
+	uint64_t for_ms = bench_env("IDLE_MS", 5000);
 
 	r.pids = getenv("PIDS");
 	if (argc != 4 || r.pids == NULL)
@@ -184,9 +186,12 @@ static int idle_main(int argc, char **argv)
 	if (r.n > 0) {
 		open_all(&r);
 		subscribe_all(&r);
+		sample_memory(&r);
 	}
+	if (for_ms == 0)
+		return 0;
 	idle(&r, 2000); /* what there was to do is done */
-	measure_idle(&r, bench_env("IDLE_MS", 5000));
+	measure_idle(&r, for_ms);
 	return 0;
 }
 

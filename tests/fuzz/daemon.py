@@ -29,8 +29,8 @@ GOOD = [one for one in mutate.REQUESTS if b"/stream" not in one.path]
 
 
 def talk_wire(rng):
-    frames = mutate_wire.conversation(rng, LENGTH, raw.token().decode())
-    talk = mutate_wire.Talk(os.environ["SOCKET"], frames)
+    talk = mutate_wire.Talk(os.environ["SOCKET"], *mutate_wire.conversation(
+        rng, LENGTH, raw.token().decode()))
     return len(talk.answered), talk.errors
 
 

@@ -14,11 +14,19 @@ export UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}print_stacktrace=1"
 FRAMES=${FRAMES:-1000000}
 ROUNDS=10
 WARM=3 # rounds
+TOKEN=
 SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 diag "SEED=$SEED FRAMES=$FRAMES"
+# What is flushed to disk is not what this is about.
+mkdir -p "$T/data"
+! mount -t tmpfs -o size=2g,mode=700 tmpfs "$T/data" 2>/dev/null ||
+	MOUNTS="$MOUNTS $T/data"
 start_groupd
 ok "a user" ctl user add bob
-TOKEN=$(token "$ME")
+# Those that the frames revoke.
+for name in bob bob bob bob; do
+	token "$name" >/dev/null
+done
 export SEED TOKEN URL SOCKET
 gateway=$(gateway_pids)
 
@@ -39,10 +47,17 @@ alive() {
 	kill -0 "$GROUPD" && kill -0 "$gateway"
 }
 good_rest() {
-	ctl group create good --member "$ME" >/dev/null 2>&1 || :
 	rest POST /api/groups -H 'Content-Type: application/json' \
 		-d '{"name":"good"}' >/dev/null
 	[ "$(send_rest good hello | tail -n 1)" = 201 ]
+}
+# One of the last may have deleted them.
+make_groups() {
+	for name in dev other g1 g2 g3 g4; do
+		rest POST /api/groups -H 'Content-Type: application/json' \
+			-d "{\"name\":\"$name\",\"member_ids\":[\"bob\",\"nobody\"]}" \
+			>/dev/null
+	done
 }
 # The most and the least of a file's numbers differ by 5 % of the least, or
 # by a megabyte.
@@ -57,6 +72,8 @@ round=0
 began=$(date +%s)
 while [ $round -lt $ROUNDS ] && alive; do
 	round=$((round + 1))
+	TOKEN=$(token "$ME")
+	make_groups
 	surface wire $((FRAMES * 7 / 10 / ROUNDS))
 	surface ws $((FRAMES * 2 / 10 / ROUNDS))
 	surface http $((FRAMES / 10 / ROUNDS))

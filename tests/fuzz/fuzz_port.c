@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file of an import. FILES: daemon/ctl/port.c daemon/ctl/jsonl.c
+ * The file of an import. FILES: daemon/ctl/port.c daemon/ctl/jsonl.c@Reading
  * daemon/ctl/base64.c
  *
  * Input: the file. Its lines are those between newlines; each that is taken and
@@ -174,6 +174,27 @@ static void check_base64(struct str text)
 	buf_release(&encoded);
 }
 
+/* A line that is too long for any input, and files that cannot be read: once,
+ * with the empty input. */
+static void check_unreadable(void)
+{
+	static char long_line[JSONL_MAX + 2];
+	struct fuzz_file file;
+	struct jsonl_in in;
+	bool more = true;
+
+	assert(jsonl_open(&in, "/nowhere/at/all") == CTL_REFUSED);
+	jsonl_close(&in);
+	assert(jsonl_open(&in, "/") == CTL_OK);
+	assert(jsonl_next(&in, &more) == CTL_REFUSED && !more);
+	jsonl_close(&in);
+	fuzz_file(&file, str_make(long_line, sizeof(long_line)));
+	assert(jsonl_open(&in, file.path) == CTL_OK);
+	assert(jsonl_next(&in, &more) == CTL_REFUSED && !more);
+	jsonl_close(&in);
+	close(file.fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str text = str_make((const char *)data, size);
@@ -184,6 +205,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum ctl_exit rc;
 
 	check_base64(text);
+	if (size == 0)
+		check_unreadable();
 	fuzz_file(&file, text);
 	assert(jsonl_open(&in, file.path) == CTL_OK && in.size == size);
 	while ((rc = jsonl_next(&in, &more)) == CTL_OK && more) {

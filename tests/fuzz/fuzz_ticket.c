@@ -8,7 +8,9 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "daemon/ticket.h"
 
@@ -36,6 +38,31 @@ static void check_ours(const struct tickets *t,
 			    &err) < 0);
 }
 
+/* The key is kept, and one that was cut is made anew: once, with the empty
+ * input. */
+static void check_key(void)
+{
+	char dir[] = "/tmp/groupfs-fuzz.XXXXXX", path[64];
+	struct tickets one, two;
+	struct ticket_holder holder;
+	struct err err;
+
+	assert(mkdtemp(dir) != NULL);
+	(void)snprintf(path, sizeof(path), "%s/ticket.key", dir);
+	assert(tickets_open(&one, dir, env_system(), &err) == 0);
+	assert(tickets_open(&two, dir, env_system(), &err) == 0);
+	assert(memcmp(&one, &two, sizeof(one)) == 0);
+	assert(truncate(path, TICKET_KEY - 1) == 0);
+	assert(tickets_open(&two, dir, env_system(), &err) == 0);
+	assert(memcmp(&one, &two, sizeof(one)) != 0);
+	tickets_close(&one);
+	tickets_close(&two);
+	assert(unlink(path) == 0 && rmdir(dir) == 0);
+	assert(tickets_open(&two, dir, env_system(), &err) < 0);
+	assert(ticket_holder_of(getpid(), &holder) == 0 && holder.start > 0);
+	assert(ticket_holder_of(-1, &holder) < 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct tickets t = { .key = { 1, 2, 3 } };
@@ -46,6 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err err;
 	uid_t uid;
 
+	if (size == 0)
+		check_key();
 	if (ours % 2 == 1)
 		check_ours(&t, &holder, in);
 	else

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Makes the corpora in the tree anew: the fewest inputs, of those that are there
-# and those that `make fuzz` has found, that reach all that these reach.
+# and those that `make fuzz` has found, that reach all that these reach; and
+# what seeds.py calls an edge.
 #   merge.sh BUILD NAME...
 set -eu
 cd "$(dirname "$0")/../.."
@@ -13,12 +14,14 @@ for name in "$@"; do
 	rm -rf "$fresh"
 	mkdir -p "$fresh" "$corpus" "$build/corpus/$name"
 	# Which edges, not how often: else a corpus has some thousand inputs.
-	"$build/fuzz/fuzz_$name" -merge=1 -use_counters=0 -max_len=4096 \
+	"$build/fuzz/fuzz_$name" -merge=1 -use_counters=0 -max_len=8192 \
 		-rss_limit_mb=1024 "$fresh" "$corpus" "$build/corpus/$name" \
 		>"$build/merged/$name.log" 2>&1
 	rm -rf "$corpus"
 	mkdir -p "$corpus"
 	cp "$fresh"/* "$corpus"
+	# Those that seeds.py names stay.
+	cp "$build/corpus/$name"/edge-* "$corpus" 2>/dev/null || :
 	echo "$name: $(ls "$corpus" | wc -l) inputs," \
 		"$(cat "$corpus"/* | wc -c) bytes"
 done

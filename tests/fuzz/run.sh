@@ -20,14 +20,14 @@ one() {
 	build=$1 seconds=$2 name=$3
 	log=$build/log/$name
 	found=$build/corpus/$name
-	dict=tests/fuzz/$name.dict
-	mkdir -p "$found" "$build/crashes"
+	# Words that it would not find by itself.
+	set -- "$found" "tests/fuzz/corpus/$name"
+	[ ! -e "tests/fuzz/$name.dict" ] || set -- "-dict=tests/fuzz/$name.dict" "$@"
+	mkdir -p "$found" "tests/fuzz/corpus/$name" "$build/crashes"
 	timeout -k 10 $((seconds + 120)) "$build/fuzz/fuzz_$name" \
 		-max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
-		-max_len=4096 -print_final_stats=1 \
-		-artifact_prefix="$build/crashes/$name-" \
-		$([ ! -e "$dict" ] || echo "-dict=$dict") \
-		"$found" "tests/fuzz/corpus/$name" >"$log" 2>&1
+		-max_len=8192 -print_final_stats=1 \
+		-artifact_prefix="$build/crashes/$name-" "$@" >"$log" 2>&1
 	rc=$?
 	printf '%-12s %10s inputs %7s a second, %4s MB, %s\n' "$name" \
 		"$(figure number_of_executed_units)" \

@@ -107,7 +107,8 @@ run_test() {
 		return
 		;;
 	esac
-	(cd "$tree" && BUILD=$tree/build JOBS=1 timeout -k 30 580 \
+	(cd "$tree" && BUILD=$tree/build JOBS=1 GROUPFS_TEST_PATIENCE=4 \
+		timeout -k 30 580 \
 		sh tests/run.sh "$1")
 }
 
@@ -123,6 +124,18 @@ passes() {
 	fi
 	: >"$mark.not"
 	return 1
+}
+
+# The first test that failed; or what a program said last that ended so.
+why() {
+	first=$(sed -n 's/^not ok [0-9]* *- *//p' "$dir/test.log" | head -n 1)
+	case $first in
+	'' | *' ended with status '*)
+		grep -vE '^(#|ok |not ok |1\.\.|[0-9]+ passed)' "$dir/test.log" |
+			tail -n 1
+		;;
+	*) echo "$first" ;;
+	esac
 }
 
 mend() {
@@ -152,8 +165,7 @@ try() {
 	elif run_test "$test" >"$dir/test.log" 2>&1; then
 		bad SURVIVED "$1" "$test passes: $(head_of "$1" Promise)"
 	else
-		say caught "$1" "$test ($(($(date +%s) - began)) s):$(
-			sed -n 's/^not ok [0-9]* *-//p' "$dir/test.log" | head -n 1)"
+		say caught "$1" "$test ($(($(date +%s) - began)) s): $(why)"
 	fi
 	mend "$1"
 }

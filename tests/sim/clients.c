@@ -142,6 +142,20 @@ static void act_again(struct client *c, unsigned p)
 	}
 }
 
+/* One who asks for a watch just now: his removal meets it half way. */
+static bool find_asking(const struct model_group *g, unsigned *user)
+{
+	const struct client *c = &clients.client[sim_random(CLIENTS)];
+
+	for (size_t i = 0; c->pipe != NULL && i < CLIENT_ASKS; i++) {
+		if (c->asks[i].type != WIRE_WATCH || c->asks[i].g != g)
+			continue;
+		*user = c->asks[i].user;
+		return true;
+	}
+	return false;
+}
+
 static void act_edit(struct client *c, unsigned p, struct model_group *g)
 {
 	struct wire_body_edit_members body = { .group_id = g->kept.id };
@@ -152,13 +166,14 @@ static void act_edit(struct client *c, unsigned p, struct model_group *g)
 		return;
 	for (uint64_t n = 1 + sim_random(2); n > 0; n--) {
 		struct wire_edit e = { .op = sim_random(4) };
+		unsigned user = (unsigned)sim_random(MODEL_USERS);
 		char name[4];
 
-		/* Who is none would find himself alone. */
-		snprintf(name, sizeof(name), "u%u",
-			 (unsigned)sim_random(MODEL_USERS));
-		if (sim_random(3) == 0)
+		if (find_asking(g, &user))
+			e.op = EDIT_REMOVE;
+		else if (sim_random(3) == 0)
 			e.op = EDIT_ADD;
+		snprintf(name, sizeof(name), "u%u", user);
 		e.name = str_of(name);
 		wire_put(&edits, &wire_schema_edit, &e);
 	}
@@ -370,17 +385,17 @@ static void act(struct client *c, unsigned p, struct model_group *g)
 
 	if (what < 42)
 		act_send(c, p, g);
-	else if (what < 50)
+	else if (what < 48)
 		act_again(c, p);
-	else if (what < 59)
+	else if (what < 56)
 		act_edit(c, p, g);
-	else if (what < 67)
+	else if (what < 63)
 		act_read(c, p, g);
-	else if (what < 75)
+	else if (what < 71)
 		act_pull(c, p, g);
-	else if (what < 80)
+	else if (what < 75)
 		act_find(c, p, g);
-	else if (what < 90)
+	else if (what < 91)
 		act_watch(c, p, g);
 	else if (what < 93)
 		act_unwatch(c, p, g);
@@ -390,9 +405,9 @@ static void act(struct client *c, unsigned p, struct model_group *g)
 		act_keep(c, p, g);
 	else if (what < 96)
 		act_revoke(c, p);
-	else if (what < 98)
+	else if (what < 99)
 		c->slow = !c->slow;
-	else
+	else if (sim_random(2) == 0)
 		hang_up(c);
 }
 
@@ -414,8 +429,8 @@ void clients_act(void)
 	if (groups == 0)
 		return;
 	g = &sim.model.group[sim_random(groups)];
-	/* Mostly one that there is. */
-	for (int i = 0; i < 4 && !g->kept.live; i++)
+	/* Mostly one of his. */
+	for (int i = 0; i < 6 && !g->kept.member[c->principal[p].user].in; i++)
 		g = &sim.model.group[sim_random(groups)];
 	act(c, p, g);
 }

@@ -355,6 +355,9 @@ int __wrap_store_set_info(struct store *s, const struct store_set_info *op,
 		keep = number_of(str_make(op->settings.data + sizeof(head) - 2,
 					  op->settings.len - sizeof(head) + 2));
 	rc = __real_store_set_info(s, op, err);
+	sim_trace("disk: set_info group=%llu by u%u keep=%llu rc=%d",
+		  (unsigned long long)op->group_id, user_of(op->by),
+		  (unsigned long long)keep, rc);
 	agree(model_keep(g, user_of(op->by), keep), rc, err, "set_info");
 	return rc;
 }

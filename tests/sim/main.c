@@ -2,6 +2,7 @@
 /*
  * sim [STORE [FIRST [COUNT [STEPS [JOBS]]]]]: so many seeds from FIRST on, on
  * "memory" or "sqlite", by JOBS processes. Ends with 1 at the first that fails.
+ * With SIM_TRACE in the environment each step is printed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,7 @@ int main(int argc, char **argv)
 	int status;
 
 	log_open("sim", LOG_LEVEL_ERROR);
+	sim.verbose = getenv("SIM_TRACE") != NULL;
 	if (t.jobs <= 1 || t.count == 1) {
 		work(&t, 0);
 	} else {

@@ -251,11 +251,14 @@ bool model_keep(struct model_group *g, unsigned by, uint64_t keep)
 uint64_t model_trim_max(const struct model_group *g, uint64_t keep)
 {
 	uint64_t count = g->now.keep;
+	uint64_t first = g->now.first;
 
 	if (keep != 0 && (count == 0 || keep < count))
 		count = keep;
-	return count == 0 || g->now.last < count ? g->now.first
-						 : g->now.last - count + 1;
+	if (count != 0 && g->now.last >= count &&
+	    g->now.last - count + 1 > first)
+		first = g->now.last - count + 1;
+	return first;
 }
 
 static bool is_added(const struct model_change *c)

@@ -104,7 +104,7 @@ struct model_group *model_create(struct model *m, uint64_t id, unsigned by,
 				 const struct model_edit *edits, size_t count);
 bool model_delete(struct model *m, struct model_group *g, unsigned by);
 bool model_keep(struct model_group *g, unsigned by, uint64_t keep);
-/* The lowest floor to which a trim may move it. */
+/* The highest floor to which a trim may move it. */
 uint64_t model_trim_max(const struct model_group *g, uint64_t keep);
 
 /* Of what is committed. */

@@ -3,12 +3,13 @@
  * The simulator: groupd's core, as it is, in a world that is drawn from a
  * number, beside a model that knows what a group messenger is to do.
  *
- *   clients.c  eight connections: send, watch, read, remove, hang up, resend
- *      |  frames, through pipes in memory that hold little       loop.c: libuv
- *   the core: session, handlers, sequencer, fanout, fence,    threads.c:
- * pthread readers, retention                                  core.c: wiring |
- * every write is told to the model, and some fail              disk.c the
- * store: SQLite on a file in memory, or the reference
+ *   clients.c   eight connections: send, watch, read, remove, hang up, resend
+ *      |        frames, through pipes in memory that hold little (loop.c)
+ *   the core    session, handlers, sequencer, readers, fanout, fence, retention
+ *      |        threads.c: its threads; loop.c: its libuv; core.c: its wiring
+ *   disk.c      each write is told to the model (model.c), and some fail
+ *      |
+ *   the store   the reference in memory, or SQLite on a file in memory
  *
  * Nothing of the core is changed for it. What it gets from outside is found
  * elsewhere by the linker: threads are fibers of one thread, and who of them
@@ -79,6 +80,8 @@ void sim_trace(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(line + n, sizeof(sim.lines[0]) - (size_t)n, fmt, args);
 	va_end(args);
+	if (sim.verbose)
+		puts(line);
 	for (const char *c = line; *c != '\0'; c++)
 		sim.hash = (sim.hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
 }
@@ -87,7 +90,8 @@ static void show(void)
 {
 	unsigned from = sim.traced > SIM_LINES ? sim.traced - SIM_LINES : 0;
 
-	for (unsigned i = from; i < sim.traced; i++)
+	fflush(stdout);
+	for (unsigned i = from; i < sim.traced && !sim.verbose; i++)
 		fprintf(stderr, "  %s\n", sim.lines[i % SIM_LINES]);
 	fprintf(stderr,
 		"seed %llu failed at step %u on %s: replay it with\n"
@@ -139,9 +143,9 @@ static void draw_moods(void)
 	m->faults = sim_random(3) == 0 ? 0 : (unsigned)sim_random(60);
 	m->slow = sim_random(2) == 0 ? 0 : (unsigned)sim_random(200);
 	m->switches = (unsigned)sim_random(60);
-	m->crashes = sim_random(3) == 0 ? 0 : (unsigned)sim_random(60);
-	m->output = 500 + (unsigned)sim_random(20000);
-	m->room = sim_random(2) == 0 ? 100 + (unsigned)sim_random(3000) : 65536;
+	m->crashes = sim_random(3) == 0 ? 0 : (unsigned)sim_random(30);
+	m->output = 200 + (unsigned)sim_random(5000);
+	m->room = sim_random(2) == 0 ? 100 + (unsigned)sim_random(2000) : 65536;
 }
 
 /* To when the first of those that wait has something to do. */

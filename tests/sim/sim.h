@@ -30,7 +30,7 @@ struct sim_moods {
 	unsigned faults;   /* of 1,000 verbs of the store, how many fail */
 	unsigned slow;	   /* and how many take long */
 	unsigned switches; /* of 100 places, where another thread goes on */
-	unsigned crashes;  /* of 10,000 steps */
+	unsigned crashes;  /* of 10,000 steps, or stops */
 	unsigned output;   /* bytes of output at which a session is full */
 	unsigned room;	   /* bytes that a pipe holds */
 };
@@ -49,6 +49,7 @@ struct sim {
 	struct sim_moods moods;
 	struct env env;
 	struct model model;
+	bool verbose;  /* what is traced is printed, too */
 	uint64_t hash; /* of all that was traced */
 	char lines[SIM_LINES][160];
 	unsigned traced;

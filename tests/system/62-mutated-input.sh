@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # TIMEOUT: 180
-# 5,000 requests and 5,000 sequences of frames, good ones changed at random:
-# each answer is a documented one, and the gateway neither dies nor grows.
+# 5,000 requests and 5,000 sequences of frames, good ones changed at random,
+# and 5,000 of groupd's own frames: each answer is a documented one, and the
+# gateway neither dies nor grows. (`make fuzz-daemon` sends a million.)
 # SEED=... sends the same again.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +15,7 @@ mkdir "$M/dev" "$M/other"
 ok "a user" ctl user add bob
 TOKEN=$(token "$ME")
 SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
-export TOKEN URL SEED
+export TOKEN URL SEED SOCKET
 diag "SEED=$SEED"
 n=5000
 gateways=$(gateway_pids)
@@ -41,6 +42,12 @@ after=$(kib)
 diag "the gateway has $before KiB, then $after KiB"
 ok "the gateway has not grown by 24 MiB" test -n "$before" -a -n "$after" \
 	-a "$((after - before))" -lt $((24 << 10))
+wire() {
+	$PY "$TOP/tests/fuzz/daemon.py" wire "$1" >"$T/out" 2>&1
+	pass_or_fail $? "$1 frames of groupd's own have documented answers"
+	diag "$(cat "$T/out")"
+}
+wire "$n"
 is "it is the same process" "$(gateway_pids)" "$gateways"
 ok "groupd too" kill -0 "$GROUPD"
 # A case may have removed me from the group, or the group.

@@ -59,6 +59,11 @@ kill9_groupd
 part away
 start_groupd -c "$T/groupd.conf"
 stop_groupd
+start_faulty_groupd -c "$T/groupd.conf"
+faults set 0 write does=fail error=ENOSPC
+part full
+faults clear 0
+stop_groupd
 configure 'rate_messages_per_second = 2'
 start_groupd -c "$T/groupd.conf"
 part limited

@@ -63,7 +63,10 @@ part leaving
 wait "$GROUPD"
 printf '%s\n' 'rate_messages_per_second = 2' 'max_connections_per_user = 6' \
 	>"$T/groupd.conf"
-start_groupd -c "$T/groupd.conf"
+start_faulty_groupd -c "$T/groupd.conf"
+faults set 0 write does=fail error=ENOSPC
+part full
+faults clear 0
 part limited
 part covered
 done_testing

@@ -198,6 +198,24 @@ start_groupd() {
 	URL=http://$LISTEN
 }
 
+# start_faulty_groupd [OPTION...]: one whose calls fail as `faults` says, which is
+# tests/torture/faults.py on its control file.
+start_faulty_groupd() {
+	faults new groupd
+	FAULTS=$T/faults
+	LD_PRELOAD=$BUILD/torture/faults.so
+	_asan=${ASAN_OPTIONS:-}
+	ASAN_OPTIONS=verify_asan_link_order=0:$_asan
+	export FAULTS LD_PRELOAD ASAN_OPTIONS
+	start_groupd "$@"
+	unset FAULTS LD_PRELOAD
+	ASAN_OPTIONS=$_asan
+}
+
+faults() {
+	$PY "$TOP/tests/torture/faults.py" "$T/faults" "$@"
+}
+
 stop_groupd() {
 	kill -TERM "$GROUPD"
 	wait "$GROUPD"

@@ -64,22 +64,22 @@ class Forms:
         return out
 
     def number(self, rng, bound):
-        how = rng.randrange(12)
-        if how == 0:
+        how = rng.randrange(200)
+        if how < 20:
             return min(bound, (1 << 64) - 1)
-        if how == 1:
+        if how == 20:
             return bound + 1 if bound < (1 << 64) - 1 else bound
-        if how < 9:
+        if how < 150:
             return min(bound, rng.randrange(4))
         return rng.randrange(bound + 1) >> rng.randrange(64)
 
     def text(self, rng, bound):
-        how = rng.randrange(16)
-        if how == 0:
+        how = rng.randrange(200)
+        if how < 6:
             return b"x" * min(bound, 70000)
-        if how == 1:
+        if how == 6:
             return b"y" * min(bound + 1, 70000)
-        if how < 4:
+        if how < 50:
             return rng.randbytes(rng.randrange(min(bound, 40) + 1))
         return b"text"[:min(bound, rng.randrange(5))]
 

@@ -58,7 +58,9 @@ class Groupd:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [f"{BUILD}/groupd", "--data", self.data, "--socket",
-                 self.socket, "--listen", "none", *self.options],
+                 self.socket, *self.options,
+                 *(() if "--listen" in self.options
+                   else ("--listen", "none"))],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=self.faults.env(BUILD) if self.faults and faulty
                 else None)
@@ -212,10 +214,11 @@ class Sender:
         return result
 
     def settle(self):
-        """Sends again what was not acknowledged; what is not even then."""
-        for name in list(self.open_ones):
-            self.attempt(name)
-        return list(self.open_ones)
+        """Sends again what was not acknowledged; what is not even then, and the
+        answer."""
+        self.close()  # of a groupd that may have gone since
+        answers = {name: self.attempt(name) for name in list(self.open_ones)}
+        return [f"{name}: {answers[name]}" for name in self.open_ones]
 
 
 class Reader:

@@ -203,8 +203,10 @@ static void a_run_of_too_many_times_ends(void **state)
 		assert_true(meter_run_add(&m, i));
 	assert_true(meter_run_add(&m, METER_RUN_TIMES - 1));
 	assert_false(meter_run_add(&m, METER_RUN_TIMES));
+	clock.readings = 0;
 	meter_run_given(&m, 1);
 	meter_run_given(&m, 2); /* another turn */
+	assert_int_equal(clock.readings, 2);
 	r = take(&m);
 	assert_int_equal(histogram_count(&r->fanout),
 			 2 * (METER_RUN_TIMES + 1));

@@ -22,18 +22,30 @@ static unsigned seeds(void)
 	return load != NULL && strcmp(load, "small") == 0 ? SEEDS_SMALL : SEEDS;
 }
 
+/* A file in memory, of this process. */
+static const char *sqlite(void)
+{
+	static char url[64];
+
+	snprintf(url, sizeof(url), "sqlite:/dev/shm/groupfs-sim.%d.db",
+		 (int)getpid());
+	return url;
+}
+
+static void run_twice(uint64_t seed, enum sim_backend backend, const char *url)
+{
+	uint64_t hash = sim_run(seed, backend, url, SIM_STEPS);
+
+	assert_true(hash == sim_run(seed, backend, url, SIM_STEPS));
+	assert_true(hash != sim_run(seed + 1000, backend, url, SIM_STEPS));
+}
+
 static void a_seed_says_all_that_happens(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= SEEDS_TWICE; seed++) {
-		uint64_t hash =
-			sim_run(seed, SIM_MEMORY, "memory:sim", SIM_STEPS);
-
-		assert_int_equal(hash, sim_run(seed, SIM_MEMORY, "memory:sim",
-					       SIM_STEPS));
-		assert_int_not_equal(hash, sim_run(seed + 1000, SIM_MEMORY,
-						   "memory:sim", SIM_STEPS));
-	}
+	for (uint64_t seed = 1; seed <= SEEDS_TWICE; seed++)
+		run_twice(seed, SIM_MEMORY, "memory:sim");
+	run_twice(1, SIM_SQLITE, sqlite());
 }
 
 static void promises_are_kept_on_the_reference(void **state)
@@ -45,14 +57,10 @@ static void promises_are_kept_on_the_reference(void **state)
 
 static void promises_are_kept_on_sqlite(void **state)
 {
-	char url[64];
-
 	(void)state;
-	snprintf(url, sizeof(url), "sqlite:/dev/shm/groupfs-sim.%d.db",
-		 (int)getpid());
 	for (uint64_t seed = 1; seed <= seeds() / (SEEDS / SEEDS_SQLITE);
 	     seed++)
-		sim_run(seed, SIM_SQLITE, url, SIM_STEPS);
+		sim_run(seed, SIM_SQLITE, sqlite(), SIM_STEPS);
 }
 
 int main(void)

@@ -331,11 +331,13 @@ static void make_old(const struct store_fixture *f)
 	run(db, "PRAGMA application_id=0x474D5347; PRAGMA user_version=5");
 	run(db, sql);
 	run_each(db, "SELECT sql FROM new.sqlite_schema WHERE sql IS NOT NULL "
-		     "AND name NOT LIKE 'sqlite_%' ORDER BY type DESC");
+		     "AND name NOT LIKE 'sqlite_%' AND type<>'trigger' "
+		     "AND name<>'admins' ORDER BY type DESC");
 	run_each(db, "SELECT 'INSERT INTO main.'||name||' SELECT * FROM new.'"
 		     "||name FROM new.sqlite_schema WHERE type='table' "
 		     "AND name NOT LIKE 'sqlite_%'");
-	run(db, "DELETE FROM main.sqlite_sequence; INSERT INTO "
+	run(db, "DELETE FROM main.meta WHERE k LIKE 'count_%';"
+		"DELETE FROM main.sqlite_sequence; INSERT INTO "
 		"main.sqlite_sequence SELECT * FROM new.sqlite_sequence");
 	sqlite3_close(db);
 	assert_int_equal(rename(old.text, f->path), 0);

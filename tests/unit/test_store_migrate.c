@@ -117,9 +117,10 @@ static const char rows_1[] =
 	"(4,'empty',9,'bob',3000,NULL,NULL,1000000,1,3000);"
 	"INSERT INTO members VALUES(1,'alice',1,1000,0,0),(1,'bob',0,5000,0,1),"
 	"(3,'alice',0,2000,0,0),(3,'bob',1,2000,0,2),(4,'bob',1,900,0,0);"
-	"INSERT INTO mentions VALUES('alice',1,2),('alice',3,1);"
-	"INSERT INTO everyone VALUES(1,3,'bob');"
-	"INSERT INTO dedupe_0 VALUES(1,'bob',CAST('ik' AS BLOB),2,2,0,4000,0);"
+	"INSERT INTO mentions VALUES('alice',1,2),('alice',3,2);"
+	"INSERT INTO everyone VALUES(1,4,'bob'),(3,4,'bob');"
+	"INSERT INTO dedupe_0 VALUES(1,'bob',CAST('i\"id\"'||char(10) AS "
+	"BLOB),60,60,0,4060,0);"
 	"INSERT INTO meta VALUES('dedupe_current',0),('dedupe_start',4000);"
 	"INSERT INTO tokens(hash,name,created_ms,expires_ms) "
 	"VALUES(zeroblob(32),'bob',1,0);";
@@ -146,8 +147,8 @@ static struct wire_message message_1(uint64_t n)
 		m.type = MESSAGE_MEDIA;
 		m.media_url = str_of("http://x/\"y\"");
 	}
-	if (n % 3 == 0)
-		m.mentions = str_of("alice everyone");
+	if (n == 2 || n == 4)
+		m.mentions = str_of(n == 2 ? "alice" : "alice everyone");
 	if (n % 6 == 0)
 		m.client_id = str_of("\"id\"\n");
 	return m;
@@ -331,7 +332,8 @@ static void version_1_keeps_all_it_had(void **state)
 			 0);
 	assert_string_equal(user, "bob");
 	fixture_begin(f);
-	assert_int_equal(fixture_say(f, 1, "bob", "again", "k", &sent), 0);
+	assert_int_equal(fixture_say(f, 1, "bob", "again", "\"id\"\n", &sent),
+			 0);
 	assert_int_equal(sent.duplicate, 1);
 	assert_int_equal(fixture_say(f, 1, "bob", "new", "", &sent), 0);
 	assert_int_equal(sent.first_seq, MESSAGES + 1);
