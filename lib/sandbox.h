@@ -99,9 +99,9 @@ extern const char *const sandbox_deadly[];
 int sandbox_calls(const struct sandbox_filter *filter);
 
 /* Whether this is a build with a sanitizer: its runtime reads files of /proc
- * and the program, traces the process at its end, and executes a symbolizer;
- * so there reading and executing files are open to all three programs, and
- * nothing is deadly. */
+ * and the program, traces the process at its end, and executes a symbolizer.
+ * So there reading and executing files are open to all three programs, and no
+ * system call is locked. */
 bool sandbox_sanitized(void);
 
 #endif

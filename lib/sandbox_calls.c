@@ -5,48 +5,6 @@
 #include <seccomp.h>
 #include <sys/prctl.h>
 
-/* What the runtimes of the sanitizers need: see sandbox_sanitized(). */
-static const char *const sanitizers[] = { "open",
-					  "openat",
-					  "readlink",
-					  "readlinkat",
-					  "getdents64",
-					  "stat",
-					  "newfstatat",
-					  "lseek",
-					  "clone",
-					  "fork",
-					  "vfork",
-					  "execve",
-					  "wait4",
-					  "waitid",
-					  "exit",
-					  "ptrace",
-					  "prctl",
-					  "arch_prctl",
-					  "sched_getaffinity",
-					  "sched_yield",
-					  "tgkill",
-					  "tkill",
-					  "kill",
-					  "pipe2",
-					  "pipe",
-					  "dup",
-					  "dup2",
-					  "gettid",
-					  "sigaltstack",
-					  "rt_sigsuspend",
-					  "process_vm_readv",
-					  "personality",
-					  "uname",
-					  "getrlimit",
-					  "prlimit64",
-					  "mmap",
-					  "mprotect",
-					  "access",
-					  "faccessat",
-					  NULL };
-
 /* Other processes, the kernel itself, the machine, and what is mounted. */
 const char *const sandbox_deadly[] = { "ptrace",
 				       "process_vm_readv",
@@ -115,8 +73,6 @@ static int add_condition(scmp_filter_ctx ctx, const struct sandbox_condition *c)
 	const struct scmp_arg_cmp only =
 		SCMP_CMP64(c->argument, SCMP_CMP_MASKED_EQ, c->mask, c->value);
 
-	if (sandbox_sanitized())
-		return add_name(ctx, SCMP_ACT_ALLOW, c->call);
 	return number < 0
 		       ? 0
 		       : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 1, only);
@@ -147,11 +103,9 @@ static int fill(scmp_filter_ctx ctx, const struct sandbox_filter *f,
 	 * by clone(2) then. */
 	if (rc == 0)
 		rc = add_name(ctx, no_such_call, "clone3");
-	if (rc == 0 && sandbox_sanitized())
-		rc = add_names(ctx, sanitizers, SCMP_ACT_ALLOW, rest);
 	if (rc == 0)
 		rc = add_names(ctx, f->refused, SCMP_ACT_ERRNO(EPERM), rest);
-	if (rc == 0 && !sandbox_sanitized())
+	if (rc == 0)
 		rc = add_names(ctx, f->deadly, deadly, rest);
 	return rc;
 }
@@ -163,11 +117,14 @@ int sandbox_calls(const struct sandbox_filter *f)
 	(void)fill;
 	return -EOPNOTSUPP;
 #else
-	bool strict = f->rest_is_deadly && !sandbox_sanitized();
-	uint32_t rest = strict ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM);
-	scmp_filter_ctx ctx = seccomp_init(rest);
+	uint32_t rest = f->rest_is_deadly ? SCMP_ACT_KILL_PROCESS
+					  : SCMP_ACT_ERRNO(EPERM);
+	scmp_filter_ctx ctx;
 	int rc;
 
+	if (sandbox_sanitized())
+		return 0;
+	ctx = seccomp_init(rest);
 	if (ctx == NULL)
 		return -ENOMEM;
 	rc = fill(ctx, f, SCMP_ACT_KILL_PROCESS, rest);

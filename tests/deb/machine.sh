@@ -81,7 +81,9 @@ is_up() {
 
 start_machine() {
 	lay_root || return
+	# What a real machine lets its services do, and a container does not.
 	systemd-nspawn -D "$ROOT" --boot --register=no --keep-unit --quiet \
+		--system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" \
 		--private-network --bind=/dev/fuse --console=pipe \
 		>"$T/console.txt" 2>&1 </dev/null &
 	NSPAWN=$!

@@ -23,12 +23,28 @@ int main(int argc, char **argv)
 	return room[3];
 }
 END
+make_it() {
+	${CC:-cc} -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -pie \
+		-fcf-protection -Wl,-z,relro,-z,now "$@" -o "$T/soft" \
+		"$T/soft.c" 2>/dev/null ||
+		make_it_elsewhere "$@"
+}
+# Where the processor has no such marks.
+make_it_elsewhere() {
+	${CC:-cc} -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -pie \
+		-Wl,-z,relro,-z,now "$@" -o "$T/soft" "$T/soft.c" 2>/dev/null
+}
+make_it
+# It is small, and has few functions to be called.
+MARKS=$(objdump -d "$T/soft" | grep -c endbr)
+export MARKS
+unset WITHOUT_FORTIFY
+ok "one that was made with all passes" sh "$check" "$T/soft"
 # seen WHAT FLAG...: a program that was made with these lacks it.
 seen() {
 	_lacks=$1
 	shift
-	${CC:-cc} -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -pie \
-		-Wl,-z,relro,-z,now "$@" -o "$T/soft" "$T/soft.c" 2>/dev/null
+	make_it "$@"
 	fails "made with $* it is seen" sh "$check" "$T/soft"
 	like "by that" "$(cat "$T/ok.out")" "$_lacks"
 }
