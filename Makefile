@@ -261,13 +261,24 @@ $(BUILD)/bench/busbench: $(call obj,$(call bench_src,bench busbench) $(wildcard 
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,hiredis)
 
-# Faults for LD_PRELOAD; memory is the sanitizers' own.
+# Faults for LD_PRELOAD, with sanitizers, too.
 $(BUILD)/torture/faults.so: tests/torture/faults.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(ALL_CFLAGS)) -fPIC -shared \
-		$(if $(SAN),-DFAULTS_NO_ALLOC) -o $@ $<
+	$(Q)$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
 
+# Crashes, want and load that a test of seconds cannot have, in parts of under
+# 10 minutes each: make torture PART=kill; without PART, the disks' too. soak:
+# half an hour of all of it (SOAK_MINUTES).
+PART ?= *
+TORTURES = $(filter-out %/lib.sh %/soak.sh %/disk.sh,$(wildcard tests/torture/$(PART).sh))
+torture: test-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/torture/faults.so $(BUILD)/bench/sendbench
+	$(Q)BUILD=$(abspath $(BUILD)) JOBS=1 sh tests/run.sh $(TORTURES)
+	$(Q)$(if $(filter-out *,$(PART)),,$(MAKE) --no-print-directory torture-disk)
+soak: test-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/torture/faults.so
+	$(Q)BUILD=$(abspath $(BUILD)) JOBS=1 sh tests/run.sh tests/torture/soak.sh
 # Disks that fail under groupd, in parts: make torture-disk PART=powercut
 torture-disk: all $(BUILD)/torture/faults.so
 	$(Q)sh scripts/deps.sh run test torture
@@ -318,6 +329,7 @@ torture-cluster: test-cluster-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)BUILD=$(abspath $(BUILD)) GROUPFS_TEST_ROUNDS=50 JOBS=1 \
 		sh tests/run.sh $(wildcard tests/cluster/[0-9]*.sh)
+
 $(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes nodes_send) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
@@ -410,7 +422,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster torture-disk mutants sim bench bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) fuzz-tests fuzz-build fuzz test-fuzz fuzz-merge fuzz-coverage check-analyzer check-scan-build fuzz-daemon test-tsan test-valgrind install clean FORCE
+.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster torture-disk torture soak mutants sim bench bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) fuzz-tests fuzz-build fuzz test-fuzz fuzz-merge fuzz-coverage check-analyzer check-scan-build fuzz-daemon test-tsan test-valgrind install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -354,6 +354,11 @@ bool client_is_settled(const struct client *c)
 	       client_conn_is_drained(c->p->conn);
 }
 
+size_t client_pending(const struct client *c)
+{
+	return c->p->pending.count;
+}
+
 void client_drop(struct client *c, const char *why)
 {
 	if (c->p->conn != NULL)

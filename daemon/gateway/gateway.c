@@ -14,7 +14,12 @@
 enum {
 	BYE_MS = 1500,	/* the time to say bye and to answer in */
 	RETRY_MS = 100, /* other gateways are there at once */
-	LEAST_MS = 200	/* in which a write is stored, as a rule */
+	LEAST_MS = 200, /* in which a write is stored, as a rule */
+	/* Requests at groupd with which messages are still taken. It stores so
+	 * many in a second or less; where it is slower, who is accepted is
+	 * answered in his time even so. */
+	PENDING_MAX = 8192,
+	OVERLOAD_RETRY_MS = 1000
 };
 
 bool gateway_origin_allowed(const struct gateway_options *options,
@@ -212,6 +217,15 @@ static void on_check_empty(uv_timer_t *t)
 		uv_timer_stop(t);
 		on_leave(t);
 	}
+}
+
+int gateway_may_send(const struct gateway *gw, struct err *err)
+{
+	if (client_pending(&gw->client) < PENDING_MAX)
+		return 0;
+	err_set(err, ERR_UNAVAILABLE, "Too many messages wait to be stored");
+	err->retry_after_ms = OVERLOAD_RETRY_MS;
+	return err_rc(err);
 }
 
 uint64_t gateway_time_left(const struct gateway *gw, uint64_t *until_ms)

@@ -125,6 +125,9 @@ struct gateway {
 /* 0 or a negative errno, with a line in the log. */
 int gateway_start(struct gateway *gw, uv_loop_t *loop,
 		  const struct gateway_options *options);
+/* 0 where groupd may be given one more message to store; else `unavailable`,
+ * when so much waits for its answers that this one would come too late. */
+int gateway_may_send(const struct gateway *gw, struct err *err);
 /* What is left of the time, in ms, in which groupd has to answer, so that a
  * client is answered in time. *until_ms 0: it begins now. 0: too little is left
  * to ask: nothing is done, and `unavailable` says so. */

@@ -2,6 +2,8 @@
 #include "daemon/gateway/hangup.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -79,4 +81,14 @@ void hangup_leave(struct hangup *u)
 	if (u->all != NULL)
 		(void)epoll_ctl(u->all->epoll, EPOLL_CTL_DEL, u->fd, NULL);
 	u->all = NULL;
+}
+
+bool hangup_vanished(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_unacked > 0 &&
+	       info.tcpi_last_ack_recv >= HANGUP_VANISHED_MS;
 }

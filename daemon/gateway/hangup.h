@@ -10,11 +10,16 @@
  *
  * Who has only closed his half still reads: what is written to him then shows
  * which it is. O(1) each, and one more descriptor for all. One loop thread.
+ *
+ * And who has vanished without a word: his machine is gone, or the way to it.
  */
 #ifndef GROUPFS_DAEMON_GATEWAY_HANGUP_H
 #define GROUPFS_DAEMON_GATEWAY_HANGUP_H
 
+#include <stdbool.h>
 #include <uv.h>
+
+enum { HANGUP_VANISHED_MS = 25000 };
 
 struct hangups {
 	uv_poll_t poll;
@@ -38,6 +43,11 @@ void hangups_close(struct hangups *all);
 /* Watches a socket, which stays the caller's. Without memory it does not: then
  * writing finds out. */
 void hangup_watch(struct hangups *all, struct hangup *u, int fd);
+/* Something that was written to this socket is under way, and for
+ * HANGUP_VANISHED_MS nothing has come from the other machine, whose kernel
+ * acknowledges whatever its client does, also one that stopped. False for what
+ * is not TCP. One look at the kernel. */
+bool hangup_vanished(int fd);
 /* Before the socket is closed. Takes one that is not watched. */
 void hangup_leave(struct hangup *u);
 

@@ -150,6 +150,22 @@ bool rest_get_page(struct http_request *r, bool (*is_after)(struct str text))
 	return rc >= 0;
 }
 
+void rest_begin_item(struct http_request *r)
+{
+	const struct buf *b = &r->text;
+
+	if (b->len > 0 && b->data[b->len - 1] != '[')
+		buf_append_char(&r->text, ',');
+}
+
+void rest_end_item(struct http_request *r, struct str name)
+{
+	buf_clear(&r->page.after);
+	buf_append_str(&r->page.after, name);
+	/* Else the next page would be the first one again. */
+	r->text.failed = r->text.failed || r->page.after.failed;
+}
+
 void rest_end_page(struct http_request *r, bool complete)
 {
 	buf_append_str(&r->text, str_of("],\"next_after\":"));

@@ -50,6 +50,10 @@ void rest_delete_member(struct http_request *r);
 /* "limit" and "after" of the query; is_after says whether a text can be one
  * (NULL: the caller looks). False when it has answered. */
 bool rest_get_page(struct http_request *r, bool (*is_after)(struct str text));
+/* Around each item of the list in r->text; name: what comes behind it is asked
+ * for by that. */
+void rest_begin_item(struct http_request *r);
+void rest_end_item(struct http_request *r, struct str name);
 /* The end of a list, whose last is r->page.after, and of the answer. */
 void rest_end_page(struct http_request *r, bool complete);
 /* The Idempotency-Key, borrowed; empty: there is none. `bad_request`. */

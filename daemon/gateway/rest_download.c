@@ -308,11 +308,9 @@ static void on_files(struct client_request *req, const struct err *err,
 	list = page->files;
 	while (wire_next(&list, &wire_schema_media, &m) == 1 &&
 	       !r->text.failed) {
-		if (r->text.data[r->text.len - 1] != '[')
-			buf_append_char(&r->text, ',');
+		rest_begin_item(r);
 		put_file(&r->text, &m);
-		buf_clear(&r->page.after);
-		buf_append_str(&r->page.after, m.name);
+		rest_end_item(r, m.name);
 	}
 	if (page->complete == 0 && r->page.all && !r->text.failed) {
 		list_files(r);

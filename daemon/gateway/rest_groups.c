@@ -106,11 +106,9 @@ static void on_groups(struct client_request *req, const struct err *err,
 		return;
 	list = page->groups;
 	while ((rc = wire_next(&list, &wire_schema_group, &g)) == 1) {
-		if (r->text.data[r->text.len - 1] != '[')
-			buf_append_char(&r->text, ',');
+		rest_begin_item(r);
 		json_put_group(&r->text, &g, NULL);
-		buf_clear(&r->page.after);
-		buf_append_str(&r->page.after, g.name);
+		rest_end_item(r, g.name);
 		if (r->text.failed)
 			break;
 	}

@@ -132,6 +132,7 @@ static void ask_member(struct http_request *r, client_reply_cb cb)
 	struct str name = buf_str(&r->match.part[1]);
 	struct wire_body_list_members body = { .group_id = r->group_id,
 					       .limit = 1 };
+	struct err err;
 
 	/*
 	 * The page after the last name before his: his own with its last
@@ -143,6 +144,11 @@ static void ask_member(struct http_request *r, client_reply_cb cb)
 	if (r->page.after.len < WIRE_USER_MAX)
 		buf_append_char(&r->page.after, '~');
 	body.after = buf_str(&r->page.after);
+	if (r->page.after.failed) {
+		err_set(&err, ERR_UNAVAILABLE, NULL);
+		http_fail(r, &err);
+		return;
+	}
 	http_submit(r, WIRE_LIST_MEMBERS, &body, cb);
 }
 

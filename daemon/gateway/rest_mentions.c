@@ -37,13 +37,11 @@ static void on_mentions(struct client_request *req, const struct err *err,
 		return;
 	list = page->mentions;
 	while (wire_next(&list, &wire_schema_mention, &m) == 1) {
-		if (r->text.data[r->text.len - 1] != '[')
-			buf_append_char(&r->text, ',');
+		rest_begin_item(r);
 		put_mention(&r->text, &m);
 		if (r->text.failed)
 			break;
-		buf_clear(&r->page.after);
-		buf_append_str(&r->page.after, m.group);
+		rest_end_item(r, m.group);
 		r->after_seq = m.seq;
 	}
 	if (page->complete == 0 && r->page.all && !r->text.failed) {

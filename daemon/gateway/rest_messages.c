@@ -28,7 +28,12 @@ static void send_item(struct http_request *r)
 	char key[33];
 	struct wire_body_send send = { .group_id = r->group_id,
 				       .items = buf_str(&r->wire) };
+	struct err err;
 
+	if (gateway_may_send(r->gw, &err) < 0) {
+		http_fail(r, &err);
+		return;
+	}
 	/* It makes our own resend after a lost connection harmless. */
 	rest_random_key(key);
 	send.batch_id = str_of(key);

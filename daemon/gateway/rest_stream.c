@@ -171,6 +171,10 @@ static void on_beat(struct wheel_timer *t)
 {
 	struct http_stream *s = container_of(t, struct http_stream, beat);
 
+	if (hangup_vanished(http_socket(s->r))) {
+		http_drop(s->r);
+		return;
+	}
 	s->beating = true;
 	http_wake(s->r);
 	wheel_arm(&s->r->gw->wheel, &s->beat, BEAT_S);

@@ -202,6 +202,8 @@ static void send_item(struct ws_command *cmd)
 			       &item, &mentions, &err);
 
 	if (rc == 0)
+		rc = gateway_may_send(cmd->conn->gw, &err);
+	if (rc == 0)
 		wire_put(&items, &wire_schema_item, &item);
 	if (rc == 0 && items.failed)
 		rc = err_set(&err, ERR_UNAVAILABLE, NULL);

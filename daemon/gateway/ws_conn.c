@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "daemon/gateway/hangup.h"
 #include "daemon/gateway/intercept.h"
 #include "daemon/gateway/tls.h"
 #include "lib/text.h"
@@ -258,6 +259,11 @@ int ws_writable(struct ws_conn *c)
 
 static void check_ping(struct ws_conn *c, uint64_t now)
 {
+	/* A ping is under way. */
+	if (c->unanswered > 0 && hangup_vanished(lws_get_socket_fd(c->wsi))) {
+		ws_bye(c, WS_BYE_SILENT, 1000);
+		return;
+	}
 	if (now - c->pinged_ms < WS_PING_S * UINT64_C(1000))
 		return;
 	if (c->unanswered >= 2) {

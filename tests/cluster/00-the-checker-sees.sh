@@ -70,6 +70,7 @@ wrong "another number than was told" acks '2s/3/2/' \
 	"not ok each stands where its sender was told"
 wrong "another offset" acks '2s/70/71/' \
 	"not ok each stands where its sender was told"
+wrong "but where no number was told, none is wrong" acks '2s/3.70/-	-/' ""
 wrong "a reader of two in another order" tail \
 	'2{h;d};3G;s/^3\(.*\)\n2/2\1\n3/' "not ok tail read that order"
 wrong "a reader that missed one" ws 2d "not ok ws read that order"

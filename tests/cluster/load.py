@@ -8,11 +8,13 @@ On each node WRITERS by REST and WRITERS by WebSocket send, one message after
 the other, each text its own client_id; what was not acknowledged is sent again
 with that client_id, on the same node, until it is. Ends when the file $STOP
 exists, each writer after an acknowledgement or $GIVE_UP seconds (20) later.
+NODE=FOLDER: WRITERS append lines in that mount. A line has no client_id, so
+what could not be written is perhaps stored, and is not sent again.
 $TOKEN: whose. $PAUSE: seconds between messages (0.005).
 
 The answer of a try is "sent", "duplicate" (a success, too), a code, "lost" when
-the connection ended before one, "refused" when there was none, or "silent" after
-$PATIENCE seconds (10).
+the connection ended before one, "refused" when there was none, "silent" after
+$PATIENCE seconds (10), or "unwritten" in a mount.
 """
 import asyncio
 import http.client
@@ -131,6 +133,23 @@ class Ws:
             self.ws = None
 
 
+class Mount:
+    def __init__(self, folder, group):
+        self.path = f"{folder}/{group}/messages"
+
+    async def send(self, name):
+        try:
+            fd = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+            try:
+                os.write(fd, f"{name}\n".encode())
+            finally:
+                os.close(fd)
+        except OSError:
+            return "unwritten", None
+        # write(2) tells neither.
+        return "sent", {"sequence_number": "-", "offset": "-"}
+
+
 async def write(node, client, prefix, record, stop):
     n = 0
     while not stop.asked():
@@ -145,6 +164,8 @@ async def write(node, client, prefix, record, stop):
                 record.write("acks", name, body["sequence_number"],
                              body["offset"])
                 break
+            if result == "unwritten":
+                break
             if result not in ("unavailable", "outcome_unknown", "lost",
                               "refused", "silent"):
                 print(f"{name}: {result}", file=sys.stderr, flush=True)
@@ -158,7 +179,7 @@ def main():
     record, stop, threads = Record(folder), Stop(), []
     for node, url in (n.split("=", 1) for n in nodes):
         for number in range(int(writers)):
-            for kind in (Rest, Ws):
+            for kind in (Mount,) if url[0] == "/" else (Rest, Ws):
                 prefix = f"{node}-{kind.__name__.lower()}-{number}"
                 threads.append(threading.Thread(
                     target=lambda n, c, p: asyncio.run(

@@ -30,6 +30,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,6 +47,8 @@ enum call {
 	CALL_ALLOC = 16,
 	CALL_SEND = 32,
 	CALL_READ = 64,
+	CALL_SQL = 128, /* a step of a statement; files: what its SQL begins
+			   with */
 };
 
 enum does {
@@ -76,6 +79,7 @@ struct control {
 	uint64_t magic;
 	char program[56]; /* empty: any */
 	struct rule rule[RULES];
+	_Atomic int64_t ahead_ms; /* the wall clock is, of the real one */
 };
 
 static struct control *control;
@@ -391,11 +395,141 @@ int openat64(int dir, const char *path, int flags, ...)
 	return openat_by(dir, path, flags, mode);
 }
 
-/* With the sanitizers they are the sanitizer's, and nobody else's. */
-#ifndef FAULTS_NO_ALLOC
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *old, size_t size);
+/* Whether a statement begins with one of these. */
+static bool is_statement(const char *sql, const char *files)
+{
+	while (*files != '\0') {
+		const char *end = strchrnul(files, ';');
+
+		if (strncmp(sql, files, (size_t)(end - files)) == 0)
+			return true;
+		files = *end == ';' ? end + 1 : end;
+	}
+	return false;
+}
+
+/* Declared here: most of what this is loaded into has no SQLite. */
+struct sqlite3_stmt;
+int sqlite3_step(struct sqlite3_stmt *st);
+const char *sqlite3_sql(struct sqlite3_stmt *st) __attribute__((weak));
+
+static enum does judge_sql(struct sqlite3_stmt *st)
+{
+	const char *sql;
+
+	if (!is_watched(CALL_SQL) || sqlite3_sql == NULL ||
+	    (sql = sqlite3_sql(st)) == NULL)
+		return DOES_NOTHING;
+	for (size_t i = 0; i < RULES; i++) {
+		struct rule *r = &control->rule[i];
+
+		if (atomic_load(&r->calls) == CALL_SQL &&
+		    is_statement(sql, r->files))
+			return judge(CALL_SQL, NULL);
+	}
+	return DOES_NOTHING;
+}
+
+int sqlite3_step(struct sqlite3_stmt *st)
+{
+	static int (*real)(struct sqlite3_stmt *);
+	enum does does = judge_sql(st);
+	int rc;
+
+	if (real == NULL)
+		find("sqlite3_step", &real);
+	rc = real(st);
+	after(does);
+	return rc;
+}
+
+/* The time of day. That of CLOCK_MONOTONIC nobody sets. */
+static void shift(struct timespec *t)
+{
+	int64_t ms = atomic_load(&control->ahead_ms);
+	int64_t ns = t->tv_nsec + ms % 1000 * 1000000;
+
+	t->tv_sec += ms / 1000 + (ns >= 1000000000) - (ns < 0);
+	t->tv_nsec = (ns + 1000000000) % 1000000000;
+}
+
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	static int (*real)(clockid_t, struct timespec *);
+	int rc;
+
+	if (real == NULL)
+		find("clock_gettime", &real);
+	rc = real(id, t);
+	if (rc == 0 && control != NULL &&
+	    (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
+		shift(t);
+	return rc;
+}
+
+int gettimeofday(struct timeval *restrict t, void *restrict zone)
+{
+	struct timespec now;
+
+	(void)zone;
+	clock_gettime(CLOCK_REALTIME, &now);
+	t->tv_sec = now.tv_sec;
+	t->tv_usec = now.tv_nsec / 1000;
+	return 0;
+}
+
+time_t time(time_t *t)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (t != NULL)
+		*t = now.tv_sec;
+	return now.tv_sec;
+}
+
+/* dlsym(3) may allocate itself; that is never freed. */
+static _Alignas(16) char early[64 << 10];
+static size_t early_used;
+
+static void *early_alloc(size_t size)
+{
+	void *p = early + early_used;
+
+	early_used += (size + 15) & ~(size_t)15;
+	if (early_used > sizeof(early))
+		abort();
+	return p;
+}
+
+static bool is_early(const void *p)
+{
+	return (const char *)p >= early &&
+	       (const char *)p < early + sizeof(early);
+}
+
+/* The next ones: the C library's, or a sanitizer's. */
+static void *(*next_malloc)(size_t);
+static void *(*next_calloc)(size_t, size_t);
+static void *(*next_realloc)(void *, size_t);
+static void (*next_free)(void *);
+
+/* False: within dlsym(3). */
+static bool find_memory(void)
+{
+	static bool finding;
+
+	if (next_free != NULL)
+		return true;
+	if (finding)
+		return false;
+	finding = true;
+	find("malloc", &next_malloc);
+	find("calloc", &next_calloc);
+	find("realloc", &next_realloc);
+	find("free", &next_free);
+	return true;
+}
 
 static bool is_refused(void)
 {
@@ -408,16 +542,27 @@ static bool is_refused(void)
 
 void *malloc(size_t size)
 {
-	return is_refused() ? NULL : __libc_malloc(size);
+	if (!find_memory())
+		return early_alloc(size);
+	return is_refused() ? NULL : next_malloc(size);
 }
 
 void *calloc(size_t n, size_t size)
 {
-	return is_refused() ? NULL : __libc_calloc(n, size);
+	if (!find_memory())
+		return early_alloc(n * size);
+	return is_refused() ? NULL : next_calloc(n, size);
 }
 
 void *realloc(void *old, size_t size)
 {
-	return is_refused() ? NULL : __libc_realloc(old, size);
+	if (!find_memory())
+		abort();
+	return is_refused() ? NULL : next_realloc(old, size);
 }
-#endif
+
+void free(void *p)
+{
+	if (p != NULL && !is_early(p) && find_memory())
+		next_free(p);
+}

@@ -13,7 +13,9 @@
   faults.py FILE clear RULE
   faults.py FILE show                     RULE<TAB>SEEN<TAB>HIT of each that is
 
-CALLS: words of write, sync, open, truncate, alloc, send, read. does: count,
+CALLS: words of write, sync, open, truncate, alloc, send, read; or sql alone: a
+step of a statement whose SQL begins with one of `files`, which have ";" between
+them. does: count,
 fail, lie, kill-before, kill-after, tear, wait. nth: the first call that is
 meant, of those from now on; times: how many, 0 for all. files: ends of paths.
 A path ends with what it is to SQLite: see STORE.
@@ -25,11 +27,12 @@ import struct
 import sys
 
 CALLS = {"write": 1, "sync": 2, "open": 4, "truncate": 8, "alloc": 16,
-         "send": 32, "read": 64}
+         "send": 32, "read": 64, "sql": 128}
 DOES = ("count", "fail", "lie", "kill-before", "kill-after", "tear", "wait")
 RULES = 8
 MAGIC = 0x66746c73
 HEAD = struct.Struct("<Q56s")
+AHEAD = struct.Struct("<q")
 RULE = struct.Struct("<IIIIQQQQQ200s")
 
 # All that groupd's SQLite store consists of, the folder too.
@@ -41,8 +44,8 @@ DB = "/groupd.db"
 class Faults:
     def __init__(self, path, program=None):
         """program: None: the file is there."""
-        self.path = path
-        size = HEAD.size + RULES * RULE.size
+        self.path, self.program = path, program
+        size = HEAD.size + RULES * RULE.size + AHEAD.size
         if program is not None:
             with open(path, "wb") as file:
                 file.write(HEAD.pack(MAGIC, program.encode()).ljust(
@@ -69,6 +72,10 @@ class Faults:
         RULE.pack_into(self.map, self.at(rule), 0, DOES.index(does), error, 0,
                        nth, times, 0, 0, 0, files.encode())
         struct.pack_into("<I", self.map, self.at(rule), mask)
+
+    def set_ahead(self, ms):
+        """The program sees another time of day from now on."""
+        AHEAD.pack_into(self.map, self.at(RULES), ms)
 
     def clear(self, rule):
         """The counts stay."""
