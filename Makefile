@@ -180,12 +180,14 @@ fuzz-coverage:
 		LDFLAGS=-fprofile-instr-generate BUILD=build-fuzz-coverage fuzz-tests
 	$(Q)sh tests/fuzz/coverage.sh build-fuzz-coverage $(FUZZ)
 
-# FRAMES at a whole groupd with ASan and UBSan; SEED=... the same again.
+# FRAMES at a whole groupd with ASan and UBSan (FUZZ_DAEMON_SAN= : without, for
+# its memory); SEED=... the same again.
 FRAMES ?= 1000000
+FUZZ_DAEMON_SAN ?= address,undefined
 fuzz-daemon:
 	$(Q)sh scripts/deps.sh run test
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) SAN=address,undefined all
-	$(Q)BUILD=$(abspath build-address-undefined) FRAMES=$(FRAMES) sh tests/fuzz/daemon.sh
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) SAN=$(FUZZ_DAEMON_SAN) all
+	$(Q)BUILD=$(abspath build$(if $(FUZZ_DAEMON_SAN),-$(subst $(comma),-,$(FUZZ_DAEMON_SAN)))) FRAMES=$(FRAMES) sh tests/fuzz/daemon.sh
 
 # What takes long and is no part of a change's tests: threads, and each program
 # under valgrind.

@@ -53,6 +53,13 @@ uint64_t gateway_time_left(const struct gateway *gw, uint64_t *until_ms)
 	return draw(w, 32) == 0 ? 0 : 1000;
 }
 
+int gateway_may_send(const struct gateway *gw, struct err *err)
+{
+	struct world *w = world_of((struct client *)(uintptr_t)&gw->client);
+
+	return draw(w, 32) == 0 ? err_set(err, ERR_UNAVAILABLE, NULL) : 0;
+}
+
 void rest_random_key(char out[33])
 {
 	memset(out, 'k', 32);
