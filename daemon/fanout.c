@@ -6,12 +6,14 @@
 #include "lib/log.h"
 #include "lib/text.h"
 
+/* Not what another's watch has read: between may be a removal that is still to
+ * be told. */
 static void send_grown(struct interest *i)
 {
 	struct wire_body_ev_grown body = { .group_id = i->group->id,
-					   .last_seq = i->group->last_seq };
+					   .last_seq = i->group->told_seq };
 
-	i->told = i->group->last_seq;
+	i->told = i->group->told_seq;
 	session_send(&i->peer->session, WIRE_EV_GROWN, 0, 0, &body);
 }
 
@@ -64,6 +66,8 @@ static void wake_watchers(struct registry *r, struct event *e)
 		return;
 	if (group->last_seq < e->last_seq)
 		group->last_seq = e->last_seq;
+	if (group->told_seq < e->last_seq)
+		group->told_seq = e->last_seq;
 	for (struct list *el = group->interests.next; el != &group->interests;
 	     el = next) {
 		next = el->next;
@@ -407,7 +411,7 @@ void fanout_drained(struct peer *peer)
 	       (el = list_pop(&peer->lagging)) != NULL) {
 		struct interest *i = container_of(el, struct interest, lagging);
 
-		if (i->told < i->group->last_seq)
+		if (i->told < i->group->told_seq)
 			send_grown(i);
 	}
 }

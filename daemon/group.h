@@ -37,6 +37,7 @@ struct group {
 	struct table_node node;
 	uint64_t id;
 	uint64_t last_seq; /* fanned out, or read: what watchers know */
+	uint64_t told_seq; /* fanned out: what who lags may be told */
 	struct list interests;
 	struct list pending;	    /* struct group_pending */
 	struct table online;	    /* struct group_user, by name */

@@ -183,6 +183,16 @@ static void begin(void)
 	switch_to(0);
 }
 
+/* A function of its own: getcontext(3) returns twice. */
+static void prepare(struct fiber *f)
+{
+	getcontext(&f->context);
+	f->context.uc_stack.ss_sp = f->memory;
+	f->context.uc_stack.ss_size = STACK;
+	f->context.uc_link = NULL;
+	makecontext(&f->context, begin, 0);
+}
+
 int __wrap_pthread_create(pthread_t *out, const pthread_attr_t *attr,
 			  void *(*main)(void *arg), void *arg);
 int __wrap_pthread_create(pthread_t *out, const pthread_attr_t *attr,
@@ -207,11 +217,7 @@ int __wrap_pthread_create(pthread_t *out, const pthread_attr_t *attr,
 	f->main = main;
 	f->arg = arg;
 	f->state = RUNNABLE;
-	getcontext(&f->context);
-	f->context.uc_stack.ss_sp = f->memory;
-	f->context.uc_stack.ss_size = STACK;
-	f->context.uc_link = NULL;
-	makecontext(&f->context, begin, 0);
+	prepare(f);
 	*out = (pthread_t)i;
 	return 0;
 }

@@ -376,6 +376,23 @@ static void another_epoch_ends_after_a_reconnect(void **st)
 	assert_true(f->sub[0].is_other_log);
 }
 
+/* It was exchanged, and no reconnect has said so yet. */
+static void a_page_of_another_log_ends_who_reads_it(void **st)
+{
+	struct fixture *f = *st;
+	struct feed_message *m;
+
+	f->last_seq = 5;
+	subscribe(f, 0, 0);
+	run_until_state(f, 0, FEED_LIVE);
+	f->epoch = 2;
+	assert_int_equal(feed_read(&f->sub[0], &m), 0);
+	run_until_state(f, 0, FEED_ENDED);
+	assert_int_equal(f->sub[0].err->code, ERR_EPOCH_CHANGED);
+	assert_int_equal(f->sub[0].cut_epoch, 2);
+	assert_true(f->sub[0].is_other_log);
+}
+
 /* Under the same name: a database that has lost what was read already. */
 static void a_shorter_log_ends_after_a_reconnect(void **st)
 {
@@ -514,6 +531,7 @@ int main(void)
 		T(deletion_ends_all),
 		T(a_reconnect_watches_again_and_goes_on),
 		T(another_epoch_ends_after_a_reconnect),
+		T(a_page_of_another_log_ends_who_reads_it),
 		T(a_shorter_log_ends_after_a_reconnect),
 		T(another_store_ends_all_at_once),
 		T(a_refused_watch_ends_its_subs),
