@@ -118,7 +118,10 @@ def want(pid, how, relieve):
     """relieve(crowd): how it is over."""
     there = how()
     soft, hard = limit_of(pid)
-    limit(pid, max(descriptors(pid)) + 2, hard)
+    # A new one gets the lowest number; those above the limit stay.
+    taken = set(descriptors(pid))
+    limit(pid, min(n for n in range(len(taken) + 1) if n not in taken) + 1,
+          hard)
     crowd = [there.knock() for _ in range(CROWD)]
     time.sleep(0.2)
     had, began = cpu(pid), time.monotonic()
