@@ -132,6 +132,14 @@ void gateway_find_binary(struct buf *out)
 	buf_printf(out, "%s/%s", GROUPFS_LIBEXECDIR, gateway_name);
 }
 
+static void put_binary(const struct supervisor *s, struct buf *out)
+{
+	if (s->options.gateway_binary != NULL)
+		buf_printf(out, "%s", s->options.gateway_binary);
+	else
+		gateway_find_binary(out);
+}
+
 /* Whom the gateway becomes first of all. Not by uv_spawn(): that user may not
  * reach the program, as below a /root that is closed to him. */
 static void put_ids(const struct supervisor *s, struct buf *uid,
@@ -197,10 +205,7 @@ int gateway_spawn(struct gateway *gw, const struct gateway_fds *fds,
 	char *args[ARGS_MAX + 1] = { 0 };
 	int rc;
 
-	if (s->options.gateway_binary != NULL)
-		buf_printf(&binary, "%s", s->options.gateway_binary);
-	else
-		gateway_find_binary(&binary);
+	put_binary(s, &binary);
 	put_ids(s, &uid, &gid);
 	buf_printf(&slot, "%u", gw->slot);
 	buf_printf(&body, "%" PRIu64,

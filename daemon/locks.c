@@ -110,6 +110,23 @@ static void allow_programs(struct sandbox_files *s)
 	buf_release(&gateway);
 }
 
+/* Its folders may be links: media to what nodes share, others to where there
+ * is room. */
+static void allow_data(struct sandbox_files *s, const char *data)
+{
+	static const char *const folders[] = { "", "/media", "/backup",
+					       "/restore", "/imports" };
+	struct buf path = { 0 };
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		buf_clear(&path);
+		buf_printf(&path, "%s%s", data, folders[i]);
+		if (!path.failed)
+			on_folder(s, buf_cstr(&path));
+	}
+	buf_release(&path);
+}
+
 /* What of TCP can be locked: not what nobody knows before. */
 static unsigned scope_of(const struct config *c, bool store_is_known)
 {
@@ -152,7 +169,7 @@ static int lock_files(const struct config *c, const char *file)
 	     i++)
 		sandbox_files_allow(&s, of_the_system[i].path,
 				    of_the_system[i].access);
-	sandbox_files_allow(&s, c->data, READ | SANDBOX_WRITE);
+	allow_data(&s, c->data);
 	allow_folder(&s, c->socket, READ | SANDBOX_WRITE);
 	allow_renewed(&s, file);
 	allow_renewed(&s, c->tls_cert);

@@ -488,7 +488,9 @@ static int lane_start(struct sequencer *q, struct err *err)
 	rc = store_open(&lane->store, q->options.url, &store, err);
 	if (rc < 0)
 		return rc;
-	q->shared = store_is_shared(lane->store);
+	/* The first says it for all, before anybody reads it. */
+	if (q->lanes == 0)
+		q->shared = store_is_shared(lane->store);
 	lane->appends =
 		calloc(SEQUENCER_BATCH_OPS, sizeof(struct store_append *));
 	lane->errs = calloc(SEQUENCER_BATCH_OPS, sizeof(*lane->errs));

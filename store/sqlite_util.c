@@ -2,6 +2,7 @@
 #include "store/sqlite.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -181,6 +182,10 @@ static int fail_disk(const struct sqlite_store *s, struct err *err)
 {
 	int number = s->db != NULL ? sqlite3_system_errno(s->db) : 0;
 
+	if (number == ENOSPC || number == EDQUOT)
+		return err_set(err, ERR_UNAVAILABLE,
+			       "No space is left on the disk of the store %s",
+			       buf_cstr(&s->path));
 	return err_set(err, ERR_UNAVAILABLE,
 		       "The disk fails under the store %s: %s",
 		       buf_cstr(&s->path),

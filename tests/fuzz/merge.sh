@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Makes the corpora in the tree anew: the fewest inputs, of those that are there
-# and those that `make fuzz` has found, that reach all that these reach.
+# and those that `make fuzz` has found, that reach all that these reach; and
+# what seeds.py calls an edge.
 #   merge.sh BUILD NAME...
 set -eu
 cd "$(dirname "$0")/../.."
@@ -19,6 +20,8 @@ for name in "$@"; do
 	rm -rf "$corpus"
 	mkdir -p "$corpus"
 	cp "$fresh"/* "$corpus"
+	# Those that seeds.py names stay.
+	cp "$build/corpus/$name"/edge-* "$corpus" 2>/dev/null || :
 	echo "$name: $(ls "$corpus" | wc -l) inputs," \
 		"$(cat "$corpus"/* | wc -c) bytes"
 done

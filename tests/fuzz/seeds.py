@@ -260,6 +260,46 @@ ALL = {
 }
 
 
+# What a corpus keeps though it reaches nothing new: values at a bound.
+EDGES = {
+    "wire": [b"\0" + wireforms.frame(2, 1, 1, b"\x85\0"),
+             b"\0" + wireforms.frame(2, 1, 1, b"\xff" * 9 + b"\1"),
+             b"\0" + wireforms.frame(2, 1, 1, b"\xff" * 9 + b"\2"),
+             b"\0" + wireforms.frame(2, 1, 1, b"\5\5")],
+    "text": [b"\0\0" + chr(c).encode() + b"x" for c in (
+        0x00, 0x1b, 0x7f, 0x80, 0x9f, 0x61c, 0x200e, 0x200f, 0x2028, 0x202e,
+        0x2066, 0x2069)],
+    "json": [b"\x7f\"\\\b\f\n\r\t\0\x1f", b"x" * 40 + b"\x7f",
+             b'{"type":1000,"id":1001}', b'{"id":"' + b"x" * 33 + b'"}'],
+    "query": [b"/%4", b"/?after=%", b"/?limit=1000", b"/?limit=1001",
+              b"/%00"],
+    "port": [b"A===", b"AA==", b"AAA=", b"=AAA", b" AAA", b"AAA=AAAA"],
+    "redis": [b"\5\x03*17\r\n" + b":1\r\n" * 17,
+              b"\5\x03*16\r\n" + b":1\r\n" * 16, b"\5\x01:-1\r\n"],
+    "hints": [b"g:7 9223372036854775808 1 00000000deadbeef",
+              b"g:7 9223372036854775807 1 00000000deadbeef"],
+    "ticket": [b"\1\x47\1", b"\1\0\1"],
+    "lines": [b"\4a\nb", b"\1a\n", b"\7" + b"x" * 17 + b"\ny",
+              b"\5\n\n\n"],
+    "members": [b"-bob\n+bob\n", b"bob\r\n", b"-bob admin"],
+    "config": [b"\0bus = redis://:16:3[]:79", b"\0bus = unix:///a%0a%3f%25",
+               b"\0dedupe_window = 365d", b"\0dedupe_window = 366d"],
+    "frames": [b"\5\x81\x80abcd\x89\x80abcd", b"\5\x81\x85abcdhello",
+               b"\5\x89\x85abcdhello\x88\x80abcd"],
+    "terminal": [b'\4{"a":"\x7f\xc2\x85"}'],
+}
+
+
+def damaged_bundles():
+    whole = next(iter(bundles()))
+    abc = hashlib.sha256(b"abc").hexdigest().encode()
+    yield whole.replace(b"media/@=abc", b"media/" + abc + b"=abd")
+    yield whole.replace(b'"media_bytes": 5', b'"media_bytes": 6')
+
+
+EDGES["bundle"] = list(damaged_bundles())
+
+
 def ws():
     texts = [b'{"type":"unsubscribe","groups":[{"group":"dev"},5]}',
              b'{"type":"unsubscribe"}', b'{"type":"x"}', b"{}",
@@ -275,15 +315,19 @@ def ws():
     yield rng.randbytes(6) + b"\n".join(texts)
 
 
+def write(folder, name, kind, inputs):
+    for number, data in enumerate(inputs):
+        if len(data) <= SMALL:
+            with open(os.path.join(folder, name, f"{kind}-{number}"),
+                      "wb") as f:
+                f.write(data)
+
+
 def main(folder):
     for name, make in ALL.items():
         os.makedirs(os.path.join(folder, name), exist_ok=True)
-        for number, data in enumerate(make()):
-            if len(data) > SMALL:
-                continue
-            with open(os.path.join(folder, name, f"seed-{number}"),
-                      "wb") as f:
-                f.write(data)
+        write(folder, name, "seed", make())
+        write(folder, name, "edge", EDGES.get(name, ()))
 
 
 if __name__ == "__main__":

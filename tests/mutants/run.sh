@@ -107,7 +107,8 @@ run_test() {
 		return
 		;;
 	esac
-	(cd "$tree" && BUILD=$tree/build JOBS=1 timeout -k 30 580 \
+	(cd "$tree" && BUILD=$tree/build JOBS=1 GROUPFS_TEST_PATIENCE=4 \
+		timeout -k 30 580 \
 		sh tests/run.sh "$1")
 }
 

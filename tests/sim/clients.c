@@ -142,6 +142,20 @@ static void act_again(struct client *c, unsigned p)
 	}
 }
 
+/* One who asks for a watch just now: his removal meets it half way. */
+static bool find_asking(const struct model_group *g, unsigned *user)
+{
+	const struct client *c = &clients.client[sim_random(CLIENTS)];
+
+	for (size_t i = 0; c->pipe != NULL && i < CLIENT_ASKS; i++) {
+		if (c->asks[i].type != WIRE_WATCH || c->asks[i].g != g)
+			continue;
+		*user = c->asks[i].user;
+		return true;
+	}
+	return false;
+}
+
 static void act_edit(struct client *c, unsigned p, struct model_group *g)
 {
 	struct wire_body_edit_members body = { .group_id = g->kept.id };
@@ -152,13 +166,14 @@ static void act_edit(struct client *c, unsigned p, struct model_group *g)
 		return;
 	for (uint64_t n = 1 + sim_random(2); n > 0; n--) {
 		struct wire_edit e = { .op = sim_random(4) };
+		unsigned user = (unsigned)sim_random(MODEL_USERS);
 		char name[4];
 
-		/* Who is none would find himself alone. */
-		snprintf(name, sizeof(name), "u%u",
-			 (unsigned)sim_random(MODEL_USERS));
-		if (sim_random(3) == 0)
+		if (find_asking(g, &user))
+			e.op = EDIT_REMOVE;
+		else if (sim_random(3) == 0)
 			e.op = EDIT_ADD;
+		snprintf(name, sizeof(name), "u%u", user);
 		e.name = str_of(name);
 		wire_put(&edits, &wire_schema_edit, &e);
 	}

@@ -9,10 +9,11 @@
 
 #include "store/backend.h"
 
+/* Planned while lanes run: first is written last. */
 struct fault {
-	enum faulty_kind kind;
-	unsigned first; /* call number; 0: none planned */
-	unsigned times;
+	_Atomic enum faulty_kind kind;
+	atomic_uint first; /* call number; 0: none planned */
+	atomic_uint times;
 };
 
 struct faulty_store {
@@ -644,7 +645,10 @@ void faulty_store_plan(struct store *s, enum faulty_verb verb,
 	       (verb == FAULTY_SCAN && kind == FAULTY_SILENT) ||
 	       kind == FAULTY_IO || kind == FAULTY_FULL ||
 	       kind == FAULTY_UNDONE);
-	f->faults[verb] = (struct fault){ kind, f->calls[verb] + nth, times };
+	f->faults[verb].first = 0;
+	f->faults[verb].kind = kind;
+	f->faults[verb].times = times;
+	f->faults[verb].first = f->calls[verb] + nth;
 }
 
 void faulty_store_let_go(struct store *s)

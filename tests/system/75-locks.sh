@@ -24,6 +24,10 @@ for program in groupd groupd-gateway groupfs; do
 done
 echo secret >"$T/secret"
 other=$(free_port)
+# Where nobody may make anything; gone again, should somebody.
+outside=/tmp/groupfs-intruder.$$
+outside_etc=/etc/groupfs-intruder.$$
+trap 'rc=$?; rm -f "$outside" "$outside_etc"; (exit $rc); cleanup' EXIT
 
 # intruded FUNCTION...: with the intruder in what it starts.
 intruded() {
@@ -55,7 +59,7 @@ read	/etc/passwd	refused	nor what all may read
 read	/proc/$GROUPD/environ	refused	nor what groupd knows
 read	/dev/null	refused	nor a device
 list	$T/run	refused	nor a folder
-create	/tmp/groupfs-intruder	refused	nor makes one
+create	$outside	refused	nor makes one
 tcp	${LISTEN##*:}	killed	it connects to nobody
 udp	53	killed	by no protocol
 unix	$SOCKET	killed	nor to groupd, as a client
@@ -85,8 +89,8 @@ unix	$SOCKET	done	it connects to Unix sockets
 read	$T/secret	refused	it reads no other file
 list	/root	refused	nor folder
 write	/etc/passwd	refused	it writes to nothing else
-create	/tmp/groupfs-intruder	refused	makes nothing elsewhere
-create	/etc/groupfs-intruder	refused	nor in /etc
+create	$outside	refused	makes nothing elsewhere
+create	$outside_etc	refused	nor in /etc
 remove	$T/secret	refused	removes nothing there
 truncate	$T/secret	refused	nor what is in it
 mkdir	$T/groupfs-intruder	refused	nor folders
@@ -114,7 +118,7 @@ read	/etc/passwd	refused	it reads no file
 read	$T/secret	refused	of any kind
 list	/root	refused	nor folder
 write	$T/secret	refused	it writes to nothing
-create	/tmp/groupfs-intruder	refused	makes nothing
+create	$outside	refused	makes nothing
 remove	$T/secret	refused	removes nothing
 mkdir	$T/groupfs-intruder	refused	nor makes folders
 tcp	${LISTEN##*:}	refused	it has no TCP
@@ -140,8 +144,7 @@ if [ "$(id -u)" = 0 ]; then
 	done
 fi
 is "nothing was made where nothing may be" \
-	"$(ls /tmp/groupfs-intruder /etc/groupfs-intruder \
-		"$T/groupfs-intruder" 2>/dev/null)" ""
+	"$(ls "$outside" "$outside_etc" "$T/groupfs-intruder" 2>/dev/null)" ""
 is "and nothing gone" "$(cat "$T/secret")" secret
 GROUPFS=
 done_testing

@@ -19,24 +19,24 @@ $PY "$HERE/logged.py" "${LISTEN%:*}" "${LISTEN##*:}" "$SOCKET" "$M" \
 	>"$T/logged" 2>&1
 is "all of it is said" "$?$(cat "$T/logged")" 0
 ok "some of it is a message" grep -q "$SECRET" "$M/dev/messages"
-ctl token create "$esc[2J$SECRET" >/dev/null 2>&1
-ctl user add "$esc[2J" >/dev/null 2>&1
+ctl token create "${esc}[2J$SECRET" >/dev/null 2>&1
+ctl user add "${esc}[2J" >/dev/null 2>&1
 
 # What an administrator writes may be shown, and is escaped.
 kept() {
 	[ "$(grep -c 'kept the old configuration' "$T/groupd.log")" -ge "$1" ]
 }
 n=0
-for line in "$esc[2J = 1" "bus = redis://u:$SECRET@$esc[2J" \
-	"tls_cert = /$esc[2J" "trusted_users = $esc[2J" "max_message_bytes = $esc"; do
+for line in "${esc}[2J = 1" "bus = redis://u:$SECRET@${esc}[2J" \
+	"tls_cert = /${esc}[2J" "trusted_users = ${esc}[2J" "max_message_bytes = $esc"; do
 	n=$((n + 1))
 	echo "$line" >"$conf"
 	kill -HUP "$GROUPD"
 	wait_for 5 kept $n
 done
-"$BUILD/groupd" --check -c "$T/$esc[2J
+"$BUILD/groupd" --check -c "$T/${esc}[2J
 groupd: error: forged" 2>>"$T/groupd.log"
-"$BUILD/groupd" --data "$T/data" --store "$esc[2J" 2>>"$T/groupd.log"
+"$BUILD/groupd" --data "$T/data" --store "${esc}[2J" 2>>"$T/groupd.log"
 kill9_groupd
 : >"$conf"
 start_groupd -c "$conf" -v
@@ -78,6 +78,7 @@ is "and no connection has its number" "$(readlink "/proc/$GROUPD/fd/2")" \
 	/dev/null
 stop_groupd
 mkfifo "$T/pipe"
+# shellcheck disable=SC2217 # it keeps the other end open, and does not read
 sleep 1000 <"$T/pipe" &
 reader=$!
 ours $reader

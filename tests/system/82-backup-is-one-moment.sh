@@ -60,6 +60,10 @@ n=0
 while [ $n -lt $backups ]; do
 	n=$((n + 1))
 	lines=$(wc -l <"$M/dev/messages")
+	# What was acknowledged before it began.
+	for g in dev ops pairs-1 pairs-2 quiet; do
+		wc -l <"$M/$g/messages" >"$T/before-$n-$g"
+	done
 	ok "files come" wait_for 20 test -e "$M/gone-$((n * 3))"
 	ok "backup $n is made while they write" ctl backup "$T/b$n.tar"
 	ok "and they went on" wait_for 20 has_lines dev "$lines"
@@ -107,6 +111,9 @@ while [ $n -lt $backups ]; do
 			ok "$f of $g is how it began" begins "$T/old" \
 				"$T/now/$g/$f"
 		done
+		ok "and has what $g had when the backup began" test \
+			"$(wc -l <"$M/$g/messages")" -ge \
+			"$(cat "$T/before-$n-$g")"
 		same "its members are the same" "$M/$g/members" \
 			"$T/now/$g/members"
 		same "its metadata too" "$M/$g/settings.json" \

@@ -90,7 +90,8 @@ class Try:
             return
         if groupd.process.returncode != UNKNOWN:
             self.wrong.append(f"it ended with {groupd.process.returncode}")
-        if not any("The disk fails under the store" in w
+        if not any("disk fails under the store" in w or
+                   "No space is left on the disk" in w
                    for w in groupd.words()):
             self.wrong.append(f"in other words: {groupd.words()[-1:]}")
 

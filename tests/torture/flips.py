@@ -262,7 +262,7 @@ class Case:
                 return f"refused otherwise: {[(k, answers[k]) for k in wrong + lost][:3]}"
             return "refused" if refused else "same"
         if self.earlier:
-            for moment in self.scene.moments:
+            for moment in self.scene.moments():
                 if all(a == moment.get(k) for k, a in shown.items()):
                     return "earlier"
         return "wrong: " + ", ".join(k for k, a in shown.items()
@@ -282,14 +282,19 @@ class Scene:
         self.token = make(folder, self.sound)
         self.port = free_port()
         self.commits = self.find_commits()
-        self.moments = []
+        self.known = {}  # answers, by where the log ends
         self.answers = self.answers_of(None)
         problems = [f"{k}: {a}" for k, a in self.answers.items()
                     if isinstance(a, str)]
         if problems:
             raise ValueError(f"the sound store refuses: {problems[:3]}")
-        for end in self.commits[:-1] + [0]:
-            self.moments.append(self.answers_of(end))
+
+    def moments(self):
+        """The newest first; each is known once it was asked for."""
+        for end in self.commits[-2::-1] + [0]:
+            if end not in self.known:
+                self.known[end] = self.answers_of(end)
+            yield self.known[end]
 
     def find_commits(self):
         """Where each ends in the log."""

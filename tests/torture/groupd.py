@@ -216,6 +216,7 @@ class Sender:
     def settle(self):
         """Sends again what was not acknowledged; what is not even then, and the
         answer."""
+        self.close()  # of a groupd that may have gone since
         answers = {name: self.attempt(name) for name in list(self.open_ones)}
         return [f"{name}: {answers[name]}" for name in self.open_ones]
 

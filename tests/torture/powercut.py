@@ -57,6 +57,11 @@ class Senders:
     def count(self, result):
         return sum(s.results.count(result) for s in self.all)
 
+    def refusals(self):
+        """Where the disk is well there is no reason for any."""
+        return {r for s in self.all for r in s.results} - {
+            "sent", "duplicate", "lost", "refused"}
+
 
 class Tries:
     """Cuts of one disk after the other."""
@@ -80,13 +85,15 @@ class Tries:
         disk.mount()
         if not groupd.start():
             return [f"it does not start again: {groupd.words()[-1:]}"]
-        wrong = []
+        wrong = [f"it answered {r}" for r in senders.refusals()]
         for sender in senders.all:
             self.open += len(sender.open_ones)
             if not self.lie:
                 wrong += [f"not stored, even then: {n}"
                           for n in sender.settle()]
             sender.close()
+        if not groupd.is_there() or groupd.ends_within(0):
+            return wrong + [f"it has ended: {groupd.words()[-2:]}"]
         return wrong + audit(groupd, ledger_folder(self.folder), "dev")
 
     def on_one_disk(self, count):
