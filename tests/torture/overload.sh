@@ -51,7 +51,7 @@ for side in groupd websocket; do
 	three=$((best * 3))
 	: >"$T/samples"
 	before=$(memory)
-	for round in $(seq "$rounds"); do
+	for _ in $(seq "$rounds"); do
 		load $side "$best" "$address"
 		load $side $three "$address"
 	done
