@@ -9,7 +9,7 @@
 . "$(dirname "$0")/../torture/lib.sh"
 scene dev
 stop_groupd
-echo "rate_messages_per_second = 3" >"$T/conf"
+echo "rate_messages_per_second = 1" >"$T/conf"
 chmod 644 "$T/conf"
 $PY "$TORTURE_HERE/clock.py" dev gfs-reader >"$T/done" 2>"$T/clock.err"
 is "it came to its end" "$(tail -n 3 "$T/clock.err")" ""

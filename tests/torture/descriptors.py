@@ -4,7 +4,7 @@
 
 descriptors.py PID HOW    HOW: "wire", of groupd by its socket, or "rest"
 
-One descriptor more than it has is all that it may have, and 64 come. Meanwhile
+It may have 16 descriptors more than it has, and 64 clients come. Meanwhile
 it does not spin, and who was there is served; and when they have gone, or it may
 have more, who comes is served at once. Prints results as lib.sh's results()
 takes them.
@@ -20,8 +20,9 @@ import time
 from programs import LISTEN, PATIENCE, SOCKET, Wire, say
 
 CROWD = 64
+ROOM = 16
 LOOK_SECONDS = 0.5 if os.environ.get("TORTURE") == "short" else 2
-MOST_CPU = 0.05
+MOST_RUNS = 0.3
 BACK_SECONDS = 1
 
 
@@ -76,6 +77,12 @@ def cpu(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def runs(pid):
+    """Whether it runs or would: also on a machine that has no time for it."""
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rsplit(")", 1)[1].split()[0] == "R"
+
+
 def descriptors(pid):
     return [int(n) for n in os.listdir(f"/proc/{pid}/fd")]
 
@@ -112,14 +119,19 @@ def want(pid, how, relieve):
     """relieve(crowd): how it is over."""
     there = how()
     soft, hard = limit_of(pid)
-    limit(pid, max(descriptors(pid)) + 2, hard)
+    # A new one gets the lowest number; those above the limit stay.
+    taken = set(descriptors(pid))
+    free = [n for n in range(len(taken) + ROOM) if n not in taken]
+    limit(pid, free[ROOM - 1] + 1, hard)
     crowd = [there.knock() for _ in range(CROWD)]
     time.sleep(0.2)
     had, began = cpu(pid), time.monotonic()
-    slowest = 0
+    slowest, looks = 0, []
     while time.monotonic() < began + LOOK_SECONDS:
         slowest = max(slowest, timed(there.ask))
-        time.sleep(0.1)
+        for _ in range(5):
+            time.sleep(0.02)
+            looks.append(runs(pid))
     share = (cpu(pid) - had) / (time.monotonic() - began)
     relieve(crowd)
     back = comes(how)
@@ -127,7 +139,7 @@ def want(pid, how, relieve):
     for one in crowd:
         one.close()
     there.close()
-    return share, slowest, back
+    return share, sum(looks) / len(looks), slowest, back
 
 
 def main():
@@ -142,12 +154,13 @@ def main():
         limit(pid, hard, hard)
 
     for what, relieve in (("they leave", leave), ("it may have more", allow)):
-        share, slowest, back = want(pid, how, relieve)
-        print(f"# {100 * share:.1f} % of a processor; who was there is answered"
+        share, running, slowest, back = want(pid, how, relieve)
+        print(f"# {100 * share:.1f} % of a processor (aim: 5), "
+              f"{100 * running:.0f} % of the time runnable; who was there is answered"
               f" in {1000 * slowest:.0f} ms; when {what}, who comes in "
               f"{1000 * back:.0f} ms")
         say("without descriptors it does not spin",
-            share > MOST_CPU and f"{100 * share:.1f} %")
+            running > MOST_RUNS and f"{100 * running:.0f} % runnable")
         say("who was there is served", slowest > BACK_SECONDS * PATIENCE
             and f"after {slowest:.1f} s")
         say(f"who comes is served when {what}", back > BACK_SECONDS * PATIENCE

@@ -17,12 +17,12 @@ import sys
 import time
 
 from faults import DB, WAL, Faults
-from programs import (BUILD, PATIENCE, T, Groupd, Groupfs, kill_gateways,
+from programs import (BUILD, CONTROL, PATIENCE, T, Groupd, Groupfs, kill_gateways,
                       quantiles, say)
 
 AFTER_SECONDS = 0.06  # of an acknowledgement, at most
 ACK_SECONDS = 20
-POINT_SECONDS = 20
+POINT_SECONDS = 60
 # Rows that are older are sealed when nothing else is to be done: with the
 # writers stopped.
 OLD_MS = 61000
@@ -104,7 +104,7 @@ def at_random(cycles, record, mount):
 
 def at_point(cycles, record, point):
     groupd, ledger, took = Groupd(), Ledger(record), []
-    faults = Faults(T + "/faults", "groupd")
+    faults = Faults(CONTROL, "groupd")
     calls, files, does, most = POINTS[point]
     wrong, ahead, began = 0, 0, time.monotonic()
     for cycle in range(cycles):

@@ -87,6 +87,7 @@ ledger_end() {
 		ok "$_reader gets all" wait_for 20 lines_at_least "$T/$_reader" "$_n"
 	done
 	: >"$STOP.readers"
+	is "no reader complains" "$(cat "$T/tail.err" "$T/live.err")" ""
 	for _pid in $TAIL $LIVE; do
 		ok "a reader is the process that it was" kill -0 "$_pid"
 		kill "$_pid"

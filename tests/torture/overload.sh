@@ -38,9 +38,9 @@ memory() {
 		awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"
 	done | tr '\n' ' '
 }
-for side in ours websocket; do
+for side in groupd websocket; do
 	address=$SOCKET
-	[ $side = ours ] || address=${LISTEN##*:}
+	[ $side = groupd ] || address=${LISTEN##*:}
 	: >"$T/samples"
 	for n in $SENDERS; do
 		load $side "$n" "$address"
@@ -51,7 +51,7 @@ for side in ours websocket; do
 	three=$((best * 3))
 	: >"$T/samples"
 	before=$(memory)
-	for round in $(seq "$rounds"); do
+	for _ in $(seq "$rounds"); do
 		load $side "$best" "$address"
 		load $side $three "$address"
 	done

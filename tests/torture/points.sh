@@ -9,6 +9,7 @@
 . "$(dirname "$0")/../torture/lib.sh"
 short_or 1 50
 cycles=${CYCLES:-$SIZE}
+export PAUSE="${PAUSE:-0}"
 
 scene dev
 ledger_start "core=$URL" "mount=$M" "other=$M"

@@ -17,6 +17,8 @@ from wireclient import Wire  # noqa: E402
 
 BUILD, T = os.environ["BUILD"], os.environ["T"]
 SOCKET, LISTEN = os.environ["SOCKET"], os.environ["LISTEN"]
+# Where groupd's locks let it, and a gateway, read and write: beside the socket.
+CONTROL = os.path.dirname(SOCKET) + "/faults"
 PATIENCE = float(os.environ.get("GROUPFS_TEST_PATIENCE", 1))
 
 
