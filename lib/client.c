@@ -354,9 +354,9 @@ bool client_is_settled(const struct client *c)
 	       client_conn_is_drained(c->p->conn);
 }
 
-size_t client_pending(const struct client *c)
+size_t client_sends_pending(const struct client *c)
 {
-	return c->p->pending.count;
+	return c->p->pending.sends;
 }
 
 void client_drop(struct client *c, const char *why)

@@ -196,8 +196,9 @@ static inline uint32_t client_request_id(const struct client_request *req)
  * the socket holds may know a moment later. */
 bool client_is_settled(const struct client *c);
 
-/* Requests that are not answered yet, those too that are not yet sent. */
-size_t client_pending(const struct client *c);
+/* Messages to store that are not answered yet, those too that are not yet
+ * sent: requests of WIRE_SEND. */
+size_t client_sends_pending(const struct client *c);
 
 /* Sends a request whose answer is of no interest, on this connection only:
  * dropped when there is none, when p (may be NULL) is not READY, or when there

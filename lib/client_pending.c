@@ -121,6 +121,7 @@ int pending_add(struct pending *t, struct client_request *req,
 	hash(t, req);
 	t->count++;
 	t->timed += req->deadline_ms != 0;
+	t->sends += req->type == WIRE_SEND;
 	t->bytes += req->frame.len;
 	return 0;
 }
@@ -133,6 +134,7 @@ void pending_remove(struct pending *t, struct client_request *req)
 	unhash(t, req);
 	t->count--;
 	t->timed -= req->deadline_ms != 0;
+	t->sends -= req->type == WIRE_SEND;
 	t->bytes -= req->frame.len;
 	buf_release(&req->frame);
 }

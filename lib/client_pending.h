@@ -28,6 +28,7 @@ struct pending {
 	size_t bucket_count;		 /* a power of two, or 0 */
 	size_t count;			 /* requests */
 	size_t timed;			 /* of them, with a deadline */
+	size_t sends;			 /* of them, messages */
 	size_t bytes;			 /* of their frames */
 	uint32_t last_id;
 };

@@ -221,7 +221,7 @@ static void on_check_empty(uv_timer_t *t)
 
 int gateway_may_send(const struct gateway *gw, struct err *err)
 {
-	if (client_pending(&gw->client) < PENDING_MAX)
+	if (client_sends_pending(&gw->client) < PENDING_MAX)
 		return 0;
 	err_set(err, ERR_UNAVAILABLE, "Too many messages wait to be stored");
 	err->retry_after_ms = OVERLOAD_RETRY_MS;

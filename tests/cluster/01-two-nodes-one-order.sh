@@ -38,6 +38,9 @@ begin_load load 2
 more=150
 [ "$LOAD" = small ] && more=20
 # Shells write, too, on each node.
+for node in mnt mnt-b; do
+	seq -f "shell-$node-%g	0" 50
+done >"$RECORD/sent"
 for node in "$M" "$MOUNT_B"; do
 	(for i in $(seq 50); do
 		echo "shell-$(basename "$node")-$i" || exit 1

@@ -18,7 +18,8 @@ PAGES = sorted(glob.glob(f"{TOP}/man/*.[1-9]"))
 ELSEWHERE = {
     "bash(1)": "bash", "cat(1)": "coreutils", "certbot(1)": "certbot",
     "chmod(1)": "coreutils", "close(2)": "manpages-dev", "curl(1)": "curl",
-    "dash(1)": "dash", "df(1)": "coreutils", "fstab(5)": "mount",
+    "dash(1)": "dash", "df(1)": "coreutils", "dmesg(1)": "util-linux",
+    "fstab(5)": "mount", "fsync(2)": "manpages-dev",
     "fusermount3(1)": "fuse3", "inotify(7)": "manpages", "mkdir(1)":
     "coreutils", "mmap(2)": "manpages-dev", "mount(8)": "mount",
     "mount.fuse3(8)": "fuse3", "mv(1)": "coreutils", "patch(1)": "patch",
@@ -26,7 +27,7 @@ ELSEWHERE = {
     "read(2)": "manpages-dev",
     "rename(2)": "manpages-dev", "rsync(1)": "rsync",
     "sendfile(2)": "manpages-dev", "sh(1)": "dash", "splice(2)":
-    "manpages-dev", "statx(2)": "manpages-dev", "systemd(1)": "systemd",
+    "manpages-dev", "sqlite3(1)": "sqlite3", "statx(2)": "manpages-dev", "systemd(1)": "systemd",
     "tail(1)": "coreutils", "tar(1)": "tar", "touch(1)": "coreutils",
     "vim(1)": "vim", "write(2)": "manpages-dev",
     "systemctl(1)": "systemd", "journalctl(1)": "systemd",

@@ -71,6 +71,7 @@ static int set_up(void **state)
 	store_close(s->f.s);
 	s->f.s = NULL;
 	unlink(s->f.path);
+	unlink(at(s, "test.db.lock")); /* or it is a store that was emptied */
 	snprintf(s->config.data, sizeof(s->config.data), "%s", s->f.dir);
 	snprintf(s->config.store, sizeof(s->config.store), "%s", s->f.url);
 	make_store(s, "test.db", "before");

@@ -858,7 +858,7 @@ static int seal_and_fail(struct store_fixture *f, unsigned n, unsigned *broken,
 	struct store_tend op = { .limit = 5 + n, .all = true };
 	int rc;
 
-	fails_in = 1 + n * 11;
+	fails_in = 1 + n * 4;
 	rc = store_tend(f->s, &op, &f->err);
 	fails_in = 0;
 	if (rc >= 0)
