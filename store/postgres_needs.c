@@ -9,18 +9,25 @@
 #include "lib/text.h"
 #include "store/backend.h"
 
-/* "5432,5433", a port for each host. */
+/* What libpq takes where there is none, DEF_PGPORT of its build. */
+enum { DEFAULT_PORT = 5432 };
+
+/* "5432,5433", a port for each host; of a URL "db1,db2" they are ",". */
 static void tell_ports(const struct store_needs *needs, const char *list)
 {
-	while (*list != '\0') {
-		size_t n = strcspn(list, ",");
-		uint64_t port;
+	const char *end;
 
-		if (text_parse_u64(str_make(list, n), &port) && port > 0 &&
-		    port <= UINT16_MAX)
+	for (;; list = end + 1) {
+		uint64_t port = DEFAULT_PORT;
+
+		end = list + strcspn(list, ",");
+		if (end == list ||
+		    (text_parse_u64(str_make(list, (size_t)(end - list)),
+				    &port) &&
+		     port > 0 && port <= UINT16_MAX))
 			needs->port(needs->data, (uint16_t)port);
-		list += n;
-		list += *list == ',';
+		if (*end == '\0')
+			return;
 	}
 }
 
