@@ -241,9 +241,14 @@ $(BUILD)/bench/pathbench: $(call obj,$(call bench_src,bench paths paths_store pa
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
-bench-instructions: all $(BUILD)/bench/pathbench
+# What counts instructions is executed in the place of the gateway, which groupd's
+# locks would forbid.
+UNLOCKED = build-unlocked
+instructions-deps:
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) LOCKS=no BUILD=$(UNLOCKED) all $(UNLOCKED)/bench/pathbench
+bench-instructions: instructions-deps
 	$(Q)sh scripts/deps.sh bench
-	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/instructions.sh
+	$(Q)BUILD=$(abspath $(UNLOCKED)) sh tests/bench/instructions.sh
 
 bench-catchup: all $(addprefix $(BUILD)/bench/,fsbench wsclients passthrough_ll)
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/catchup.sh
@@ -285,11 +290,11 @@ torture-disk: all $(BUILD)/torture/faults.so
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/torture/disk.sh $(filter-out *,$(PART))
 
 # All of them, with a table of what they have reached.
-BENCHES = fsbench passthrough_ll wsclients epollserver flatbench pathbench sendbench nodesbench busbench
-bench:
+BENCHES = fsbench passthrough_ll wsclients epollserver flatbench sendbench nodesbench busbench
+bench: instructions-deps
 	$(Q)sh scripts/deps.sh run test cluster bench
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(addprefix $(BUILD)/bench/,$(BENCHES))
-	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/all.sh
+	$(Q)BUILD=$(abspath $(BUILD)) UNLOCKED=$(abspath $(UNLOCKED)) sh tests/bench/all.sh
 
 # The two commands, and their parts.
 deps:
@@ -422,7 +427,7 @@ clean:
 	rm -rf build build-* compile_commands.json
 
 FORCE:
-.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster torture-disk torture soak mutants sim bench bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions lint $(LINTS) fuzz-tests fuzz-build fuzz test-fuzz fuzz-merge fuzz-coverage check-analyzer check-scan-build fuzz-daemon test-tsan test-valgrind install clean FORCE
+.PHONY: all objects unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster torture-disk torture soak mutants sim bench bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions instructions-deps lint $(LINTS) fuzz-tests fuzz-build fuzz test-fuzz fuzz-merge fuzz-coverage check-analyzer check-scan-build fuzz-daemon test-tsan test-valgrind install clean FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
