@@ -73,14 +73,17 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 all: $(PROGRAMS)
 
 LIBS_BASE = $(call pkg_libs,libuv jansson libseccomp)
+# What the store is linked with, and what all that a unit test may have is.
+STORE_PKGS = sqlite3 libxxhash libpq
+TEST_PKGS = cmocka $(STORE_PKGS) hiredis libcrypto libarchive fuse3
 $(BUILD)/groupd: $(call obj,$(DAEMON_SRC) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
-$(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq hiredis libcrypto)
+$(BUILD)/groupd: LDLIBS = $(LIBS_BASE) $(call pkg_libs,$(STORE_PKGS) hiredis libcrypto)
 $(BUILD)/groupd-gateway: $(call obj,$(GATEWAY_SRC) $(LIB_SRC)) $(WEB_OBJ)
 $(BUILD)/groupd-gateway: LDLIBS = $(LIBS_BASE) $(call pkg_libs,libwebsockets libssl libcrypto)
 $(BUILD)/groupfs: $(call obj,$(FS_SRC) $(LIB_SRC))
 $(BUILD)/groupfs: LDLIBS = $(LIBS_BASE) $(call pkg_libs,fuse3)
 $(BUILD)/groupctl: $(call obj,$(CTL_SRC) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
-$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libarchive libcrypto)
+$(BUILD)/groupctl: LDLIBS = $(LIBS_BASE) $(call pkg_libs,$(STORE_PKGS) libarchive libcrypto)
 $(PROGRAMS):
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -103,7 +106,7 @@ $(WEB_OBJ) $(SQL_OBJ):
 
 # Everything is built again when the flags or the compiler change.
 $(BUILD)/flags: FORCE
-	@pkg-config --exists libseccomp fuse3 sqlite3 libxxhash libpq hiredis libuv libwebsockets jansson libcrypto libssl libarchive || \
+	@pkg-config --exists libseccomp fuse3 $(STORE_PKGS) hiredis libuv libwebsockets jansson libcrypto libssl libarchive || \
 		{ echo "Libraries are missing. Install them with: make deps" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
@@ -114,7 +117,7 @@ $(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATE
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg_libs,$(TEST_PKGS)) $(LIBS_BASE)
 unit-tests: $(UNIT_TESTS)
 objects: $(call obj,$(SRC) $(SUPPORT_SRC) $(UNIT_SRC) $(BENCH_SRC) $(SIM_SRC) $(wildcard tests/fuzz/*.c))
 
@@ -134,7 +137,7 @@ $(BUILD)/unit/test_sim $(BUILD)/sim/sim: SIM_LDFLAGS = $(addprefix -Wl$(comma)--
 $(BUILD)/sim/sim:
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $^ $(call pkg_libs,$(TEST_PKGS)) $(LIBS_BASE)
 # make sim SEED=n STORE=sqlite: one of them again.
 SEEDS ?= 10000
 SEED ?=
@@ -209,7 +212,7 @@ bench_src = $(addprefix tests/bench/,$(addsuffix .c,$(1)))
 $(BUILD)/bench/fsbench: $(call obj,$(call bench_src,bench fsbench files direct seed) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,$(STORE_PKGS) libcrypto)
 $(BUILD)/bench/passthrough_ll: $(PEER_SRC)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -232,7 +235,7 @@ bench-ws: all $(BUILD)/bench/wsclients $(BUILD)/bench/epollserver
 $(BUILD)/bench/flatbench: $(call obj,$(call bench_src,bench direct flat flat_ops flat_seed) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,$(STORE_PKGS) libcrypto)
 bench-flat: all $(BUILD)/bench/flatbench $(BUILD)/bench/fsbench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/flat.sh
 
@@ -240,7 +243,7 @@ bench-flat: all $(BUILD)/bench/flatbench $(BUILD)/bench/fsbench
 $(BUILD)/bench/pathbench: $(call obj,$(call bench_src,bench paths paths_store paths_fan)) $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,cmocka sqlite3 libxxhash libpq hiredis libcrypto libarchive fuse3) $(LIBS_BASE)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,$(TEST_PKGS)) $(LIBS_BASE)
 # What counts instructions is executed in the place of the gateway, which groupd's
 # locks would forbid.
 UNLOCKED = build-unlocked
@@ -256,7 +259,7 @@ bench-catchup: all $(addprefix $(BUILD)/bench/,fsbench wsclients passthrough_ll)
 $(BUILD)/bench/sendbench: $(call obj,$(call bench_src,bench websocket sendbench sendload sendproto sendfile sendmount sendwal) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,$(STORE_PKGS) libcrypto)
 bench-send: all $(BUILD)/bench/sendbench
 	$(Q)sh scripts/deps.sh run bench
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/send.sh
@@ -338,7 +341,7 @@ torture-cluster: test-cluster-deps
 $(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes nodes_send) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,sqlite3 libxxhash libpq libcrypto)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,$(STORE_PKGS) libcrypto)
 bench-cluster: test-cluster-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(addprefix $(BUILD)/bench/,nodesbench wsclients busbench)
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/cluster.sh
