@@ -548,6 +548,27 @@ static int set_up_writer(struct sqlite_store *s, struct err *err)
 	return rc;
 }
 
+/* What only a writer has: before SQLite opens the file, and behind it. */
+static int begin_writer(struct sqlite_store *s, struct err *err)
+{
+	int rc;
+
+	s->senders = sq_senders_new();
+	if (s->senders == NULL)
+		return sq_no_memory(s, err);
+	rc = sq_take_lock(s, err);
+	return rc < 0 ? rc : make_files(s, err);
+}
+
+static int end_writer(struct sqlite_store *s, struct err *err)
+{
+	int rc = sq_make_identity(s, err);
+
+	if (rc == 0)
+		rc = sq_hot_open(s, err);
+	return rc < 0 ? rc : mark_made(s, err);
+}
+
 int sqlite_store_open(struct store **out, const char *path,
 		      const struct store_options *options, struct err *err)
 {
@@ -562,14 +583,8 @@ int sqlite_store_open(struct store **out, const char *path,
 	buf_append_str(&s->path, str_of(path));
 	if (s->path.failed)
 		rc = sq_no_memory(s, err);
-	if (!options->read_only)
-		s->senders = sq_senders_new();
-	if (rc == 0 && !options->read_only && s->senders == NULL)
-		rc = sq_no_memory(s, err);
 	if (rc == 0 && !options->read_only)
-		rc = sq_take_lock(s, err);
-	if (rc == 0 && !options->read_only)
-		rc = make_files(s, err);
+		rc = begin_writer(s, err);
 	if (rc == 0)
 		rc = check_log(s, err);
 	if (rc == 0)
@@ -580,11 +595,7 @@ int sqlite_store_open(struct store **out, const char *path,
 	if (rc == 0)
 		rc = note_file(s, err);
 	if (rc == 0 && !options->read_only)
-		rc = sq_make_identity(s, err);
-	if (rc == 0 && !options->read_only)
-		rc = sq_hot_open(s, err);
-	if (rc == 0 && !options->read_only)
-		rc = mark_made(s, err);
+		rc = end_writer(s, err);
 	if (rc < 0) {
 		sq_close(&s->base);
 		return rc;
