@@ -15,10 +15,10 @@ enum {
 	BYE_MS = 1500,	/* the time to say bye and to answer in */
 	RETRY_MS = 100, /* other gateways are there at once */
 	LEAST_MS = 200, /* in which a write is stored, as a rule */
-	/* Requests at groupd with which messages are still taken. It stores so
+	/* Messages at groupd with which others are still taken. It stores so
 	 * many in a second or less; where it is slower, who is accepted is
 	 * answered in his time even so. */
-	PENDING_MAX = 8192,
+	SENDS_MAX = 8192,
 	OVERLOAD_RETRY_MS = 1000
 };
 
@@ -221,7 +221,7 @@ static void on_check_empty(uv_timer_t *t)
 
 int gateway_may_send(const struct gateway *gw, struct err *err)
 {
-	if (client_sends_pending(&gw->client) < PENDING_MAX)
+	if (client_sends_pending(&gw->client) < SENDS_MAX)
 		return 0;
 	err_set(err, ERR_UNAVAILABLE, "Too many messages wait to be stored");
 	err->retry_after_ms = OVERLOAD_RETRY_MS;
