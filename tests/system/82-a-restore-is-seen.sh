@@ -114,10 +114,10 @@ is "after nothing of the other store" "$(grep -c 'B-' "$T/ws")" 0
 
 # A gateway that lives on, since groupd is killed just when all is ready.
 gateway=$(gateways | head -n 1)
+watch_for "$T/data/restore.ready"
 ctl restore --yes "$T/b.tar" >/dev/null 2>&1 &
 restore=$!
-$PY "$HERE/killer.py" "$GROUPD" 10 "$T/data/restore.ready"
-wait "$GROUPD" 2>/dev/null
+ok "groupd is killed when a restore is ready" is_killed
 start_groupd
 ok "it is done by the next groupd" wait $restore
 ok "a gateway of before is replaced" wait_for 20 is_ended "$gateway"

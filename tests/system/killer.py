@@ -5,7 +5,8 @@
   killer.py PID SECONDS PATTERN [NOT-PATTERN]   PATTERN: a glob that matches
                                                 something, NOT-PATTERN nothing
 
-Ends with 1 where that did not happen in so many seconds.
+Says "watching" as it begins to look, and ends with 1 where that did not happen
+in so many seconds.
 """
 import glob
 import os
@@ -18,6 +19,7 @@ def main():
     pid, seconds, pattern = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
     without = sys.argv[4:]
     end = time.monotonic() + seconds
+    print("watching", flush=True)
     while time.monotonic() < end:
         if glob.glob(pattern) and not any(glob.glob(p) for p in without):
             os.kill(pid, signal.SIGKILL)

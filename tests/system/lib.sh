@@ -123,6 +123,23 @@ wait_for() {
 	done
 }
 
+# watch_for PATTERN [NOT-PATTERN]: a killer of groupd is looking out for it.
+watch_for() {
+	: >"$T/killer"
+	$PY "$HERE/killer.py" "$GROUPD" 10 "$@" >"$T/killer" &
+	killer=$!
+	wait_for 10 test -s "$T/killer"
+}
+# is_killed: waits for its end; groupd is killed, too, where the moment went by
+# unseen.
+is_killed() {
+	wait $killer
+	seen=$?
+	kill -9 "$GROUPD" 2>/dev/null
+	wait "$GROUPD" 2>/dev/null
+	return $seen
+}
+
 # results FILE: "ok WHAT" and "not ok WHAT: WHY" of a helper, a line each.
 results() {
 	while read -r _line; do
