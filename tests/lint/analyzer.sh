@@ -4,9 +4,10 @@
 #   CC=gcc CFLAGS=... analyzer.sh <FILES       gcc -fanalyzer
 #   CC=clang CFLAGS=... analyzer.sh <FILES     clang --analyze, as scan-build
 #
-# What it says is FILE: SENTENCE [CHECK], without the line, which moves. What is
-# not in analyzer.txt is a failure, and so is a line there that nothing says any
-# more.
+# What it says is FILE: FUNCTION: SENTENCE [CHECK], clang's without FUNCTION, and
+# without the line, which moves; FILE is what was compiled, where the sentence is
+# about a header, too. What is not in analyzer.txt is a failure, and so is a line
+# there that nothing says any more.
 set -u
 self=$0
 compiler=${CC:-cc}
@@ -18,9 +19,12 @@ one() {
 	*) how="-fanalyzer -c -o /dev/null -O0 -U_FORTIFY_SOURCE" ;;
 	esac
 	# shellcheck disable=SC2086
-	eval "$compiler $CFLAGS -Wno-error $how '$1'" 2>&1 |
-		sed -nE 's/^([^: ]+):[0-9]+:[0-9]+: (warning|error): (.*)$/\1: \3/p' |
-		sed "s/[‘’]/'/g"
+	eval "LC_ALL=C $compiler $CFLAGS -Wno-error $how '$1'" 2>&1 |
+		awk -v "file=$1" -F"'" '
+			/: In function / { at = $2 ": " }
+			sub(/^[^: ]+:[0-9]+:[0-9]+: (warning|error): /, "") {
+				print file ": " at $0
+			}'
 }
 if [ "${1:-}" = --one ]; then
 	one "$2"
