@@ -365,7 +365,8 @@ int sq_tend(struct store *base, struct store_tend *op, struct err *err)
 	if (rc < 0)
 		return rc;
 	if (op->wait_ms > 0) {
-		if (!sq_learn_known(s, SQ_LEARN_IDLE))
+		if (!sq_learn_known(s, op->limit != 0 ? (unsigned)op->limit
+						      : SQ_LEARN_IDLE))
 			return 0;
 		op->wait_ms = 0;
 		return 1;
