@@ -355,13 +355,14 @@ static int is_his(struct sqlite_store *s, uint64_t id, struct str user,
 int sq_pointer(struct sqlite_store *s, uint64_t group_id, struct str user,
 	       uint64_t joined_seq, uint64_t *seq, struct err *err)
 {
+	uint32_t hash = hot_hash_key(s->hot, group_id, user, str_make(NULL, 0));
 	uint64_t sent = 0;
 	uint64_t id = 0;
 	int rc = 0;
 
 	do {
-		id = hot_find_key(s->hot, HOT_USER, group_id, user,
-				  str_make(NULL, 0), id, s->hot_limit);
+		id = hot_find_key(s->hot, HOT_USER, group_id, hash, id,
+				  s->hot_limit);
 		if (id != 0)
 			rc = is_his(s, id, user, &sent, err);
 	} while (rc == 0 && id != 0);

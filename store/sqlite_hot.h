@@ -119,11 +119,13 @@ uint64_t hot_find_seq(struct hot_index *x, uint64_t group_id, uint64_t seq,
 		      uint64_t limit);
 /* The newest of the group. */
 uint64_t hot_find_last(struct hot_index *x, uint64_t group_id, uint64_t limit);
-/* Candidates, newest first: older than `before` (0: any). kind: the last
- * three; key is empty for HOT_USER. */
+/* Of the last three kinds; key is empty for HOT_USER. Never 0, and the same as
+ * long as there is the index. */
+uint32_t hot_hash_key(const struct hot_index *x, uint64_t group_id,
+		      struct str user, struct str key);
+/* Candidates, newest first: older than `before` (0: any). */
 uint64_t hot_find_key(struct hot_index *x, enum hot_key kind, uint64_t group_id,
-		      struct str user, struct str key, uint64_t before,
-		      uint64_t limit);
+		      uint32_t hash, uint64_t before, uint64_t limit);
 
 /* The rows (from, to], sorted by group and then seq. Owned by the caller:
  * free(). NULL without memory. */

@@ -269,8 +269,8 @@ static uint32_t hash_group(uint64_t group_id)
 	return fold(table_hash_u64(group_id));
 }
 
-static uint32_t hash_key(const struct hot_index *x, uint64_t group_id,
-			 struct str user, struct str key)
+uint32_t hot_hash_key(const struct hot_index *x, uint64_t group_id,
+		      struct str user, struct str key)
 {
 	uint64_t hash = table_hash_keyed(x->seed ^ group_id, user);
 
@@ -303,15 +303,15 @@ bool hot_add(struct hot_index *x, const struct hot_entry *e)
 		if (e->group_id != 0) {
 			row->hash[HOT_GROUP] = hash_group(e->group_id);
 			row->hash[HOT_SEQ] = hash_seq(e->group_id, e->seq);
-			row->hash[HOT_USER] = hash_key(x, e->group_id, e->user,
-						       str_make(NULL, 0));
+			row->hash[HOT_USER] = hot_hash_key(
+				x, e->group_id, e->user, str_make(NULL, 0));
 		}
 		if (e->client_id.len > 0)
-			row->hash[HOT_ITEM] =
-				hash_key(x, e->group_id, e->user, e->client_id);
+			row->hash[HOT_ITEM] = hot_hash_key(
+				x, e->group_id, e->user, e->client_id);
 		if (e->batch_id.len > 0)
-			row->hash[HOT_BATCH] =
-				hash_key(x, e->group_id, e->user, e->batch_id);
+			row->hash[HOT_BATCH] = hot_hash_key(
+				x, e->group_id, e->user, e->batch_id);
 		x->bytes += e->bytes;
 		x->next++;
 		for (enum hot_key k = HOT_GROUP; k < HOT_KEYS; k++)
@@ -326,7 +326,7 @@ void hot_add_batch(struct hot_index *x, uint64_t group_id, struct str user,
 {
 	pthread_mutex_lock(&x->lock);
 	row_of(x, x->next - 1)->hash[HOT_BATCH] =
-		hash_key(x, group_id, user, batch_id);
+		hot_hash_key(x, group_id, user, batch_id);
 	link_key(x, HOT_BATCH, x->next - 1);
 	pthread_mutex_unlock(&x->lock);
 }
@@ -434,15 +434,14 @@ uint64_t hot_find_last(struct hot_index *x, uint64_t group_id, uint64_t limit)
 }
 
 uint64_t hot_find_key(struct hot_index *x, enum hot_key kind, uint64_t group_id,
-		      struct str user, struct str key, uint64_t limit_before,
-		      uint64_t limit)
+		      uint32_t hash, uint64_t limit_before, uint64_t limit)
 {
 	uint64_t id;
 
 	if (limit_before != 0 && limit_before <= limit)
 		limit = limit_before - 1;
 	pthread_mutex_lock(&x->lock);
-	id = newest(x, kind, hash_key(x, group_id, user, key), limit);
+	id = newest(x, kind, hash, limit);
 	while (id != 0 && row_of(x, id)->group_id != group_id)
 		id = before(x, kind, id);
 	pthread_mutex_unlock(&x->lock);

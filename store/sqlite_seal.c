@@ -362,8 +362,15 @@ int sq_tend(struct store *base, struct store_tend *op, struct err *err)
 	struct sqlite_store *s = sq_of(base);
 	int rc = when_due(s, op->all, &op->wait_ms, err);
 
-	if (rc < 0 || op->wait_ms > 0)
+	if (rc < 0)
 		return rc;
+	if (op->wait_ms > 0) {
+		if (!sq_learn_known(s, op->limit != 0 ? (unsigned)op->limit
+						      : SQ_LEARN_IDLE))
+			return 0;
+		op->wait_ms = 0;
+		return 1;
+	}
 	rc = store_begin(base, err);
 	if (rc < 0)
 		return rc;

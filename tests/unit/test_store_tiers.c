@@ -1079,9 +1079,11 @@ static void ids_have_more_than_32_bits(void **state)
 		assert_int_equal(
 			hot_find_seq(x, 1 + i % 7, 1 + i / 7, UINT64_MAX), id);
 		assert_int_equal(
-			hot_find_key(x, HOT_ITEM, 1 + i % 7, str_of("alice"),
-				     str_make((const char *)&i, sizeof(i)), 0,
-				     UINT64_MAX),
+			hot_find_key(x, HOT_ITEM, 1 + i % 7,
+				     hot_hash_key(x, 1 + i % 7, str_of("alice"),
+						  str_make((const char *)&i,
+							   sizeof(i))),
+				     0, UINT64_MAX),
 			id);
 	}
 	assert_int_equal(hot_find_seq(x, 1, 1, UINT64_MAX), 0);
