@@ -3,7 +3,7 @@
 """The middle of a soak (soak.sh): faults at random, ten probes a second on each
 surface, and what our programs use.
 
-soak.py SECONDS GROUP MOUNT OTHER-MOUNT
+soak.py SECONDS GROUP MOUNT OTHER-MOUNT FULL MESSAGES
 
 For two thirds of the time groupd, the gateways and groupfs of OTHER-MOUNT are
 killed or stopped in good order, one of them each few seconds, and a WebSocket
@@ -12,7 +12,10 @@ succeeds when it is answered rightly within a second. It counts where it lies
 outside of all intended restarts: from each kill or SIGTERM until WINDOW seconds
 after the process has ended. So an orderly stop belongs to its restart, and has
 a bound of its own: STOP_MS, though clients have stopped reading.
-Memory, descriptors and threads are compared over the last third.
+groupd's caches have a bound (64 MiB of pages for who writes), to which they grow
+with what is stored: so the last third begins with that many MESSAGES to the
+group FULL, which fill them, and from then on memory, descriptors and threads are
+compared, to the end.
 Prints results as lib.sh's results() takes them.
 """
 import http.client
@@ -21,6 +24,7 @@ import os
 import random
 import signal
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -43,6 +47,7 @@ TOKEN = os.environ["TOKEN"]
 
 class Clock:
     def __init__(self, seconds):
+        self.full = False  # groupd's caches
         self.began = time.monotonic()
         self.end = self.began + seconds
         self.calm = self.end - seconds * QUIET_PART
@@ -159,7 +164,8 @@ def mount_look(mount, group):
 
 
 class Usage(threading.Thread):
-    """What processes have, each second of the last third."""
+    """What processes have, each second of the last third, from when groupd's
+    caches are full."""
 
     def __init__(self, clock, find):
         super().__init__(daemon=True)
@@ -170,7 +176,7 @@ class Usage(threading.Thread):
         while not self.clock.over():
             time.sleep(SAMPLE_SECONDS)
             now = time.monotonic()
-            if now < self.clock.calm:
+            if now < self.clock.calm or not self.clock.full:
                 continue
             for program, pid in self.find():
                 for what, value in uses(pid).items():
@@ -212,6 +218,27 @@ def grows(program, what, samples):
           f"{slope(samples):+.1f} a minute")
     say(f"{program}: as many {what} in the end, and no more",
         last > first + room and f"{first:g}, then {last:g}")
+
+
+class Filler(threading.Thread):
+    """At the begin of the last third."""
+
+    def __init__(self, clock, log, messages):
+        super().__init__(daemon=True)
+        self.clock, self.log, self.messages = clock, log, messages
+        self.wrong = "it did not come to its end"
+
+    def run(self):
+        time.sleep(max(0, self.clock.calm - time.monotonic()))
+        began = time.monotonic()
+        with open(self.log, "ab") as log:
+            done = subprocess.run(
+                ["seq", "-f", "one of many that fill the caches: %.0f",
+                 str(self.messages)], stdout=log, stderr=subprocess.PIPE)
+        self.wrong = done.stderr.decode()
+        print(f"# {self.messages} messages filled the caches in "
+              f"{time.monotonic() - began:.1f} s")
+        self.clock.full = True
 
 
 class Faults:
@@ -308,7 +335,7 @@ class Faults:
 
 
 def main():
-    seconds, group, mount, other = sys.argv[1:]
+    seconds, group, mount, other, full, messages = sys.argv[1:]
     clock = Clock(float(seconds))
     faults = Faults(clock, other, group)
     faults.begin()
@@ -319,11 +346,13 @@ def main():
         ("WebSocket", WebSocketLook(group)), ("mount", mount_look(mount, group))
     )]
     usage = Usage(clock, faults.programs)
-    for thread in (*probes, usage):
+    filler = Filler(clock, f"{mount}/{full}/messages", int(messages))
+    for thread in (*probes, usage, filler):
         thread.start()
     faults.run()
-    for thread in (*probes, usage):
+    for thread in (*probes, usage, filler):
         thread.join(30)
+    say("the caches were filled", filler.wrong)
     faults.report()
     for probe in probes:
         probe.report(faults.windows)
