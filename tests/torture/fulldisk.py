@@ -92,7 +92,7 @@ class Try:
             room = Quota(faults) if self.has_quota else Ballast(disk.point)
             with Groupd(self.folder, f"{disk.point}/data", faults) as groupd:
                 sender = Sender(groupd, ledger, "dev", "w")
-                groupd.start()
+                groupd.serve()
                 for _ in range(self.chance.randrange(1, 60)):
                     sender.send(self.size())
                 self.wrong += room.take()
@@ -107,7 +107,7 @@ class Try:
                 if not groupd.is_there():
                     self.wrong.append("it has ended")
                 groupd.kill()
-                groupd.start()
+                groupd.serve()
                 self.wrong += self.audit(groupd)
                 self.wrong += [] if groupd.end() == 0 else ["it ended badly"]
                 self.wrong += integrity(groupd.data)
