@@ -220,7 +220,7 @@ $(BUILD)/bench/passthrough_ll: $(PEER_SRC)
 bench-fs: all $(BUILD)/bench/fsbench $(BUILD)/bench/passthrough_ll
 	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/fs.sh
 
-$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench websocket wsclients wsconn wscatchup wsmeasure wsproto wsscene wssend wsserver) $(LIB_SRC))
+$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench websocket wsclients wsconn wscatchup wsmeasure wsproto wsscene wssend wsserver wsstorm) $(LIB_SRC))
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE)
@@ -281,7 +281,7 @@ $(BUILD)/torture/faults.so: tests/torture/faults.c $(BUILD)/flags
 PART ?= *
 TORTURES = $(filter-out %/lib.sh %/soak.sh %/disk.sh,$(wildcard tests/torture/$(PART).sh))
 torture: test-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/torture/faults.so $(BUILD)/bench/sendbench
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/torture/faults.so $(addprefix $(BUILD)/bench/,sendbench wsclients)
 	$(Q)BUILD=$(abspath $(BUILD)) JOBS=1 sh tests/run.sh $(TORTURES)
 	$(Q)$(if $(filter-out *,$(PART)),,$(MAKE) --no-print-directory torture-disk)
 soak: test-deps
