@@ -167,7 +167,7 @@ try() {
 			cp "$tree/$file" "$dir/whole/$file" || exit 1
 	done
 	# What waits for ever is caught, too, and need not be waited for.
-	export GROUPFS_TEST_LIMIT=$((30 + 10 * took))
+	export GROUPFS_TEST_LIMIT=$((30 + 5 * took))
 	began=$(date +%s)
 	if ! apply "$tree" '' "$1"; then
 		bad BROKEN "$1" "no longer applies: $(head -n 1 "$dir/patch.log")"

@@ -4,15 +4,17 @@
 # Three times as many senders as it takes to have the most messages a second
 # stored, measured in turn in one run: what is stored then, beside the most; the
 # p99 of an answer, beside that of before; and the memory of groupd and the
-# gateway. The figures are comments: a time is no test. What is refused when more
-# comes than can wait: tests/system/75-too-much-is-refused.sh.
+# gateway. A connection each, over groupd's socket, REST and WebSocket. The
+# figures are comments: a time is no test. What is refused when more comes than
+# can wait: tests/system/75-too-much-is-refused.sh.
 #
-# ROUNDS (5), BENCH_SLICE_MS (1000), SENDERS ("16 64 128").
+# ROUNDS (5), BENCH_SLICE_MS (2000), SENDERS ("64 256 512"), SIDES ("groupd rest
+# websocket").
 # shellcheck source=tests/torture/lib.sh
 . "$(dirname "$0")/../torture/lib.sh"
 rounds=${ROUNDS:-5}
-SENDERS=${SENDERS:-16 64 128}
-export BENCH_SLICE_MS="${BENCH_SLICE_MS:-1000}"
+SENDERS=${SENDERS:-64 256 512}
+export BENCH_SLICE_MS="${BENCH_SLICE_MS:-2000}" BENCH_WARM_MS=500
 groups=100
 mkdir -p "$T/data"
 ok "groups are made" "$BUILD/bench/sendbench" scene \
@@ -23,8 +25,7 @@ export TOKEN
 
 # load SIDE SENDERS ADDRESS
 load() {
-	"$BUILD/bench/sendbench" load "$2" "$1" "$1" "$3" "$2" \
-		"$([ "$1" = websocket ] && echo "$2" || echo 1)" $groups \
+	"$BUILD/bench/sendbench" load "$2" "$1" "$1" "$3" "$2" "$2" $groups \
 		>>"$T/samples" 2>>"$T/bench.err"
 }
 # of SIDE SENDERS WHAT: the median.
@@ -38,7 +39,7 @@ memory() {
 		awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"
 	done | tr '\n' ' '
 }
-for side in groupd websocket; do
+for side in ${SIDES:-groupd rest websocket}; do
 	address=$SOCKET
 	[ $side = groupd ] || address=${LISTEN##*:}
 	: >"$T/samples"
