@@ -2,18 +2,19 @@
 # SPDX-License-Identifier: MIT
 # TIMEOUT: 400
 # Three times as many senders as it takes to have the most messages a second
-# stored, measured in turn in one run: what is stored then, beside the most; the
-# p99 of an answer, beside that of before; and the memory of groupd and the
-# gateway. A connection each, over groupd's socket, REST and WebSocket. The
-# figures are comments: a time is no test. What is refused when more comes than
-# can wait: tests/system/75-too-much-is-refused.sh.
+# stored (95 % of it: from there on they only wait for each other), measured in
+# turn in one run: what is stored then, beside the most; the p99 of an answer,
+# beside that of before; and the memory of groupd and the gateway. A connection
+# each, over groupd's socket, REST and WebSocket. The figures are comments: a time
+# is no test. What is refused when more comes than can wait:
+# tests/system/75-too-much-is-refused.sh.
 #
-# ROUNDS (5), BENCH_SLICE_MS (2000), SENDERS ("64 256 512"), SIDES ("groupd rest
-# websocket").
+# ROUNDS (5), BENCH_SLICE_MS (2000), SENDERS ("16 32 64 128 256 512"), SIDES
+# ("groupd rest websocket").
 # shellcheck source=tests/torture/lib.sh
 . "$(dirname "$0")/../torture/lib.sh"
 rounds=${ROUNDS:-5}
-SENDERS=${SENDERS:-64 256 512}
+SENDERS=${SENDERS:-16 32 64 128 256 512}
 export BENCH_SLICE_MS="${BENCH_SLICE_MS:-2000}" BENCH_WARM_MS=500
 groups=100
 mkdir -p "$T/data"
@@ -48,7 +49,8 @@ for side in ${SIDES:-groupd rest websocket}; do
 	done
 	best=$(for n in $SENDERS; do
 		echo "$(of $side "$n" messages) $n"
-	done | sort -n | tail -n 1 | cut -d' ' -f2)
+	done | awk '{ got[NR] = $1; n[NR] = $2; most = $1 > most ? $1 : most }
+		END { for (i = 1; got[i] < 0.95 * most; i++); print n[i] }')
 	three=$((best * 3))
 	: >"$T/samples"
 	before=$(memory)
