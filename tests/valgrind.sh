@@ -49,7 +49,7 @@ failed=$?
 found=$(find "$BUILD/log" -type f -size +0 | sort)
 reports=0
 for log in $found; do
-	grep -qE '^==[0-9]+== [A-Z]' "$log" || continue
+	grep -qE '^==[0-9]+== ([A-Z]|[0-9,]+ .*lost)' "$log" || continue
 	reports=$((reports + 1))
 	echo "# ${log##*/}:"
 	sed 's/^/# /' "$log"
