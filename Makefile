@@ -33,11 +33,12 @@ WARN = -Wall -Wextra -Wpedantic -Wconversion -Wvla -Wshadow -Wstrict-prototypes 
 HARDEN = -fstack-protector-strong -fstack-clash-protection -fPIE \
 	$(if $(filter x86_64-% i%86-%,$(shell $(CC) -dumpmachine)),-fcf-protection) \
 	$(if $(SAN)$(findstring _FORTIFY_SOURCE,$(CPPFLAGS)$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
-CFLAGS ?= -O2 -g
+CFLAGS ?= $(if $(SAN),-O1,-O2) -g
 ALL_CFLAGS = -std=c17 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) -fno-omit-frame-pointer -pthread \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) \
-	$(if $(filter no,$(LOCKS)),-DSANDBOX_OFF) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 \
-	-DGROUPFS_VERSION='"$(VERSION)"' -DGROUPFS_LIBEXECDIR='"$(LIBEXECDIR)"' -I.
+	$(if $(filter no,$(LOCKS)),-DSANDBOX_OFF) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 -I.
+# What a packager sets, for the few files that have it in them.
+PACKAGED = -DGROUPFS_VERSION='"$(VERSION)"' -DGROUPFS_LIBEXECDIR='"$(LIBEXECDIR)"'
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -pthread $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 
 pkg_cflags = $(shell pkg-config --cflags $(1))
@@ -91,10 +92,13 @@ $(PROGRAMS):
 $(BUILD)/fs/%.o: EXTRA = $(call pkg_cflags,fuse3)
 $(BUILD)/store/%.o: EXTRA = $(call pkg_cflags,libpq)
 $(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3 libpq)
+PACKAGED_OBJ := $(call obj,$(shell grep -lE 'GROUPFS_(VERSION|LIBEXECDIR)' $(SRC)))
+$(PACKAGED_OBJ): TOLD = $(PACKAGED)
+$(PACKAGED_OBJ): $(BUILD)/packaged
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(TOLD) $(EXTRA) -MMD -MP -c -o $@ $<
 
 # The web page and the store's SQL, with their files as they are.
 $(WEB_OBJ): daemon/gateway/web/web.S $(WEB_FILES) $(BUILD)/flags
@@ -104,12 +108,17 @@ $(WEB_OBJ) $(SQL_OBJ):
 	@echo "  AS    $<"
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
-# Everything is built again when the flags or the compiler change.
+# Everything is built again when the flags or the compiler change; the few when
+# what a packager sets does.
+write_if_new = echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 $(BUILD)/flags: FORCE
 	@pkg-config --exists libseccomp fuse3 $(STORE_PKGS) hiredis libuv libwebsockets jansson libcrypto libssl libarchive || \
 		{ echo "Libraries are missing. Install them with: make deps" >&2; exit 1; }
 	@mkdir -p $(@D)
-	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
+	@$(call write_if_new,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))
+$(BUILD)/packaged: FORCE
+	@mkdir -p $(@D)
+	@$(call write_if_new,$(PACKAGED))
 
 # Unit tests: one binary each, linked with all folders that it may test.
 $(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)) $(call obj,$(SUPPORT_SRC)) $(WEB_OBJ) $(SQL_OBJ) Makefile
@@ -146,51 +155,8 @@ sim: $(BUILD)/sim/sim
 	$(Q)for store in $(or $(STORE),memory sqlite); do \
 		$(BUILD)/sim/sim $$store $(if $(SEED),$(SEED) 1,1 $(SEEDS)) 1000 $(JOBS) || exit 1; done
 
-# Fuzzing: a harness a parser, with what the parsers need. FUZZING=1 (clang)
-# links libFuzzer, else a replay of the corpus. Harnesses stand in for the rest,
-# so this archive has no more than is listed.
-FUZZ_PARTS = $(LIB_SRC) store/keep.c $(addprefix fs/,lines.c members_edit.c) \
-	$(addprefix daemon/,bus_channels.c bus_redis_in.c bus_url.c config.c config_keys.c digest.c ticket.c) \
-	$(addprefix daemon/ctl/,base64.c bundle_read.c checksum.c jsonl.c port.c target.c terminal.c) \
-	$(addprefix daemon/gateway/,convert.c disposition.c frames.c head.c headers_value.c media_type.c meter.c \
-	multipart.c query.c range.c recall.c route.c validator.c ws_commands.c ws_subscribe.c)
-FUZZ_TESTS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
-FUZZ_MAIN = $(call obj,tests/fuzz/fuzz.c $(if $(FUZZING),,tests/fuzz/replay.c))
-FUZZ_SECONDS ?= 60
-$(BUILD)/libfuzz.a: $(call obj,$(FUZZ_PARTS)) Makefile
-	$(Q)rm -f $@ && ar rcsP $@ $(filter %.o,$^)
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_MAIN) $(BUILD)/libfuzz.a
-	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(FUZZING),-fsanitize=fuzzer) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,hiredis libcrypto libarchive)
-fuzz-tests: $(FUZZ_TESTS)
-test-fuzz: fuzz-tests
-	$(Q)$(RUN_TESTS) $(FUZZ_TESTS)
-# FUZZ_SECONDS each; FUZZ='wire head': these. With the coverage of their files,
-# by the corpora alone; and these made smaller, with what was found.
-FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
-FUZZ_BUILD = $(MAKE) --no-print-directory -j$(JOBS) CC=clang FUZZING=1
-fuzz-build:
-	$(Q)sh scripts/deps.sh run fuzz
-	$(Q)$(FUZZ_BUILD) SAN=address,undefined CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' BUILD=build-fuzz fuzz-tests
-fuzz: fuzz-build
-	$(Q)JOBS=$(JOBS) sh tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS) $(FUZZ)
-fuzz-merge: fuzz-build
-	$(Q)sh tests/fuzz/merge.sh build-fuzz $(FUZZ)
-fuzz-coverage:
-	$(Q)sh scripts/deps.sh run fuzz
-	$(Q)$(FUZZ_BUILD) CFLAGS='-O1 -g -fprofile-instr-generate -fcoverage-mapping' CPPFLAGS=-U_FORTIFY_SOURCE \
-		LDFLAGS=-fprofile-instr-generate BUILD=build-fuzz-coverage fuzz-tests
-	$(Q)sh tests/fuzz/coverage.sh build-fuzz-coverage $(FUZZ)
-
-# FRAMES at a whole groupd with ASan and UBSan (FUZZ_DAEMON_SAN= : without, for
-# its memory); SEED=... the same again.
-FRAMES ?= 1000000
-FUZZ_DAEMON_SAN ?= address,undefined
-fuzz-daemon:
-	$(Q)sh scripts/deps.sh run test
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) SAN=$(FUZZ_DAEMON_SAN) all
-	$(Q)BUILD=$(abspath build$(if $(FUZZ_DAEMON_SAN),-$(subst $(comma),-,$(FUZZ_DAEMON_SAN)))) FRAMES=$(FRAMES) sh tests/fuzz/daemon.sh
+# Fuzzing, benchmarks, and crashes without end: each where its scripts are.
+include tests/fuzz/fuzz.mk tests/bench/bench.mk tests/torture/torture.mk
 
 # What takes long and is no part of a change's tests: threads, and each program
 # under valgrind.
@@ -205,99 +171,6 @@ VALGRIND_TESTS = $(wildcard $(addprefix tests/system/,$(addsuffix -*.sh,01 04 10
 test-valgrind: all
 	$(Q)sh scripts/deps.sh run test fuzz
 	$(Q)for tool in memcheck helgrind; do BUILD=$(abspath $(BUILD)) sh tests/valgrind.sh $$tool $(VALGRIND_TESTS) || exit 1; done
-
-# Benchmarks, apart from the tests. The peer's source comes with libfuse3-dev.
-PEER_SRC = /usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
-bench_src = $(addprefix tests/bench/,$(addsuffix .c,$(1)))
-$(BUILD)/bench/fsbench: $(call obj,$(call bench_src,bench fsbench files direct seed) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
-	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,$(STORE_PKGS) libcrypto)
-$(BUILD)/bench/passthrough_ll: $(PEER_SRC)
-	@mkdir -p $(@D)
-	@echo "  CC    $<"
-	$(Q)$(CC) -O2 -g -w -DHAVE_POSIX_FALLOCATE -DHAVE_COPY_FILE_RANGE $(call pkg_cflags,fuse3) -o $@ $< $(call pkg_libs,fuse3)
-bench-fs: all $(BUILD)/bench/fsbench $(BUILD)/bench/passthrough_ll
-	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/fs.sh
-
-$(BUILD)/bench/wsclients: $(call obj,$(call bench_src,bench websocket wsclients wsconn wscatchup wsmeasure wsproto wsscene wssend wsserver) $(LIB_SRC))
-	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE)
-$(BUILD)/bench/epollserver: $(call obj,$(call bench_src,epollserver))
-	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
-bench-ws: all $(BUILD)/bench/wsclients $(BUILD)/bench/epollserver
-	$(Q)sh scripts/deps.sh bench
-	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/ws.sh
-
-$(BUILD)/bench/flatbench: $(call obj,$(call bench_src,bench direct flat flat_ops flat_seed) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
-	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,$(STORE_PKGS) libcrypto)
-bench-flat: all $(BUILD)/bench/flatbench $(BUILD)/bench/fsbench
-	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/flat.sh
-
-# Of all folders, as a unit test; the gateway and groupfs are counted as they are.
-$(BUILD)/bench/pathbench: $(call obj,$(call bench_src,bench paths paths_store paths_fan)) $(BUILD)/libtest.a
-	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call pkg_libs,$(TEST_PKGS)) $(LIBS_BASE)
-# What counts instructions is executed in the place of the gateway, which groupd's
-# locks would forbid.
-UNLOCKED = build-unlocked
-instructions-deps:
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) LOCKS=no BUILD=$(UNLOCKED) all $(UNLOCKED)/bench/pathbench
-bench-instructions: instructions-deps
-	$(Q)sh scripts/deps.sh bench
-	$(Q)BUILD=$(abspath $(UNLOCKED)) sh tests/bench/instructions.sh
-
-bench-catchup: all $(addprefix $(BUILD)/bench/,fsbench wsclients passthrough_ll)
-	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/catchup.sh
-
-$(BUILD)/bench/sendbench: $(call obj,$(call bench_src,bench websocket sendbench sendload sendproto sendfile sendmount sendwal) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
-	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,$(STORE_PKGS) libcrypto)
-bench-send: all $(BUILD)/bench/sendbench
-	$(Q)sh scripts/deps.sh run bench
-	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/send.sh
-
-$(BUILD)/bench/busbench: $(call obj,$(call bench_src,bench busbench) $(wildcard daemon/bus*.c) $(LIB_SRC))
-	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,hiredis)
-
-# Faults for LD_PRELOAD, with sanitizers, too.
-$(BUILD)/torture/faults.so: tests/torture/faults.c $(BUILD)/flags
-	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	$(Q)$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
-
-# Crashes, want and load that a test of seconds cannot have, in parts of under
-# 10 minutes each: make torture PART=kill; without PART, the disks' too. soak:
-# half an hour of all of it (SOAK_MINUTES).
-PART ?= *
-TORTURES = $(filter-out %/lib.sh %/soak.sh %/disk.sh,$(wildcard tests/torture/$(PART).sh))
-torture: test-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/torture/faults.so $(BUILD)/bench/sendbench
-	$(Q)BUILD=$(abspath $(BUILD)) JOBS=1 sh tests/run.sh $(TORTURES)
-	$(Q)$(if $(filter-out *,$(PART)),,$(MAKE) --no-print-directory torture-disk)
-soak: test-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/torture/faults.so
-	$(Q)BUILD=$(abspath $(BUILD)) JOBS=1 sh tests/run.sh tests/torture/soak.sh
-# Disks that fail under groupd, in parts: make torture-disk PART=powercut
-torture-disk: all $(BUILD)/torture/faults.so
-	$(Q)sh scripts/deps.sh run test torture
-	$(Q)BUILD=$(abspath $(BUILD)) sh tests/torture/disk.sh $(filter-out *,$(PART))
-
-# All of them, with a table of what they have reached.
-BENCHES = fsbench passthrough_ll wsclients epollserver flatbench sendbench nodesbench busbench
-bench: instructions-deps
-	$(Q)sh scripts/deps.sh run test cluster bench
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(addprefix $(BUILD)/bench/,$(BENCHES))
-	$(Q)BUILD=$(abspath $(BUILD)) UNLOCKED=$(abspath $(UNLOCKED)) sh tests/bench/all.sh
 
 # The two commands, and their parts.
 deps:
@@ -326,25 +199,13 @@ test-web: all
 	$(Q)$(RUN_TESTS) $(WEB_TESTS)
 
 # The cluster's own tests, and those of the system on two nodes: a few that
-# say most, or those that T='...' names. torture-cluster: each fault many times.
+# say most, or those that T='...' names.
 test-cluster-deps:
 	$(Q)sh scripts/deps.sh run test cluster
 test-cluster: test-cluster-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)BUILD=$(abspath $(BUILD)) JOBS=$(TESTS_AT_A_TIME) \
 		sh tests/cluster/run.sh $(if $(filter-out [0-9]*,$(T)),'$(T)')
-torture-cluster: test-cluster-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
-	$(Q)BUILD=$(abspath $(BUILD)) GROUPFS_TEST_ROUNDS=50 JOBS=1 \
-		sh tests/run.sh $(wildcard tests/cluster/[0-9]*.sh)
-
-$(BUILD)/bench/nodesbench: $(call obj,$(call bench_src,bench nodes nodes_send) $(STORE_SRC) $(LIB_SRC)) $(SQL_OBJ)
-	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_BASE) $(call pkg_libs,$(STORE_PKGS) libcrypto)
-bench-cluster: test-cluster-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(addprefix $(BUILD)/bench/,nodesbench wsclients busbench)
-	$(Q)BUILD=$(abspath $(BUILD)) sh tests/bench/cluster.sh
 
 # Breaks the code on purpose, one patch of tests/mutants at a time, and sees the
 # test that it names fail. M='store-*': some of them.
@@ -390,7 +251,7 @@ check-analyzer:
 	$(Q)export CC=gcc && $(ANALYZE)
 check-scan-build:
 	$(Q)export CC=clang && $(ANALYZE)
-check-analyzer check-scan-build: export FLAGS = $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
+check-analyzer check-scan-build: export FLAGS = $(ALL_CFLAGS) $(PACKAGED) $(call pkg_cflags,fuse3 libpq)
 check-shell:
 	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/valgrind.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/mutants/*.sh tests/fuzz/*.sh tests/torture/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
@@ -402,11 +263,11 @@ check-mutants:
 	$(Q)sh tests/mutants/run.sh --check
 
 # One entry a file, from the flags above; made anew where they or the files change.
-compile_commands.json: $(BUILD)/flags $(C_FILES)
+compile_commands.json: $(BUILD)/flags $(BUILD)/packaged $(C_FILES)
 	$(Q){ echo '['; for f in $(C_FILES); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}\n' "$$sep" '$(CURDIR)' "$$f" \
 		"$$(printf '%s' "$$FLAGS" | sed 's/[\\"]/\\&/g') -c $$f"; sep=,; done; echo ']'; } > $@
-compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
+compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(PACKAGED) $(call pkg_cflags,fuse3 libpq)
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR) $(BASHCOMPDIR) $(ZSHCOMPDIR))
