@@ -36,7 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RULES = 8, MAGIC = 0x66746c73 };
+enum { RULES = 8, MAGIC = 0x66746c73, SECTOR = 512 };
 
 /* Bits of rule.calls. WRITE, SYNC, TRUNCATE and READ are those of files: what
  * has a path. SEND is whatever writes to a socket. */
@@ -58,7 +58,9 @@ enum does {
 	DOES_LIE, /* nothing is done, and success reported */
 	DOES_KILL_BEFORE,
 	DOES_KILL_AFTER,
-	DOES_TEAR, /* half of a write is done, then the process is killed */
+	/* Half of a write is done, then the process is killed; in a file, up to
+	 * a sector's end: neither a disk nor a kill tears a sector. */
+	DOES_TEAR,
 	DOES_WAIT,
 };
 
@@ -255,7 +257,15 @@ static void after(enum does does)
 	after(does);                                                           \
 	return rc
 
-#define HALF(n) (does == DOES_TEAR ? (n) / 2 : (n))
+#define HALF(n)	       (does == DOES_TEAR ? (n) / 2 : (n))
+#define HALF_AT(n, at) (does == DOES_TEAR ? half_at(n, at) : (n))
+
+static size_t half_at(size_t n, off64_t at)
+{
+	off64_t end = (at + (off64_t)(n / 2)) / SECTOR * SECTOR;
+
+	return end > at ? (size_t)(end - at) : 0;
+}
 
 ssize_t write(int fd, const void *data, size_t n)
 {
@@ -266,15 +276,15 @@ ssize_t write(int fd, const void *data, size_t n)
 ssize_t pwrite(int fd, const void *data, size_t n, off_t at)
 {
 	AROUND(judge_fd(CALL_WRITE, fd), ssize_t, "pwrite",
-	       (int, const void *, size_t, off_t), (fd, data, HALF(n), at),
-	       (ssize_t)n);
+	       (int, const void *, size_t, off_t),
+	       (fd, data, HALF_AT(n, at), at), (ssize_t)n);
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t n, off64_t at)
 {
 	AROUND(judge_fd(CALL_WRITE, fd), ssize_t, "pwrite64",
-	       (int, const void *, size_t, off64_t), (fd, data, HALF(n), at),
-	       (ssize_t)n);
+	       (int, const void *, size_t, off64_t),
+	       (fd, data, HALF_AT(n, at), at), (ssize_t)n);
 }
 
 static ssize_t bytes_of(const struct iovec *parts, int count)
