@@ -182,7 +182,7 @@ static int fail_disk(const struct sqlite_store *s, struct err *err)
 {
 	int number = s->db != NULL ? sqlite3_system_errno(s->db) : 0;
 
-	if (number == ENOSPC || number == EDQUOT)
+	if (err_of_file(number) == ERR_OUT_OF_SPACE)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "No space is left on the disk of the store %s",
 			       buf_cstr(&s->path));

@@ -134,7 +134,7 @@ def at_point(cycles, record, point):
             faults.set_ahead(ahead)
         faults.set(0, calls, files=files, does=does, nth=random.randint(1, most))
         restart(groupd, took, faults.env(BUILD))
-        if groupd.ended(POINT_SECONDS) != -signal.SIGKILL:
+        if groupd.ended(POINT_SECONDS * PATIENCE) != -signal.SIGKILL:
             wrong += 1
             groupd.kill()
         if point == "in sealing":
