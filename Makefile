@@ -33,11 +33,12 @@ WARN = -Wall -Wextra -Wpedantic -Wconversion -Wvla -Wshadow -Wstrict-prototypes 
 HARDEN = -fstack-protector-strong -fstack-clash-protection -fPIE \
 	$(if $(filter x86_64-% i%86-%,$(shell $(CC) -dumpmachine)),-fcf-protection) \
 	$(if $(SAN)$(findstring _FORTIFY_SOURCE,$(CPPFLAGS)$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
-CFLAGS ?= -O2 -g
+CFLAGS ?= $(if $(SAN),-O1,-O2) -g
 ALL_CFLAGS = -std=c17 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) -fno-omit-frame-pointer -pthread \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) \
-	$(if $(filter no,$(LOCKS)),-DSANDBOX_OFF) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 \
-	-DGROUPFS_VERSION='"$(VERSION)"' -DGROUPFS_LIBEXECDIR='"$(LIBEXECDIR)"' -I.
+	$(if $(filter no,$(LOCKS)),-DSANDBOX_OFF) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 -I.
+# What a packager sets, for the few files that have it in them.
+PACKAGED = -DGROUPFS_VERSION='"$(VERSION)"' -DGROUPFS_LIBEXECDIR='"$(LIBEXECDIR)"'
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -pthread $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 
 pkg_cflags = $(shell pkg-config --cflags $(1))
@@ -91,10 +92,13 @@ $(PROGRAMS):
 $(BUILD)/fs/%.o: EXTRA = $(call pkg_cflags,fuse3)
 $(BUILD)/store/%.o: EXTRA = $(call pkg_cflags,libpq)
 $(BUILD)/tests/%.o: EXTRA = $(call pkg_cflags,fuse3 libpq)
+PACKAGED_OBJ := $(call obj,$(shell grep -lE 'GROUPFS_(VERSION|LIBEXECDIR)' $(SRC)))
+$(PACKAGED_OBJ): TOLD = $(PACKAGED)
+$(PACKAGED_OBJ): $(BUILD)/packaged
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(TOLD) $(EXTRA) -MMD -MP -c -o $@ $<
 
 # The web page and the store's SQL, with their files as they are.
 $(WEB_OBJ): daemon/gateway/web/web.S $(WEB_FILES) $(BUILD)/flags
@@ -104,12 +108,17 @@ $(WEB_OBJ) $(SQL_OBJ):
 	@echo "  AS    $<"
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
-# Everything is built again when the flags or the compiler change.
+# Everything is built again when the flags or the compiler change; the few when
+# what a packager sets does.
+write_if_new = echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 $(BUILD)/flags: FORCE
 	@pkg-config --exists libseccomp fuse3 $(STORE_PKGS) hiredis libuv libwebsockets jansson libcrypto libssl libarchive || \
 		{ echo "Libraries are missing. Install them with: make deps" >&2; exit 1; }
 	@mkdir -p $(@D)
-	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' > $@
+	@$(call write_if_new,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))
+$(BUILD)/packaged: FORCE
+	@mkdir -p $(@D)
+	@$(call write_if_new,$(PACKAGED))
 
 # Unit tests: one binary each, linked with all folders that it may test.
 $(BUILD)/libtest.a: $(call testable,$(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)) $(call obj,$(SUPPORT_SRC)) $(WEB_OBJ) $(SQL_OBJ) Makefile
@@ -242,7 +251,7 @@ check-analyzer:
 	$(Q)export CC=gcc && $(ANALYZE)
 check-scan-build:
 	$(Q)export CC=clang && $(ANALYZE)
-check-analyzer check-scan-build: export FLAGS = $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
+check-analyzer check-scan-build: export FLAGS = $(ALL_CFLAGS) $(PACKAGED) $(call pkg_cflags,fuse3 libpq)
 check-shell:
 	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/valgrind.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/mutants/*.sh tests/fuzz/*.sh tests/torture/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
@@ -254,11 +263,11 @@ check-mutants:
 	$(Q)sh tests/mutants/run.sh --check
 
 # One entry a file, from the flags above; made anew where they or the files change.
-compile_commands.json: $(BUILD)/flags $(C_FILES)
+compile_commands.json: $(BUILD)/flags $(BUILD)/packaged $(C_FILES)
 	$(Q){ echo '['; for f in $(C_FILES); do \
 		printf '%s{"directory":"%s","file":"%s","command":"%s"}\n' "$$sep" '$(CURDIR)' "$$f" \
 		"$$(printf '%s' "$$FLAGS" | sed 's/[\\"]/\\&/g') -c $$f"; sep=,; done; echo ']'; } > $@
-compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(call pkg_cflags,fuse3 libpq)
+compile_commands.json: export FLAGS = $(CC) $(ALL_CFLAGS) $(PACKAGED) $(call pkg_cflags,fuse3 libpq)
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBEXECDIR) $(MANDIR) $(DOCDIR) $(BASHCOMPDIR) $(ZSHCOMPDIR))

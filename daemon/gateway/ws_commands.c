@@ -69,9 +69,11 @@ void ws_command_submit(struct ws_command *cmd, enum wire_type type,
 		return;
 	}
 	cmd->pending = true;
+	/* A further page holds up nobody, and another one may be starting. */
+	if (is_first(cmd))
+		c->starting = false;
 	list_remove(&cmd->link);
 	list_push(&c->flying, &cmd->link);
-	c->starting = false;
 }
 
 static void on_group(struct resolve *resolve, const struct err *err)

@@ -2,11 +2,32 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	const char *seconds = getenv("FUZZ_SECONDS");
+	struct sigevent told = { .sigev_notify = SIGEV_SIGNAL,
+				 .sigev_signo = SIGUSR1 };
+	struct itimerspec end = { 0 };
+	timer_t timer;
+
+	(void)argc;
+	(void)argv;
+	if (seconds == NULL)
+		return 0;
+	end.it_value.tv_sec = atol(seconds);
+	if (timer_create(CLOCK_PROCESS_CPUTIME_ID, &told, &timer) != 0 ||
+	    timer_settime(timer, 0, &end, NULL) != 0)
+		abort();
+	return 0;
+}
 
 uint8_t fuzz_byte(struct str *in)
 {

@@ -18,6 +18,10 @@
 #include "lib/str.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* Of libFuzzer alone: it ends well after $FUZZ_SECONDS of the processor's time.
+ * (Its own -max_total_time is of the clock: beside tests, at a priority that
+ * gets what these leave, a minute may be a second.) */
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 /* Takes one byte off the input; 0 at its end. */
 uint8_t fuzz_byte(struct str *in);

@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Fuzzes with each harness for so many seconds, $JOBS of them at a time:
+# Fuzzes with each harness for so many seconds of a processor, $JOBS of them at
+# a time:
 #   run.sh BUILD SECONDS NAME...
 #
 # Begins with the corpus in the tree and keeps what is found in BUILD/corpus;
-# an input that breaks something, takes ten seconds, or more than a gigabyte, is
-# left in BUILD/crashes. Ends with "N passed, N failed".
+# an input that breaks something, takes $FUZZ_TIMEOUT seconds (10), or more than
+# a gigabyte, is left in BUILD/crashes, and printed. Ends with "N passed, N
+# failed".
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 self=$top/tests/fuzz/run.sh
@@ -24,8 +26,8 @@ one() {
 	set -- "$found" "tests/fuzz/corpus/$name"
 	[ ! -e "tests/fuzz/$name.dict" ] || set -- "-dict=tests/fuzz/$name.dict" "$@"
 	mkdir -p "$found" "tests/fuzz/corpus/$name" "$build/crashes"
-	timeout -k 10 $((seconds + 120)) "$build/fuzz/fuzz_$name" \
-		-max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
+	FUZZ_SECONDS=$seconds timeout -k 10 3600 "$build/fuzz/fuzz_$name" \
+		-timeout="${FUZZ_TIMEOUT:-10}" -rss_limit_mb=1024 \
 		-max_len=8192 -print_final_stats=1 \
 		-artifact_prefix="$build/crashes/$name-" "$@" >"$log" 2>&1
 	rc=$?
@@ -34,7 +36,15 @@ one() {
 		"$(figure average_exec_per_sec)" "$(figure peak_rss_mb)" \
 		"$([ $rc = 0 ] && echo ok || echo "FAILED: $log")" \
 		>"$log.line"
-	[ $rc = 0 ] || tail -n 40 "$log" >>"$log.line"
+	[ $rc = 0 ] || {
+		tail -n 40 "$log"
+		for input in "$build/crashes/$name"-*; do
+			[ ! -e "$input" ] || {
+				echo "$input, in base64:"
+				base64 "$input"
+			}
+		done
+	} >>"$log.line"
 	cat "$log.line"
 }
 

@@ -6,7 +6,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 n=10000
-[ "$LOAD" = full ] || n=1000
+[ "$LOAD" = full ] || n=1500
 start_groupd
 mount_fs
 TOKEN=$(token "$ME")

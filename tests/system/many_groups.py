@@ -74,6 +74,22 @@ def fill(n):
     ws.close()
 
 
+def meanwhile():
+    """Who goes on while his groups are still listed: each is answered once."""
+    ws = Socket(TOKEN)
+    ws.expect("hello")
+    ws.send(type="subscribe", id="all")
+    for i in range(300):
+        ws.send(type="pull", id=i, group="g1", limit=1)
+    pages, others = frames(ws, 300, "messages")
+    ws.send(type="ping", id="end")
+    _, more = frames(ws, 1, "pong")
+    again = [f for f in others + more if f["type"] != "live"]
+    if again or len({f["id"] for f in pages}) != 300:
+        wrong("a command was answered twice, or refused:", again[:2])
+    ws.close()
+
+
 def talk(ws, others, groups):
     """What is sent into any of them arrives, on both."""
     began = time.monotonic()
@@ -123,6 +139,7 @@ def main():
     n, pid = map(int, sys.argv[1:])
     some = [f"g{i}" for i in random.Random(1).sample(range(1, n + 1), 50)]
     fill(n)
+    meanwhile()
     print("KiB before", memory(pid))
     one, messages = subscribe("seconds until all are live", n)
     if messages:
