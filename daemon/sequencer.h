@@ -121,6 +121,7 @@ struct lane {
 	struct event_marks marks; /* the thread's, as the next */
 	bool lost; /* the last transaction did not reach a shared store */
 	uint64_t tend_ns; /* when to store_tend(), if it is idle then */
+	uint64_t late_ns; /* from then on after a short pause, too */
 	uint64_t
 		full_ns; /* when it was said that there is no space; 0: never */
 	/* When it last got on with its work (uv_hrtime()); 0: it has none. */

@@ -323,7 +323,7 @@ static int forget(const struct buf *path, struct err *err)
  * could not bring to disk the kernel still shows, and takes for written: an
  * fsync that failed is told of once. Nobody is to hear that this is stored; and
  * writing it once more does not mend it (ext4). */
-static int forget_unsynced(const struct sqlite_store *s, const struct buf *log,
+static int forget_unsynced(struct sqlite_store *s, const struct buf *log,
 			   struct err *err)
 {
 	struct stat st;
@@ -333,6 +333,7 @@ static int forget_unsynced(const struct sqlite_store *s, const struct buf *log,
 		return fail_file("look at", log, err);
 	if (st.st_size == 0)
 		return 0;
+	s->cold = true;
 	rc = forget(log, err);
 	return rc < 0 ? rc : forget(&s->path, err);
 }

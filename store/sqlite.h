@@ -474,6 +474,7 @@ struct sqlite_store {
 	sqlite3_stmt *statements[SQ_COUNT];
 	struct buf path;
 	int lock_fd;	  /* of the writer: PATH.lock; else -1 */
+	bool cold;	  /* of the file nothing is in memory */
 	int wal_pages;	  /* what the last commit left in the WAL */
 	unsigned views;	  /* nested sq_view_enter()s that began a view */
 	struct buf names; /* scratch: the mentions of one message */
@@ -651,6 +652,9 @@ int sq_insert_message(struct sqlite_store *s, uint64_t group_id,
 
 /* Where meta has the last row of hot that was deleted. */
 extern const char sq_hot_deleted[];
+/* Brings hot's pages from the disk into memory, in their order there. What it
+ * cannot read is left for who needs it. */
+void sq_read_ahead(struct sqlite_store *s);
 /* The writer's index, at open. */
 int sq_hot_open(struct sqlite_store *s, struct err *err);
 void sq_hot_close(struct sqlite_store *s);

@@ -441,15 +441,21 @@ bool sq_checksum_damage(sqlite3 *db, struct sq_damage *out)
 
 int sq_checksum_read(sqlite3 *db, uint64_t number)
 {
-	struct file *f = file_of(db, SQLITE_FCNTL_FILE_POINTER);
 	unsigned char page[SQ_PAGE];
+
+	return sq_checksum_get(db, number, page);
+}
+
+int sq_checksum_get(sqlite3 *db, uint64_t number, void *page)
+{
+	struct file *f = file_of(db, SQLITE_FCNTL_FILE_POINTER);
 	struct sq_damage before;
 	int result;
 
 	if (f == NULL)
 		return SQLITE_MISUSE;
 	before = f->damage;
-	result = read_file(&f->base, page, sizeof(page),
+	result = read_file(&f->base, page, SQ_PAGE,
 			   (sqlite3_int64)(number - 1) * SQ_PAGE);
 	f->damage = before;
 	return result;
