@@ -173,29 +173,34 @@ static int given_up(struct err *err)
 
 /* Checking. */
 
+static const char other_database[] =
+	"The database that came is not the one of the backup";
+
 static int check_database(struct restore *r,
 			  const struct wire_body_commit_restore *want,
 			  struct err *err)
 {
 	uint8_t hash[STORE_HASH];
 	struct stat st;
-	int rc;
+	int rc = r->fd < 0 ? -EBADF : 0;
 
-	if (!staging_long(&r->staging))
-		return given_up(err);
-	rc = r->fd < 0 ? -EBADF : digest_file(r->fd, hash);
-	staging_short(&r->staging);
+	/* First, since a hole of any size takes long to be read. */
 	if (rc == 0 && fstat(r->fd, &st) < 0)
 		rc = -errno;
+	if (rc == 0 && (uint64_t)st.st_size != want->size)
+		return err_set(err, ERR_BAD_REQUEST, "%s", other_database);
+	if (!staging_long(&r->staging))
+		return given_up(err);
+	if (rc == 0)
+		rc = digest_file(r->fd, hash);
+	staging_short(&r->staging);
 	if (rc < 0)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "Cannot read the database that came: %s",
 			       strerror(-rc));
-	if ((uint64_t)st.st_size == want->size &&
-	    str_eq(want->hash, str_make((const char *)hash, STORE_HASH)))
+	if (str_eq(want->hash, str_make((const char *)hash, STORE_HASH)))
 		return 0;
-	return err_set(err, ERR_BAD_REQUEST,
-		       "The database that came is not the one of the backup");
+	return err_set(err, ERR_BAD_REQUEST, "%s", other_database);
 }
 
 /* Of one content of the store that came. */

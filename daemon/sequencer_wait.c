@@ -214,11 +214,14 @@ void lane_gather(struct lane *lane)
 		return;
 	}
 	lane->awaited = lane->waiting + lane->answered;
+	if (lane->awaited > SEQUENCER_GATHER_OPS)
+		lane->awaited = SEQUENCER_GATHER_OPS;
 	while (lane->pending_ops < lane->awaited && !lane->stop &&
 	       uv_hrtime() < until)
 		(void)pthread_cond_clockwait(&lane->wake, &lane->lock,
 					     CLOCK_MONOTONIC, &then);
-	if (lane->pending_ops < lane->waiting + lane->answered / 2)
+	if (lane->pending_ops < lane->awaited &&
+	    lane->pending_ops < lane->waiting + lane->answered / 2)
 		lane->hurry = SEQUENCER_GATHER_AGAIN;
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs from Debian what is missing for the parts named: run, test, lint,
-# fuzz, bench, deb, cluster, torture.
+# fuzz, analyze, bench, deb, cluster, torture.
 # sh scripts/deps.sh run test
 set -eu
 
@@ -20,8 +20,9 @@ test="$test fzf git nginx tmux python3-yaml"
 test="$test redis-tools"
 # Node.js may be here from elsewhere, with an npm that Debian's conflicts with.
 command -v npm >/dev/null || test="$test nodejs npm"
-# libFuzzer, coverage, and what `make check-scan-build` and test-valgrind run.
-fuzz="clang libclang-rt-14-dev llvm-14 clang-tools valgrind"
+# libFuzzer; then what `make fuzz-coverage`, check-scan-build and test-valgrind run.
+fuzz="clang libclang-rt-14-dev"
+analyze="llvm-14 clang-tools valgrind"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc"
 # What `make bench-ws` and `make bench-send` measure beside, and what counts
 # instructions.
@@ -43,12 +44,13 @@ for part in "$@"; do
 	test) packages=$test ;;
 	lint) packages=$lint ;;
 	fuzz) packages=$fuzz ;;
+	analyze) packages=$analyze ;;
 	bench) packages=$bench ;;
 	deb) packages=$deb ;;
 	cluster) packages=$cluster ;;
 	torture) packages=$torture ;;
 	*)
-		echo "deps.sh: no such part: $part (run, test, lint, fuzz, bench, deb, cluster, torture)" >&2
+		echo "deps.sh: no such part: $part (run, test, lint, fuzz, analyze, bench, deb, cluster, torture)" >&2
 		exit 2
 		;;
 	esac

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Of the Makefile: make fuzz, fuzz-daemon, fuzz-coverage, fuzz-merge, test-fuzz.
+# Of the Makefile: make fuzz, fuzz-short, fuzz-daemon, fuzz-coverage, fuzz-merge, test-fuzz.
 
 # Fuzzing: a harness a parser, with what the parsers need. FUZZING=1 (clang)
 # links libFuzzer, else a replay of the corpus. Harnesses stand in for the rest,
@@ -21,7 +21,7 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_MAIN) $(BUILD)/libfuzz.a
 fuzz-tests: $(FUZZ_TESTS)
 test-fuzz: fuzz-tests
 	$(Q)$(RUN_TESTS) $(FUZZ_TESTS)
-# FUZZ_SECONDS each; FUZZ='wire head': these. With the coverage of their files,
+# FUZZ_SECONDS of a processor each; FUZZ='wire head': these. With the coverage of their files,
 # by the corpora alone; and these made smaller, with what was found.
 FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
 FUZZ_BUILD = $(MAKE) --no-print-directory -j$(JOBS) CC=clang FUZZING=1
@@ -30,10 +30,16 @@ fuzz-build:
 	$(Q)$(FUZZ_BUILD) SAN=address,undefined CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' BUILD=build-fuzz fuzz-tests
 fuzz: fuzz-build
 	$(Q)JOBS=$(JOBS) sh tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS) $(FUZZ)
+# Those that take what anybody may send for FUZZ_SECONDS each, the others for a
+# sixth of it.
+FUZZ_FIRST = wire json ws lines members config text query
+fuzz-short: fuzz-build
+	$(Q)JOBS=$(JOBS) sh tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS) $(FUZZ_FIRST)
+	$(Q)JOBS=$(JOBS) sh tests/fuzz/run.sh build-fuzz $$(($(FUZZ_SECONDS) / 6)) $(filter-out $(FUZZ_FIRST),$(FUZZ))
 fuzz-merge: fuzz-build
 	$(Q)sh tests/fuzz/merge.sh build-fuzz $(FUZZ)
 fuzz-coverage:
-	$(Q)sh scripts/deps.sh run fuzz
+	$(Q)sh scripts/deps.sh run fuzz analyze
 	$(Q)$(FUZZ_BUILD) CFLAGS='-O1 -g -fprofile-instr-generate -fcoverage-mapping' CPPFLAGS=-U_FORTIFY_SOURCE \
 		LDFLAGS=-fprofile-instr-generate BUILD=build-fuzz-coverage fuzz-tests
 	$(Q)sh tests/fuzz/coverage.sh build-fuzz-coverage $(FUZZ)
