@@ -157,19 +157,25 @@ sim: $(BUILD)/sim/sim
 # Fuzzing, benchmarks, and crashes without end: each where its scripts are.
 include tests/fuzz/fuzz.mk tests/bench/bench.mk tests/torture/torture.mk
 
-# What takes long and is no part of a change's tests: threads, and each program
-# under valgrind.
-TSAN_SKIPPED =
+# What takes long and is no part of a change's tests.
+
+# ThreadSanitizer; PART=unit or PART=system alone, of that T='0*'. It counts what
+# fibers of the simulator do as done by threads of its own, which have no locks.
+TSAN_SKIPPED = test_sim
+tsan_build = build-thread-unlocked
+TSAN_UNIT = $(patsubst tests/unit/%.c,$(tsan_build)/unit/%,$(filter-out $(TSAN_SKIPPED:%=tests/unit/%.c),$(UNIT_SRC)))
 test-tsan:
 	$(Q)sh scripts/deps.sh run test
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) SAN=thread all unit-tests
-	$(Q)BUILD=$(abspath build-thread) JOBS=$(TESTS_AT_A_TIME) GROUPFS_TEST_LOAD=small GROUPFS_TEST_PATIENCE=5 \
-		TSAN_OPTIONS=suppressions=$(abspath tests/lint/tsan.supp) \
-		sh tests/run.sh $(patsubst tests/unit/%.c,build-thread/unit/%,$(UNIT_SRC)) $(filter-out $(TSAN_SKIPPED),$(SYSTEM_TESTS))
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) SAN=thread LOCKS=no BUILD=$(tsan_build) all $(TSAN_UNIT)
+	$(Q)BUILD=$(abspath $(tsan_build)) JOBS=$(TESTS_AT_A_TIME) GROUPFS_TEST_LOAD=small \
+		sh tests/tsan.sh $(if $(filter system,$(PART)),,$(TSAN_UNIT)) $(if $(filter unit,$(PART)),,$(SYSTEM_TESTS))
+# The tour of README.md, eight writers and a list of members, each program under
+# memcheck; a minute. groupd gives a gateway 5 s to say hello: on a machine that
+# has much else to do valgrind takes longer to start (chrt -r 1 make ...).
 VALGRIND_TESTS = $(wildcard $(addprefix tests/system/,$(addsuffix -*.sh,01 04 10)))
 test-valgrind: all
 	$(Q)sh scripts/deps.sh run test analyze
-	$(Q)for tool in memcheck helgrind; do BUILD=$(abspath $(BUILD)) sh tests/valgrind.sh $$tool $(VALGRIND_TESTS) || exit 1; done
+	$(Q)BUILD=$(abspath $(BUILD)) GROUPFS_TEST_LOAD=small sh tests/valgrind.sh $(VALGRIND_TESTS)
 
 # The two commands, and their parts.
 deps:
@@ -254,7 +260,7 @@ check-scan-build:
 	$(Q)export CC=clang && $(ANALYZE)
 check-analyzer check-scan-build: export FLAGS = $(ALL_CFLAGS) $(PACKAGED) $(call pkg_cflags,fuse3 libpq)
 check-shell:
-	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/valgrind.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/mutants/*.sh tests/fuzz/*.sh tests/torture/*.sh \
+	$(Q)printf '%s\n' .ci/run scripts/*.sh tests/run.sh tests/valgrind.sh tests/tsan.sh tests/lint/*.sh tests/support/*.sh tests/system/*.sh tests/web/*.sh tests/bench/*.sh tests/deb/*.sh tests/cluster/*.sh tests/mutants/*.sh tests/fuzz/*.sh tests/torture/*.sh \
 		$(shell grep -lr '^#!/bin/sh' examples) | xargs -P$(JOBS) -n8 shellcheck -x -S warning
 check-man:
 	$(Q)sh tests/lint/man.sh $(wildcard man/*.[1-9])

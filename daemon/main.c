@@ -165,7 +165,11 @@ static int run(struct program *p)
 		log_error("%s", err.text);
 		return EXIT_FAILURE;
 	}
-	uv_loop_init(&p->loop);
+	status = uv_loop_init(&p->loop);
+	if (status < 0) {
+		log_error("not started: error=%s", uv_strerror(status));
+		return EXIT_FAILURE;
+	}
 	start_signals(p);
 	if (groupd_start(&p->groupd, &p->loop, &p->config, env_system(), &err) <
 	    0) {

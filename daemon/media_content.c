@@ -18,7 +18,7 @@ int media_failed(struct err *err, const char *what)
 {
 	int number = errno;
 
-	if (number == ENOSPC || number == EDQUOT)
+	if (err_of_file(number) == ERR_OUT_OF_SPACE)
 		return err_set(err, ERR_OUT_OF_SPACE,
 			       "There is no space left for media files");
 	return err_set(err, ERR_UNAVAILABLE, "Cannot %s a media file: %s", what,

@@ -22,10 +22,8 @@ static int no_memory(struct err *err)
 
 static int failed(struct err *err, const char *what, const char *path)
 {
-	return err_set(err,
-		       errno == ENOSPC || errno == EDQUOT ? ERR_OUT_OF_SPACE
-							  : ERR_UNAVAILABLE,
-		       "Cannot %s %s: %s", what, path, strerror(errno));
+	return err_set(err, err_of_file(errno), "Cannot %s %s: %s", what, path,
+		       strerror(errno));
 }
 
 static void on_leave(struct staging *s)

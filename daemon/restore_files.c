@@ -19,9 +19,8 @@ static const char media_ready[] = "restore.ready/media";
 
 static int failed(struct err *err, const char *what, const char *path)
 {
-	return err_set(err,
-		       errno == ENOSPC ? ERR_OUT_OF_SPACE : ERR_UNAVAILABLE,
-		       "Cannot %s %s: %s", what, path, strerror(errno));
+	return err_set(err, err_of_file(errno), "Cannot %s %s: %s", what, path,
+		       strerror(errno));
 }
 
 static int open_data(const char *data, int *fd, struct err *err)

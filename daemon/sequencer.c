@@ -398,6 +398,9 @@ static void *lane_main(void *arg)
 	struct sequencer *q = lane->sequencer;
 
 	pthread_setname_np(pthread_self(), "lane");
+	/* Whoever was connected comes first. */
+	lane->late_ns = uv_hrtime() + LANE_LATE_MS * (uint64_t)LATE_MS_NS;
+	lane->tend_ns = lane->late_ns;
 	for (;;) {
 		struct batch *batch = batch_new();
 
@@ -409,7 +412,7 @@ static void *lane_main(void *arg)
 		run_batch(lane, batch);
 		lane_answered(lane, batch->count);
 		mailbox_post(&q->done, &batch->link);
-		lane->tend_ns = uv_hrtime() + LANE_QUIET_MS * LATE_MS_NS;
+		lane_rest(lane);
 		if (lane->lost)
 			lane_doubt(lane);
 	}

@@ -13,7 +13,8 @@
  * at once: else two halves of the senders would take turns, each with a commit
  * of its own, and so a lane waits a little for them before it goes on with
  * those who wait already (SEQUENCER_GATHER_NS). Where they do not come it does
- * not.
+ * not; nor for more than SEQUENCER_GATHER_OPS, which are worth a commit by
+ * themselves: while it carries them out, the loop reads what the others send.
  *
  * An op that is refused does not disturb its batch. One that ends the
  * transaction (no space, I/O error) is answered so, and the others are run
@@ -56,6 +57,7 @@ enum {
 	SEQUENCER_QUEUE_OPS = 65536,
 	/* After a batch: at most so long, and half of what its commit took. */
 	SEQUENCER_GATHER_NS = 250000,
+	SEQUENCER_GATHER_OPS = 128,
 	/* Batches before it is tried again, where it was in vain. */
 	SEQUENCER_GATHER_AGAIN = 15,
 	SEQUENCER_QUEUE_BYTES = 512 << 20,
@@ -119,6 +121,7 @@ struct lane {
 	struct event_marks marks; /* the thread's, as the next */
 	bool lost; /* the last transaction did not reach a shared store */
 	uint64_t tend_ns; /* when to store_tend(), if it is idle then */
+	uint64_t late_ns; /* from then on after a short pause, too */
 	uint64_t
 		full_ns; /* when it was said that there is no space; 0: never */
 	/* When it last got on with its work (uv_hrtime()); 0: it has none. */

@@ -14,6 +14,13 @@ enum {
 	/* After a batch the store's own work waits for so long: others may
 	 * come. */
 	LANE_QUIET_MS = 20,
+	/* Where so long a pause has not come for so long, a short one is
+	 * enough, for a small step, at most each tenth of the time: what is to
+	 * be tidied, and read at the next start, does not grow meanwhile. */
+	LANE_LATE_MS = 1000,
+	LANE_PAUSE_MS = 2,
+	LANE_SHARE = 10,
+	LANE_STEP = 64,		    /* messages */
 	LANE_TEND_AGAIN_MS = 60000, /* after an error */
 	LANE_FULL_MS = 60000	    /* between two words on a full disk */
 };
@@ -39,6 +46,9 @@ struct batch *batch_new(void);
 bool lane_wait(struct lane *lane);
 /* Lane: a batch of so many is about to be posted. */
 void lane_answered(struct lane *lane, size_t count);
+/* Lane: a batch was posted. Says when the store may be tended, if no other
+ * comes. */
+void lane_rest(struct lane *lane);
 /* Lane, behind lane_wait(): waits for those who were answered just now. lock is
  * held, and is released meanwhile. */
 void lane_gather(struct lane *lane);

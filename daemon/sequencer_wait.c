@@ -111,15 +111,31 @@ static bool reach(struct lane *lane)
 	return false;
 }
 
+void lane_rest(struct lane *lane)
+{
+	uint64_t now = uv_hrtime();
+	uint64_t pause = now < lane->late_ns ? LANE_QUIET_MS : LANE_PAUSE_MS;
+
+	lane->tend_ns = now + pause * LATE_MS_NS;
+}
+
+static bool is_quiet(const struct lane *lane, uint64_t now)
+{
+	return now - lane->answered_ns >= LANE_QUIET_MS * LATE_MS_NS;
+}
+
 /* The store's own work: a step. lock is held, but not while it works. */
 static void tend(struct lane *lane)
 {
-	struct store_tend op = { .limit = 0 };
+	uint64_t began = uv_hrtime();
+	struct store_tend op = { .limit = is_quiet(lane, began) ? 0
+								: LANE_STEP };
 	struct err err = { .code = ERR_NONE };
+	uint64_t ended;
 	int rc;
 
 	pthread_mutex_unlock(&lane->lock);
-	atomic_store(&lane->alive_ns, uv_hrtime());
+	atomic_store(&lane->alive_ns, began);
 	rc = store_tend(lane->store, &op, &err);
 	if (rc == -EINPROGRESS)
 		lane_unknown(lane, &err);
@@ -127,10 +143,13 @@ static void tend(struct lane *lane)
 		log_warn("the store cannot tidy up: why=\"%s\"", err.text);
 		op.wait_ms = LANE_TEND_AGAIN_MS;
 	}
+	ended = uv_hrtime();
+	lane->late_ns = ended + (op.wait_ms == 0 ? LANE_SHARE * (ended - began)
+						 : LANE_LATE_MS * LATE_MS_NS);
 	pthread_mutex_lock(&lane->lock);
 	lane->tend_ns = op.wait_ms == UINT64_MAX
 				? UINT64_MAX
-				: uv_hrtime() + op.wait_ms * LATE_MS_NS;
+				: ended + op.wait_ms * LATE_MS_NS;
 }
 
 /* Waits for ops; meanwhile the store may have something to do. */
@@ -195,11 +214,14 @@ void lane_gather(struct lane *lane)
 		return;
 	}
 	lane->awaited = lane->waiting + lane->answered;
+	if (lane->awaited > SEQUENCER_GATHER_OPS)
+		lane->awaited = SEQUENCER_GATHER_OPS;
 	while (lane->pending_ops < lane->awaited && !lane->stop &&
 	       uv_hrtime() < until)
 		(void)pthread_cond_clockwait(&lane->wake, &lane->lock,
 					     CLOCK_MONOTONIC, &then);
-	if (lane->pending_ops < lane->waiting + lane->answered / 2)
+	if (lane->pending_ops < lane->awaited &&
+	    lane->pending_ops < lane->waiting + lane->answered / 2)
 		lane->hurry = SEQUENCER_GATHER_AGAIN;
 }
 

@@ -12,7 +12,10 @@ enum {
 	READ_BYTES = 64 << 10,
 	SHARE_BYTES = 16 << 10, /* smaller frames are copied together */
 	HELLO_BYTES = 1024,	/* of a frame before the hello is over */
-	KEEP_BYTES = 256 << 10	/* a bigger buffer that is empty goes */
+	KEEP_BYTES = 256 << 10, /* a bigger buffer that is empty goes */
+	/* When all end, nobody is waited for who takes nothing for so long. */
+	LEAVE_MS = 300,
+	LEAVE_SWEEP_MS = 50
 };
 
 const struct session_limits session_limits_default = {
@@ -437,6 +440,16 @@ void session_end(struct session *s, size_t weight)
 		resume(s);
 }
 
+/* Its last bytes had their time. */
+static bool is_left(const struct session *s, uint64_t now)
+{
+	uint64_t moved_ms =
+		s->progress_ms > s->since_ms ? s->progress_ms : s->since_ms;
+
+	return now - s->since_ms >= s->host->limits.closing_ms ||
+	       (s->host->paused && now - moved_ms >= LEAVE_MS);
+}
+
 static void sweep_session(struct session *s, uint64_t now)
 {
 	const struct session_limits *limits = &s->host->limits;
@@ -449,8 +462,7 @@ static void sweep_session(struct session *s, uint64_t now)
 	}
 	if (s->state == SESSION_HELLO && now - s->since_ms >= limits->hello_ms)
 		refuse(s, 0, "No hello in time");
-	else if (s->state == SESSION_CLOSING &&
-		 now - s->since_ms >= limits->closing_ms)
+	else if (s->state == SESSION_CLOSING && is_left(s, now))
 		session_close(s);
 	else if (queued > 0 && now - s->progress_ms >= limits->stall_ms) {
 		log_info("closed a stalled session: uid=%u pid=%d queued=%zu",
@@ -540,6 +552,10 @@ int session_host_start(struct session_host *h, uv_loop_t *loop,
 void session_host_pause(struct session_host *h)
 {
 	h->paused = true;
+	if (h->limits.sweep_ms > LEAVE_SWEEP_MS)
+		h->limits.sweep_ms = LEAVE_SWEEP_MS;
+	uv_timer_stop(&h->sweep);
+	need_sweep(h);
 	for (struct list *el = h->sessions.next; el != &h->sessions;
 	     el = el->next)
 		update_reading(container_of(el, struct session, link));

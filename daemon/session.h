@@ -108,7 +108,8 @@ struct session {
 int session_host_start(struct session_host *h, uv_loop_t *loop,
 		       const struct session_ops *ops,
 		       const struct session_limits *limits);
-/* Takes no more requests; those in flight are answered. */
+/* Takes no more requests; those in flight are answered. From then on a session
+ * that is finished closes, too, when its peer takes nothing for a moment. */
 void session_host_pause(struct session_host *h);
 /* No session may be left, but those that are never freed. */
 void session_host_close(struct session_host *h,

@@ -57,11 +57,8 @@ int staging_claim(struct staging *s, const struct peer *owner, uint64_t id,
 			       "Another %s is under way: try again later",
 			       s->what);
 	if (mkdir(buf_cstr(&s->path), 0700) < 0 && errno != EEXIST)
-		return err_set(err,
-			       errno == ENOSPC ? ERR_OUT_OF_SPACE
-					       : ERR_UNAVAILABLE,
-			       "Cannot make %s: %s", buf_cstr(&s->path),
-			       strerror(errno));
+		return err_set(err, err_of_file(errno), "Cannot make %s: %s",
+			       buf_cstr(&s->path), strerror(errno));
 	s->state = STAGING_TAKEN;
 	s->owner = owner;
 	s->id = id;

@@ -157,3 +157,9 @@ enum err_code err_code_of(const char *name)
 	}
 	return ERR_NONE;
 }
+
+enum err_code err_of_file(int number)
+{
+	return number == ENOSPC || number == EDQUOT ? ERR_OUT_OF_SPACE
+						    : ERR_UNAVAILABLE;
+}

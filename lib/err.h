@@ -104,5 +104,8 @@ int err_errno(enum err_code code);
 const char *err_sentence(enum err_code code);
 /* The code of a name; ERR_NONE when there is none. */
 enum err_code err_code_of(const char *name);
+/* Of the errno with which a file could not be made or written: `out_of_space`
+ * of a disk, or a quota, that is full; else `unavailable`. */
+enum err_code err_of_file(int number);
 
 #endif

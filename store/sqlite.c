@@ -18,6 +18,7 @@ static void sq_close(struct store *base)
 
 	sq_hot_close(s);
 	sq_senders_free(s->senders);
+	sq_known_close(s);
 	for (size_t i = 0; i < SQ_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->db);
@@ -37,6 +38,7 @@ static int sq_begin(struct store *base, struct err *err)
 	hot_size(s->hot, &size);
 	s->hot_begin = size.next;
 	s->hot_begin_bytes = size.bytes;
+	s->dedupe_turned = false;
 	return sq_run(s, sq_use(s, SQ_BEGIN_WRITE), err);
 }
 
@@ -58,7 +60,7 @@ static void sq_rollback(struct store *base)
 	end_without(s);
 	hot_undo(s->hot, s->hot_begin);
 	sq_seal_undone(s);
-	s->dedupe_known = false;
+	sq_known_undone(s);
 	sq_senders_clear(s->senders);
 }
 
@@ -99,6 +101,7 @@ static int sq_commit(struct store *base, struct err *err)
 	if (result == SQLITE_DONE) {
 		sqlite3_reset(st);
 		sq_seal_kept(s);
+		(void)sq_learn_known(s, SQ_LEARN_COMMIT);
 		if (s->wal_pages >= SQ_CHECKPOINT_PAGES)
 			result = move_log(s);
 		/* It is stored; but a disk that fails is not asked again, and
@@ -320,7 +323,7 @@ static int forget(const struct buf *path, struct err *err)
  * could not bring to disk the kernel still shows, and takes for written: an
  * fsync that failed is told of once. Nobody is to hear that this is stored; and
  * writing it once more does not mend it (ext4). */
-static int forget_unsynced(const struct sqlite_store *s, const struct buf *log,
+static int forget_unsynced(struct sqlite_store *s, const struct buf *log,
 			   struct err *err)
 {
 	struct stat st;
@@ -330,6 +333,7 @@ static int forget_unsynced(const struct sqlite_store *s, const struct buf *log,
 		return fail_file("look at", log, err);
 	if (st.st_size == 0)
 		return 0;
+	s->cold = true;
 	rc = forget(log, err);
 	return rc < 0 ? rc : forget(&s->path, err);
 }

@@ -40,6 +40,7 @@
 #include "lib/buf.h"
 #include "store/backend.h"
 #include "store/sqlite_checksum.h"
+#include "store/sqlite_filter.h"
 #include "store/sqlite_hot.h"
 
 enum {
@@ -134,8 +135,10 @@ enum {
 	  "REPLACE INTO dedupe_1 VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")             \
 	X(DEDUPE_0_CLEAR, "DELETE FROM dedupe_0")                              \
 	X(DEDUPE_1_CLEAR, "DELETE FROM dedupe_1")                              \
-	X(DEDUPE_EMPTY, "SELECT NOT EXISTS (SELECT 1 FROM dedupe_0),"          \
-			"NOT EXISTS (SELECT 1 FROM dedupe_1)")                 \
+	X(DEDUPE_0_KEYS, "SELECT group_id,name,key FROM dedupe_0 "             \
+			 "WHERE (group_id,name,key)>(?1,?2,?3) LIMIT ?4")      \
+	X(DEDUPE_1_KEYS, "SELECT group_id,name,key FROM dedupe_1 "             \
+			 "WHERE (group_id,name,key)>(?1,?2,?3) LIMIT ?4")      \
                                                                                \
 	X(GROUP_BY_NAME, "SELECT group_id,created_by,create_key FROM groups "  \
 			 "WHERE name=?1")                                      \
@@ -447,6 +450,16 @@ struct sq_seal {
 	size_t begin; /* what `at` was when the transaction began */
 };
 
+/* The keys in a table of the dedupe, as the writer learns them. */
+struct sq_learned {
+	struct sq_filter filter; /* up to the key below, and what came since */
+	bool whole;		 /* all that the table has */
+	bool blind;		 /* it cannot be read */
+	uint64_t group_id;
+	struct buf name;
+	struct buf key;
+};
+
 /* A walk over sealed messages that is under way. */
 struct sq_scan {
 	store_message_fn fn;
@@ -461,6 +474,7 @@ struct sqlite_store {
 	sqlite3_stmt *statements[SQ_COUNT];
 	struct buf path;
 	int lock_fd;	  /* of the writer: PATH.lock; else -1 */
+	bool cold;	  /* of the file nothing is in memory */
 	int wal_pages;	  /* what the last commit left in the WAL */
 	unsigned views;	  /* nested sq_view_enter()s that began a view */
 	struct buf names; /* scratch: the mentions of one message */
@@ -490,7 +504,8 @@ struct sqlite_store {
 	uint64_t dedupe_start_ms;
 	uint64_t dedupe_hot; /* its first row of hot; of the one before it */
 	uint64_t dedupe_hot_before;
-	bool dedupe_empty[2]; /* the table has no key */
+	bool dedupe_turned; /* in this transaction */
+	struct sq_learned dedupe_keys[2];
 
 	/* What struct wire_group of find_group points to. */
 	char group_name[WIRE_NAME_MAX + 1];
@@ -637,6 +652,9 @@ int sq_insert_message(struct sqlite_store *s, uint64_t group_id,
 
 /* Where meta has the last row of hot that was deleted. */
 extern const char sq_hot_deleted[];
+/* Brings hot's pages from the disk into memory, in their order there. What it
+ * cannot read is left for who needs it. */
+void sq_read_ahead(struct sqlite_store *s);
 /* The writer's index, at open. */
 int sq_hot_open(struct sqlite_store *s, struct err *err);
 void sq_hot_close(struct sqlite_store *s);
@@ -726,6 +744,18 @@ struct sq_key {
 	enum hot_key kind; /* HOT_ITEM, HOT_BATCH */
 	struct str id;	   /* not empty */
 };
+enum {
+	/* Keys that are learned with a commit, and when nothing else is to be
+	 * done: some milliseconds. */
+	SQ_LEARN_COMMIT = 64,
+	SQ_LEARN_IDLE = 4096
+};
+/* The writer's, not in a transaction: so many more keys of each table. True:
+ * there are more. */
+bool sq_learn_known(struct sqlite_store *s, unsigned limit);
+/* Something was undone in which the generations may have been turned. */
+void sq_known_undone(struct sqlite_store *s);
+void sq_known_close(struct sqlite_store *s);
 /* 1: found. 0: not. */
 int sq_find_known(struct sqlite_store *s, const struct sq_key *key,
 		  struct sq_known *out, struct err *err);

@@ -427,7 +427,7 @@ static int append(struct append *a, struct err *err)
 		rc = sq_find_sent_media(a->s, a->media, &op->sent, err);
 	if (rc < 0) {
 		/* What was undone may have turned the generations. */
-		a->s->dedupe_known = false;
+		sq_known_undone(a->s);
 		op->sent = (struct wire_body_sent){ 0 };
 		return rc;
 	}

@@ -2,6 +2,7 @@
 #include "store/sqlite_checksum.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -128,6 +129,23 @@ static void note_frame(struct file *f, int amount, uint64_t offset)
 		f->unsettled = offset;
 }
 
+/* To SQLite only ENOSPC is a disk that is full, and nothing worse; a full quota
+ * is, too. */
+static int put(sqlite3_file *file, const void *data, int amount,
+	       sqlite3_int64 offset)
+{
+	const sqlite3_io_methods *m = below(file)->pMethods;
+	int result = m->xWrite(below(file), data, amount, offset);
+	int number = 0;
+
+	if (result == SQLITE_IOERR_WRITE &&
+	    m->xFileControl(below(file), SQLITE_FCNTL_LAST_ERRNO, &number) ==
+		    SQLITE_OK &&
+	    number == EDQUOT)
+		return SQLITE_FULL;
+	return result;
+}
+
 /* The page is SQLite's, so the checksum goes to a copy of it. */
 static int write_file(sqlite3_file *file, const void *data, int amount,
 		      sqlite3_int64 offset)
@@ -137,14 +155,12 @@ static int write_file(sqlite3_file *file, const void *data, int amount,
 	if (f->is_log)
 		note_frame(f, amount, (uint64_t)offset);
 	if (f->is_log || !f->is_on)
-		return below(file)->pMethods->xWrite(below(file), data, amount,
-						     offset);
+		return put(file, data, amount, offset);
 	assert(amount == SQ_PAGE && offset % SQ_PAGE == 0);
 	memcpy(f->page, data, SQ_PAGE);
 	assert(offset != 0 || f->page[AT_RESERVED] == SQ_PAGE_CHECKSUM);
 	put_checksum(f->page, (uint64_t)offset / SQ_PAGE + 1);
-	return below(file)->pMethods->xWrite(below(file), f->page, amount,
-					     offset);
+	return put(file, f->page, amount, offset);
 }
 
 static int sync_file(sqlite3_file *file, int flags)
@@ -425,15 +441,21 @@ bool sq_checksum_damage(sqlite3 *db, struct sq_damage *out)
 
 int sq_checksum_read(sqlite3 *db, uint64_t number)
 {
-	struct file *f = file_of(db, SQLITE_FCNTL_FILE_POINTER);
 	unsigned char page[SQ_PAGE];
+
+	return sq_checksum_get(db, number, page);
+}
+
+int sq_checksum_get(sqlite3 *db, uint64_t number, void *page)
+{
+	struct file *f = file_of(db, SQLITE_FCNTL_FILE_POINTER);
 	struct sq_damage before;
 	int result;
 
 	if (f == NULL)
 		return SQLITE_MISUSE;
 	before = f->damage;
-	result = read_file(&f->base, page, sizeof(page),
+	result = read_file(&f->base, page, SQ_PAGE,
 			   (sqlite3_int64)(number - 1) * SQ_PAGE);
 	f->damage = before;
 	return result;

@@ -50,6 +50,8 @@ bool sq_checksum_damage(sqlite3 *db, struct sq_damage *out);
 /* Reads one page of the database file itself, whatever a log has of it.
  * SQLITE_OK, SQLITE_IOERR_DATA, or what went wrong. */
 int sq_checksum_read(sqlite3 *db, uint64_t number);
+/* The same, into `page`, of SQ_PAGE bytes. */
+int sq_checksum_get(sqlite3 *db, uint64_t number, void *page);
 /* How many pages the file has. */
 int sq_checksum_pages(sqlite3 *db, uint64_t *pages);
 

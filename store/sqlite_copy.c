@@ -205,7 +205,9 @@ int sq_copy(struct store *base, const struct store_copy *copy, struct err *err)
 
 	if (fd < 0)
 		return copy_failed(copy->path,
-				   errno == ENOSPC ? SQLITE_FULL : 0,
+				   err_of_file(errno) == ERR_OUT_OF_SPACE
+					   ? SQLITE_FULL
+					   : 0,
 				   strerror(errno), err);
 	rc = open_copy(copy->path, &to, err);
 	if (rc == 0)

@@ -3,12 +3,18 @@
  * What was appended before: by the keys in the rows of `hot`, then by two
  * tables, the generations. A row of hot belongs to one too, by its id, since
  * meta has where they begin; its keys come into that table when it is sealed.
+ *
+ * Nearly all that is sent is new, and a look into both tables for nothing costs
+ * more than storing it. So the writer has a filter of what each of them has,
+ * learned behind the start, when there is nothing else to do, and with each
+ * commit; until then, and where it is not sure, it looks.
  */
 #include "store/sqlite.h"
 
 #include <assert.h>
 #include <string.h>
 
+#include "lib/table.h"
 #include "store/import.h"
 
 /* As the tables have it: 'b' and a batch_id, or 'i' and a client_id. */
@@ -28,17 +34,98 @@ static struct stored_key make_key(const struct sq_key *key)
 	return out;
 }
 
-static int look_for_keys(struct sqlite_store *s, struct err *err)
-{
-	sqlite3_stmt *st = sq_use(s, SQ_DEDUPE_EMPTY);
-	int rc = sq_step(s, st, err);
+/* Learning what the tables have. */
 
-	if (rc < 0)
-		return rc;
-	s->dedupe_empty[0] = sq_column(st, 0) != 0;
-	s->dedupe_empty[1] = sq_column(st, 1) != 0;
+static uint64_t filter_hash(uint32_t hash)
+{
+	return table_hash_u64(hash);
+}
+
+static void unlearn(struct sq_learned *l)
+{
+	sq_filter_clear(&l->filter);
+	l->whole = false;
+	l->blind = false;
+	l->group_id = 0;
+	buf_release(&l->name);
+	buf_release(&l->key);
+}
+
+void sq_known_close(struct sqlite_store *s)
+{
+	for (unsigned i = 0; i < 2; i++)
+		unlearn(&s->dedupe_keys[i]);
+}
+
+/* A table that was emptied may be full again. */
+void sq_known_undone(struct sqlite_store *s)
+{
+	s->dedupe_known = false;
+	if (s->dedupe_turned)
+		sq_known_close(s);
+	s->dedupe_turned = false;
+}
+
+/* Where the next step goes on. */
+static bool note_place(struct sq_learned *l, sqlite3_stmt *st)
+{
+	l->group_id = sq_column(st, 0);
+	buf_clear(&l->name);
+	buf_clear(&l->key);
+	buf_append_str(&l->name, sq_column_str(st, 1));
+	buf_append_str(&l->key, sq_column_str(st, 2));
+	return !l->name.failed && !l->key.failed;
+}
+
+static bool learn_key(struct sqlite_store *s, struct sq_learned *l,
+		      uint64_t group_id, struct str user, struct str stored)
+{
+	const struct str id = str_make(stored.data + 1, stored.len - 1);
+
+	return stored.len > 0 &&
+	       sq_filter_add(&l->filter, filter_hash(hot_hash_key(
+						 s->hot, group_id, user, id)));
+}
+
+/* What cannot be read, now or ever, is looked for as if there were no filter:
+ * who does so is told. */
+static void learn_some(struct sqlite_store *s, struct sq_learned *l,
+		       sqlite3_stmt *st, unsigned limit)
+{
+	unsigned n = 0;
+	int result;
+	bool ok = true;
+
+	sq_bind(st, 1, l->group_id);
+	sq_bind_after(st, 2, buf_str(&l->name));
+	sq_bind_blob(st, 3, buf_str(&l->key));
+	sq_bind(st, 4, limit);
+	while (ok && (result = sqlite3_step(st)) == SQLITE_ROW) {
+		ok = learn_key(s, l, sq_column(st, 0), sq_column_str(st, 1),
+			       sq_column_str(st, 2));
+		if (ok && ++n == limit)
+			ok = note_place(l, st);
+	}
 	sqlite3_reset(st);
-	return 0;
+	l->blind = !ok || result != SQLITE_DONE;
+	l->whole = !l->blind && n < limit;
+}
+
+bool sq_learn_known(struct sqlite_store *s, unsigned limit)
+{
+	bool more = false;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct sq_learned *l = &s->dedupe_keys[i];
+
+		if (!l->whole && !l->blind)
+			learn_some(s, l,
+				   sq_use(s, i == 0 ? SQ_DEDUPE_0_KEYS
+						    : SQ_DEDUPE_1_KEYS),
+				   limit);
+		more = more || (!l->whole && !l->blind);
+	}
+	return more;
 }
 
 static int load_dedupe(struct sqlite_store *s, struct err *err)
@@ -56,8 +143,6 @@ static int load_dedupe(struct sqlite_store *s, struct err *err)
 	if (rc == 0)
 		rc = sq_get_meta(s, "dedupe_hot_before", &s->dedupe_hot_before,
 				 err);
-	if (rc == 0)
-		rc = look_for_keys(s, err);
 	s->dedupe_current = current == 1 ? 1 : 0;
 	s->dedupe_known = rc == 0;
 	return rc;
@@ -78,6 +163,7 @@ int sq_turn_known(struct sqlite_store *s, uint64_t now_ms, struct err *err)
 	    (now_ms < s->dedupe_start_ms ||
 	     now_ms - s->dedupe_start_ms < s->base.options.dedupe_window_ms))
 		return 0;
+	s->dedupe_turned = true;
 	rc = sq_run(
 		s,
 		sq_use(s, other == 0 ? SQ_DEDUPE_0_CLEAR : SQ_DEDUPE_1_CLEAR),
@@ -94,7 +180,8 @@ int sq_turn_known(struct sqlite_store *s, uint64_t now_ms, struct err *err)
 		return rc;
 	s->dedupe_hot_before = s->dedupe_hot;
 	s->dedupe_hot = next;
-	s->dedupe_empty[other] = true;
+	unlearn(&s->dedupe_keys[other]);
+	s->dedupe_keys[other].whole = true;
 	s->dedupe_current = other;
 	s->dedupe_start_ms = now_ms;
 	return 0;
@@ -138,7 +225,7 @@ static int look_at(struct sqlite_store *s, const struct sq_key *key,
 }
 
 static int find_hot(struct sqlite_store *s, const struct sq_key *key,
-		    struct sq_known *out, struct err *err)
+		    uint32_t hash, struct sq_known *out, struct err *err)
 {
 	uint64_t id = 0;
 	int rc = load_dedupe(s, err);
@@ -146,8 +233,8 @@ static int find_hot(struct sqlite_store *s, const struct sq_key *key,
 	if (rc < 0)
 		return rc;
 	do {
-		id = hot_find_key(s->hot, key->kind, key->group_id, key->user,
-				  key->id, id, s->hot_limit);
+		id = hot_find_key(s->hot, key->kind, key->group_id, hash, id,
+				  s->hot_limit);
 		if (id < s->dedupe_hot_before)
 			id = 0; /* forgotten */
 		if (id != 0)
@@ -160,14 +247,17 @@ int sq_find_known(struct sqlite_store *s, const struct sq_key *key,
 		  struct sq_known *out, struct err *err)
 {
 	const struct stored_key stored = make_key(key);
-	int rc = find_hot(s, key, out, err);
+	uint32_t hash = hot_hash_key(s->hot, key->group_id, key->user, key->id);
+	int rc = find_hot(s, key, hash, out, err);
 
 	for (unsigned i = 0; rc == 0 && i < 2; i++) {
-		sqlite3_stmt *st =
-			sq_use(s, i == 0 ? SQ_DEDUPE_0_GET : SQ_DEDUPE_1_GET);
+		const struct sq_learned *l = &s->dedupe_keys[i];
+		sqlite3_stmt *st;
 
-		if (s->dedupe_empty[i])
+		if (l->whole &&
+		    !sq_filter_may_have(&l->filter, filter_hash(hash)))
 			continue;
+		st = sq_use(s, i == 0 ? SQ_DEDUPE_0_GET : SQ_DEDUPE_1_GET);
 		sq_bind(st, 1, key->group_id);
 		sq_bind_text(st, 2, key->user);
 		sq_bind_blob(st, 3, str_make(stored.bytes, stored.len));
@@ -192,7 +282,9 @@ static int put(struct sqlite_store *s, unsigned generation,
 	sqlite3_stmt *st =
 		sq_use(s, generation == 0 ? SQ_DEDUPE_0_PUT : SQ_DEDUPE_1_PUT);
 
-	s->dedupe_empty[generation] = false;
+	if (!learn_key(s, &s->dedupe_keys[generation], key->group_id, key->user,
+		       str_make(stored.bytes, stored.len)))
+		return sq_no_memory(s, err);
 	sq_bind(st, 1, key->group_id);
 	sq_bind_text(st, 2, key->user);
 	sq_bind_blob(st, 3, str_make(stored.bytes, stored.len));

@@ -35,20 +35,36 @@ static int add_row(struct sqlite_store *s, struct hot_index *x,
 	return hot_add(x, &e) ? 0 : sq_no_memory(s, err);
 }
 
-static int read_rows(struct sqlite_store *s, struct hot_index *x,
+static int read_rows(struct sqlite_store *s, struct hot_index *x, uint64_t last,
 		     struct err *err)
 {
+	uint64_t from = hot_next(x) - 1;
 	sqlite3_stmt *st = sq_use(s, SQ_HOT_ALL);
 	int rc;
 
-	sq_bind(st, 1, hot_next(x) - 1);
+	if (last > from + 2 * HOT_ROWS)
+		last = from + 2 * HOT_ROWS;
+	if (!hot_load_begin(x, last > from ? last - from : 0))
+		return sq_no_memory(s, err);
+	sq_bind(st, 1, from);
 	while ((rc = sq_step(s, st, err)) > 0) {
 		rc = add_row(s, x, st, err);
 		if (rc < 0)
 			break;
 	}
 	sqlite3_reset(st);
+	hot_load_end(x);
 	return rc;
+}
+
+static int read_limit(struct sqlite_store *s, struct err *err)
+{
+	sqlite3_stmt *st = sq_use(s, SQ_HOT_LIMIT);
+	int rc = sq_step(s, st, err);
+
+	s->hot_limit = rc > 0 ? sq_column(st, 0) : 0;
+	sqlite3_reset(st);
+	return rc < 0 ? rc : 0;
 }
 
 static int new_index(struct sqlite_store *s, struct err *err)
@@ -61,7 +77,10 @@ static int new_index(struct sqlite_store *s, struct err *err)
 	s->hot = hot_index_new(s->base.options.env, deleted);
 	if (s->hot == NULL)
 		return sq_no_memory(s, err);
-	return read_rows(s, s->hot, err);
+	if (s->cold)
+		sq_read_ahead(s);
+	rc = read_limit(s, err);
+	return rc < 0 ? rc : read_rows(s, s->hot, s->hot_limit, err);
 }
 
 int sq_hot_open(struct sqlite_store *s, struct err *err)
@@ -115,17 +134,7 @@ static int keep_own(struct sqlite_store *s, struct err *err)
 		if (s->hot == NULL)
 			rc = sq_no_memory(s, err);
 	}
-	return rc < 0 ? rc : read_rows(s, s->hot, err);
-}
-
-static int read_limit(struct sqlite_store *s, struct err *err)
-{
-	sqlite3_stmt *st = sq_use(s, SQ_HOT_LIMIT);
-	int rc = sq_step(s, st, err);
-
-	s->hot_limit = rc > 0 ? sq_column(st, 0) : 0;
-	sqlite3_reset(st);
-	return rc < 0 ? rc : 0;
+	return rc < 0 ? rc : read_rows(s, s->hot, s->hot_limit, err);
 }
 
 int sq_hot_enter(struct sqlite_store *s, struct err *err)
@@ -355,13 +364,14 @@ static int is_his(struct sqlite_store *s, uint64_t id, struct str user,
 int sq_pointer(struct sqlite_store *s, uint64_t group_id, struct str user,
 	       uint64_t joined_seq, uint64_t *seq, struct err *err)
 {
+	uint32_t hash = hot_hash_key(s->hot, group_id, user, str_make(NULL, 0));
 	uint64_t sent = 0;
 	uint64_t id = 0;
 	int rc = 0;
 
 	do {
-		id = hot_find_key(s->hot, HOT_USER, group_id, user,
-				  str_make(NULL, 0), id, s->hot_limit);
+		id = hot_find_key(s->hot, HOT_USER, group_id, hash, id,
+				  s->hot_limit);
 		if (id != 0)
 			rc = is_his(s, id, user, &sent, err);
 	} while (rc == 0 && id != 0);

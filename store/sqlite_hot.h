@@ -42,7 +42,7 @@ enum {
 	HOT_SOFT_BYTES = 16 << 20,
 	HOT_SOFT_MS = 60000,
 	/* A batch of so many is sealed as it comes, and its group with it. */
-	HOT_BULK = 256,
+	HOT_BULK = 64,
 	/* One step: some milliseconds. */
 	HOT_STEP_ROWS = 256,
 	HOT_STEP_BYTES = 1 << 20
@@ -97,6 +97,10 @@ bool hot_index_is_live(struct hot_index *x);
 uint64_t hot_next(struct hot_index *x);
 /* Adds it. False: no memory. */
 bool hot_add(struct hot_index *x, const struct hot_entry *e);
+/* Rows are added, about so many, which nobody finds until the end of it. False:
+ * no memory, and it has not begun. */
+bool hot_load_begin(struct hot_index *x, uint64_t rows);
+void hot_load_end(struct hot_index *x);
 /* The newest row has this batch_id. */
 void hot_add_batch(struct hot_index *x, uint64_t group_id, struct str user,
 		   struct str batch_id);
@@ -119,12 +123,16 @@ uint64_t hot_find_seq(struct hot_index *x, uint64_t group_id, uint64_t seq,
 		      uint64_t limit);
 /* The newest of the group. */
 uint64_t hot_find_last(struct hot_index *x, uint64_t group_id, uint64_t limit);
-/* Candidates, newest first: older than `before` (0: any). kind: the last
- * three; key is empty for HOT_USER. */
+/* Of the last three kinds; key is empty for HOT_USER. Never 0, and the same as
+ * long as there is the index. */
+uint32_t hot_hash_key(const struct hot_index *x, uint64_t group_id,
+		      struct str user, struct str key);
+/* Candidates, newest first: older than `before` (0: any). */
 uint64_t hot_find_key(struct hot_index *x, enum hot_key kind, uint64_t group_id,
-		      struct str user, struct str key, uint64_t before,
-		      uint64_t limit);
+		      uint32_t hash, uint64_t before, uint64_t limit);
 
+/* Of a row that is here. */
+uint64_t hot_seq(struct hot_index *x, uint64_t id);
 /* The rows (from, to], sorted by group and then seq. Owned by the caller:
  * free(). NULL without memory. */
 struct hot_place {

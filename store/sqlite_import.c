@@ -273,7 +273,7 @@ static int run_verb(struct store *base, const struct store_import *op,
 		rc = sq_end_save(s, verb(&i, err), err);
 	if (rc < 0)
 		/* What was undone may have turned the generations. */
-		s->dedupe_known = false;
+		sq_known_undone(s);
 	leave(&i);
 	return rc;
 }

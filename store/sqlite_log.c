@@ -3,7 +3,6 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -209,4 +208,22 @@ int sq_log_find_damage(const char *path, struct sq_log_damage *out,
 	*out = (struct sq_log_damage){ .at = s.bad, .whole = s.whole };
 	fclose(s.file);
 	return rc < 0 ? rc : found;
+}
+
+bool sq_log_has_page(const char *path, uint64_t number)
+{
+	struct scan s = { .file = fopen(path, "re"), .at = SQ_LOG_HEADER };
+	unsigned char header[SQ_LOG_HEADER];
+	bool has = false;
+
+	if (s.file == NULL)
+		return false;
+	if (fread(header, sizeof(header), 1, s.file) == 1 &&
+	    read_header(&s, header))
+		while (!(has && s.ends) && s.bad == 0 && next_frame(&s)) {
+			is_damage(&s);
+			has = has || get32(s.header) == number;
+		}
+	fclose(s.file);
+	return has && s.ends && s.bad == 0;
 }

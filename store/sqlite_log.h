@@ -9,6 +9,7 @@
 #define GROUPFS_STORE_SQLITE_LOG_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/err.h"
@@ -32,5 +33,10 @@ struct sq_log_damage {
  * commit is cut short, which a crash may do. Else -errno. */
 int sq_log_find_damage(const char *path, struct sq_log_damage *out,
 		       struct err *err);
+
+/* Whether the log at `path` holds that page in a whole commit, so that it is
+ * read from there, whatever the database has of it. Its writer may be at work.
+ * False, too, where it cannot be read. */
+bool sq_log_has_page(const char *path, uint64_t number);
 
 #endif

@@ -289,7 +289,7 @@ int sq_move_keys(struct store *base, uint64_t import_id,
 		rc = sq_remember(s, import_id, &keys[i], err);
 	if (rc < 0)
 		/* What is undone may have turned the generations. */
-		s->dedupe_known = false;
+		sq_known_undone(s);
 	return sq_end_save(s, rc, err);
 }
 

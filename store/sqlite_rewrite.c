@@ -82,9 +82,8 @@ static int write_anew(struct rewriting *r, struct err *err)
 
 static int failed(struct err *err, const char *what, const char *path)
 {
-	return err_set(err,
-		       errno == ENOSPC ? ERR_OUT_OF_SPACE : ERR_UNAVAILABLE,
-		       "Cannot %s %s: %s", what, path, strerror(errno));
+	return err_set(err, err_of_file(errno), "Cannot %s %s: %s", what, path,
+		       strerror(errno));
 }
 
 /* SQLite does not sync what it vacuums into. */

@@ -12,6 +12,7 @@
 
 enum {
 	DELETE_TIMES = 4, /* deleting costs that much less than moving */
+	PASS_TIMES = 64,  /* and so does passing over */
 	COMMIT_ROWS = 2, /* with each commit, and half more than it has added */
 	COMMIT_ROWS_MAX = 4096,
 	COMMIT_BYTES_MAX = 4 * HOT_STEP_BYTES
@@ -166,6 +167,25 @@ static int end_run(struct run *r, struct err *err)
 	return sq_set_sealed(r->s, r->group_id, &r->tail, err);
 }
 
+/* What an earlier round has sealed, which a crash broke off before it could
+ * delete; or what is of no group any more. */
+static void pass_over(struct run *r, uint64_t *rows)
+{
+	struct sq_seal *seal = &r->s->seal;
+	uint64_t most = *rows * PASS_TIMES;
+	uint64_t n = 0;
+
+	for (; n < most && seal->at < places_of(seal); n++, seal->at++) {
+		const struct hot_place *p = &seal->places[seal->at];
+
+		if (p->group_id != r->group_id ||
+		    (r->first_seq != 0 &&
+		     hot_seq(r->s->hot, seal->from + p->ahead) > r->tail.seq))
+			break;
+	}
+	*rows -= (n + PASS_TIMES - 1) / PASS_TIMES;
+}
+
 /* The rows of one group, at most *rows of them, until *moved is `bytes`. */
 static int seal_run(struct sqlite_store *s, uint64_t *rows, uint64_t bytes,
 		    uint64_t *moved, struct err *err)
@@ -175,6 +195,8 @@ static int seal_run(struct sqlite_store *s, uint64_t *rows, uint64_t bytes,
 	size_t n = 0;
 	int rc = begin_run(&r, err);
 
+	if (rc == 0)
+		pass_over(&r, rows);
 	while (rc == 0 && n < *rows && n < HOT_STEP_ROWS && *moved < bytes &&
 	       seal->at < places_of(seal) &&
 	       seal->places[seal->at].group_id == r.group_id) {
@@ -362,8 +384,15 @@ int sq_tend(struct store *base, struct store_tend *op, struct err *err)
 	struct sqlite_store *s = sq_of(base);
 	int rc = when_due(s, op->all, &op->wait_ms, err);
 
-	if (rc < 0 || op->wait_ms > 0)
+	if (rc < 0)
 		return rc;
+	if (op->wait_ms > 0) {
+		if (!sq_learn_known(s, op->limit != 0 ? (unsigned)op->limit
+						      : SQ_LEARN_IDLE))
+			return 0;
+		op->wait_ms = 0;
+		return 1;
+	}
 	rc = store_begin(base, err);
 	if (rc < 0)
 		return rc;

@@ -39,11 +39,26 @@ static int note_write(void *data, int action, const char *table,
 	return SQLITE_OK;
 }
 
+/* A reader has none of them: they take most of the time to prepare. */
+static bool is_writing(const char *sql)
+{
+	static const char *const verbs[] = { "INSERT ", "REPLACE ", "UPDATE ",
+					     "DELETE " };
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strncmp(sql, verbs[i], strlen(verbs[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
 int sq_prepare_all(struct sqlite_store *s, struct err *err)
 {
 	int result = SQLITE_OK;
 
 	for (size_t i = 0; result == SQLITE_OK && i < SQ_COUNT; i++) {
+		if (s->base.options.read_only && is_writing(sql_text[i]))
+			continue;
 		sqlite3_set_authorizer(s->db, note_write, &s->changes[i]);
 		result = sqlite3_prepare_v3(s->db, sql_text[i], -1,
 					    SQLITE_PREPARE_PERSISTENT,
@@ -182,7 +197,7 @@ static int fail_disk(const struct sqlite_store *s, struct err *err)
 {
 	int number = s->db != NULL ? sqlite3_system_errno(s->db) : 0;
 
-	if (number == ENOSPC || number == EDQUOT)
+	if (err_of_file(number) == ERR_OUT_OF_SPACE)
 		return err_set(err, ERR_UNAVAILABLE,
 			       "No space is left on the disk of the store %s",
 			       buf_cstr(&s->path));

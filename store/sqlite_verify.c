@@ -8,6 +8,7 @@
 
 #include "lib/json.h"
 #include "lib/text.h"
+#include "store/sqlite_log.h"
 
 enum {
 	PROBLEMS_MAX = 100,
@@ -485,22 +486,41 @@ static int check_file(struct audit *a, struct err *err)
 	return rc < 0 ? rc : 0;
 }
 
-/* Every page of the file, whatever it holds. A page that is being written from
- * the log while it is read is sound a moment later. */
+/* What is in the log is read from there: the file may have nothing in its place
+ * (a checkpoint under a reader leaves out what was written behind his view). A
+ * page that is being written from the log while it is read is sound a moment
+ * later. */
+static int check_page(struct audit *a, const char *log, uint64_t n)
+{
+	int result = SQLITE_OK;
+
+	for (int i = 0; i < TRIES; i++) {
+		result = sq_checksum_read(a->s->db, n);
+		if (result != SQLITE_IOERR_DATA)
+			return result;
+		if (sq_log_has_page(log, n))
+			return SQLITE_OK;
+		sqlite3_sleep(TRY_AGAIN_MS);
+	}
+	return result;
+}
+
+/* Every page of the file, whatever it holds. */
 static int check_pages(struct audit *a, struct err *err)
 {
+	struct buf log = { 0 };
 	uint64_t pages;
 	int result = sq_checksum_pages(a->s->db, &pages);
 
+	buf_printf(&log, "%s-wal", buf_cstr(&a->s->path));
+	if (log.failed) {
+		buf_release(&log);
+		return sq_no_memory(a->s, err);
+	}
 	for (uint64_t n = 1; result == SQLITE_OK && n <= pages; n++) {
 		if (n == LOCK_PAGE)
 			continue;
-		for (int i = 0; i < TRIES; i++) {
-			result = sq_checksum_read(a->s->db, n);
-			if (result != SQLITE_IOERR_DATA)
-				break;
-			sqlite3_sleep(TRY_AGAIN_MS);
-		}
+		result = check_page(a, buf_cstr(&log), n);
 		if (result == SQLITE_IOERR_DATA) {
 			problem(a,
 				"Page %" PRIu64 " of the database is damaged",
@@ -510,6 +530,7 @@ static int check_pages(struct audit *a, struct err *err)
 		if (n % PAGES_A_SIGN == 0 && a->s->base.options.alive != NULL)
 			a->s->base.options.alive(a->s->base.options.alive_data);
 	}
+	buf_release(&log);
 	return result == SQLITE_OK ? 0 : sq_fail(a->s, result, err);
 }
 

@@ -7,9 +7,9 @@
 # JOBS of them run at a time (the number of processors), but one that says
 # "# ALONE" in a line of its own. A test has 120 s, or what its line
 # "# TIMEOUT: seconds" says, times $GROUPFS_TEST_PATIENCE; more, where
-# $GROUPFS_TEST_ROUNDS has faults come more often than twice. Those that may take
-# longest begin. Exit 77 of a script skips it whole. What a failed test printed
-# beside TAP is shown.
+# $GROUPFS_TEST_ROUNDS has faults come more often than twice; at most
+# $GROUPFS_TEST_LIMIT. Those that may take longest begin. Exit 77 of a script
+# skips it whole. What a failed test printed beside TAP is shown.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 self=$top/tests/run.sh
@@ -23,6 +23,8 @@ limit_of() {
 	line=$((${line:-120} * ${GROUPFS_TEST_PATIENCE:-1}))
 	[ "${GROUPFS_TEST_ROUNDS:-2}" -le 2 ] ||
 		line=$((line * GROUPFS_TEST_ROUNDS / 2))
+	[ "$line" -le "${GROUPFS_TEST_LIMIT:-$line}" ] ||
+		line=$GROUPFS_TEST_LIMIT
 	echo $line
 }
 

@@ -20,9 +20,7 @@ static int failed(const struct bundle_writer *w, struct err *err)
 	int error = archive_errno(w->archive);
 	const char *why = archive_error_string(w->archive);
 
-	return err_set(err,
-		       error == ENOSPC ? ERR_OUT_OF_SPACE : ERR_UNAVAILABLE,
-		       "cannot write the backup: %s",
+	return err_set(err, err_of_file(error), "cannot write the backup: %s",
 		       error > 0     ? strerror(error)
 		       : why == NULL ? "libarchive does not say why"
 				     : why);

@@ -31,13 +31,12 @@ static void on_principal(struct client_principal *p, const struct err *err)
 {
 	struct bearer *b = container_of(p, struct bearer, principal);
 	struct list told;
+	struct list *el;
 
 	/* A user may leave, or be told again, while we walk. */
 	list_init(&told);
 	list_splice(&told, &b->users);
-	while (!list_empty(&told)) {
-		struct list *el = list_pop(&told);
-
+	while ((el = list_pop(&told)) != NULL) {
 		list_push(&b->users, el);
 		container_of(el, struct bearer_user, link)
 			->changed(container_of(el, struct bearer_user, link),

@@ -13,6 +13,8 @@
 
 enum {
 	BYE_MS = 1500,	/* the time to say bye and to answer in */
+	LOOK_MS = 50,	/* whether all have heard it */
+	STUCK_MS = 300, /* without groupd: nobody took a byte, or left */
 	RETRY_MS = 100, /* other gateways are there at once */
 	LEAST_MS = 200, /* in which a write is stored, as a rule */
 	/* Messages at groupd with which others are still taken. It stores so
@@ -207,13 +209,28 @@ static void on_leave(uv_timer_t *t)
 	feed_close(&gw->feed, on_feed_closed);
 }
 
+/* While groupd is there, it may still answer; and then others serve. */
+static bool is_stuck(struct gateway *gw, uint64_t now)
+{
+	struct gateway_bye *b = &gw->bye;
+	uint64_t left = gw->meter.websockets + gw->requests;
+
+	if (gw->client.online || gw->meter.written != b->written ||
+	    left != b->left) {
+		b->written = gw->meter.written;
+		b->left = left;
+		b->moved_ms = now;
+	}
+	return now - b->moved_ms >= STUCK_MS;
+}
+
 static void on_check_empty(uv_timer_t *t)
 {
 	struct gateway *gw = container_of(t, struct gateway, leave);
-	uint64_t began = (uint64_t)(uintptr_t)t->data;
+	uint64_t now = uv_now(gw->loop);
 
 	if ((list_empty(&gw->conns) && gw->requests == 0) ||
-	    uv_now(gw->loop) - began > BYE_MS) {
+	    is_stuck(gw, now) || now - gw->bye.began_ms > BYE_MS) {
 		uv_timer_stop(t);
 		on_leave(t);
 	}
@@ -251,8 +268,8 @@ void gateway_stop(struct gateway *gw)
 	for (struct list *l = gw->conns.next; l != &gw->conns; l = l->next)
 		ws_bye(container_of(l, struct ws_conn, of_gateway),
 		       WS_BYE_LEAVING, RETRY_MS);
-	gw->leave.data = (void *)(uintptr_t)uv_now(gw->loop);
-	uv_timer_start(&gw->leave, on_check_empty, 50, 50);
+	gw->bye.began_ms = gw->bye.moved_ms = uv_now(gw->loop);
+	uv_timer_start(&gw->leave, on_check_empty, LOOK_MS, LOOK_MS);
 }
 
 void gateway_release(struct gateway *gw)

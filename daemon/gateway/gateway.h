@@ -68,6 +68,14 @@ struct ws_run {
 	struct buf bytes;     /* owned */
 };
 
+/* Saying bye: since when, and when it last got on. */
+struct gateway_bye {
+	uint64_t began_ms;
+	uint64_t moved_ms;
+	uint64_t written; /* bytes by then, and who was left */
+	uint64_t left;
+};
+
 struct gateway {
 	uv_loop_t *loop; /* borrowed */
 	const struct gateway_options *options;
@@ -119,6 +127,7 @@ struct gateway {
 	uv_signal_t sigterm;
 	uv_signal_t sigint;
 	uv_timer_t leave; /* the end of the time to say bye */
+	struct gateway_bye bye;
 	bool stopping;
 };
 

@@ -60,7 +60,7 @@ uint64_t bench_random(void)
 	return x;
 }
 
-void bench_send(int fd, struct str bytes)
+bool bench_try_send(int fd, struct str bytes)
 {
 	size_t at = 0;
 
@@ -72,10 +72,17 @@ void bench_send(int fd, struct str bytes)
 		if (did < 0 && errno == EAGAIN)
 			(void)poll(&full, 1, SEND_MS);
 		else if (did < 0)
-			bench_die("send", -errno);
+			return false;
 		else
 			at += (size_t)did;
 	}
+	return true;
+}
+
+void bench_send(int fd, struct str bytes)
+{
+	if (!bench_try_send(fd, bytes))
+		bench_die("send", -errno);
 }
 
 int bench_command(const struct bench_command *commands, const char *file,

@@ -29,7 +29,9 @@ const char *bench_user(void);
 struct str bench_words(void);
 void bench_sample(const char *metric, const char *side, const char *unit,
 		  double value);
-/* Gives all to a socket that does not block, with patience. */
+/* Gives all to a socket that does not block, with patience. False, with errno:
+ * it is no longer connected. */
+bool bench_try_send(int fd, struct str bytes);
 void bench_send(int fd, struct str bytes);
 
 /* What a program can be asked for. */

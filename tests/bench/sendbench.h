@@ -19,7 +19,7 @@
 enum {
 	SENDBENCH_CONTENT = 200, /* bytes of a message */
 	SENDBENCH_RECORD = 240,	 /* of one in a bare file */
-	SENDBENCH_SENDERS = 512
+	SENDBENCH_SENDERS = 1536
 };
 
 /* Not the same in each run: a batch_id that was used before would find what it

@@ -51,7 +51,7 @@ struct wsbench_proto {
 };
 
 const struct wsbench_proto *wsbench_proto(const char *name);
-/* The tokens of connections 0, 1, ...: the lines of a file. */
+/* The tokens of connections 0, 1, ...: the lines of a file. Once. */
 void wsbench_use_tokens(const char *path);
 
 /* The content, with now as its stamp. */
@@ -97,5 +97,7 @@ int scene_main(int argc, char **argv);
 /* Who has missed much: as pages, and as WebSockets. */
 int pages_main(int argc, char **argv);
 int resume_main(int argc, char **argv);
+/* Who comes at once. */
+int storm_main(int argc, char **argv);
 
 #endif

@@ -9,6 +9,7 @@
  *   wsclients idle SIDE PORT N
  *   wsclients resume PORT N
  *   wsclients pages PORT GROUP
+ *   wsclients storm PORT GROUP N
  *
  * run opens N connections to a server (SIDE names its protocol), or one half
  * to each of two, subscribes them, publishes to the first and counts: each must
@@ -23,7 +24,8 @@
  * BENCH_DEPTH (8; 0: not) under way at a time; SUSTAIN_MS (0: not),
  * SUSTAIN_RATE (100 a second); for `ours` SOCKET and TOKENS.
  *
- * resume and pages are in wscatchup.c.
+ * resume and pages are in wscatchup.c, storm, which `make torture PART=storm`
+ * uses, in wsstorm.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -119,7 +121,7 @@ static void begin(struct run *r, char **argv, size_t ngroups, size_t each)
 	open_all(r);
 	if (strcmp(r->side, "plain") == 0 || strcmp(r->side, "durable") == 0) {
 		buf_append_char(&hello, 'P');
-		run_put(r->publisher, &hello);
+		run_put(r, r->publisher, &hello);
 	}
 	buf_release(&hello);
 	subscribe_all(r);
@@ -198,13 +200,10 @@ static int idle_main(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static const struct bench_command commands[] = {
-		{ "scene", scene_main },
-		{ "run", run_main },
-		{ "many", many_main },
-		{ "idle", idle_main },
-		{ "resume", resume_main },
-		{ "pages", pages_main },
-		{ NULL, NULL }
+		{ "scene", scene_main },   { "run", run_main },
+		{ "many", many_main },	   { "idle", idle_main },
+		{ "resume", resume_main }, { "pages", pages_main },
+		{ "storm", storm_main },   { NULL, NULL }
 	};
 
 	return bench_command(commands, "wsclients.c", argc, argv);

@@ -34,9 +34,13 @@ double run_ms(uint64_t ns)
 
 /* Connections. */
 
-void run_put(struct conn *c, const struct buf *b)
+/* Who may be lost is found so by what he reads. */
+void run_put(struct run *r, struct conn *c, const struct buf *b)
 {
-	bench_send(c->fd, buf_str(b));
+	if (r->on_lost == NULL)
+		bench_send(c->fd, buf_str(b));
+	else
+		(void)bench_try_send(c->fd, buf_str(b));
 }
 
 static void watch(struct run *r, int fd, void *what, int op, uint32_t events)
@@ -47,6 +51,20 @@ static void watch(struct run *r, int fd, void *what, int op, uint32_t events)
 		bench_die("epoll_ctl", -errno);
 }
 
+static void lose(struct run *r, struct conn *c, int rc)
+{
+	if (r->on_lost == NULL)
+		bench_die("no connection", rc);
+	(void)close(c->fd);
+	c->fd = -1;
+	c->ncarry = 0;
+	if (c->state >= OPEN)
+		r->opened--;
+	if (c->state >= READY)
+		r->subscribed--;
+	r->on_lost(r, c);
+}
+
 void run_connect(struct run *r, struct conn *c)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
@@ -54,13 +72,16 @@ void run_connect(struct run *r, struct conn *c)
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int one = 1;
 
+	c->state = CONNECTING;
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		bench_die("socket", -errno);
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) < 0 &&
-	    errno != EINPROGRESS)
-		bench_die("connect", -errno);
+	    errno != EINPROGRESS) {
+		lose(r, c, -errno);
+		return;
+	}
 	watch(r, c->fd, c, EPOLL_CTL_ADD, EPOLLOUT);
 }
 
@@ -71,7 +92,7 @@ static void on_connected(struct run *r, struct conn *c)
 	watch(r, c->fd, c, EPOLL_CTL_MOD, EPOLLIN);
 	c->state = OPENING;
 	r->proto->open(&b, (size_t)(c - r->conns));
-	run_put(c, &b);
+	run_put(r, c, &b);
 	buf_release(&b);
 }
 
@@ -80,9 +101,14 @@ static void on_step(struct run *r, struct conn *c)
 	if (c->state == OPENING) {
 		c->state = OPEN;
 		r->opened++;
+		if (r->on_open != NULL)
+			r->on_open(r, c);
 	} else if (c->state == SUBSCRIBING) {
 		c->state = READY;
 		r->subscribed++;
+	} else if (c->state == ASKING) {
+		c->state = READY;
+		r->answered++;
 	}
 }
 
@@ -124,7 +150,7 @@ static size_t take_apart(struct run *r, struct conn *c, const char *p, size_t n)
 			struct buf pong = { 0 };
 
 			buf_append_str(&pong, r->proto->pong);
-			run_put(c, &pong);
+			run_put(r, c, &pong);
 			buf_release(&pong);
 		}
 		at += len;
@@ -143,8 +169,10 @@ static void on_readable(struct run *r, struct conn *c)
 	did = recv(c->fd, data + n, READ, 0);
 	if (did < 0 && errno == EAGAIN)
 		return;
-	if (did <= 0)
-		bench_die("a connection ended", did < 0 ? -errno : -EPIPE);
+	if (did <= 0) {
+		lose(r, c, did < 0 ? -errno : -EPIPE);
+		return;
+	}
 	n += (size_t)did;
 	took = take_apart(r, c, data, n);
 	c->ncarry = (uint32_t)(n - took);
@@ -171,8 +199,14 @@ void run_subscribe(struct run *r, struct conn *c)
 	}
 	r->proto->subscribe(&b, of, n);
 	c->state = SUBSCRIBING;
-	run_put(c, &b);
+	run_put(r, c, &b);
 	buf_release(&b);
+}
+
+void run_ask(struct run *r, struct conn *c, const struct buf *b)
+{
+	c->state = ASKING;
+	run_put(r, c, b);
 }
 
 /* From now on they wait for that. */
@@ -194,7 +228,7 @@ static void publish_part(struct run *r, size_t first, size_t n, uint32_t count)
 			r->proto->publish(&b, &r->groups[g],
 					  str_make(content, sizeof(content)));
 	}
-	run_put(r->publisher, &b);
+	run_put(r, r->publisher, &b);
 	buf_release(&b);
 }
 
@@ -324,7 +358,7 @@ static void allow_files(void)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
-void run_set_up(struct run *r, const char *ports, size_t ngroups, size_t each)
+void run_prepare(struct run *r, const char *ports, size_t ngroups, size_t each)
 {
 	take_ports(r, ports);
 	name_groups(r, ngroups, each);
@@ -336,6 +370,12 @@ void run_set_up(struct run *r, const char *ports, size_t ngroups, size_t each)
 	for (size_t i = 0; i <= r->n; i++)
 		r->conns[i].node =
 			&r->nodes[i < r->n ? i * r->nnodes / r->n : 0];
+	r->poller = epoll_create1(EPOLL_CLOEXEC);
+}
+
+void run_set_up(struct run *r, const char *ports, size_t ngroups, size_t each)
+{
+	run_prepare(r, ports, ngroups, each);
 	if (r->proto->publish == NULL) {
 		wssender_start(&r->sender, getenv("SOCKET"), r->groups,
 			       ngroups);
@@ -345,7 +385,6 @@ void run_set_up(struct run *r, const char *ports, size_t ngroups, size_t each)
 	} else {
 		r->publisher = &r->conns[r->n];
 	}
-	r->poller = epoll_create1(EPOLL_CLOEXEC);
 	r->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
 	watch(r, r->timer, &r->timer, EPOLL_CTL_ADD, EPOLLIN);
 	if (r->publisher == NULL)

@@ -15,8 +15,9 @@
 
 /* One process, one server: what the connections are opened with. */
 static struct {
-	struct buf text; /* the tokens, one a line */
-	const char *next;
+	struct buf text;   /* the tokens, one a line */
+	struct str *lines; /* owned: n of them, in text */
+	size_t n;
 } tokens;
 
 void wsbench_content(char out[WSBENCH_CONTENT], uint64_t now_ns)
@@ -47,21 +48,21 @@ void wsbench_use_tokens(const char *path)
 	while ((n = fread(part, 1, sizeof(part), f)) > 0)
 		buf_append(&tokens.text, part, n);
 	(void)fclose(f);
-	tokens.next = buf_cstr(&tokens.text);
+	tokens.lines = calloc(tokens.text.len + 1, sizeof(*tokens.lines));
+	if (tokens.lines == NULL)
+		bench_die(path, -ENOMEM);
+	for (const char *at = buf_cstr(&tokens.text), *end;
+	     (end = strchr(at, '\n')) != NULL; at = end + 1)
+		tokens.lines[tokens.n++] = str_make(at, (size_t)(end - at));
 }
 
 /* WebSocket. */
 
 static void ws_open_conn(struct buf *out, size_t i)
 {
-	const char *end = strchr(tokens.next, '\n');
-
-	(void)i;
-	if (end == NULL)
+	if (i >= tokens.n)
 		bench_die("there are not enough tokens", -EINVAL);
-	websocket_put_upgrade(
-		out, str_make(tokens.next, (size_t)(end - tokens.next)));
-	tokens.next = end + 1;
+	websocket_put_upgrade(out, tokens.lines[i]);
 }
 
 static void ws_subscribe_conn(struct buf *out,
@@ -85,11 +86,11 @@ static enum wsbench_piece ws_piece(struct str text)
 	static const struct {
 		const char *type;
 		enum wsbench_piece piece;
-	} types[] = { { "message\"", PIECE_MESSAGE },
-		      { "hello\"", PIECE_STEP },
-		      { "live\"", PIECE_STEP },
-		      { "error\"", PIECE_OTHER },
-		      { "bye\"", PIECE_OTHER } };
+	} types[] = {
+		{ "message\"", PIECE_MESSAGE }, { "hello\"", PIECE_STEP },
+		{ "live\"", PIECE_STEP },	{ "pong\"", PIECE_STEP },
+		{ "error\"", PIECE_OTHER },	{ "bye\"", PIECE_OTHER }
+	};
 	const size_t at = strlen("{\"type\":\"");
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {

@@ -14,7 +14,7 @@
 
 enum { NODES_MAX = 2 };
 
-enum state { CONNECTING, OPENING, OPEN, SUBSCRIBING, READY };
+enum state { CONNECTING, OPENING, OPEN, SUBSCRIBING, READY, ASKING };
 
 /* A server of several. */
 struct node {
@@ -47,8 +47,13 @@ struct run {
 	struct conn *publisher; /* NULL: the sender does */
 	struct wssender sender;
 	int poller, timer;
+	/* What a storm needs: who is open subscribes; the server closed one, or
+	 * let none in, and its descriptor is closed. NULL, NULL: what is open
+	 * waits, and a connection that is lost is the end. */
+	void (*on_open)(struct run *r, struct conn *c);
+	void (*on_lost)(struct run *r, struct conn *c);
 
-	size_t opened, subscribed;
+	size_t opened, subscribed, answered;
 	uint64_t got, wanted; /* messages, all connections */
 	size_t next;	      /* the group whose turn it is */
 	uint64_t first_ns, last_ns, sent_ns;
@@ -59,13 +64,17 @@ struct run {
 	uint32_t behind;
 };
 
-/* Opens nothing yet. Of `ours`: starts the sender, takes the tokens. ports:
- * numbers with a comma between. ngroups 1: a group of all. */
+/* Opens nothing yet. ports: numbers with a comma between. ngroups 1: a group of
+ * all. */
+void run_prepare(struct run *r, const char *ports, size_t ngroups, size_t each);
+/* The same, and of `ours`: starts the sender, takes the tokens. */
 void run_set_up(struct run *r, const char *ports, size_t ngroups, size_t each);
 void run_connect(struct run *r, struct conn *c);
-void run_put(struct conn *c, const struct buf *b);
+void run_put(struct run *r, struct conn *c, const struct buf *b);
 /* To its groups. */
 void run_subscribe(struct run *r, struct conn *c);
+/* A command that is answered with one piece; r->answered counts those. */
+void run_ask(struct run *r, struct conn *c, const struct buf *b);
 /* So many messages at once to each of the groups from first on. */
 void run_publish(struct run *r, size_t first, size_t ngroups, uint32_t count);
 /* One, to the next group. */

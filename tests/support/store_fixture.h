@@ -40,6 +40,9 @@ void fixture_commit(struct store_fixture *f);
 void fixture_users(struct store_fixture *f, const char *names);
 uint64_t fixture_group(struct store_fixture *f, const char *name,
 		       const char *creator, const char *members);
+/* The same in the open one. */
+uint64_t fixture_new_group(struct store_fixture *f, const char *name,
+			   const char *creator, const char *members);
 
 /* Lists for requests. */
 void fixture_item(struct buf *items, const char *content, uint64_t reply_to,

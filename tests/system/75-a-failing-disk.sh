@@ -44,7 +44,7 @@ begin write env COUNT=3 CALLS=write ERRORS=ENOSPC TIMES=always JOBS=1 \
 begin powercut $PY "$TORTURE/powercut.py" ext4=3
 begin lie $PY "$TORTURE/powercut.py" --lie ext4=3
 begin badsync $PY "$TORTURE/badsync.py" 2
-begin fulldisk $PY "$TORTURE/fulldisk.py" 1
+begin fulldisk $PY "$TORTURE/fulldisk.py" 2
 for part in sync write powercut lie badsync fulldisk; do
 	came $part
 done

@@ -85,7 +85,7 @@ class Try:
         result = "sent"
         while result == "sent" and sender.count < SENDS:
             result = sender.send(self.chance.choice(SIZES))
-        if not groupd.ends_within(10):
+        if groupd.ended(10) is None:
             self.wrong.append(f"after \"{result}\" it went on")
             return
         if groupd.process.returncode != UNKNOWN:
@@ -98,7 +98,7 @@ class Try:
     def go_on(self, groupd, sender, disk):
         """On the same mount, if the file system lets it; then the power is
         cut."""
-        if groupd.start():
+        if groupd.serve():
             sender.settle()
             self.again = "duplicate" if "duplicate" in sender.results \
                 else "sent"
@@ -109,7 +109,7 @@ class Try:
         sender.close()
         disk.umount()
         disk.mount()
-        if not groupd.start():
+        if not groupd.serve():
             self.wrong.append(f"it does not start: {groupd.words()[-1:]}")
             return
         self.wrong += [f"not stored, even then: {n}" for n in sender.settle()]
@@ -127,7 +127,7 @@ class Try:
             ledger = Record(f"{self.folder}/record")
             with Groupd(self.folder, f"{disk.point}/data") as groupd:
                 sender = Sender(groupd, ledger, "dev", "w")
-                groupd.start()
+                groupd.serve()
                 sender.send()
                 os.sync()
                 small.leave(self.chance.randrange(256 << 10, 4 << 20))

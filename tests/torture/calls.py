@@ -8,8 +8,10 @@ acknowledged is lost, nothing is wrong, and groupd goes on or ends in words.
 
 Scenes: new (a store is made), again (groupd starts after a kill), wal (its log
 goes into the store), seal (messages go where they are kept), shut (it stops).
-$UPTO: the greatest N (500); $COUNT: how many, where they are more, spread over
-them (500); $CALLS, $ERRORS, $TIMES: which. Prints "ok WHAT" or "not ok WHAT: WHY" a line.
+$FROM, $UPTO: the least N (1) and the greatest (500), so that a slow machine may
+go through a scene in parts; $COUNT: how many, where they are more, spread over
+them (500); $CALLS, $ERRORS, $TIMES: which. Prints "ok WHAT" or "not ok WHAT: WHY"
+a line.
 
 Each run: groupd on a store in memory, whose Nth call fails; a sender, whose
 every answer is recorded; kill -9; a groupd without faults, to which all is sent
@@ -30,6 +32,7 @@ from groupd import Groupd, Sender, audit, integrity
 from record import Record
 
 BIG = 60000
+FROM = int(os.environ.get("FROM", 1))
 UPTO = int(os.environ.get("UPTO", 500))
 COUNT = int(os.environ.get("COUNT", 500))
 JOBS = int(os.environ.get("JOBS", 2))
@@ -79,7 +82,7 @@ class Run:
 
     def start(self):
         try:
-            if not self.groupd.start():
+            if not self.groupd.serve():
                 self.note_end(harness.COULD_NOT_START, harness.UNKNOWN)
         except TimeoutError as e:
             self.wrong.append(str(e))
@@ -112,7 +115,7 @@ class Run:
             self.wrong += [f"while it ran: {w}" for w in audit(
                 self.groupd, f"{self.folder}/record", GROUP)]
         except (harness.Refused, OSError) as e:
-            if not self.groupd.ends_within(2):
+            if self.groupd.ended(2) is None:
                 self.wrong.append(f"while it ran, reading failed: {e}")
 
     def look(self):
@@ -129,7 +132,7 @@ class Run:
     def recover(self):
         self.sender.close()
         self.groupd.kill()
-        if not self.groupd.start(faulty=False):
+        if not self.groupd.serve(faulty=False):
             self.wrong.append("it does not start again")
             return
         left = self.sender.settle()
@@ -209,11 +212,11 @@ def make_template(folder, name, sizes, number):
     os.makedirs(f"{folder}/{name}/data")
     ledger = Record(f"{folder}/{name}/record")
     with Groupd(f"{folder}/{name}", f"{folder}/{name}/data") as groupd:
-        groupd.start()
+        groupd.serve()
         sender = Sender(groupd, ledger, GROUP, f"before-{name}")
         for size in sizes:
             assert sender.send(size) == "sent"
-        groupd.end(number)
+        groupd.kill(number)
     ledger.close()
 
 
@@ -248,7 +251,8 @@ def plan(counts):
         for error in os.environ.get("ERRORS", "EIO ENOSPC").split():
             for times in os.environ.get("TIMES", "once always").split():
                 last = min(counts[call], UPTO)
-                for n in range(1, last + 1, -(-last // COUNT) or 1):
+                step = max(1, -(-(last - FROM + 1) // COUNT))
+                for n in range(FROM, last + 1, step):
                     yield call, error, times, n
 
 

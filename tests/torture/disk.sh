@@ -6,7 +6,8 @@
 # powercut                     the power fails 300 times, on ext4 and on xfs
 # lie                          and is seen where fdatasync does nothing
 # badsync                      fsync fails truly, 20 times
-# fulldisk                     the disk is full, and has room again, 20 times
+# fulldisk                     the disk, or a quota, is full, and has room again,
+#                              20 times
 # flips                        500 damaged stores: nothing wrong is shown
 #
 # Each takes less than 10 minutes on two processors. $CUTS (150, of each of the

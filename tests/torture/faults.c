@@ -17,6 +17,7 @@
 #undef _FILE_OFFSET_BITS
 #undef _FORTIFY_SOURCE
 #include <dlfcn.h>
+#include <link.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -35,7 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RULES = 8, MAGIC = 0x66746c73 };
+enum { RULES = 8, MAGIC = 0x66746c73, SECTOR = 512 };
 
 /* Bits of rule.calls. WRITE, SYNC, TRUNCATE and READ are those of files: what
  * has a path. SEND is whatever writes to a socket. */
@@ -57,7 +58,9 @@ enum does {
 	DOES_LIE, /* nothing is done, and success reported */
 	DOES_KILL_BEFORE,
 	DOES_KILL_AFTER,
-	DOES_TEAR, /* half of a write is done, then the process is killed */
+	/* Half of a write is done, then the process is killed; in a file, up to
+	 * a sector's end: neither a disk nor a kill tears a sector. */
+	DOES_TEAR,
 	DOES_WAIT,
 };
 
@@ -254,7 +257,15 @@ static void after(enum does does)
 	after(does);                                                           \
 	return rc
 
-#define HALF(n) (does == DOES_TEAR ? (n) / 2 : (n))
+#define HALF(n)	       (does == DOES_TEAR ? (n) / 2 : (n))
+#define HALF_AT(n, at) (does == DOES_TEAR ? half_at(n, at) : (n))
+
+static size_t half_at(size_t n, off64_t at)
+{
+	off64_t end = (at + (off64_t)(n / 2)) / SECTOR * SECTOR;
+
+	return end > at ? (size_t)(end - at) : 0;
+}
 
 ssize_t write(int fd, const void *data, size_t n)
 {
@@ -265,15 +276,15 @@ ssize_t write(int fd, const void *data, size_t n)
 ssize_t pwrite(int fd, const void *data, size_t n, off_t at)
 {
 	AROUND(judge_fd(CALL_WRITE, fd), ssize_t, "pwrite",
-	       (int, const void *, size_t, off_t), (fd, data, HALF(n), at),
-	       (ssize_t)n);
+	       (int, const void *, size_t, off_t),
+	       (fd, data, HALF_AT(n, at), at), (ssize_t)n);
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t n, off64_t at)
 {
 	AROUND(judge_fd(CALL_WRITE, fd), ssize_t, "pwrite64",
-	       (int, const void *, size_t, off64_t), (fd, data, HALF(n), at),
-	       (ssize_t)n);
+	       (int, const void *, size_t, off64_t),
+	       (fd, data, HALF_AT(n, at), at), (ssize_t)n);
 }
 
 static ssize_t bytes_of(const struct iovec *parts, int count)
@@ -517,6 +528,32 @@ static void *(*next_calloc)(size_t, size_t);
 static void *(*next_realloc)(void *, size_t);
 static void (*next_free)(void *);
 
+/* libseccomp's code. Its seccomp_load() (2.5.4) frees twice when an allocation
+ * of its own fails, so those are not of the ones that do. */
+static uintptr_t spared, spared_end;
+
+static int find_spared(struct dl_phdr_info *info, size_t size, void *data)
+{
+	(void)size;
+	(void)data;
+	if (strstr(info->dlpi_name, "/libseccomp.") == NULL)
+		return 0;
+	spared = info->dlpi_addr;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+		uintptr_t end = spared + part->p_vaddr + part->p_memsz;
+
+		if (part->p_type == PT_LOAD && end > spared_end)
+			spared_end = end;
+	}
+	return 1;
+}
+
+static bool is_spared(const void *caller)
+{
+	return (uintptr_t)caller >= spared && (uintptr_t)caller < spared_end;
+}
+
 /* False: within dlsym(3). */
 static bool find_memory(void)
 {
@@ -531,14 +568,16 @@ static bool find_memory(void)
 	find("calloc", &next_calloc);
 	find("realloc", &next_realloc);
 	find("free", &next_free);
+	dl_iterate_phdr(find_spared, NULL);
 	return true;
 }
 
-static bool is_refused(void)
+static bool is_refused(const void *caller)
 {
-	enum does does =
-		is_watched(CALL_ALLOC) ? judge(CALL_ALLOC, NULL) : DOES_NOTHING;
+	enum does does = DOES_NOTHING;
 
+	if (is_watched(CALL_ALLOC) && !is_spared(caller))
+		does = judge(CALL_ALLOC, NULL);
 	after(does);
 	return does == DOES_FAIL;
 }
@@ -547,21 +586,25 @@ void *malloc(size_t size)
 {
 	if (!find_memory())
 		return early_alloc(size);
-	return is_refused() ? NULL : next_malloc(size);
+	return is_refused(__builtin_return_address(0)) ? NULL
+						       : next_malloc(size);
 }
 
 void *calloc(size_t n, size_t size)
 {
 	if (!find_memory())
 		return early_alloc(n * size);
-	return is_refused() ? NULL : next_calloc(n, size);
+	return is_refused(__builtin_return_address(0)) ? NULL
+						       : next_calloc(n, size);
 }
 
 void *realloc(void *old, size_t size)
 {
 	if (!find_memory())
 		abort();
-	return is_refused() ? NULL : next_realloc(old, size);
+	return is_refused(__builtin_return_address(0))
+		       ? NULL
+		       : next_realloc(old, size);
 }
 
 void free(void *p)

@@ -83,12 +83,12 @@ def fill(groupd, folder):
 def make(folder, data):
     """The token of root."""
     with Groupd(folder, data) as groupd:
-        if not groupd.start():
+        if not groupd.serve():
             raise OSError("groupd does not start on an empty folder")
         token = fill(groupd, folder)
         # All of it is put in order; what comes then lies in the log.
         groupd.end()
-        groupd.start()
+        groupd.serve()
         for i in range(40):
             ctl(groupd, "send", GROUPS[i % 3], f"late {i}" * (1 + i * 30))
         groupd.kill()
@@ -318,7 +318,7 @@ class Scene:
         if end is not None:
             os.truncate(case.path("-wal"), end)
         with self.groupd(case.data) as groupd:
-            if not groupd.start():
+            if not groupd.serve():
                 raise ValueError(f"the sound store: {groupd.words()[-1:]}")
             return self.ask(groupd)
 
@@ -340,7 +340,7 @@ class Scene:
         if os.path.exists(f"{self.folder}/groupd.log"):
             os.unlink(f"{self.folder}/groupd.log")
         with self.groupd(case.data) as groupd:
-            if groupd.start():
+            if groupd.serve():
                 return case.judge(self.ask(groupd))
             said = " ".join(groupd.words())
             if groupd.process.returncode != 1:

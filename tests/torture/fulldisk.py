@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The disk of groupd's store is full: sends are refused as out_of_space, all
-else works, and sends work again when there is room, without a restart.
+"""The disk of groupd's store is full, or in each second run the quota of its
+user: sends are refused as out_of_space, all else works, and sends work again
+when there is room, without a restart.
 
   fulldisk.py [RUNS]   (20)
 
 Prints "ok WHAT" or "not ok WHAT: WHY" a line; "skip WHY" and 77 where no disk
 can be made.
 """
+import errno
 import os
 import random
 import shutil
@@ -15,6 +17,7 @@ import sys
 import tempfile
 
 from disk import Disk, own_mounts, skip, why_not
+from faults import DB, WAL, Faults
 from groupd import Groupd, Sender, audit, integrity
 from record import Record
 
@@ -23,18 +26,14 @@ SIZES = (0, 100, 3000, 60000)
 REFUSED = 20  # sends that are tried when it is full
 
 
-class Try:
-    def __init__(self, folder, number):
-        self.folder, self.chance = folder, random.Random(number)
-        self.wrong = []
-        self.refused = 0
+class Ballast:
+    """All the room that there is."""
 
-    def size(self):
-        return self.chance.choice(SIZES)
+    def __init__(self, point):
+        self.point, self.path = point, f"{point}/ballast"
 
-    def ballast(self, point, path):
-        """All that there is."""
-        with open(path, "wb", buffering=0) as file:
+    def take(self):
+        with open(self.path, "wb", buffering=0) as file:
             piece = 1 << 20
             while piece >= 512:
                 try:
@@ -42,8 +41,36 @@ class Try:
                 except OSError:
                     piece //= 2
         os.sync()
-        if os.statvfs(point).f_bavail > 1:
-            self.wrong.append("the disk is not full")
+        return (["the disk is not full"]
+                if os.statvfs(self.point).f_bavail > 1 else [])
+
+    def give_back(self):
+        os.unlink(self.path)
+
+
+class Quota:
+    """Played by faults.so: root, as whom this runs, has none."""
+
+    def __init__(self, faults):
+        self.faults = faults
+
+    def take(self):
+        self.faults.set(0, "write", f"{DB} {WAL}", "fail", errno.EDQUOT)
+        return []
+
+    def give_back(self):
+        self.faults.clear(0)
+
+
+class Try:
+    def __init__(self, folder, number):
+        self.folder, self.chance = folder, random.Random(number)
+        self.has_quota = number % 2 == 1
+        self.wrong = []
+        self.refused = 0
+
+    def size(self):
+        return self.chance.choice(SIZES)
 
     def fill(self, sender):
         """There may be room in the files themselves."""
@@ -61,15 +88,17 @@ class Try:
             disk.make()
             disk.mount()
             ledger = Record(f"{self.folder}/record")
-            with Groupd(self.folder, f"{disk.point}/data") as groupd:
+            faults = Faults(f"{self.folder}/faults", program="groupd")
+            room = Quota(faults) if self.has_quota else Ballast(disk.point)
+            with Groupd(self.folder, f"{disk.point}/data", faults) as groupd:
                 sender = Sender(groupd, ledger, "dev", "w")
-                groupd.start()
+                groupd.serve()
                 for _ in range(self.chance.randrange(1, 60)):
                     sender.send(self.size())
-                self.ballast(disk.point, f"{disk.point}/ballast")
+                self.wrong += room.take()
                 self.fill(sender)
                 self.wrong += [f"when full: {w}" for w in self.audit(groupd)]
-                os.unlink(f"{disk.point}/ballast")
+                room.give_back()
                 self.wrong += [f"with room it is not stored: {n}"
                                for n in sender.settle()]
                 if sender.send(60000) != "sent":
@@ -78,7 +107,7 @@ class Try:
                 if not groupd.is_there():
                     self.wrong.append("it has ended")
                 groupd.kill()
-                groupd.start()
+                groupd.serve()
                 self.wrong += self.audit(groupd)
                 self.wrong += [] if groupd.end() == 0 else ["it ended badly"]
                 self.wrong += integrity(groupd.data)
@@ -114,7 +143,8 @@ def main():
             shutil.rmtree(folder)
     finally:
         shutil.rmtree(base, ignore_errors=True)
-    print(f"{'not ok' if wrong else 'ok'} {runs} full disks: {refused} sends "
+    print(f"{'not ok' if wrong else 'ok'} {runs - runs // 2} full disks, "
+          f"{runs // 2} full quotas: {refused} sends "
           "refused in words, all can be read, and with room it goes on"
           + (f": {'; '.join(wrong[:5])}" if wrong else ""))
     return 1 if wrong else 0

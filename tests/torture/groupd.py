@@ -3,10 +3,10 @@
 what is stored: for tests that break groupd, or its disk, many times.
 
     with Groupd(folder, data, faults) as groupd:
-        groupd.start()
+        groupd.serve()
         sender = Sender(groupd, Record(...), "dev", "w1")
         sender.send(); sender.send(size=60000)
-        groupd.kill(); groupd.start()
+        groupd.kill(); groupd.serve()
         sender.settle()
         wrong = audit(groupd, record_folder, "dev")
 
@@ -39,11 +39,11 @@ MESSAGE = "nnnnnnnnsssss"
 
 
 class Groupd:
-    def __init__(self, folder, data, faults=None, options=()):
+    def __init__(self, folder, data, faults=None, options=(), socket=None):
         """folder: for what is not to be lost with data: socket and log."""
         self.folder, self.data, self.faults = folder, data, faults
         self.options = options or ("--gateways", "0")
-        self.socket = f"{folder}/s"
+        self.socket = socket or f"{folder}/s"
         self.log = f"{folder}/groupd.log"
         self.process = None
 
@@ -53,25 +53,32 @@ class Groupd:
     def __exit__(self, *_):
         self.kill()
 
-    def start(self, faulty=True):
-        """Whether it answers; else it has ended."""
+    def start(self, env=None):
+        """Waits for nothing: wait() does."""
         with open(self.log, "ab") as log:
+            self.began = time.monotonic()
             self.process = subprocess.Popen(
                 [f"{BUILD}/groupd", "--data", self.data, "--socket",
                  self.socket, *self.options,
                  *(() if "--listen" in self.options
                    else ("--listen", "none"))],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=self.faults.env(BUILD) if self.faults and faulty
-                else None)
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
+
+    def wait(self):
+        """The seconds from its start until it has answered; None: it has
+        ended."""
+        while self.process.poll() is None:
             if self.answers():
-                return True
-            if self.process.poll() is not None:
-                return False
-            time.sleep(0.003)
-        raise TimeoutError("groupd neither answers nor ends")
+                return time.monotonic() - self.began
+            if time.monotonic() > self.began + PATIENCE:
+                raise TimeoutError("groupd neither answers nor ends")
+            time.sleep(0.002)
+        return None
+
+    def serve(self, faulty=True):
+        """Whether it answers; else it has ended."""
+        self.start(self.faults.env(BUILD) if self.faults and faulty else None)
+        return self.wait() is not None
 
     def answers(self):
         """Its own word of welcome: a socket of one before may be there."""
@@ -85,26 +92,29 @@ class Groupd:
     def is_there(self):
         return self.process is not None and self.process.poll() is None
 
-    def end(self, number=signal.SIGTERM):
-        """Its status; negative, of a signal."""
-        if self.is_there():
-            self.process.send_signal(number)
+    def ended(self, seconds=PATIENCE):
+        """Its status, negative for a signal; None: it goes on for so long."""
         try:
-            return self.process.wait(PATIENCE)
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self, how=signal.SIGKILL):
+        """Its status, of a signal or before; None: it was never started."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            # Nobody lives on after SIGKILL; and a wait that has an end polls.
+            return self.process.wait(
+                None if how == signal.SIGKILL else PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
 
-    def ends_within(self, seconds):
-        try:
-            self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    def kill(self):
-        if self.is_there():
-            self.end(signal.SIGKILL)
+    def end(self):
+        return self.kill(signal.SIGTERM)
 
     def hold(self):
         """SIGSTOP, and until each thread has stopped."""

@@ -51,10 +51,17 @@ class Ledger:
     def size(self):
         return os.path.getsize(self.path) if os.path.exists(self.path) else 0
 
-    def grows(self):
-        """Waits for something to be acknowledged that was not before."""
+    def since(self, at):
+        if self.size() == at:
+            return 0
+        with open(self.path, "rb") as acks:
+            acks.seek(at)
+            return acks.read().count(b"\n")
+
+    def grows(self, messages=1):
+        """Waits for so many to be acknowledged that were not before."""
         was, end = self.size(), time.monotonic() + ACK_SECONDS * PATIENCE
-        while self.size() == was:
+        while self.since(was) < messages:
             if time.monotonic() > end:
                 self.stuck += 1
                 return
@@ -127,14 +134,14 @@ def at_point(cycles, record, point):
         if point == "in sealing":
             faults.clear(0)
             restart(groupd, took, faults.env(BUILD))
-            ledger.grows()
+            ledger.grows(most)  # each is a call, at least
             groupd.kill()
             os.kill(LOADER, signal.SIGSTOP)
             ahead += OLD_MS
             faults.set_ahead(ahead)
         faults.set(0, calls, files=files, does=does, nth=random.randint(1, most))
         restart(groupd, took, faults.env(BUILD))
-        if groupd.ended(POINT_SECONDS) != -signal.SIGKILL:
+        if groupd.ended(POINT_SECONDS * PATIENCE) != -signal.SIGKILL:
             wrong += 1
             groupd.kill()
         if point == "in sealing":

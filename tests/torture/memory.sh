@@ -6,7 +6,7 @@
 # next request is answered as ever. With SAN=address,undefined, too.
 #
 # POINTS (500: at most so many of each thing; TORTURE=short: 2), WHERE ("start
-# groupd gateway groupfs").
+# groupd gateway groupfs"), THINGS (what the name of each has in it).
 # shellcheck source=tests/torture/lib.sh
 . "$(dirname "$0")/../torture/lib.sh"
 short_or 2 500

@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: MIT
 # TIMEOUT: 400
 # Three times as many senders as it takes to have the most messages a second
-# stored, measured in turn in one run: what is stored then, beside the most; the
-# p99 of an answer, beside that of before; and the memory of groupd and the
-# gateway. The figures are comments: a time is no test. What is refused when more
-# comes than can wait: tests/system/75-too-much-is-refused.sh.
+# stored (95 % of it: from there on they only wait for each other), measured in
+# turn in one run: what is stored then, beside the most; the p99 of an answer,
+# beside that of before; and the memory of groupd and the gateway. A connection
+# each, over groupd's socket, REST and WebSocket. The figures are comments: a time
+# is no test. What is refused when more comes than can wait:
+# tests/system/75-too-much-is-refused.sh.
 #
-# ROUNDS (5), BENCH_SLICE_MS (1000), SENDERS ("16 64 128").
+# ROUNDS (5), BENCH_SLICE_MS (2000), SENDERS ("16 32 64 128 256 512"), SIDES
+# ("groupd rest websocket").
 # shellcheck source=tests/torture/lib.sh
 . "$(dirname "$0")/../torture/lib.sh"
 rounds=${ROUNDS:-5}
-SENDERS=${SENDERS:-16 64 128}
-export BENCH_SLICE_MS="${BENCH_SLICE_MS:-1000}"
+SENDERS=${SENDERS:-16 32 64 128 256 512}
+export BENCH_SLICE_MS="${BENCH_SLICE_MS:-2000}" BENCH_WARM_MS=500
 groups=100
 mkdir -p "$T/data"
 ok "groups are made" "$BUILD/bench/sendbench" scene \
@@ -23,8 +26,7 @@ export TOKEN
 
 # load SIDE SENDERS ADDRESS
 load() {
-	"$BUILD/bench/sendbench" load "$2" "$1" "$1" "$3" "$2" \
-		"$([ "$1" = websocket ] && echo "$2" || echo 1)" $groups \
+	"$BUILD/bench/sendbench" load "$2" "$1" "$1" "$3" "$2" "$2" $groups \
 		>>"$T/samples" 2>>"$T/bench.err"
 }
 # of SIDE SENDERS WHAT: the median.
@@ -38,7 +40,7 @@ memory() {
 		awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"
 	done | tr '\n' ' '
 }
-for side in groupd websocket; do
+for side in ${SIDES:-groupd rest websocket}; do
 	address=$SOCKET
 	[ $side = groupd ] || address=${LISTEN##*:}
 	: >"$T/samples"
@@ -47,7 +49,8 @@ for side in groupd websocket; do
 	done
 	best=$(for n in $SENDERS; do
 		echo "$(of $side "$n" messages) $n"
-	done | sort -n | tail -n 1 | cut -d' ' -f2)
+	done | awk '{ got[NR] = $1; n[NR] = $2; most = $1 > most ? $1 : most }
+		END { for (i = 1; got[i] < 0.95 * most; i++); print n[i] }')
 	three=$((best * 3))
 	: >"$T/samples"
 	before=$(memory)

@@ -29,6 +29,7 @@ from record import Record
 
 SENDERS = 4
 CUTS_A_DISK = 25
+MEBIBYTES = 1024  # more than any machine fills meanwhile
 SIZES = (0, 0, 0, 100, 3000, 60000)
 
 
@@ -83,7 +84,7 @@ class Tries:
         self.acks += senders.count("sent")
         disk.umount()
         disk.mount()
-        if not groupd.start():
+        if not groupd.serve():
             return [f"it does not start again: {groupd.words()[-1:]}"]
         wrong = [f"it answered {r}" for r in senders.refusals()]
         for sender in senders.all:
@@ -92,7 +93,7 @@ class Tries:
                 wrong += [f"not stored, even then: {n}"
                           for n in sender.settle()]
             sender.close()
-        if not groupd.is_there() or groupd.ends_within(0):
+        if not groupd.is_there() or groupd.ended(0) is not None:
             return wrong + [f"it has ended: {groupd.words()[-2:]}"]
         return wrong + audit(groupd, ledger_folder(self.folder), "dev")
 
@@ -103,13 +104,13 @@ class Tries:
         if self.lie:
             faults.set(0, "sync", WAL, "lie")
         chance = random.Random(f"{self.kind} {self.cuts}")
-        with Disk(self.folder, self.kind) as disk:
+        with Disk(self.folder, self.kind, MEBIBYTES) as disk:
             disk.make()
             disk.mount()
             data = f"{disk.point}/data"
             with Groupd(self.folder, data,
                         faults if self.lie else None) as groupd:
-                groupd.start()
+                groupd.serve()
                 for _ in range(count):
                     wrong = self.one(groupd, disk, ledger, chance)
                     self.wrong += [f"cut {self.cuts}: {w}" for w in wrong]

@@ -6,61 +6,25 @@ import glob
 import os
 import signal
 import subprocess
-import sys
 import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
-sys.path[:0] = [TOP + "/tests/system"]
+import groupd
+from groupd import BUILD
+from wireclient import Wire  # noqa: F401
 
-from wireclient import Wire  # noqa: E402
-
-BUILD, T = os.environ["BUILD"], os.environ["T"]
+T = os.environ["T"]
 SOCKET, LISTEN = os.environ["SOCKET"], os.environ["LISTEN"]
 # Where groupd's locks let it, and a gateway, read and write: beside the socket.
 CONTROL = os.path.dirname(SOCKET) + "/faults"
 PATIENCE = float(os.environ.get("GROUPFS_TEST_PATIENCE", 1))
 
 
-class Groupd:
+class Groupd(groupd.Groupd):
+    """The one of this test, with gateways."""
+
     def __init__(self, *options):
-        self.options = options
-        self.process = None
-
-    def start(self, env=None):
-        with open(T + "/groupd.log", "ab") as log:
-            self.began = time.monotonic()
-            self.process = subprocess.Popen(
-                [BUILD + "/groupd", "--data", T + "/data", "--socket", SOCKET,
-                 "--listen", LISTEN, *self.options], stderr=log, env=env)
-
-    def serves(self):
-        try:
-            Wire(SOCKET).socket.close()
-            return True
-        except OSError:
-            return False
-
-    def wait(self, seconds=20):
-        """The seconds from its start until it has answered; None: it ended."""
-        while self.process.poll() is None:
-            if self.serves():
-                return time.monotonic() - self.began
-            if time.monotonic() > self.began + seconds * PATIENCE:
-                raise TimeoutError("groupd does not serve")
-            time.sleep(0.002)
-        return None
-
-    def ended(self, seconds):
-        """Its status, negative for a signal, or None: it goes on."""
-        try:
-            return self.process.wait(seconds * PATIENCE)
-        except subprocess.TimeoutExpired:
-            return None
-
-    def kill(self, how=signal.SIGKILL):
-        self.process.send_signal(how)
-        return self.process.wait()
+        super().__init__(T, T + "/data", socket=SOCKET,
+                         options=("--listen", LISTEN, *options))
 
 
 class Groupfs:

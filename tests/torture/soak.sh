@@ -24,8 +24,8 @@ is "$messages messages are there before" \
 diag "written in $((($(date +%s%N) - began) / 1000000)) ms"
 ledger_start "core=$URL" "mount=$M" "other=$T/mnt2"
 export GROUPFS
-$PY "$TORTURE_HERE/soak.py" "$seconds" dev "$M" "$T/mnt2" >"$T/soaked" \
-	2>"$T/soak.err"
+$PY "$TORTURE_HERE/soak.py" "$seconds" dev "$M" "$T/mnt2" old "$messages" \
+	>"$T/soaked" 2>"$T/soak.err"
 is "it came to its end" "$(tail -n 3 "$T/soak.err")" ""
 results "$T/soaked"
 start_groupd

@@ -3,6 +3,10 @@
 """A crowd of WebSockets comes at once, dies at once, and comes back (storm.sh).
 
 storm.py GROUP CROWD
+
+The crowd is one light client in C (tests/bench/wsstorm.c), so that what is
+measured is the server. Who was there before is here, and asks all the time.
+$GROUPD: its process.
 """
 import asyncio
 import json
@@ -11,15 +15,15 @@ import random
 import sys
 import time
 
-from programs import LISTEN, kill_gateways, say
+from programs import BUILD, LISTEN, gateways, kill_gateways, say
 from rawws import TEXT, masked
 
 HOST, PORT = LISTEN.split(":")
 TOKEN = os.environ["TOKEN"]
 THERE = 100
 SPREAD_SECONDS = 5
-AT_A_TIME = 500  # handshakes under way
 PATIENCE = 60
+GROUPD = int(os.environ["GROUPD"])
 
 
 class Client:
@@ -80,17 +84,54 @@ class Client:
         except (OSError, asyncio.IncompleteReadError):
             return
 
+    async def return_(self):
+        await self.until_lost()
+        await asyncio.sleep(random.uniform(0, SPREAD_SECONDS))
+        await self.connect()
 
-async def come(clients, spread=0):
-    turn = asyncio.Semaphore(AT_A_TIME)
 
-    async def one(client):
-        await asyncio.sleep(random.uniform(0, spread))
-        async with turn:
-            await client.connect()
-    began = time.monotonic()
-    await asyncio.wait_for(asyncio.gather(*map(one, clients)), PATIENCE)
-    return time.monotonic() - began
+class Crowd:
+    async def start(self, group, count):
+        self.process = await asyncio.create_subprocess_exec(
+            BUILD + "/bench/wsclients", "storm", PORT, group, str(count),
+            env={**os.environ, "SPREAD_MS": str(1000 * SPREAD_SECONDS)},
+            stdout=asyncio.subprocess.PIPE)
+        self.count = count
+
+    async def until(self, what):
+        """The seconds that it took, and how often they tried in vain."""
+        values = {}
+        while what not in values:
+            line = await asyncio.wait_for(self.process.stdout.readline(),
+                                          PATIENCE)
+            if not line:
+                raise EOFError(f"the crowd ended before: {what}")
+            name, _, _, value = line.decode().rstrip().split("\t")
+            values[name] = float(value)
+        return values[what] / 1000, int(values[what + ", tries"]) - self.count
+
+
+class Spent:
+    """What of the processors the sides have used since then."""
+
+    def __init__(self, crowd):
+        self.sides = {"the gateway": gateways(), "groupd": [GROUPD],
+                      "the crowd": [crowd.process.pid]}
+        self.before = self.now()
+
+    def now(self):
+        return {side: sum(map(seconds, pids))
+                for side, pids in self.sides.items()}
+
+    def __str__(self):
+        return ", ".join(f"{side} {now - self.before[side]:.1f} s"
+                         for side, now in self.now().items())
+
+
+def seconds(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(") ")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 async def ask_on(clients, over):
@@ -104,27 +145,35 @@ async def ask_on(clients, over):
 
 async def run(group, count):
     there = [Client(group) for _ in range(THERE)]
-    crowd = [Client(group) for _ in range(count)]
-    await come(there)
+    await asyncio.gather(*(c.connect() for c in there))
     over = asyncio.Event()
     asking = asyncio.create_task(ask_on(there, over))
-    took = await come(crowd)
+    crowd = Crowd()
+    await crowd.start(group, count)
+    spent = Spent(crowd)
+    took, in_vain = await crowd.until("came")
+    print(f"# {count} came in {took:.1f} s (aim: 10); of a processor {spent}")
     over.set()
-    slowest = await asking
-    print(f"# {count} came in {took:.1f} s (aim: 10); who was there was "
-          f"answered in {1000 * slowest:.0f} ms at most")
+    print("# who was there was answered in "
+          f"{1000 * await asking:.0f} ms at most")
     say("who was there was not thrown out",
         sum(c.lost for c in there) and "some were")
-    say("nobody came in vain", sum(c.tries > 1 for c in crowd))
-    lost = [asyncio.create_task(c.until_lost()) for c in there + crowd]
-    kill_gateways()
-    await asyncio.wait_for(asyncio.gather(*lost), PATIENCE)
-    back = await come(there + crowd, SPREAD_SECONDS)
-    print(f"# all were lost at once, and back in {back:.1f} s, of which they "
-          f"waited {SPREAD_SECONDS} s; {sum(c.tries for c in there + crowd)} "
-          "tries for two times")
-    answered = await asyncio.gather(*(c.ask() for c in there + crowd))
-    say("all are served again", sum(a is None for a in answered))
+    say("nobody came in vain", in_vain)
+    back = [asyncio.create_task(c.return_()) for c in there]
+    killed = kill_gateways()
+    while not set(gateways()) - set(killed):
+        await asyncio.sleep(0.01)
+    spent = Spent(crowd)
+    took, in_vain = await crowd.until("back")
+    print(f"# all were lost at once, and back in {took:.1f} s, of which they "
+          f"waited {SPREAD_SECONDS} s (aim: 10); {in_vain} tries in vain; of a "
+          f"processor {spent}")
+    took, _ = await crowd.until("answered")
+    print(f"# all of them were answered in {took:.1f} s")
+    say("the crowd is served again", await crowd.process.wait())
+    await asyncio.wait_for(asyncio.gather(*back), PATIENCE)
+    answered = await asyncio.gather(*(c.ask() for c in there))
+    say("and who was there before", sum(a is None for a in answered))
 
 
 asyncio.run(run(sys.argv[1], int(sys.argv[2])))

@@ -13,7 +13,7 @@ $(BUILD)/torture/faults.so: tests/torture/faults.c $(BUILD)/flags
 PART ?= *
 TORTURES = $(filter-out %/lib.sh %/soak.sh %/disk.sh,$(wildcard tests/torture/$(PART).sh))
 torture: test-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/torture/faults.so $(BUILD)/bench/sendbench
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/torture/faults.so $(addprefix $(BUILD)/bench/,sendbench wsclients)
 	$(Q)BUILD=$(abspath $(BUILD)) JOBS=1 sh tests/run.sh $(TORTURES)
 	$(Q)$(if $(filter-out *,$(PART)),,$(MAKE) --no-print-directory torture-disk)
 soak: test-deps

@@ -36,6 +36,14 @@ static void the_table_says_what_the_contract_says(void **state)
 	assert_int_equal(err_errno(ERR_BAD_UTF8), EILSEQ);
 }
 
+static void a_full_disk_and_a_full_quota_are_out_of_space(void **state)
+{
+	(void)state;
+	assert_int_equal(err_of_file(ENOSPC), ERR_OUT_OF_SPACE);
+	assert_int_equal(err_of_file(EDQUOT), ERR_OUT_OF_SPACE);
+	assert_int_equal(err_of_file(EIO), ERR_UNAVAILABLE);
+}
+
 static void an_unknown_code_is_unavailable(void **state)
 {
 	struct err err;
@@ -113,6 +121,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_code_is_found_by_its_name),
 		cmocka_unit_test(the_table_says_what_the_contract_says),
+		cmocka_unit_test(a_full_disk_and_a_full_quota_are_out_of_space),
 		cmocka_unit_test(an_unknown_code_is_unavailable),
 		cmocka_unit_test(what_is_kept_is_a_copy),
 		cmocka_unit_test(set_fills_the_sentence_of_the_table),

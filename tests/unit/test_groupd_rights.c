@@ -3,20 +3,39 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #include "tests/support/groupd_fixture.h"
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
+/* A clock that stands still but for what a test adds. */
+static atomic_uint_fast64_t now = 1000000000000;
 
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+static uint64_t now_ms(void *data)
+{
+	(void)data;
+	return atomic_load(&now);
+}
+
+static void random_bytes(void *data, void *out, size_t len)
+{
+	(void)data;
+	env_system()->random(NULL, out, len);
+}
+
+static const struct env env = { .now_ms = now_ms, .random = random_bytes };
+
+static void stop_the_clock(struct fixture *f)
+{
+	f->env = &env;
+}
+
+static int set_up_stopped(void **state)
+{
+	return set_up_changed(state, true, stop_the_clock);
 }
 
 static void only_admins_run_groupd(void **state)
@@ -80,28 +99,55 @@ static void everybody_handles_his_own_tokens_only(void **state)
 	hang_up(&c);
 }
 
-static void a_token_that_expires_is_refused(void **state)
+/* Opens principal 9 with a token of P_BIN that has a second left, by the
+ * fixture's clock; its text. */
+static struct str open_with_token(struct conn *c, uint64_t now_ms,
+				  char token[WIRE_TOKEN_MAX + 1])
+{
+	struct wire_body_create_token create = { .expires_ms = now_ms + 1000 };
+	struct wire_body_open_principal open = { .kind = PRINCIPAL_TOKEN };
+	struct wire_body_list_groups list = { 0 };
+
+	assert_int_equal(ask(c, WIRE_CREATE_TOKEN, P_BIN, &create), ERR_NONE);
+	assert_true(
+		str_to_cstr(c->body.token.token, token, WIRE_TOKEN_MAX + 1));
+	open.token = str_of(token);
+	assert_int_equal(ask(c, WIRE_OPEN_PRINCIPAL, 9, &open), ERR_NONE);
+	assert_int_equal(ask(c, WIRE_LIST_GROUPS, 9, &list), ERR_NONE);
+	return open.token;
+}
+
+static void a_token_that_expires_is_closed(void **state)
 {
 	struct wire_body_create_token create = { .expires_ms = 1 };
 	struct wire_body_open_principal open = { .kind = PRINCIPAL_TOKEN };
-	struct wire_body_list_groups list = { 0 };
-	struct timespec pause = { .tv_sec = 1, .tv_nsec = 600000000 };
 	char token[WIRE_TOKEN_MAX + 1];
 	struct conn c;
 
 	greet(&c, *state);
 	assert_int_equal(ask(&c, WIRE_CREATE_TOKEN, P_BIN, &create),
 			 ERR_BAD_REQUEST);
-	create.expires_ms = now_ms() + 1500;
-	assert_int_equal(ask(&c, WIRE_CREATE_TOKEN, P_BIN, &create), ERR_NONE);
-	assert_true(str_to_cstr(c.body.token.token, token, sizeof(token)));
-	open.token = str_of(token);
-	assert_int_equal(ask(&c, WIRE_OPEN_PRINCIPAL, 9, &open), ERR_NONE);
-	assert_int_equal(ask(&c, WIRE_LIST_GROUPS, 9, &list), ERR_NONE);
-	nanosleep(&pause, NULL);
-	assert_int_equal(ask(&c, WIRE_LIST_GROUPS, 9, &list),
-			 ERR_UNAUTHENTICATED);
+	open.token = open_with_token(&c, env_now_ms(env_system()), token);
+	assert_true(next_frame(&c));
+	assert_int_equal(c.header.type, WIRE_EV_PRINCIPAL);
+	assert_int_equal(c.header.principal, 9);
+	assert_int_equal(c.body.ev_principal.code, ERR_UNAUTHENTICATED);
 	assert_int_equal(ask(&c, WIRE_OPEN_PRINCIPAL, 10, &open),
+			 ERR_UNAUTHENTICATED);
+	hang_up(&c);
+}
+
+/* Its time is over sooner than groupd thought when it looked last. */
+static void an_expired_token_that_is_not_closed_yet_is_refused(void **state)
+{
+	struct wire_body_list_groups list = { 0 };
+	char token[WIRE_TOKEN_MAX + 1];
+	struct conn c;
+
+	greet(&c, *state);
+	open_with_token(&c, atomic_load(&now), token);
+	now += 1000;
+	assert_int_equal(ask(&c, WIRE_LIST_GROUPS, 9, &list),
 			 ERR_UNAUTHENTICATED);
 	hang_up(&c);
 }
@@ -114,8 +160,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			everybody_handles_his_own_tokens_only, set_up,
 			tear_down),
-		cmocka_unit_test_setup_teardown(a_token_that_expires_is_refused,
+		cmocka_unit_test_setup_teardown(a_token_that_expires_is_closed,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			an_expired_token_that_is_not_closed_yet_is_refused,
+			set_up_stopped, tear_down),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

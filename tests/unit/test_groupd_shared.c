@@ -22,6 +22,16 @@ static void share(struct fixture *f)
 		 buf_cstr(&f->dir));
 }
 
+/* Behind the lane's last look at its store, and before the next. */
+static void make_faulty(struct lane *lane)
+{
+	while (atomic_load(&lane->alive_ns) != 0)
+		usleep(1000);
+	pthread_mutex_lock(&lane->lock);
+	lane->store = faulty_store_new(lane->store);
+	pthread_mutex_unlock(&lane->lock);
+}
+
 static int set_up_shared(void **state)
 {
 	struct fixture *f;
@@ -31,16 +41,15 @@ static int set_up_shared(void **state)
 	/* What looks for unfinished imports has come to its end. */
 	while (histogram_count(&f->groupd.sequencer.figures.ops) == 0)
 		usleep(1000);
-	for (size_t i = 0; i < f->groupd.sequencer.lanes; i++) {
-		struct lane *lane = &f->groupd.sequencer.lane[i];
-
-		lane->store = faulty_store_new(lane->store);
-	}
+	for (size_t i = 0; i < f->groupd.sequencer.lanes; i++)
+		make_faulty(&f->groupd.sequencer.lane[i]);
+	pthread_mutex_lock(&f->groupd.readers.lock);
 	for (size_t i = 0; i < f->groupd.readers.count; i++) {
 		struct reader *reader = &f->groupd.readers.reader[i];
 
 		reader->store = faulty_store_new(reader->store);
 	}
+	pthread_mutex_unlock(&f->groupd.readers.lock);
 	return 0;
 }
 

@@ -347,6 +347,24 @@ static void a_lane_that_is_idle_tends_its_store(void **state)
 	assert_int_equal(s[SENDERS - 1].sent.first_seq, 3 * SENDERS);
 }
 
+/* Of 20 ms in which nothing comes there are none. */
+static void a_lane_that_is_never_idle_does_so_too(void **state)
+{
+	struct fixture *f = *state;
+	struct sending s[1];
+	uint64_t group_id = create_group(f);
+
+	for (unsigned i = 0; sealed(f) == 0; i++) {
+		assert_true(i < 2000);
+		if (i == 10)
+			atomic_store(&f->ahead_ms, HOUR_MS);
+		memset(s, 0, sizeof(s));
+		submit_all(f, s, 1, group_id);
+		run_until(f, s, 1);
+		usleep(3000);
+	}
+}
+
 struct slow {
 	struct sending sending;
 	struct sequencer *sequencer;
@@ -433,6 +451,9 @@ int main(void)
 			a_lane_that_does_not_get_on_is_seen, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_lane_that_is_idle_tends_its_store, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_lane_that_is_never_idle_does_so_too, set_up,
+			tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -283,6 +283,39 @@ static void a_client_id_is_stored_once(void **state)
 	buf_release(&items);
 }
 
+/* Its messages have no keys of their own. */
+static void a_batch_id_is_stored_once(void **state)
+{
+	struct store_fixture *f = *state;
+	struct buf items = { 0 };
+	struct store_append first;
+	struct store_append again;
+	uint64_t g;
+
+	fixture_users(f, "alice bob");
+	g = fixture_group(f, "lunch", "alice", "bob");
+	fixture_item(&items, "one", 0, "");
+	fixture_item(&items, "two", 0, "");
+	fixture_begin(f);
+	assert_int_equal(append(f, g, "alice", "batch", &items, &first), 0);
+	assert_int_equal(first.sent.duplicate, 0);
+	fixture_commit(f);
+	fixture_begin(f);
+	assert_int_equal(append(f, g, "alice", "batch", &items, &again), 0);
+	assert_int_equal(again.sent.duplicate, 1);
+	assert_int_equal(again.sent.first_seq, 1);
+	assert_int_equal(again.sent.last_seq, 2);
+	assert_int_equal(again.sent.offset, first.sent.offset);
+	assert_int_equal(again.sent.time_ms, first.sent.time_ms);
+	/* Another member's id is another id. */
+	assert_int_equal(append(f, g, "bob", "batch", &items, &again), 0);
+	assert_int_equal(again.sent.duplicate, 0);
+	assert_int_equal(again.sent.last_seq, 4);
+	fixture_commit(f);
+	assert_int_equal(fixture_find(f, g, "alice").last_seq, 4);
+	buf_release(&items);
+}
+
 static void what_is_known_can_be_asked_for_alone(void **state)
 {
 	struct store_fixture *f = *state;
@@ -708,6 +741,7 @@ int main(void)
 		FIXTURE_ON_EACH(a_refused_batch_stores_nothing_and_goes_on),
 		FIXTURE_ON_EACH(what_is_rolled_back_is_gone),
 		FIXTURE_ON_EACH(a_client_id_is_stored_once),
+		FIXTURE_ON_EACH(a_batch_id_is_stored_once),
 		FIXTURE_ON_EACH(what_is_known_can_be_asked_for_alone),
 		FIXTURE_ON_EACH(ids_are_forgotten_after_two_windows),
 		FIXTURE_ON_EACH(time_never_goes_back),

@@ -682,6 +682,37 @@ static void a_frame_is_checked_when_it_is_read(void **state)
 	assert_int_equal(unlink(wal.text), 0);
 }
 
+/* Under a reader the log goes into the file only as far as he sees: of pages
+ * that were new then, those that were written again stay out, and others behind
+ * them do not. */
+static void a_page_that_waits_in_the_log_is_sound(void **state)
+{
+	struct store_fixture *f = *state;
+	struct store *reader;
+	struct bytes db;
+	unsigned holes = 0;
+
+	make(f);
+	fixture_reopen(f);
+	fixture_seal(f);
+	reader = fixture_open(f, true);
+	assert_int_equal(store_snapshot(reader, &f->err), 0);
+	fill(f, "");
+	fixture_seal(f);
+	fixture_reopen(f);
+	db = read_bytes(f->path);
+	for (size_t i = 0; i < db.len; i += SQ_PAGE)
+		holes += db.data[i] == 0 &&
+			 memcmp(db.data + i, db.data + i + 1, SQ_PAGE - 1) == 0;
+	print_message("%u of %zu pages are not there\n", holes,
+		      db.len / SQ_PAGE);
+	assert_true(holes > 0);
+	fixture_verify(f);
+	store_release(reader);
+	store_close(reader);
+	free(db.data);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -697,6 +728,7 @@ int main(void)
 		TEST(a_torn_commit_is_no_damage),
 		TEST(a_store_with_a_damaged_log_is_not_opened),
 		TEST(a_frame_is_checked_when_it_is_read),
+		TEST(a_page_that_waits_in_the_log_is_sound),
 #undef TEST
 	};
 

@@ -188,6 +188,43 @@ static void who_may_call_everyone_is_asked_each_time(void **state)
 	fixture_commit(f);
 }
 
+/* More than is remembered at first, and then at most of a set. */
+static void many_are_known_as_each_is(void **state)
+{
+	enum { GROUPS = 3000 };
+	struct store_fixture *f = *state;
+	static uint64_t g[GROUPS];
+	char name[16];
+
+	fixture_users(f, "alice bob carol");
+	fixture_begin(f);
+	for (unsigned i = 0; i < GROUPS; i++) {
+		snprintf(name, sizeof(name), "g%u", i);
+		g[i] = fixture_new_group(f, name, "alice", "bob carol");
+	}
+	fixture_commit(f);
+	for (unsigned round = 0; round < 3; round++) {
+		fixture_begin(f);
+		for (unsigned i = 0; i < GROUPS; i++) {
+			assert_sends(f, g[i], "alice", 2 * round + 1);
+			assert_sends(f, g[i], round < 2 ? "bob" : "carol",
+				     2 * round + 2);
+		}
+		fixture_commit(f);
+	}
+	fixture_begin(f);
+	for (unsigned i = 0; i < GROUPS; i += 2)
+		edit(f, g[i], EDIT_REMOVE, "bob");
+	for (unsigned i = 0; i < GROUPS; i++) {
+		if (i % 2 == 0)
+			assert_is_out(f, g[i], "bob");
+		else
+			assert_sends(f, g[i], "bob", 7);
+	}
+	fixture_commit(f);
+	fixture_verify(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +233,7 @@ int main(void)
 		FIXTURE_ON_EACH(a_group_that_is_gone_takes_nothing),
 		FIXTURE_ON(sqlite, a_store_that_is_emptied_knows_nobody),
 		FIXTURE_ON_EACH(who_may_call_everyone_is_asked_each_time),
+		FIXTURE_ON(sqlite, many_are_known_as_each_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
