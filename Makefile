@@ -217,7 +217,8 @@ test-cluster: test-cluster-deps
 mutants: test-deps
 	$(Q)set -f; JOBS=$(JOBS) sh tests/mutants/run.sh $(M)
 
-# Debian packages, into build/deb; their test needs root, and apt the first time.
+# Debian packages, into build/deb (AND_NEXT="VERSION OUT": those of a later
+# version, too); their test needs root, and apt the first time.
 deb:
 	$(Q)sh scripts/deps.sh run deb
 	$(Q)JOBS=$(JOBS) sh scripts/deb.sh $(VERSION) build/deb $(AND_NEXT)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Of the Makefile: make fuzz, fuzz-short, fuzz-daemon, fuzz-coverage, fuzz-merge, test-fuzz.
+# Of the Makefile: make fuzz, fuzz-short, fuzz-daemon, fuzz-coverage, fuzz-merge,
+# test-fuzz.
 
 # Fuzzing: a harness a parser, with what the parsers need. FUZZING=1 (clang)
 # links libFuzzer, else a replay of the corpus. Harnesses stand in for the rest,
@@ -21,8 +22,9 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_MAIN) $(BUILD)/libfuzz.a
 fuzz-tests: $(FUZZ_TESTS)
 test-fuzz: fuzz-tests
 	$(Q)$(RUN_TESTS) $(FUZZ_TESTS)
-# FUZZ_SECONDS of a processor each; FUZZ='wire head': these. With the coverage of their files,
-# by the corpora alone; and these made smaller, with what was found.
+# FUZZ_SECONDS of a processor each; FUZZ='wire head': these. With the coverage
+# of their files, by the corpora alone; and these made smaller, with what was
+# found.
 FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
 FUZZ_BUILD = $(MAKE) --no-print-directory -j$(JOBS) CC=clang FUZZING=1
 fuzz-build:
