@@ -365,8 +365,10 @@ cleanup() {
 		fusermount3 -uz "$point" 2>/dev/null ||
 			umount -l "$point" 2>/dev/null
 	done
+	# A number that was waited for may be another test's process by now.
 	for pid in $PIDS; do
-		kill -TERM "$pid" 2>/dev/null
+		grep -qsx "PPid:	$$" "/proc/$pid/status" &&
+			kill -TERM "$pid" 2>/dev/null
 	done
 	# What was started by what we started, gateways after a kill -9 too.
 	for signal in TERM KILL; do
