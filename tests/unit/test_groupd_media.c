@@ -373,7 +373,7 @@ static void the_last_group_takes_its_contents_with_it(void **state)
 	uint64_t other;
 	struct conn c;
 	uint64_t id;
-	char key[8];
+	char key[16];
 
 	greet(&c, f);
 	id = create_group(&c);
@@ -404,7 +404,7 @@ static void what_cannot_go_does_not_hinder_the_rest(void **state)
 	struct fixture *f = *state;
 	struct buf command = { 0 };
 	struct conn c;
-	char key[8];
+	char key[16];
 
 	greet(&c, f);
 	body.group_id = create_group(&c);

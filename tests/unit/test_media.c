@@ -286,7 +286,7 @@ static void files_and_users_have_bounds(void **state)
 {
 	struct fixture *f = *state;
 	const struct media_upload u = upload("alice", "k1");
-	char key[8];
+	char key[16];
 
 	assert_int_equal(begin(f, &u), 0);
 	assert_int_equal(put(f, &u, MAX - 1, "x"), 0);

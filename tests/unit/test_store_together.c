@@ -184,7 +184,7 @@ static uint64_t make_log(struct store_fixture *f, const char *name)
 					  .user = str_of("alice"),
 					  .content = str_of("@bob"),
 					  .size = 10 };
-		char file[8];
+		char file[16];
 
 		snprintf(file, sizeof(file), "f%d", i);
 		op.name = str_of(file);

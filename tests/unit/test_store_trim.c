@@ -518,7 +518,7 @@ static void overdue_groups_are_found_in_pages(void **state)
 	struct store_fixture *f = *state;
 	struct store_keep none = { 0 };
 	uint64_t g;
-	char name[8];
+	char name[16];
 
 	fixture_users(f, "alice");
 	for (int i = 1; i <= 9; i++) {
