@@ -87,7 +87,10 @@ looks "several groups have their names" '^ +4 [0-9:]{5} dev +ann +welcome back$'
 looks "it ended by itself" '^status 0$'
 types 'NO_COLOR=1 groupctl follow --tail 1 --no-follow dev'
 looks "NO_COLOR leaves the page" '^ +4 [0-9:]{5} ann +welcome back$'
-fails "without colours" paints "${ESC}["
+plain() {
+	! paints "${ESC}["
+}
+ok "without colours" wait_for 10 plain
 tmux -L terminal resize-window -t 0 -x 44 -y 30
 types "groupctl follow --after 0 --no-follow dev"
 looks "a narrow terminal has the text below" '^    who takes the deploy\? It has to go out|^    @'

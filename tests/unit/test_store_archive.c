@@ -58,12 +58,14 @@ static void say_all_kinds(struct store_fixture *f, uint64_t g, unsigned day)
 {
 	static char large[40001];
 	char id[16];
+	int id_len = snprintf(id, sizeof(id), "id %u", day);
 	const struct wire_item items[] = {
 		{ .content = str_of("hello") },
 		{ .content = { "a\0b\n\\x", 7 } },
 		{ .content = str_of("\xe2\x80\xae <- @bob"),
 		  .reply_to = fixture_find(f, g, "bob").last_seq },
-		{ .content = str_of("@everyone"), .client_id = str_of(id) },
+		{ .content = str_of("@everyone"),
+		  .client_id = { id, (size_t)id_len } },
 		{ .content = { large, day * 9000 } },
 		{ .content = { large, day * 9000 } },
 		{ .content = str_of("see"),
@@ -72,7 +74,6 @@ static void say_all_kinds(struct store_fixture *f, uint64_t g, unsigned day)
 	};
 
 	memset(large, '\1', sizeof(large));
-	snprintf(id, sizeof(id), "id %u", day);
 	for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++)
 		send_item(f, g, i % 2 ? "alice" : "bob", &items[i]);
 	send_file(f, g, day);
