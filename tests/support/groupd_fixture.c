@@ -13,6 +13,22 @@
 
 #include <cmocka.h>
 
+atomic_uint_fast64_t fixture_now = 1000000000000;
+
+static uint64_t now_ms(void *data)
+{
+	(void)data;
+	return atomic_load(&fixture_now);
+}
+
+static void random_bytes(void *data, void *out, size_t len)
+{
+	(void)data;
+	env_system()->random(NULL, out, len);
+}
+
+const struct env fixture_still = { .now_ms = now_ms, .random = random_bytes };
+
 static void on_quit_closed(uv_handle_t *handle)
 {
 	(void)handle;

@@ -8,6 +8,7 @@
 #define GROUPFS_TESTS_SUPPORT_GROUPD_FIXTURE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -25,6 +26,10 @@ enum {
 	P_DAEMON = 2,
 	P_BIN = 3
 };
+
+/* A clock that stands still but for what a test adds to it, in milliseconds. */
+extern atomic_uint_fast64_t fixture_now;
+extern const struct env fixture_still;
 
 struct fixture {
 	struct buf dir;

@@ -3,7 +3,6 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,26 +14,9 @@
 
 enum { RATE = 4, CONNECTIONS = 3 };
 
-/* The daemon's clock, which stands still but for what a test adds. */
-static atomic_uint_fast64_t now = 1000000000000;
-
-static uint64_t now_ms(void *data)
-{
-	(void)data;
-	return atomic_load(&now);
-}
-
-static void random_bytes(void *data, void *out, size_t len)
-{
-	(void)data;
-	env_system()->random(NULL, out, len);
-}
-
-static const struct env env = { .now_ms = now_ms, .random = random_bytes };
-
 static void limit(struct fixture *f)
 {
-	f->env = &env;
+	f->env = &fixture_still;
 	f->config.rate_messages_per_second = RATE;
 	f->config.max_connections_per_user = CONNECTIONS;
 }
@@ -109,7 +91,7 @@ static void too_many_messages_are_refused_and_not_stored(void **state)
 	assert_int_equal(last_seq(&c, id), RATE);
 	/* Others are others. */
 	assert_int_equal(say(&c, P_DAEMON, id, "x"), ERR_NONE);
-	now += 250;
+	fixture_now += 250;
 	assert_int_equal(say(&c, P_ROOT, id, "x"), ERR_NONE);
 	assert_int_equal(say(&c, P_ROOT, id, "x"), ERR_RATE_LIMITED);
 	assert_int_equal(last_seq(&c, id), RATE + 2);
@@ -127,10 +109,10 @@ static void a_long_batch_goes_when_nothing_is_owed(void **state)
 	assert_int_equal(c.body.sent.last_seq, 3 * RATE);
 	assert_int_equal(c.body.sent.rate_left, 0);
 	assert_int_equal(say(&c, P_ROOT, id, "x"), ERR_RATE_LIMITED);
-	now += 2000;
+	fixture_now += 2000;
 	assert_int_equal(say(&c, P_ROOT, id, "x"), ERR_RATE_LIMITED);
 	assert_int_equal(c.body.error.retry_after_ms, 250);
-	now += 250;
+	fixture_now += 250;
 	assert_int_equal(say(&c, P_ROOT, id, "x"), ERR_NONE);
 	hang_up(&c);
 }
@@ -175,7 +157,7 @@ static void a_known_client_id_is_answered_and_costs_nothing(void **state)
 	assert_int_equal(send_batch(&c, id, 1, "b5", "c2", false),
 			 ERR_RATE_LIMITED);
 	assert_int_equal(last_seq(&c, id), RATE);
-	now += 250;
+	fixture_now += 250;
 	assert_int_equal(send_batch(&c, id, 1, "b5", "c2", false), ERR_NONE);
 	assert_int_equal(c.body.sent.duplicate, 0);
 	hang_up(&c);
@@ -214,7 +196,7 @@ static void a_media_file_is_a_message_too(void **state)
 			 ERR_NONE);
 	assert_int_equal(ask(&c, WIRE_SEND_MEDIA, P_ROOT, &body),
 			 ERR_RATE_LIMITED);
-	now += 250;
+	fixture_now += 250;
 	/* The upload was not lost by it. */
 	assert_int_equal(ask(&c, WIRE_SEND_MEDIA, P_ROOT, &body), ERR_NONE);
 	assert_int_equal(c.body.sent.first_seq, RATE + 1);

@@ -3,7 +3,6 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,26 +10,9 @@
 
 #include "tests/support/groupd_fixture.h"
 
-/* A clock that stands still but for what a test adds. */
-static atomic_uint_fast64_t now = 1000000000000;
-
-static uint64_t now_ms(void *data)
-{
-	(void)data;
-	return atomic_load(&now);
-}
-
-static void random_bytes(void *data, void *out, size_t len)
-{
-	(void)data;
-	env_system()->random(NULL, out, len);
-}
-
-static const struct env env = { .now_ms = now_ms, .random = random_bytes };
-
 static void stop_the_clock(struct fixture *f)
 {
-	f->env = &env;
+	f->env = &fixture_still;
 }
 
 static int set_up_stopped(void **state)
@@ -145,8 +127,8 @@ static void an_expired_token_that_is_not_closed_yet_is_refused(void **state)
 	struct conn c;
 
 	greet(&c, *state);
-	open_with_token(&c, atomic_load(&now), token);
-	now += 1000;
+	open_with_token(&c, atomic_load(&fixture_now), token);
+	fixture_now += 1000;
 	assert_int_equal(ask(&c, WIRE_LIST_GROUPS, 9, &list),
 			 ERR_UNAUTHENTICATED);
 	hang_up(&c);
