@@ -66,6 +66,7 @@ int resolve_start(struct resolve *r, struct client *c,
 	r->timeout_ms = timeout_ms;
 	r->id = 0;
 	r->by_name = true;
+	r->recalled = false;
 	if (!text_parse_u64(group, &r->id))
 		r->id = 0;
 	if (!is_name)
@@ -86,6 +87,13 @@ bool resolve_recall(struct resolve *r, const struct client_principal *p,
 	r->group = (struct wire_body_group){ .group_id = id,
 					     .name = str_of(r->name) };
 	return true;
+}
+
+bool resolve_may_be_wrong(const struct resolve *r, struct str group,
+			  uint64_t group_id)
+{
+	return r->recalled && r->group.group_id != group_id &&
+	       str_eq(r->group.name, group);
 }
 
 bool resolve_was_wrong(struct resolve *r, const struct client_principal *p,

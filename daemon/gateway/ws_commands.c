@@ -176,6 +176,7 @@ static void on_sent(struct client_request *req, const struct err *err,
 	struct ws_command *cmd = req->data;
 	struct buf b = { 0 };
 
+	cmd->conn->awaits_sent = false;
 	if (resolve_was_wrong(&cmd->resolve, &cmd->conn->bearer->principal,
 			      err)) {
 		start_again(cmd);
@@ -221,19 +222,42 @@ static void send_item(struct ws_command *cmd)
 	buf_release(&items);
 }
 
+/* Whether a message is under way to a group that name does not mean, or may not
+ * mean, any more: when it is refused it goes before those behind it. */
+static bool may_come_back(const struct ws_conn *c, struct str name,
+			  uint64_t group_id)
+{
+	for (struct list *l = c->flying.next; l != &c->flying; l = l->next) {
+		struct ws_command *cmd =
+			container_of(l, struct ws_command, link);
+
+		if (resolve_may_be_wrong(&cmd->resolve, name, group_id))
+			return true;
+	}
+	return false;
+}
+
 /* groupd checks it, so the group may be recalled. */
 static void run_send(struct ws_command *cmd)
 {
-	struct gateway *gw = cmd->conn->gw;
+	struct ws_conn *c = cmd->conn;
 	char name[WIRE_NAME_MAX + 1];
+	bool recalled = false;
 	struct err err;
 
-	cmd->resolve.recall = &gw->recall;
+	cmd->resolve.recall = &c->gw->recall;
 	cmd->with_group = send_item;
-	if (ws_command_get_group(cmd->json, name, &err) == 0 &&
-	    gateway_time_left(gw, &cmd->until_ms) > 0 &&
-	    resolve_recall(&cmd->resolve, &cmd->conn->bearer->principal,
-			   str_of(name)))
+	if (ws_command_get_group(cmd->json, name, &err) == 0) {
+		recalled = gateway_time_left(c->gw, &cmd->until_ms) > 0 &&
+			   resolve_recall(&cmd->resolve, &c->bearer->principal,
+					  str_of(name));
+		c->awaits_sent = may_come_back(
+			c, str_of(name),
+			recalled ? cmd->resolve.group.group_id : 0);
+	}
+	if (c->awaits_sent)
+		c->starting = false;
+	else if (recalled)
 		send_item(cmd);
 	else
 		find_group(cmd, cmd->json, send_item);
@@ -392,7 +416,8 @@ static void run(struct ws_command *cmd)
 /* Nothing before it is certain that he may stay. */
 static void run_next(struct ws_conn *c)
 {
-	while (c->greeted && !c->starting && !list_empty(&c->waiting)) {
+	while (c->greeted && !c->starting && !c->awaits_sent &&
+	       !list_empty(&c->waiting)) {
 		c->starting = true;
 		run(container_of(c->waiting.next, struct ws_command, link));
 	}

@@ -54,7 +54,7 @@ async def send(ws, texts):
 def connect(token):
     return websockets.connect(
         os.environ["URL"].replace("http", "ws", 1) + "/api/ws",
-        subprotocols=["groupfs.v1"],
+        subprotocols=["groupfs.v1"], max_queue=None,
         extra_headers={"Authorization": "Bearer " + os.environ[token]})
 
 async def main():
@@ -86,4 +86,73 @@ error no_such_group
 sent
 sent
 error not_member"
+
+# The same while it becomes another one again and again, and others write, so
+# that refusals come late: behind them there are messages that came later.
+ok "another group" ctl create busy
+cat >"$T/busy.py" <<'END'
+import asyncio, json, os, random, sys
+import websockets
+ctl = sys.argv[1:]
+MESSAGES, ROUNDS = 50, 30
+
+def connect():
+    return websockets.connect(
+        os.environ["URL"].replace("http", "ws", 1) + "/api/ws",
+        subprotocols=["groupfs.v1"], max_queue=None,
+        extra_headers={"Authorization": "Bearer " + os.environ["TOKEN"]})
+
+async def run(*args):
+    p = await asyncio.create_subprocess_exec(
+        *ctl, *args, stdout=asyncio.subprocess.DEVNULL)
+    assert await p.wait() == 0
+
+async def send(ws, group, name):
+    await ws.send(json.dumps({"type": "send", "id": name, "group": group,
+                              "content": name * 100}))
+
+async def answers(ws, count):
+    got = []
+    while len(got) < count:
+        frame = json.loads(await asyncio.wait_for(ws.recv(), 20))
+        if "id" in frame:
+            got.append(frame)
+    return got
+
+async def write(ws, done):
+    while not done.is_set():
+        await send(ws, "busy", "one of many")
+        await answers(ws, 1)
+
+async def send_all(ws):
+    for i in range(MESSAGES):
+        await send(ws, "again", f"m{i}")
+        if random.random() < 0.5:
+            await asyncio.sleep(0.0005)
+
+async def main():
+    async with connect() as ws, connect() as a, connect() as b:
+        for one in ws, a, b:
+            await one.recv()
+        done = asyncio.Event()
+        busy = [asyncio.create_task(write(one, done)) for one in (a, b)]
+        for _ in range(ROUNDS):
+            await send(ws, "again", "recalled")
+            await answers(ws, 1)
+            await run("delete", "again")
+            await run("create", "again")
+            sending = asyncio.create_task(send_all(ws))
+            got = await answers(ws, MESSAGES)
+            await sending
+            got.sort(key=lambda frame: frame.get("sequence_number", 0))
+            got = [frame["id"] for frame in got]
+            assert got == [f"m{i}" for i in range(MESSAGES)], got
+        done.set()
+        await asyncio.gather(*busy)
+    print("in order")
+asyncio.run(main())
+END
+is "in order, when refusals come late" \
+	"$("$PY" "$T/busy.py" "$BUILD/groupctl" --socket "$SOCKET" 2>&1 |
+		tail -n 1)" "in order"
 done_testing
