@@ -37,7 +37,7 @@ double run_ms(uint64_t ns)
 /* Who may be lost is found so by what he reads. */
 void run_put(struct run *r, struct conn *c, const struct buf *b)
 {
-	if (r->on_lost == NULL)
+	if (r->on_lost == NULL && c->state > OPENING)
 		bench_send(c->fd, buf_str(b));
 	else
 		(void)bench_try_send(c->fd, buf_str(b));
@@ -51,11 +51,17 @@ static void watch(struct run *r, int fd, void *what, int op, uint32_t events)
 		bench_die("epoll_ctl", -errno);
 }
 
+/* One whose queue of those who come is full may send them away: they come
+ * again. */
 static void lose(struct run *r, struct conn *c, int rc)
 {
-	if (r->on_lost == NULL)
+	if (r->on_lost == NULL && (c->state != OPENING || r->again++ == r->n))
 		bench_die("no connection", rc);
 	(void)close(c->fd);
+	if (r->on_lost == NULL) {
+		run_connect(r, c);
+		return;
+	}
 	c->fd = -1;
 	c->ncarry = 0;
 	if (c->state >= OPEN)

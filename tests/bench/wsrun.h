@@ -49,11 +49,12 @@ struct run {
 	int poller, timer;
 	/* What a storm needs: who is open subscribes; the server closed one, or
 	 * let none in, and its descriptor is closed. NULL, NULL: what is open
-	 * waits, and a connection that is lost is the end. */
+	 * waits, and one that is lost when it is open is the end. */
 	void (*on_open)(struct run *r, struct conn *c);
 	void (*on_lost)(struct run *r, struct conn *c);
 
 	size_t opened, subscribed, answered;
+	size_t again;	      /* came again, where there is no on_lost */
 	uint64_t got, wanted; /* messages, all connections */
 	size_t next;	      /* the group whose turn it is */
 	uint64_t first_ns, last_ns, sent_ns;
