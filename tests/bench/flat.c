@@ -3,6 +3,7 @@
  * The work of `make bench-flat`; tests/bench/flat.sh builds the scene.
  *
  *   flatbench seed FILE GROUPS LARGE
+ *   flatbench rest FILE
  *   flatbench start METRIC SIDE SOCKET PIDFILE COMMAND...
  *   flatbench ask (SIDE GROUPS LARGE SOCKET TOKEN-OF-ONE TOKEN-OF-BUSY
  * MOUNT)...
@@ -75,6 +76,7 @@ int main(int argc, char **argv)
 {
 	static const struct bench_command commands[] = {
 		{ "seed", flat_seed_main },
+		{ "rest", flat_rest_main },
 		{ "start", start_main },
 		{ "ask", flat_ask_main },
 		{ NULL, NULL }

@@ -57,6 +57,8 @@ uint64_t flat_member(const struct flat_scene *s, uint64_t group_id, uint64_t k);
 
 /* flatbench seed FILE GROUPS LARGE */
 int flat_seed_main(int argc, char **argv);
+/* flatbench rest FILE: puts away what a groupd with nothing to do would. */
+int flat_rest_main(int argc, char **argv);
 /* flatbench ask (SIDE GROUPS LARGE SOCKET TOKEN-OF-ONE TOKEN-OF-BUSY MOUNT)...
  */
 int flat_ask_main(int argc, char **argv);

@@ -133,6 +133,19 @@ bench_start() {
 	done
 }
 
+# What has come last is in memory until it is put away, and how much that may be
+# is the same for all (HOT_ROWS, of store/sqlite_hot.h): those who start with it
+# are measured as well, but what a group takes is told where there is nothing.
+rest() {
+	say "all is put away"
+	for n in $SIZES; do
+		end TERM "$n"
+		"$FLAT" rest "$STORES/$n/groupd.db" || die "not put away"
+		start "start, at rest" "$n"
+		gateway "$n" >/dev/null
+	done
+}
+
 # memory WHEN
 memory() {
 	for n in $SIZES; do
@@ -141,6 +154,10 @@ memory() {
 		row "memory of its gateway, $1" "$(side "$n")" KiB \
 			"$(rss "$(gateway "$n")")"
 	done
+}
+
+# memory_a_group WHEN
+memory_a_group() {
 	[ "$MOST" = "$FEWEST" ] || row "memory a group, $1" ours bytes \
 		"$(awk -v a="$(rss "$(pid "$MOST")")" \
 			-v b="$(rss "$(pid "$FEWEST")")" \
@@ -212,7 +229,10 @@ done
 sizes
 warm
 bench_start
-memory "at the start"
+memory "with what is to be put away"
+rest
+memory "at rest"
+memory_a_group "at rest"
 bench_watched
 verify
 mount_all

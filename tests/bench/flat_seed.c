@@ -109,7 +109,7 @@ static void make_groups(struct store *s, const struct flat_scene *scene)
 	check(store_commit(s, &err), &err);
 }
 
-static void make_store(const char *path, const struct flat_scene *scene)
+static struct store *open_store(const char *path)
 {
 	const struct store_options options = { .env = env_system() };
 	struct buf url = { 0 };
@@ -118,10 +118,35 @@ static void make_store(const char *path, const struct flat_scene *scene)
 
 	buf_printf(&url, "sqlite:%s", path);
 	check(store_open(&s, buf_cstr(&url), &options, &err), &err);
+	buf_release(&url);
+	return s;
+}
+
+static void make_store(const char *path, const struct flat_scene *scene)
+{
+	struct store *s = open_store(path);
+
 	if (scene != NULL)
 		make_groups(s, scene);
 	store_close(s);
-	buf_release(&url);
+}
+
+int flat_rest_main(int argc, char **argv)
+{
+	struct store_tend op = { .all = true };
+	struct err err = { 0 };
+	struct store *s;
+	int more;
+
+	if (argc != 2)
+		bench_die("rest", -EINVAL);
+	s = open_store(argv[1]);
+	do {
+		more = store_tend(s, &op, &err);
+		check(more, &err);
+	} while (more > 0);
+	store_close(s);
+	return 0;
 }
 
 static void run(sqlite3 *db, const char *sql)

@@ -75,7 +75,7 @@ LIMITS = (
     ("10000 online, sustained, to the last, p99", 200),
     ("start", 1000),
     ("start after kill -9", 1000),
-    ("memory a group, at the start", 32),
+    ("memory a group, at rest", 32),
 )
 
 
