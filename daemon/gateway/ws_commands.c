@@ -424,16 +424,24 @@ static void run_next(struct ws_conn *c)
 }
 
 /* The "id" of the command, to be echoed: a string or a number. */
-static void get_id(struct ws_command *cmd)
+static int get_id(struct ws_command *cmd, struct err *err)
 {
-	struct err err;
 	struct str text;
 	uint64_t number;
+	int rc = json_get_u64(cmd->json, "id", INT64_MAX, &number, err);
 
-	if (json_get_u64(cmd->json, "id", INT64_MAX, &number, &err) == 1)
+	if (rc == 1)
 		buf_printf(&cmd->id, "%" PRIu64, number);
-	else if (json_get_str(cmd->json, "id", ID_MAX, &text, &err) == 1)
-		json_put_str(&cmd->id, text);
+	if (rc >= 0)
+		return 0;
+	rc = json_get_str(cmd->json, "id", ID_MAX, &text, err);
+	if (rc < 0)
+		return err_set(err, ERR_BAD_REQUEST,
+			       "\"id\" must be a string of at most %d bytes, "
+			       "or a whole number, 0 or above",
+			       ID_MAX);
+	json_put_str(&cmd->id, text);
+	return 0;
 }
 
 /* The first frame of one who has shown no token in the headers. */
@@ -510,7 +518,10 @@ void ws_command(struct ws_conn *c, struct str text)
 		ws_put_error(c, str_of(""), &err, NULL);
 		return;
 	}
-	get_id(cmd);
+	if (get_id(cmd, &err) < 0) {
+		ws_command_fail(cmd, &err);
+		return;
+	}
 	ws_throttle(c);
 	run_next(c);
 }

@@ -391,6 +391,13 @@ async def part_refused():
         await ann.ws.send(text)
         f = await ann.until("error", id="bare")
         say(f.get("code") == "bad_request", f"{text}: bad_request", f)
+    # What cannot be echoed is said, and not done.
+    for id in ("x" * 129, -1, 1.5, True, [1], {}):
+        ann.frames.clear()
+        await ann.ws.send(json.dumps({"type": "ping", "id": id}))
+        f = await ann.until("error")
+        say(f.get("code") == "bad_request" and "id" not in f and
+            '"id"' in f.get("message", ""), f"id {id!r:.9}: bad_request", f)
     for text in ("{", "[]", '{"type":"ping","type":"ping"}'):
         ann.frames.clear()
         await ann.ws.send(text)
