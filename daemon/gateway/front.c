@@ -13,6 +13,7 @@
 #include "daemon/gateway/headers.h"
 #include "daemon/gateway/http.h"
 #include "daemon/gateway/intercept.h"
+#include "daemon/gateway/polls.h"
 #include "daemon/gateway/tls.h"
 #include "daemon/gateway/ws.h"
 #include "lib/log.h"
@@ -288,6 +289,7 @@ static void adopt(struct gateway *gw, struct lws_vhost *vhost, int fd,
 		close(fd);
 		goto drop;
 	}
+	polls_add(fd);
 	a->address = address;
 	a->len = ticket.len;
 	if (ticket.len > 0)
@@ -428,6 +430,8 @@ static int start_intercept(struct gateway *gw)
 					   .read_on = on_read_on };
 	int rc = uv_idle_init(gw->loop, &gw->reader);
 
+	if (rc == 0)
+		rc = polls_start(gw->loop, FILES_MAX);
 	return rc < 0 ? rc : intercept_start(FILES_MAX, &ops);
 }
 
@@ -536,6 +540,7 @@ void front_stop_listening(struct gateway *gw)
 void front_close(struct gateway *gw)
 {
 	lws_context_destroy(gw->lws);
+	polls_close();
 }
 
 void front_release(struct gateway *gw)
@@ -543,5 +548,6 @@ void front_release(struct gateway *gw)
 	/* With a foreign loop the second call frees what the first left. */
 	lws_context_destroy(gw->lws);
 	intercept_stop();
+	polls_release();
 	buf_release(&gw->unread);
 }
