@@ -69,8 +69,6 @@ bench_cat() {
 	SIDES="ours:$M peer:$PEER peer-cached:$CACHED native:$SOURCE"
 	timed cat "cat "
 	fsbench render cat text "$STORE" bench
-	SIDES="ours:$M peer:$PEER"
-	timed "dd bs=1M" "dd bs=1M status=none if="
 }
 
 bench_pages() {

@@ -8,7 +8,7 @@
 #
 # BENCH_GROUPS (100000), BENCH_GROUP_MEMBERS (20), BENCH_SENDERS ("1 8 64
 # 512"), BENCH_ROUNDS (5), BENCH_SLICE_MS (200), BENCH_WARM_MS (50: before it),
-# BENCH_SUSTAIN_MS (3000; 0: not), BENCH_SINGLES (300; 0: not), BENCH_SIDES
+# BENCH_SUSTAIN_MS (2000; 0: not), BENCH_SINGLES (300; 0: not), BENCH_SIDES
 # ("ours file fdatasync server redis postgres mosquitto rest websocket mount");
 # JSON=FILE is --json FILE. QUICK=1: a small form of 10 seconds.
 # GROUPFS_TEST_KEEP=1 keeps the scene.
@@ -48,7 +48,7 @@ GROUPS_=${BENCH_GROUPS:-100000}
 MEMBERS=${BENCH_GROUP_MEMBERS:-20}
 SENDERS=${BENCH_SENDERS:-1 8 64 512}
 ROUNDS=${BENCH_ROUNDS:-5}
-SUSTAIN=${BENCH_SUSTAIN_MS:-3000}
+SUSTAIN=${BENCH_SUSTAIN_MS:-2000}
 SINGLES=${BENCH_SINGLES:-300}
 SIDES=${BENCH_SIDES:-ours file fdatasync server redis postgres mosquitto rest websocket mount}
 export BENCH_SLICE_MS="${BENCH_SLICE_MS:-200}"
