@@ -65,8 +65,9 @@ WEB_TESTS = $(wildcard tests/web/[0-9]*.sh)
 SRC := $(LIB_SRC) $(STORE_SRC) $(DAEMON_SRC) $(GATEWAY_SRC) $(CTL_SRC) $(FS_SRC)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
-# What a test may link: all of a folder but its main(), and its own recv(2).
-testable = $(filter-out %/main.o %/intercept.o,$(call obj,$(1)))
+# What a test may link: all of a folder but its main(), and what stands for
+# recv(2) and for libuv's functions.
+testable = $(filter-out %/main.o %/intercept.o %/polls.o,$(call obj,$(1)))
 
 PROGRAMS = $(BUILD)/groupd $(BUILD)/groupd-gateway $(BUILD)/groupfs $(BUILD)/groupctl
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
@@ -127,6 +128,8 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $(SIM_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call pkg_libs,$(TEST_PKGS)) $(LIBS_BASE)
+# It stands for functions of libuv, as the simulator does.
+$(BUILD)/unit/test_polls: $(BUILD)/daemon/gateway/polls.o
 unit-tests: $(UNIT_TESTS)
 
 # The simulator: what the core asks of the world outside it gets from tests/sim.

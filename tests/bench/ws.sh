@@ -11,7 +11,7 @@
 #
 # BENCH_MEMBERS ("100 1000 10000"), BENCH_GROUPS (1000; 0: not) of BENCH_EACH
 # (20) members, over BENCH_CONNS (1000) connections; BENCH_ROUNDS (5),
-# BENCH_SLICE_MS (120), BENCH_SUSTAIN_MS (500; with 1,000 members, and with the
+# BENCH_SLICE_MS (80), BENCH_SUSTAIN_MS (300; with 1,000 members, and with the
 # many groups, each of which gets one message a second), BENCH_IDLE ("0 1000"
 # connections), BENCH_IDLE_MS (5000; 0: not), BENCH_SIDES ("ours plain durable
 # mosquitto nats redis"); JSON=FILE is --json FILE. QUICK=1: 1,000 members, 3
@@ -43,13 +43,13 @@ JSON=${JSON:-}
 MEMBERS=${BENCH_MEMBERS:-100 1000 10000}
 ROUNDS=${BENCH_ROUNDS:-5}
 SIDES=${BENCH_SIDES:-ours plain durable mosquitto nats redis}
-SUSTAIN=${BENCH_SUSTAIN_MS:-500}
+SUSTAIN=${BENCH_SUSTAIN_MS:-300}
 GROUPS_N=${BENCH_GROUPS:-1000}
 EACH=${BENCH_EACH:-20}
 CONNS=${BENCH_CONNS:-1000}
 IDLE_MS=${BENCH_IDLE_MS:-5000}
 IDLE=${BENCH_IDLE:-0 1000}
-export BENCH_SLICE_MS="${BENCH_SLICE_MS:-120}"
+export BENCH_SLICE_MS="${BENCH_SLICE_MS:-80}"
 BENCH=$BUILD/bench
 SAMPLES=$T/samples
 MOST=$(printf '%s\n' $MEMBERS | sort -n | tail -n 1)
