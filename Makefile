@@ -304,4 +304,5 @@ FORCE:
 .PHONY: all unit-tests deps run run-cluster test-deps test test-unit test-system test-web test-cluster-deps test-cluster torture-cluster torture-disk torture soak mutants sim bench bench-cluster deb test-deb bench-fs bench-ws bench-catchup bench-send bench-flat bench-instructions instructions-deps lint $(LINTS) fuzz-tests fuzz-build fuzz fuzz-short test-fuzz fuzz-merge fuzz-coverage check-analyzer check-scan-build fuzz-daemon test-tsan test-valgrind install clean FORCE
 .SECONDARY:
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# Not of the package's tree, which has a folder of such a name.
+-include $(shell find $(BUILD) -path $(BUILD)/deb -prune -o -name '*.d' -print 2>/dev/null)
