@@ -185,21 +185,38 @@ int resolve_start(struct resolve *r, struct client *c,
 	if (group.len == 0 || draw(w, 16) == 0)
 		return err_set(err, ERR_NO_SUCH_GROUP, NULL);
 	(void)str_to_cstr(group, r->name, sizeof(r->name));
+	r->recalled = false;
 	assert(w->finding == NULL);
 	w->finding = r;
 	w->found = cb;
 	return 0;
 }
 
+static struct world *world_of_resolve(struct resolve *r)
+{
+	return world_of(
+		&container_of(r, struct ws_command, resolve)->conn->gw->client);
+}
+
+/* Sometimes it is another group of that name. */
 bool resolve_recall(struct resolve *r, const struct client_principal *p,
 		    struct str group)
 {
 	(void)p;
 	(void)str_to_cstr(group, r->name, sizeof(r->name));
 	r->recalled = group.len % 2 == 1;
-	r->group = (struct wire_body_group){ .group_id = 7,
-					     .name = str_of(r->name) };
+	r->group = (struct wire_body_group){
+		.group_id = draw(world_of_resolve(r), 8) == 0 ? 8 : 7,
+		.name = str_of(r->name)
+	};
 	return r->recalled;
+}
+
+bool resolve_may_be_wrong(const struct resolve *r, struct str group,
+			  uint64_t group_id)
+{
+	return r->recalled && r->group.group_id != group_id &&
+	       str_eq(r->group.name, group);
 }
 
 bool resolve_was_wrong(struct resolve *r, const struct client_principal *p,
@@ -215,8 +232,7 @@ bool resolve_was_wrong(struct resolve *r, const struct client_principal *p,
 
 void resolve_cancel(struct resolve *r)
 {
-	struct world *w = world_of(
-		&container_of(r, struct ws_command, resolve)->conn->gw->client);
+	struct world *w = world_of_resolve(r);
 
 	if (w->finding == r)
 		w->finding = NULL;
