@@ -430,8 +430,6 @@ static int start_intercept(struct gateway *gw)
 					   .read_on = on_read_on };
 	int rc = uv_idle_init(gw->loop, &gw->reader);
 
-	if (rc == 0)
-		rc = polls_start(gw->loop, FILES_MAX);
 	return rc < 0 ? rc : intercept_start(FILES_MAX, &ops);
 }
 
@@ -503,6 +501,8 @@ int front_start(struct gateway *gw)
 {
 	int rc = start_intercept(gw);
 
+	if (rc == 0)
+		rc = polls_start(gw->loop, FILES_MAX);
 	if (rc == 0)
 		rc = create_context(gw);
 	if (rc == 0)

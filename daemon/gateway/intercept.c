@@ -2,13 +2,13 @@
 #include "daemon/gateway/intercept.h"
 
 #include <assert.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "daemon/gateway/head.h"
+#include "daemon/gateway/hidden.h"
 #include "daemon/gateway/http.h"
 #include "lib/buf.h"
 
@@ -325,7 +325,7 @@ int intercept_ssl_error(const SSL *ssl, int rc)
 	if (e != NULL && e->waits)
 		return SSL_ERROR_WANT_READ;
 	if (error == NULL)
-		*(void **)&error = dlsym(RTLD_NEXT, "SSL_get_error");
+		hidden_find(&error, "SSL_get_error");
 	return error == NULL ? SSL_ERROR_SSL : error(ssl, rc);
 }
 
@@ -339,7 +339,7 @@ int intercept_ssl_want(const SSL *ssl)
 		return SSL_READING;
 	}
 	if (want == NULL)
-		*(void **)&want = dlsym(RTLD_NEXT, "SSL_want");
+		hidden_find(&want, "SSL_want");
 	return want == NULL ? SSL_NOTHING : want(ssl);
 }
 
@@ -357,7 +357,7 @@ int intercept_ssl_pending(const SSL *ssl)
 	if (e != NULL && e->phase == HELD)
 		return 0;
 	if (pending == NULL)
-		*(void **)&pending = dlsym(RTLD_NEXT, "SSL_pending");
+		hidden_find(&pending, "SSL_pending");
 	n = pending == NULL ? 0 : pending(ssl);
 	return n > 0 ? n + FRAMES_HEADER : n;
 }

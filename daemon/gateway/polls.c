@@ -2,11 +2,12 @@
 #include "daemon/gateway/polls.h"
 
 #include <assert.h>
-#include <dlfcn.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/gateway/hidden.h"
 #include "lib/buf.h"
 
 /* Of one that wants to write, in a turn: its answer, and what follows it. */
@@ -34,22 +35,15 @@ static struct {
 	void (*close)(uv_handle_t *handle, uv_close_cb cb);
 } libuv;
 
-static void look_up(void *to, const char *name)
-{
-	/* ISO C has no cast from a data pointer to a function's. */
-	void *symbol = dlsym(RTLD_NEXT, name);
-
-	assert(symbol != NULL);
-	memcpy(to, &symbol, sizeof(symbol));
-}
-
-static void look_all_up(void)
+static void find_hidden(void)
 {
 	if (libuv.close != NULL)
 		return;
-	look_up(&libuv.start, "uv_poll_start");
-	look_up(&libuv.stop, "uv_poll_stop");
-	look_up(&libuv.close, "uv_close");
+	hidden_find(&libuv.start, "uv_poll_start");
+	hidden_find(&libuv.stop, "uv_poll_stop");
+	hidden_find(&libuv.close, "uv_close");
+	assert(libuv.start != NULL && libuv.stop != NULL &&
+	       libuv.close != NULL);
 }
 
 /* NULL: it is none of ours. */
@@ -152,7 +146,7 @@ int polls_start(uv_loop_t *loop, size_t fds)
 {
 	int rc;
 
-	look_all_up();
+	find_hidden();
 	entries = calloc(fds, sizeof(*entries));
 	if (entries == NULL)
 		return -ENOMEM;
@@ -188,7 +182,7 @@ int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb cb)
 {
 	struct entry *e = find((uv_handle_t *)handle);
 
-	look_all_up();
+	find_hidden();
 	if (e == NULL)
 		return libuv.start(handle, events, cb);
 	if (e->handle != handle)
@@ -203,7 +197,7 @@ int uv_poll_stop(uv_poll_t *handle)
 {
 	struct entry *e = find((uv_handle_t *)handle);
 
-	look_all_up();
+	find_hidden();
 	if (e == NULL || e->handle != handle)
 		return libuv.stop(handle);
 	e->want = 0;
@@ -214,7 +208,7 @@ void uv_close(uv_handle_t *handle, uv_close_cb cb)
 {
 	struct entry *e = find(handle);
 
-	look_all_up();
+	find_hidden();
 	if (e != NULL && e->handle == (uv_poll_t *)handle)
 		*e = (struct entry){ .due = e->due };
 	libuv.close(handle, cb);

@@ -19,7 +19,6 @@
 #ifndef GROUPFS_DAEMON_GATEWAY_POLLS_H
 #define GROUPFS_DAEMON_GATEWAY_POLLS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <uv.h>
 

@@ -44,8 +44,12 @@ int resolve_start(struct resolve *r, struct client *c,
 bool resolve_recall(struct resolve *r, const struct client_principal *p,
 		    struct str group);
 /* Whether r was recalled by the name group as one other than group_id. */
-bool resolve_may_be_wrong(const struct resolve *r, struct str group,
-			  uint64_t group_id);
+static inline bool resolve_may_be_wrong(const struct resolve *r,
+					struct str group, uint64_t group_id)
+{
+	return r->recalled && r->group.group_id != group_id &&
+	       str_eq(r->group.name, group);
+}
 /* Whether groupd has refused what was recalled, which is forgotten then:
  * resolve_start() finds out. */
 bool resolve_was_wrong(struct resolve *r, const struct client_principal *p,

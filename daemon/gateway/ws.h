@@ -112,8 +112,7 @@ struct ws_conn {
 	uint64_t nserials; /* commands until now */
 	size_t ncommands;
 	bool starting;	  /* the first of `waiting` is under way */
-	bool awaits_sent; /* it is not to start before one of `flying` is back
-			   */
+	bool awaits_sent; /* it starts behind one of `flying` */
 
 	uint64_t stalled_ms; /* uv_now() since nothing was taken; 0: flows */
 	uint64_t pinged_ms;

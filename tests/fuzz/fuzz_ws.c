@@ -212,13 +212,6 @@ bool resolve_recall(struct resolve *r, const struct client_principal *p,
 	return r->recalled;
 }
 
-bool resolve_may_be_wrong(const struct resolve *r, struct str group,
-			  uint64_t group_id)
-{
-	return r->recalled && r->group.group_id != group_id &&
-	       str_eq(r->group.name, group);
-}
-
 bool resolve_was_wrong(struct resolve *r, const struct client_principal *p,
 		       const struct err *err)
 {

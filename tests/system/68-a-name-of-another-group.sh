@@ -33,11 +33,22 @@ ok "it goes" ctl delete again
 like "nothing can be sent" "$(send_rest again late)" '404$'
 ok "it comes" ctl create again
 
+cat >"$T/connection.py" <<'END'
+import os
+import websockets
+
+def connect(token):
+    return websockets.connect(
+        os.environ["URL"].replace("http", "ws", 1) + "/api/ws",
+        subprotocols=["groupfs.v1"], max_queue=None,
+        extra_headers={"Authorization": "Bearer " + os.environ[token]})
+END
+
 # Sends as $TOKEN on one WebSocket, while the group becomes another one; then
 # zoe, who is added and removed.
 cat >"$T/ws.py" <<'END'
-import asyncio, json, os, subprocess, sys
-import websockets
+import asyncio, json, subprocess, sys
+from connection import connect
 ctl = sys.argv[1:]
 
 async def send(ws, texts):
@@ -50,12 +61,6 @@ async def send(ws, texts):
         if "id" in frame:
             left -= 1
             yield frame
-
-def connect(token):
-    return websockets.connect(
-        os.environ["URL"].replace("http", "ws", 1) + "/api/ws",
-        subprotocols=["groupfs.v1"], max_queue=None,
-        extra_headers={"Authorization": "Bearer " + os.environ[token]})
 
 async def main():
     async with connect("TOKEN") as ws, connect("ZOE") as zoe:
@@ -91,16 +96,10 @@ error not_member"
 # that refusals come late: behind them there are messages that came later.
 ok "another group" ctl create busy
 cat >"$T/busy.py" <<'END'
-import asyncio, json, os, random, sys
-import websockets
+import asyncio, json, random, sys
+from connection import connect
 ctl = sys.argv[1:]
 MESSAGES, ROUNDS = 50, 30
-
-def connect():
-    return websockets.connect(
-        os.environ["URL"].replace("http", "ws", 1) + "/api/ws",
-        subprotocols=["groupfs.v1"], max_queue=None,
-        extra_headers={"Authorization": "Bearer " + os.environ["TOKEN"]})
 
 async def run(*args):
     p = await asyncio.create_subprocess_exec(
@@ -131,7 +130,8 @@ async def send_all(ws):
             await asyncio.sleep(0.0005)
 
 async def main():
-    async with connect() as ws, connect() as a, connect() as b:
+    async with connect("TOKEN") as ws, connect("TOKEN") as a, \
+            connect("TOKEN") as b:
         for one in ws, a, b:
             await one.recv()
         done = asyncio.Event()
