@@ -169,7 +169,7 @@ tsan_build = build-thread-unlocked
 TSAN_UNIT = $(patsubst tests/unit/%.c,$(tsan_build)/unit/%,$(filter-out $(TSAN_SKIPPED:%=tests/unit/%.c),$(UNIT_SRC)))
 test-tsan:
 	$(Q)sh scripts/deps.sh run test
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) SAN=thread LOCKS=no BUILD=$(tsan_build) all $(TSAN_UNIT)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) SAN=thread LOCKS=no BUILD=$(tsan_build) all $(tsan_build)/torture/faults.so $(TSAN_UNIT)
 	$(Q)BUILD=$(abspath $(tsan_build)) JOBS=$(TESTS_AT_A_TIME) GROUPFS_TEST_LOAD=small \
 		sh tests/tsan.sh $(if $(filter system,$(PART)),,$(TSAN_UNIT)) $(if $(filter unit,$(PART)),,$(SYSTEM_TESTS))
 # The tour of README.md, eight writers and a list of members, each program under

@@ -17,6 +17,9 @@ cp "$top/tests/lint/tsan.supp" "$log/supp" && chmod 644 "$log/supp" || exit 1
 # Status 66 of whoever reported.
 export TSAN_OPTIONS="suppressions=$log/supp log_path=$log/reports/of exitcode=66 \
 print_suppressions=0 ${TSAN_OPTIONS:-}"
+# Before the library of faults, whose malloc() it would call before it is ready.
+GROUPFS_TEST_PRELOAD=$(ldd "$BUILD/groupd" | awk '/libtsan/ { print $3 }')
+export GROUPFS_TEST_PRELOAD
 export GROUPFS_TEST_PATIENCE="${GROUPFS_TEST_PATIENCE:-5}"
 sh "$top/tests/run.sh" "$@"
 failed=$?

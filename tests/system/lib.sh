@@ -220,7 +220,7 @@ start_groupd() {
 start_faulty_groupd() {
 	faults new groupd
 	FAULTS=$T/faults
-	LD_PRELOAD=$BUILD/torture/faults.so
+	LD_PRELOAD="${GROUPFS_TEST_PRELOAD:-} $BUILD/torture/faults.so"
 	_asan=${ASAN_OPTIONS:-}
 	ASAN_OPTIONS=verify_asan_link_order=0:$_asan
 	export FAULTS LD_PRELOAD ASAN_OPTIONS

@@ -56,7 +56,8 @@ class Faults:
     def env(self, build):
         """LD_PRELOAD for a child; the sanitizers want to be the first."""
         return {**os.environ, "FAULTS": self.path,
-                "LD_PRELOAD": f"{build}/torture/faults.so",
+                "LD_PRELOAD": os.environ.get("GROUPFS_TEST_PRELOAD", "")
+                              + f" {build}/torture/faults.so",
                 "ASAN_OPTIONS": "verify_asan_link_order=0:"
                                 + os.environ.get("ASAN_OPTIONS", "")}
 
