@@ -8,6 +8,7 @@
 
 #include <xxhash.h>
 
+#include "store/sqlite_cache.h"
 #include "store/sqlite_log.h"
 
 enum {
@@ -365,8 +366,10 @@ static int current_time_ms(sqlite3_vfs *vfs, sqlite3_int64 *out)
 /* Not the default: others in the process open files of their own. */
 static void make_layer(void)
 {
-	sqlite3_vfs *under = sqlite3_vfs_find(NULL);
+	sqlite3_vfs *under;
 
+	sq_cache_set_up();
+	under = sqlite3_vfs_find(NULL);
 	if (under == NULL)
 		return;
 	layer = (sqlite3_vfs){
