@@ -208,10 +208,12 @@ int readers_submit(struct readers *r, struct readers_job *job)
 		job->since_ns = uv_hrtime();
 		list_push(&r->queue, &job->link);
 		r->queued++;
-		pthread_cond_signal(&r->wake);
 		rc = 0;
 	}
 	pthread_mutex_unlock(&r->lock);
+	/* Behind the lock, or who wakes waits for it at once. */
+	if (rc == 0)
+		pthread_cond_signal(&r->wake);
 	if (r->shared && rc == 0 && !uv_is_active((uv_handle_t *)&r->look))
 		uv_timer_start(&r->look, look, LATE_LOOK_MS, LATE_LOOK_MS);
 	return rc;

@@ -232,11 +232,14 @@ void lanes_wake(uv_idle_t *turn)
 	uv_idle_stop(turn);
 	for (size_t i = 0; i < q->lanes; i++) {
 		struct lane *lane = &q->lane[i];
+		bool due;
 
 		pthread_mutex_lock(&lane->lock);
-		if (lane->pending_ops >= lane->awaited)
-			pthread_cond_signal(&lane->wake);
+		due = lane->pending_ops >= lane->awaited;
 		pthread_mutex_unlock(&lane->lock);
+		/* Behind the lock, or who wakes waits for it at once. */
+		if (due)
+			pthread_cond_signal(&lane->wake);
 	}
 }
 

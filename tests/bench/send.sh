@@ -229,6 +229,21 @@ on_a_link_each() {
 	run_mosquitto "$2" "$1"
 }
 
+# Where each group has been sent to since groupd has started: what it knows of
+# them (sqlite_senders.c) it need not look up.
+known() {
+	_first="the first message of each group"
+	wants ours && counted "$_first" ours bench each "$_first" ours groupd \
+		"$SOCKET" 64 1 "$GROUPS_"
+	for _round in $(seq "$ROUNDS"); do
+		for _n in 64 512; do
+			on_one_link "$_n" \
+				"N=$_n random groups, each sent to before" \
+				"$GROUPS_"
+		done
+	done
+}
+
 # Whether it stalls now and then: as long as there are checkpoints in it.
 sustained() {
 	for _n in 64 512; do
@@ -285,6 +300,8 @@ for round in $(seq "$ROUNDS"); do
 done
 [ "$SINGLES" = 0 ] || ! wants mount || end_to_end
 if [ "$SUSTAIN" != 0 ]; then
+	say "each group once, and then at random"
+	known
 	say "sustained, $SUSTAIN ms each"
 	export BENCH_SLICE_MS="$((SUSTAIN / ROUNDS))"
 	sustained

@@ -4,6 +4,7 @@
  *
  *   sendbench scene URL GROUPS MEMBERS
  *   sendbench load METRIC SIDE PROTOCOL ADDRESS SENDERS CONNECTIONS GROUPS
+ *   sendbench each METRIC SIDE PROTOCOL ADDRESS SENDERS CONNECTIONS GROUPS
  *   sendbench mount METRIC SIDE MOUNT SENDERS GROUPS
  *   sendbench file METRIC SIDE FILE SENDERS
  *   sendbench fdatasync METRIC SIDE FILE
@@ -13,9 +14,9 @@
  *
  * scene makes groups g0, g1, ... in a store of its own, of so many members, of
  * whom the first is this process' user. load, mount, file and fdatasync send
- * for BENCH_SLICE_MS. end: single messages of one mount, to a WebSocket and to
- * the file LIVE of another one. wal: of the scene's store, while nobody has
- * it. TOKEN: of the user, for HTTP.
+ * for BENCH_SLICE_MS; each: one message to each group. end: single messages of
+ * one mount, to a WebSocket and to the file LIVE of another one. wal: of the
+ * scene's store, while nobody has it. TOKEN: of the user, for HTTP.
  */
 #include "tests/bench/sendbench.h"
 
@@ -234,6 +235,7 @@ int main(int argc, char **argv)
 	static const struct bench_command commands[] = {
 		{ "scene", scene_main },
 		{ "load", load_main },
+		{ "each", load_main },
 		{ "mount", mount_main },
 		{ "file", file_main },
 		{ "server", server_main },

@@ -32,6 +32,8 @@ struct load {
 	const char *address;
 	size_t nsenders, nconns;
 	uint64_t groups; /* at random of so many; 1: the hot one */
+	uint64_t each;	 /* not at random: the next one, until there is none */
+	bool in_turn;
 	struct conn *conns;
 	uint64_t since_ns[SENDBENCH_SENDERS];
 	size_t under_way;
@@ -80,7 +82,8 @@ static void put_next(struct load *l, struct conn *c, uint32_t tag)
 	size_t number = (size_t)(c - l->conns) * per_conn + tag;
 
 	l->since_ns[number] = bench_now_ns();
-	l->proto->put(&c->out, tag, sendbench_random() % l->groups);
+	l->proto->put(&c->out, tag,
+		      l->in_turn ? l->each++ : sendbench_random() % l->groups);
 	c->order[(c->first + c->waiting++) % per_conn] = tag;
 	l->under_way++;
 }
@@ -93,6 +96,7 @@ static void on_answer(struct load *l, struct conn *c, uint32_t tag)
 	l->over = !sendtimes_note(&l->times, l->since_ns[number + tag],
 				  bench_now_ns()) ||
 		  l->over;
+	l->over = l->over || (l->in_turn && l->each == l->groups);
 	if (!l->over)
 		put_next(l, c, tag);
 }
@@ -181,8 +185,10 @@ int load_main(int argc, char **argv)
 	l.nsenders = bench_number(argv[5]);
 	l.nconns = bench_number(argv[6]);
 	l.groups = bench_number(argv[7]);
+	l.in_turn = str_eq(str_of(argv[0]), str_of("each"));
 	if (l.nsenders == 0 || l.nsenders > SENDBENCH_SENDERS ||
-	    l.nconns == 0 || l.nsenders % l.nconns != 0 || l.groups == 0)
+	    l.nconns == 0 || l.nsenders % l.nconns != 0 || l.groups == 0 ||
+	    (l.in_turn && l.groups < l.nsenders))
 		bench_die("load", -EINVAL);
 	l.poller = epoll_create1(EPOLL_CLOEXEC);
 	l.conns = calloc(l.nconns, sizeof(*l.conns));
@@ -191,6 +197,10 @@ int load_main(int argc, char **argv)
 	for (size_t i = 0; i < l.nconns; i++)
 		open_conn(&l, &l.conns[i]);
 	sendtimes_start(&l.times);
+	if (l.in_turn) {
+		l.times.begin_ns = bench_now_ns();
+		l.times.end_ns = UINT64_MAX;
+	}
 	for (c = l.conns; c < l.conns + l.nconns; c++) {
 		for (uint32_t i = 0; i < l.nsenders / l.nconns; i++)
 			put_next(&l, c, i);
@@ -198,6 +208,8 @@ int load_main(int argc, char **argv)
 	}
 	while (l.under_way > 0)
 		turn(&l);
+	if (l.in_turn)
+		l.times.end_ns = bench_now_ns();
 	sendtimes_report(&l.times, argv[1], argv[2]);
 	return 0;
 }
