@@ -548,7 +548,8 @@ static int set_up_writer(struct sqlite_store *s, struct err *err)
 	if (rc == 0)
 		rc = mend_file(s, err);
 	/* Checkpoints are done by commit, which so sees their errors. */
-	sqlite3_wal_hook(s->db, on_wal, s);
+	if (rc == 0)
+		sqlite3_wal_hook(s->db, on_wal, s);
 	return rc;
 }
 
