@@ -24,16 +24,6 @@ static struct cache *of(sqlite3_pcache *cache)
 	return (struct cache *)(void *)cache;
 }
 
-static int init(void *arg)
-{
-	return own.xInit(arg);
-}
-
-static void shut_down(void *arg)
-{
-	own.xShutdown(arg);
-}
-
 static sqlite3_pcache *create(int page, int extra, int purgeable)
 {
 	struct cache *c = calloc(1, sizeof(*c));
@@ -114,24 +104,23 @@ static void shrink(sqlite3_pcache *cache)
 
 void sq_cache_set_up(void)
 {
-	static const sqlite3_pcache_methods2 ours = {
-		.iVersion = 1,
-		.xInit = init,
-		.xShutdown = shut_down,
-		.xCreate = create,
-		.xCachesize = set_size,
-		.xPagecount = count,
-		.xFetch = fetch,
-		.xUnpin = unpin,
-		.xRekey = renumber,
-		.xTruncate = drop_from,
-		.xDestroy = destroy,
-		.xShrink = shrink,
-	};
+	sqlite3_pcache_methods2 ours;
 
 	/* Nobody asks how much memory it has; to count it takes one lock for
 	 * all threads with each piece. */
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-	if (sqlite3_config(SQLITE_CONFIG_GETPCACHE2, &own) == SQLITE_OK)
-		(void)sqlite3_config(SQLITE_CONFIG_PCACHE2, &ours);
+	if (sqlite3_config(SQLITE_CONFIG_GETPCACHE2, &own) != SQLITE_OK)
+		return;
+	/* But for its start and end, which know no cache. */
+	ours = own;
+	ours.xCreate = create;
+	ours.xCachesize = set_size;
+	ours.xPagecount = count;
+	ours.xFetch = fetch;
+	ours.xUnpin = unpin;
+	ours.xRekey = renumber;
+	ours.xTruncate = drop_from;
+	ours.xDestroy = destroy;
+	ours.xShrink = shrink;
+	(void)sqlite3_config(SQLITE_CONFIG_PCACHE2, &ours);
 }

@@ -87,13 +87,12 @@ static void compare(struct model *m)
 
 static void give_number(struct model *m, unsigned from, unsigned to)
 {
-	sqlite3_pcache_page *page = ours.xFetch(m->cache, number_of(from), 0);
+	sqlite3_pcache_page *page;
 
-	if (page == NULL || m->has[to]) {
-		if (page != NULL)
-			ours.xUnpin(m->cache, page, 0);
+	if (!m->has[from] || m->has[to])
 		return;
-	}
+	page = ours.xFetch(m->cache, number_of(from), 0);
+	assert_non_null(page);
 	ours.xRekey(m->cache, page, number_of(from), number_of(to));
 	ours.xUnpin(m->cache, page, 0);
 	m->has[from] = false;
